@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { type Values, VARIABLES, type VariableName } from './variables';
+
+/** The service's settings, checked and frozen. Nothing else reads process.env. */
+export interface Config extends Values {
+  /** JWT_SECRET, or null where Bearer authentication is off. */
+  readonly jwtSecret: string | null;
+}
+
+export const CONFIG = Symbol('Config');
+
+/** Size of /dev/shm in a sandbox, bytes. */
+export const SHM_BYTES = 16 * 1024 ** 2;
+/** What full tmpfs mounts must leave of the memory limit, bytes; less, and filling them would kill the session. */
+export const MIN_FREE_MEMORY_BYTES = 32 * 1024 ** 2;
+
+const UNSAFE_JWT_SECRET = 'change-me-in-production';
+const MIN_JWT_SECRET_BYTES = 32;
+
+/** All that is wrong with the environment, in one error. Names variables, never values. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`Bad configuration:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/**
+ * Reads and checks the whole environment; a variable set to nothing counts as unset.
+ * @param needsAuth false for a process that serves no clients (the cleanup worker)
+ * @throws ConfigError naming every bad variable at once
+ */
+export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): Config {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const name of Object.keys(VARIABLES) as VariableName[]) {
+    const variable = VARIABLES[name];
+    const given = env[name]?.trim() ?? '';
+    try {
+      values[name] = variable.parse(given === '' ? variable.default : given);
+    } catch (error) {
+      problems.push(`${name} ${(error as Error).message}`);
+      values[name] = variable.parse(variable.default);
+    }
+  }
+  const config = values as Values;
+  const jwtSecret = config.JWT_SECRET === UNSAFE_JWT_SECRET ? null : config.JWT_SECRET;
+  problems.push(...crossChecks(config, jwtSecret, needsAuth));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze({ ...config, jwtSecret });
+}
+
+function crossChecks(config: Values, jwtSecret: string | null, needsAuth: boolean): string[] {
+  const problems: string[] = [];
+  if (jwtSecret !== null && Buffer.byteLength(jwtSecret) < MIN_JWT_SECRET_BYTES) {
+    // RFC 7518 section 3.2: an HMAC key at least as long as the hash. A shorter one can be guessed offline from one token.
+    problems.push(`JWT_SECRET must have at least ${MIN_JWT_SECRET_BYTES} bytes`);
+  }
+  if (needsAuth && jwtSecret === null && config.API_KEYS.length === 0) {
+    problems.push('no authentication method is on: set API_KEYS or JWT_SECRET (or both)');
+  }
+  if (config.DEFAULT_EXEC_TIMEOUT_SECONDS > config.MAX_EXEC_TIMEOUT_SECONDS) {
+    problems.push('DEFAULT_EXEC_TIMEOUT_SECONDS must not exceed MAX_EXEC_TIMEOUT_SECONDS');
+  }
+  if (config.CONTAINER_ULIMIT_NOFILE_SOFT > config.CONTAINER_ULIMIT_NOFILE_HARD) {
+    problems.push('CONTAINER_ULIMIT_NOFILE_SOFT must not exceed CONTAINER_ULIMIT_NOFILE_HARD');
+  }
+  if (config.CONTAINER_MEMSWAP_LIMIT !== null && config.CONTAINER_MEMSWAP_LIMIT !== config.CONTAINER_MEM_LIMIT) {
+    problems.push('CONTAINER_MEMSWAP_LIMIT must equal CONTAINER_MEM_LIMIT: a sandbox has no swap');
+  }
+  const workspace = config.WORKSPACE_PERSIST_VOLUMES ? 0 : config.CONTAINER_TMPFS_WORKSPACE_SIZE;
+  const tmpfs = config.CONTAINER_TMPFS_TMP_SIZE + workspace + SHM_BYTES;
+  if (tmpfs + MIN_FREE_MEMORY_BYTES > config.CONTAINER_MEM_LIMIT) {
+    problems.push(
+      'CONTAINER_TMPFS_TMP_SIZE + CONTAINER_TMPFS_WORKSPACE_SIZE + 16m of /dev/shm must leave at least 32m of CONTAINER_MEM_LIMIT',
+    );
+  }
+  return problems;
+}
+
+/**
+ * The configuration of this process: the environment, then the file `.env` of the working directory for what it does not set.
+ */
+export function loadProcessConfig(options?: { needsAuth?: boolean }): Config {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return loadConfig(process.env, options);
+}

@@ -1,0 +1,127 @@
+/**
+ * Every environment variable of the product: its default as it would be written in a .env file, what it means, and how its text becomes a
+ * value. `.env.example`, the README's table and the typed Config are held against this table by a test.
+ */
+export interface Variable<T> {
+  /** As written in .env.example; '' means unset. */
+  readonly default: string;
+  readonly description: string;
+  /** Throws Error with what is wrong, never repeating the value (it may be a secret). */
+  readonly parse: (text: string) => T;
+}
+
+function variable<T>(defaultText: string, description: string, parse: (text: string) => T): Variable<T> {
+  return { default: defaultText, description, parse };
+}
+
+const text = (value: string): string => value;
+
+function oneOf<const T extends string>(...choices: T[]): (value: string) => T {
+  return (value) => {
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined) throw new Error(`must be one of ${choices.join(', ')}`);
+    return found;
+  };
+}
+
+function integer(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    if (!(number >= min && number <= max)) throw new Error(`must be a whole number from ${min} to ${max}`);
+    return number;
+  };
+}
+
+function boolean(value: string): boolean {
+  if (/^(true|1|yes|on)$/i.test(value)) return true;
+  if (/^(false|0|no|off)$/i.test(value)) return false;
+  throw new Error('must be true or false');
+}
+
+function list(value: string): readonly string[] {
+  return Object.freeze([...new Set(value.split(',').map((item) => item.trim()).filter((item) => item !== ''))]);
+}
+
+const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** A size as Docker's clients write it: a whole number and b, k, m or g. In bytes. */
+function bytes(min: number): (value: string) => number {
+  return (value) => {
+    const match = /^(\d{1,12})([bkmg]?)b?$/i.exec(value);
+    const size = match ? Number(match[1]) * (UNITS[match[2]!.toLowerCase()] ?? Number.NaN) : Number.NaN;
+    if (!(size >= min && size <= 2 ** 50)) throw new Error(`must be a size such as 256m, at least ${min} bytes`);
+    return size;
+  };
+}
+
+function headerName(value: string): string {
+  // RFC 9110 section 5.6.2, token.
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(value)) throw new Error('must be an HTTP header name');
+  if (/^(authorization|cookie|host|content-length|content-type)$/i.test(value)) throw new Error('must not be a standard header');
+  return value;
+}
+
+function slug(value: string): string {
+  if (!/^[a-z0-9][a-z0-9_.-]{0,39}$/.test(value)) {
+    throw new Error('must be 1 to 40 of a-z, 0-9, _ . -, beginning with a letter or digit');
+  }
+  return value;
+}
+
+function image(value: string): string {
+  if (!/^[A-Za-z0-9][\w.:/@-]{0,255}$/.test(value)) throw new Error('must be an image reference');
+  return value;
+}
+
+export const VARIABLES = {
+  APP_NAME: variable('sandbox-api', 'Name shown in the API documentation and to MCP clients', text),
+  DEPLOYMENT: variable('default', 'Name space of this deployment’s containers, volumes and store keys; two deployments on one Docker engine need two names', slug),
+  DEBUG: variable('false', 'Log at debug level', boolean),
+  HOST: variable('127.0.0.1', 'Address the API listens on', text),
+  PORT: variable('8000', 'Port the API listens on', integer(0, 65535)),
+  DOCKER_HOST: variable('', 'Docker engine, as Docker’s clients read it (`unix://…`, `tcp://…`); empty: the local socket', text),
+
+  API_KEYS: variable('', 'API keys, comma-separated', list),
+  API_KEY_HEADER: variable('X-API-Key', 'Header that carries an API key', headerName),
+  JWT_SECRET: variable('change-me-in-production', 'Secret for Bearer JWTs, at least 32 bytes; unset or left at its default: Bearer is off', text),
+  JWT_ALGORITHM: variable('HS256', 'The one algorithm accepted: `HS256`, `HS384` or `HS512`', oneOf('HS256', 'HS384', 'HS512')),
+  ALLOWED_ORIGINS: variable('', 'Web origins that may call `/mcp/` from a browser, comma-separated; requests without an Origin header always may', list),
+
+  RATE_LIMIT_REQUESTS: variable('100', 'Requests a user may make in each window, over REST and MCP together', integer(1, 1_000_000_000)),
+  RATE_LIMIT_WINDOW_SECONDS: variable('60', 'Length of that window, seconds', integer(1, 86_400)),
+
+  SESSION_STORE: variable('redis', '`redis`, or `memory`: one process, nothing to install, the sweeper runs inside it', oneOf('redis', 'memory')),
+  REDIS_HOST: variable('localhost', 'Redis host', text),
+  REDIS_PORT: variable('6379', 'Redis port', integer(1, 65535)),
+  REDIS_DB: variable('0', 'Redis database number', integer(0, 1_000_000)),
+  REDIS_PASSWORD: variable('', 'Redis password', text),
+  REDIS_TLS: variable('false', 'Connect to Redis over TLS', boolean),
+  SESSION_TTL_SECONDS: variable('600', 'A session idle for so long is removed; every call into it starts the time anew', integer(1, 31_536_000)),
+
+  DEFAULT_EXEC_TIMEOUT_SECONDS: variable('30', 'Timeout of a command that names none, seconds', integer(1, 86_400)),
+  MAX_EXEC_TIMEOUT_SECONDS: variable('120', 'Longest timeout a command may ask for, seconds', integer(1, 86_400)),
+  EXEC_MAX_OUTPUT_BYTES: variable('1048576', 'Each of stdout and stderr is cut at so many bytes, keeping the beginning and the end', integer(1024, 64 * 1024 * 1024)),
+  EXEC_SHELL: variable('sh', 'Shell of a command that names none: `sh` or `bash`', oneOf('sh', 'bash')),
+  ALLOWED_COMMANDS: variable('', 'Programs a command may name, comma-separated; empty: the built-in list; `*`: no policy', list),
+
+  CONTAINER_IMAGE: variable('python:3.12-slim', 'Image of the sandboxes; needs `sh` and python3 ≥ 3.8', image),
+  CONTAINER_RUNTIME: variable('', 'OCI runtime of the sandboxes, such as `runsc` (gVisor); empty: the engine’s default', text),
+  CONTAINER_MEM_LIMIT: variable('256m', 'Memory of a sandbox, its tmpfs files included', bytes(32 * 1024 ** 2)),
+  CONTAINER_MEMSWAP_LIMIT: variable('', 'Memory and swap of a sandbox; must equal CONTAINER_MEM_LIMIT (no swap); empty: the same', (value) => (value === '' ? null : bytes(0)(value))),
+  CONTAINER_CPU_PERIOD: variable('100000', 'CPU quota period of a sandbox, µs', integer(1_000, 1_000_000)),
+  CONTAINER_CPU_QUOTA: variable('50000', 'CPU time a sandbox may use in each period, µs', integer(1_000, 100_000_000)),
+  CONTAINER_PIDS_LIMIT: variable('128', 'Processes and threads in a sandbox, the agent’s own few included', integer(16, 1_000_000)),
+  CONTAINER_TMPFS_TMP_SIZE: variable('64m', 'Size of `/tmp`', bytes(4096)),
+  CONTAINER_TMPFS_WORKSPACE_SIZE: variable('128m', 'Size of `/workspace` where it is a tmpfs', bytes(4096)),
+  CONTAINER_ULIMIT_NOFILE_SOFT: variable('1024', 'Open files of a process, soft limit', integer(64, 1_048_576)),
+  CONTAINER_ULIMIT_NOFILE_HARD: variable('4096', 'Open files of a process, hard limit', integer(64, 1_048_576)),
+
+  WORKSPACE_MAX_FILE_SIZE_BYTES: variable('1048576', 'Largest file that is read or written by a file call; `0`: no limit', integer(0, 2 ** 50)),
+  WORKSPACE_PERSIST_VOLUMES: variable('false', 'Keep `/workspace` in a named volume per session until DELETE /sessions/{id}', boolean),
+
+  CLEANUP_INTERVAL_SECONDS: variable('60', 'How often the sweeper looks, seconds', integer(1, 86_400)),
+  CLEANUP_MAX_CONTAINER_AGE_SECONDS: variable('900', 'A container of ours that no session has known for so long is removed, seconds', integer(1, 31_536_000)),
+} as const;
+
+export type VariableName = keyof typeof VARIABLES;
+export type Values = { readonly [Name in VariableName]: ReturnType<(typeof VARIABLES)[Name]['parse']> };

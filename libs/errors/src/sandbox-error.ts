@@ -1,0 +1,41 @@
+import { ERROR_STATUS, type ErrorCode } from './error-codes';
+
+export interface FieldError {
+  field: string;
+  message: string;
+}
+
+export interface SandboxErrorOptions {
+  /** For the log alone; never sent to a client. */
+  cause?: unknown;
+  /** Seconds, for the Retry-After header. */
+  retryAfter?: number;
+  /** One entry for each bad field; 422 only. */
+  errors?: FieldError[];
+  /** Further members of the problem document (RFC 9457 section 3.2), JSON values only. */
+  extensions?: Record<string, unknown>;
+}
+
+/**
+ * The one error that crosses layers. `message` is written for the caller and becomes the problem's `detail`: no path of the host,
+ * no engine message, no credential may stand in it.
+ */
+export class SandboxError extends Error {
+  readonly status: number;
+  readonly retryAfter?: number;
+  readonly errors?: FieldError[];
+  readonly extensions?: Record<string, unknown>;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: SandboxErrorOptions = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'SandboxError';
+    this.status = ERROR_STATUS[code];
+    this.retryAfter = options.retryAfter;
+    this.errors = options.errors;
+    this.extensions = options.extensions;
+  }
+}

@@ -1,0 +1,60 @@
+import type { Duplex } from 'node:stream';
+
+/** What a sandbox is made for. */
+export interface SandboxOwner {
+  /** SessionRef.key: the container's name comes from it. */
+  readonly key: string;
+  readonly userKey: string;
+}
+
+export interface Sandbox {
+  /** The engine's full id, 64 hex digits. */
+  readonly id: string;
+  readonly key: string;
+  readonly image: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+export interface EnsuredSandbox extends Sandbox {
+  /** True where this call made it; false where it was there (or another caller's create won the race). */
+  readonly created: boolean;
+}
+
+/** A process in a sandbox whose stdin and stdout are a byte stream. Destroying the stream closes the process's stdin. */
+export interface SandboxProcess {
+  readonly stream: Duplex;
+  /**
+   * What the process wrote to stderr, its last 2 KiB, for the log and to tell a missing interpreter; and its exit code,
+   * once its stream has ended. Never rejects; exitCode is null where the engine could not be asked.
+   */
+  readonly ended: Promise<{ exitCode: number | null; stderr: string }>;
+}
+
+/**
+ * Where sandboxes run: the Docker engine today. In our own types, so that another runtime can stand behind it. Every method has a
+ * deadline of its own and throws SandboxError: RUNTIME_UNAVAILABLE (engine away, hung), SANDBOX_IMAGE_UNUSABLE (image missing),
+ * SANDBOX_LOST (the sandbox named is not there or not running). "Already gone" is success where something is removed.
+ */
+export interface SandboxRuntime {
+  /**
+   * The running sandbox of that name, made where there is none. The name is the lock: of two callers one creates, the other
+   * adopts. One that is there but stopped, dead or of another spec hash is removed and made anew; a paused one goes on.
+   */
+  ensure(owner: SandboxOwner): Promise<EnsuredSandbox>;
+  find(key: string): Promise<Sandbox | null>;
+  /** Starts a process as the sandbox's user. */
+  exec(sandboxId: string, argv: readonly string[], env: readonly string[]): Promise<SandboxProcess>;
+  /** Kills and removes it, whatever it does; resolves when it is gone. Volumes stay. */
+  remove(key: string): Promise<void>;
+  /** Removes the persistent volume of a session, where there is one. False where a container still uses it. */
+  removeVolume(key: string): Promise<boolean>;
+  /** All sandboxes with our deployment label, running or not. */
+  list(): Promise<Sandbox[]>;
+  /** Resolves when the engine answers. */
+  ping(): Promise<void>;
+  /** Throws SANDBOX_IMAGE_UNUSABLE where CONTAINER_IMAGE is not there. */
+  checkImage(): Promise<void>;
+}
+
+export const SANDBOX_RUNTIME = Symbol('SandboxRuntime');

@@ -1,0 +1,63 @@
+import type { SessionRef } from './session-identity';
+
+/** What the store knows of a live session. All times are milliseconds since the epoch. */
+export interface SessionRecord {
+  readonly ref: SessionRef;
+  /** Chosen anew each time a session begins; tells a session from its successor of the same name. */
+  readonly generation: string;
+  /** The sandbox last known for it; null until the first one is made. */
+  readonly containerId: string | null;
+  readonly image: string | null;
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+  readonly expiresAt: number;
+}
+
+/** One call's hold on a session. Its id is unique over all replicas. */
+export interface CallHold {
+  readonly callId: string;
+  /** The latest moment at which this call can still be running. Past it the hold counts no more, so none can leak. */
+  readonly deadline: number;
+}
+
+export type BeginResult =
+  | { readonly state: 'live'; readonly record: SessionRecord; readonly created: boolean }
+  /** Somebody is removing it; `until` is when that somebody's time is over and another may take the removal over. */
+  | { readonly state: 'closing'; readonly until: number };
+
+/**
+ * An index of live sessions; the container engine is the truth. A session's expiry is derived:
+ * max(last use, deadlines of the calls in it) + ttl. Every method is atomic, takes one round trip, and throws
+ * SandboxError STORE_UNAVAILABLE within STORE_DEADLINE_MS when the store cannot be reached.
+ */
+export interface SessionStore {
+  /** Opens a call in the session, making the record where there is none (also where it has expired but nobody has closed it yet: it is revived). */
+  begin(ref: SessionRef, hold: CallHold, now: number): Promise<BeginResult>;
+  /** Ends a call: last use becomes `now`. No effect where the generation is another or the record is gone. */
+  end(key: string, generation: string, callId: string, now: number): Promise<void>;
+  /** Notes the sandbox of a session. False where the generation is not the live one: the caller has to begin again. */
+  attach(key: string, generation: string, container: { containerId: string; image: string; createdAt?: number }): Promise<boolean>;
+  /** The live (not closing, not expired) record. */
+  get(key: string, now: number): Promise<SessionRecord | null>;
+  /** The user's live records, oldest first; at most MAX_LISTED. */
+  list(userKey: string, now: number): Promise<SessionRecord[]>;
+  /**
+   * Marks the session as closing until `until`, so that nobody enters it; answers false where the condition does not hold (or another's closing mark is still valid).
+   * `always`: whatever is there (also nothing). `expired`: only a record whose expiry is past. `unknown`: only where there is no record.
+   */
+  close(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean>;
+  /** Takes record and closing mark away: the sandbox is gone. */
+  remove(key: string): Promise<void>;
+  /** Keys of sessions whose expiry is past, and of closings whose time is over, the longest first; at most `limit`. */
+  expired(now: number, limit: number): Promise<string[]>;
+  /** Which of these keys have a record or a valid closing mark. */
+  known(keys: string[], now: number): Promise<Set<string>>;
+  /** Resolves when the store answers. */
+  ping(): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+export const SESSION_STORE = Symbol('SessionStore');
+/** No store call takes longer, milliseconds. */
+export const STORE_DEADLINE_MS = 2_000;
+export const MAX_LISTED = 1_000;
