@@ -1,3 +1,9 @@
+export { OrchestratorModule } from './orchestrator.module';
 export { OrchestratorService, type ExecuteCommand, type ExecuteResult, type SessionInfo } from './orchestrator.service';
-export { WorkspaceService, type ByteRange, type FileStream, type WorkspaceEntry } from './workspace.service';
+export { ReadinessService, type ReadinessChecks } from './readiness.service';
+export { requestContext } from './request-context';
+export { WorkspaceService, type ByteRange, type FileStream } from './workspace.service';
+export { type WorkspaceEntry } from './workspace-answers';
+export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
+export { createDockerRuntime } from './docker/docker-runtime';
 export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './sandbox-runtime';

@@ -25,6 +25,8 @@ export type BeginResult =
   /** Somebody is removing it; `until` is when that somebody's time is over and another may take the removal over. */
   | { readonly state: 'closing'; readonly until: number };
 
+export type AttachResult = { readonly live: true; readonly previous: string | null } | { readonly live: false };
+
 /**
  * An index of live sessions; the container engine is the truth. A session's expiry is derived:
  * max(last use, deadlines of the calls in it) + ttl. Every method is atomic, takes one round trip, and throws
@@ -35,8 +37,11 @@ export interface SessionStore {
   begin(ref: SessionRef, hold: CallHold, now: number): Promise<BeginResult>;
   /** Ends a call: last use becomes `now`. No effect where the generation is another or the record is gone. */
   end(key: string, generation: string, callId: string, now: number): Promise<void>;
-  /** Notes the sandbox of a session. False where the generation is not the live one: the caller has to begin again. */
-  attach(key: string, generation: string, container: { containerId: string; image: string; createdAt?: number }): Promise<boolean>;
+  /**
+   * Notes the sandbox of a session, and answers which one it had before: so of many callers exactly one learns that it was replaced.
+   * Not live where the generation is another, closing or gone: the caller has to begin again.
+   */
+  attach(key: string, generation: string, container: { containerId: string; image: string; createdAt?: number }): Promise<AttachResult>;
   /** The live (not closing, not expired) record. */
   get(key: string, now: number): Promise<SessionRecord | null>;
   /** The user's live records, oldest first; at most MAX_LISTED. */

@@ -1,0 +1,45 @@
+import { Logger } from '@nestjs/common';
+import { SandboxError } from '@sandbox/errors';
+import type { SessionRef } from '@sandbox/sessions';
+import { requestContext } from './request-context';
+
+const COMMAND_CHARACTERS = 200;
+
+const logger = new Logger('Audit');
+
+/** What was asked: a command or a path. Environment values, stdin and file content never stand here. */
+export type AuditSubject = { readonly op: string; readonly command?: string; readonly path?: string };
+
+/**
+ * Runs one command or file call and writes its one log line, whether it ends well or not.
+ * @param outcome members of the line that only the result knows (the exit code)
+ */
+export async function audited<T>(
+  ref: SessionRef,
+  subject: AuditSubject,
+  call: () => Promise<T>,
+  outcome: (result: T) => Record<string, unknown> = () => ({}),
+): Promise<T> {
+  const started = performance.now();
+  const write = (more: Record<string, unknown>): void => {
+    logger.log({
+      audit: true,
+      op: subject.op,
+      user: ref.userId,
+      session: ref.sessionId,
+      ...(subject.command === undefined ? {} : { command: subject.command.slice(0, COMMAND_CHARACTERS) }),
+      ...(subject.path === undefined ? {} : { path: subject.path }),
+      ...more,
+      duration_ms: Math.round(performance.now() - started),
+      request_id: requestContext.getStore()?.requestId,
+    });
+  };
+  try {
+    const result = await call();
+    write(outcome(result));
+    return result;
+  } catch (error) {
+    write({ error: error instanceof SandboxError ? error.code : 'INTERNAL_ERROR' });
+    throw error;
+  }
+}

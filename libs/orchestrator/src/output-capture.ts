@@ -1,0 +1,57 @@
+/**
+ * Collects one output stream of a command as the agent sends it: whole, or, where bytes were left out, its first
+ * `maxBytes / 2` (rounded down) bytes and then its last ones. Holds at most `maxBytes`, whatever the sandbox sends.
+ */
+export class OutputCapture {
+  private readonly chunks: Buffer[] = [];
+  private size = 0;
+  private overflow = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  add(chunk: Buffer): void {
+    const kept = chunk.subarray(0, this.maxBytes - this.size);
+    if (kept.length > 0) this.chunks.push(kept);
+    this.size += kept.length;
+    this.overflow += chunk.length - kept.length;
+  }
+
+  /** @param omitted bytes the agent left out between beginning and end */
+  finish(omitted: number, encoding: 'utf8' | 'base64'): { text: string; truncated: boolean } {
+    const bytes = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks);
+    const left = omitted + this.overflow;
+    if (left === 0) return { text: bytes.toString(encoding), truncated: false };
+    const cut = Math.min(Math.floor(this.maxBytes / 2), bytes.length);
+    const head = bytes.subarray(0, cut);
+    const tail = bytes.subarray(cut);
+    if (encoding === 'base64') return { text: Buffer.concat([head, Buffer.from(marker(left)), tail]).toString('base64'), truncated: true };
+    const wholeHead = head.subarray(0, head.length - incompleteSuffix(head));
+    const wholeTail = tail.subarray(continuationPrefix(tail));
+    const trimmed = head.length - wholeHead.length + tail.length - wholeTail.length;
+    return { text: wholeHead.toString('utf8') + marker(left + trimmed) + wholeTail.toString('utf8'), truncated: true };
+  }
+}
+
+function marker(bytes: number): string {
+  return `\n[... ${bytes} bytes omitted ...]\n`;
+}
+
+const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;
+
+/** Bytes at the end that begin a UTF-8 sequence without ending it: the cut went through a character. */
+function incompleteSuffix(bytes: Buffer): number {
+  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
+    const byte = bytes[bytes.length - back]!;
+    if (isContinuation(byte)) continue;
+    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return needed > back ? back : 0;
+  }
+  return 0;
+}
+
+/** Bytes at the beginning that end a UTF-8 sequence begun before them. */
+function continuationPrefix(bytes: Buffer): number {
+  let count = 0;
+  while (count < 3 && count < bytes.length && isContinuation(bytes[count]!)) count++;
+  return count;
+}

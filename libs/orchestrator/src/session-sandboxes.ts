@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { SESSION_STORE, type AttachResult, type CallHold, type SessionRecord, type SessionRef, type SessionStore } from '@sandbox/sessions';
+import { AGENT_ARGV } from './channel/agent-source';
+import { RequestNotSentError, type Channel } from './channel/channel';
+import { openChannel } from './channel/exec-channel';
+import { ConcurrencyLimit } from './concurrency-limit';
+import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
+
+/** Entering a session, making its sandbox and opening its channel take no longer than this together, milliseconds. */
+const ENTER_DEADLINE_MS = 28_000;
+/** A call's hold outlives its deadline by so much: the channel's own grace before it gives a call up. Milliseconds. */
+const HOLD_GRACE_MS = 10_000;
+/** How long one removal may take before another caller may take it over, milliseconds. */
+const CLOSING_MS = 20_000;
+const CLOSING_POLL_MS = 25;
+/** How often the calls under way tell the store that they are, so that a flushed store forgets none of them. Milliseconds. */
+const REASSERT_MS = 5_000;
+const CREATE_CONCURRENCY = 8;
+const CREATE_QUEUE = 256;
+
+/** A session's sandbox, for the time of one call. */
+export interface Lease {
+  readonly channel: Channel;
+  readonly containerId: string;
+  /** True on the one call that had to make a sandbox anew for a session that had one. */
+  readonly restarted: boolean;
+}
+
+interface Connection {
+  readonly sandbox: Sandbox;
+  readonly channel: Channel;
+}
+
+interface CallUnderWay {
+  readonly ref: SessionRef;
+  readonly hold: CallHold;
+  /** Another one after the store was flushed. */
+  generation: string;
+}
+
+/** The session was closed or begun anew by somebody else while this call was entering it. */
+class SessionMovedError extends Error {}
+
+/**
+ * Brings calls into their session's sandbox and removes sandboxes; safe beside other replicas of itself.
+ *
+ * The engine is the truth and the store an index: a call enters the session in the store (so no sweeper takes it away), finds
+ * the sandbox by name or makes it, and keeps a channel into it open for the calls that follow.
+ *
+ * A warm call costs one store round trip before its answer (`begin`) and one that nothing waits for (`end`), and no engine call
+ * but the write into the open channel. (The rate limiter's own round trip comes before.)
+ */
+@Injectable()
+export class SessionSandboxes implements OnApplicationShutdown {
+  private readonly logger = new Logger(SessionSandboxes.name);
+  private readonly connections = new Map<string, Connection>();
+  private readonly connecting = new Map<string, Promise<Lease>>();
+  private readonly callsUnderWay = new Set<CallUnderWay>();
+  private readonly creations = new ConcurrencyLimit(
+    CREATE_CONCURRENCY,
+    CREATE_QUEUE,
+    () => new SandboxError(ErrorCode.RUNTIME_UNAVAILABLE, 'Too many sandboxes are being made; try again shortly.', { retryAfter: 2 }),
+  );
+  private readonly reassertTimer: NodeJS.Timeout;
+
+  constructor(
+    @Inject(SESSION_STORE) private readonly store: SessionStore,
+    @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
+  ) {
+    this.reassertTimer = setInterval(() => void this.reassertCalls(), REASSERT_MS).unref();
+  }
+
+  /**
+   * Runs `work` in the session's sandbox, making what is missing. Where the sandbox turns out to be gone before anything was sent to
+   * it, entering starts over; work that was sent is never sent twice.
+   * @param maxMs the longest time `work` can take; the session is kept alive for it
+   */
+  async enter<T>(ref: SessionRef, maxMs: number, work: (lease: Lease) => Promise<T>): Promise<T> {
+    const giveUpAt = Date.now() + ENTER_DEADLINE_MS;
+    const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS };
+    for (;;) {
+      const record = await this.begin(ref, hold, giveUpAt);
+      const call: CallUnderWay = { ref, hold, generation: record.generation };
+      this.callsUnderWay.add(call);
+      try {
+        return await work(await this.connect(record, giveUpAt));
+      } catch (error) {
+        const retry = error instanceof RequestNotSentError || error instanceof SessionMovedError;
+        if (!retry) throw await this.explain(error, call);
+        if (Date.now() > giveUpAt) throw unresponsive(error);
+      } finally {
+        this.callsUnderWay.delete(call);
+        this.end(call);
+      }
+      await sleep(CLOSING_POLL_MS);
+    }
+  }
+
+  /** Removes the session's sandbox, its volume where one exists, and its record; all are gone when it resolves. Idempotent. */
+  async remove(ref: SessionRef): Promise<void> {
+    const giveUpAt = Date.now() + ENTER_DEADLINE_MS;
+    while (!(await this.store.close(ref.key, 'always', Date.now(), Date.now() + CLOSING_MS))) {
+      if (Date.now() > giveUpAt) throw unresponsive();
+      await sleep(CLOSING_POLL_MS);
+    }
+    this.connections.get(ref.key)?.channel.close();
+    await this.runtime.remove(ref.key);
+    while (!(await this.runtime.removeVolume(ref.key))) {
+      // A call that entered before the mark has made a sandbox after it, with this volume; it finds itself outside and enters anew.
+      if (Date.now() > giveUpAt) throw unresponsive();
+      await this.runtime.remove(ref.key);
+    }
+    await this.store.remove(ref.key);
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.reassertTimer);
+    for (const { channel } of this.connections.values()) channel.close();
+  }
+
+  private async begin(ref: SessionRef, hold: CallHold, giveUpAt: number): Promise<SessionRecord> {
+    for (;;) {
+      const result = await this.store.begin(ref, hold, Date.now());
+      if (result.state === 'live') return result.record;
+      if (Date.now() > giveUpAt) throw unresponsive();
+      const abandoned = result.until < Date.now();
+      if (abandoned && (await this.store.close(ref.key, 'always', Date.now(), Date.now() + CLOSING_MS))) {
+        await this.runtime.remove(ref.key);
+        await this.store.remove(ref.key);
+      } else {
+        await sleep(CLOSING_POLL_MS);
+      }
+    }
+  }
+
+  private end({ ref, generation, hold }: CallUnderWay): void {
+    this.store.end(ref.key, generation, hold.callId, Date.now()).catch((error: unknown) => {
+      // The hold ends by itself at its deadline.
+      this.logger.warn({ msg: 'the end of a call could not be stored', session: ref.key.slice(0, 12), err: error });
+    });
+  }
+
+  private async connect(record: SessionRecord, giveUpAt: number): Promise<Lease> {
+    const { key } = record.ref;
+    const connection = this.connections.get(key);
+    if (connection?.channel.open && connection.sandbox.id === record.containerId) return lease(connection, false);
+    if (this.connecting.has(key)) {
+      // Another call of this process is at it. Entering anew then finds its connection, of whatever generation the session is by then.
+      await Promise.allSettled([this.connecting.get(key)]);
+      throw new SessionMovedError();
+    }
+    const establishing = this.creations.run(() => this.establish(record, giveUpAt)).finally(() => this.connecting.delete(key));
+    this.connecting.set(key, establishing);
+    return establishing;
+  }
+
+  private async establish(record: SessionRecord, giveUpAt: number): Promise<Lease> {
+    const { key, userKey } = record.ref;
+    const sandbox = await this.runtime.ensure({ key, userKey });
+    const connection = await this.open(key, sandbox, giveUpAt);
+    const attached = await this.attach(record.generation, key, sandbox);
+    if (!attached.live) throw new SessionMovedError();
+    return lease(connection, attached.previous !== null && attached.previous !== sandbox.id);
+  }
+
+  private attach(generation: string, key: string, { id, image, createdAt }: Sandbox): Promise<AttachResult> {
+    return this.store.attach(key, generation, { containerId: id, image, createdAt });
+  }
+
+  private async open(key: string, sandbox: Sandbox, giveUpAt: number): Promise<Connection> {
+    const known = this.connections.get(key);
+    if (known?.channel.open && known.sandbox.id === sandbox.id) return known;
+    known?.channel.close();
+    const connection = { sandbox, channel: await this.openChannel(sandbox.id, giveUpAt) };
+    this.connections.set(key, connection);
+    void connection.channel.closed.then(() => {
+      if (this.connections.get(key) === connection) this.connections.delete(key);
+    });
+    return connection;
+  }
+
+  private async openChannel(containerId: string, giveUpAt: number): Promise<Channel> {
+    try {
+      return await openChannel(await this.runtime.exec(containerId, AGENT_ARGV, []));
+    } catch (error) {
+      // Nothing was asked of it yet: a sandbox that ended meanwhile is no reason to fail the call.
+      if (error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST && Date.now() < giveUpAt) throw new SessionMovedError();
+      throw error;
+    }
+  }
+
+  /** A sandbox that ended because its session was deleted is the caller's own doing, not a fault. */
+  private async explain(error: unknown, call: CallUnderWay): Promise<unknown> {
+    if (!(error instanceof SandboxError) || error.code !== ErrorCode.SANDBOX_LOST) return error;
+    const record = await this.store.get(call.ref.key, Date.now()).catch(() => undefined);
+    if (record === undefined || record?.generation === call.generation) return error;
+    return new SandboxError(ErrorCode.SESSION_DELETED, 'The session was deleted while the call was under way.', { cause: error });
+  }
+
+  private async reassertCalls(): Promise<void> {
+    await Promise.allSettled([...this.callsUnderWay].map((call) => this.reassert(call)));
+  }
+
+  private async reassert(call: CallUnderWay): Promise<void> {
+    const connection = this.connections.get(call.ref.key);
+    // Without one the call is still entering, which tells the store anyway, or its sandbox has just ended.
+    if (!connection?.channel.open) return;
+    const result = await this.store.begin(call.ref, call.hold, Date.now());
+    if (result.state === 'closing') return;
+    call.generation = result.record.generation;
+    if (result.record.containerId === null) await this.attach(call.generation, call.ref.key, connection.sandbox);
+    // It may have ended while this was on its way.
+    if (!this.callsUnderWay.has(call)) this.end(call);
+  }
+}
+
+function lease({ sandbox, channel }: Connection, restarted: boolean): Lease {
+  return { containerId: sandbox.id, channel, restarted };
+}
+
+function unresponsive(cause?: unknown): SandboxError {
+  return new SandboxError(ErrorCode.SANDBOX_UNRESPONSIVE, 'The session’s sandbox could not be entered in time.', { cause, retryAfter: 1 });
+}

@@ -1,0 +1,34 @@
+import { parseEntry, parseFileHeader, splitLines } from './workspace-answers';
+
+describe('answers of the agent', () => {
+  it('reads an entry, whatever its name', () => {
+    const line = JSON.stringify({ name: 'a\n"b"\udc80', type: 'symlink', size: 3, modified: 1.5 });
+    expect(parseEntry(line)).toEqual({ name: 'a\n"b"\udc80', type: 'symlink', size: 3, modified: '1970-01-01T00:00:01.500Z' });
+  });
+
+  it('shows a time that no date can hold as the nearest one', () => {
+    expect(parseEntry('{"name":"a","type":"file","size":0,"modified":1e300}').modified).toBe('+275760-09-13T00:00:00.000Z');
+  });
+
+  it.each([
+    'x',
+    'null',
+    '[]',
+    '{"name":1,"type":"file","size":0,"modified":0}',
+    '{"name":"a","type":"door","size":0,"modified":0}',
+    '{"name":"a","type":"file","size":-1,"modified":0}',
+    '{"name":"a","type":"file","size":1e400,"modified":0}',
+    '{"name":"a","type":"file","size":0,"modified":"now"}',
+  ])('refuses %s', (line) => {
+    expect(() => parseEntry(line)).toThrow(expect.objectContaining({ code: 'SANDBOX_LOST' }));
+  });
+
+  it('refuses a header without a length', () => {
+    expect(() => parseFileHeader(Buffer.from('{"size":1,"modified":0,"offset":0}'))).toThrow(expect.objectContaining({ code: 'SANDBOX_LOST' }));
+  });
+
+  it('splits lines, of which there may be none', () => {
+    expect(splitLines(Buffer.from(''))).toEqual([]);
+    expect(splitLines(Buffer.from('a\nb\n'))).toEqual(['a', 'b']);
+  });
+});

@@ -1,0 +1,66 @@
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+
+export interface WorkspaceEntry {
+  name: string;
+  type: 'file' | 'dir' | 'symlink' | 'other';
+  /** Bytes. */
+  size: number;
+  /** ISO 8601, UTC. */
+  modified: string;
+}
+
+export interface FileHeader {
+  size: number;
+  modified: string;
+  offset: number;
+  length: number;
+}
+
+const TYPES: readonly unknown[] = ['file', 'dir', 'symlink', 'other'];
+
+/** The lines of an agent's answer, without their ends. */
+export function splitLines(answer: Buffer): string[] {
+  const lines = answer.toString('utf8').split('\n');
+  lines.pop();
+  return lines;
+}
+
+/** @throws SandboxError SANDBOX_LOST where the line is not what an agent sends: it comes out of the sandbox */
+export function parseEntry(line: string): WorkspaceEntry {
+  const { name, type, size, modified } = parseObject(line);
+  if (typeof name !== 'string' || !TYPES.includes(type)) throw unsound();
+  return { name, type: type as WorkspaceEntry['type'], size: count(size), modified: time(modified) };
+}
+
+/** @throws SandboxError SANDBOX_LOST, as parseEntry */
+export function parseFileHeader(line: Buffer): FileHeader {
+  const { size, modified, offset, length } = parseObject(line.toString('utf8'));
+  return { size: count(size), modified: time(modified), offset: count(offset), length: count(length) };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw unsound();
+  }
+  if (typeof value !== 'object' || value === null) throw unsound();
+  return value as Record<string, unknown>;
+}
+
+function count(value: unknown): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw unsound();
+  return value as number;
+}
+
+/** Seconds since the epoch to ISO 8601. A file may carry any time; one that no Date can hold is shown as the nearest it can. */
+function time(value: unknown): string {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw unsound();
+  const MAX_DATE_MS = 8.64e15;
+  return new Date(Math.max(-MAX_DATE_MS, Math.min(MAX_DATE_MS, Math.round(value * 1000)))).toISOString();
+}
+
+function unsound(): SandboxError {
+  return new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
+}

@@ -1,0 +1,144 @@
+import { Cluster, SETUPS } from './support/cluster';
+import { eventually } from './support/processes';
+import { docker } from './support/service';
+
+jest.setTimeout(120_000);
+
+describe.each(SETUPS)('POST /execute (%s)', (setup) => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(setup, { EXEC_MAX_OUTPUT_BYTES: '4096', MAX_EXEC_TIMEOUT_SECONDS: '20' });
+  });
+  afterAll(() => cluster.stop());
+
+  it('answers with both streams, the exit code and where it ran', async () => {
+    const { status, body } = await cluster.alice.execute('basic', 'echo out; echo err >&2; exit 3');
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      stdout: 'out\n',
+      stderr: 'err\n',
+      exit_code: 3,
+      execution_time: expect.any(Number),
+      container_id: expect.stringMatching(/^[0-9a-f]{12}$/),
+      timed_out: false,
+      truncated: false,
+      session_restarted: false,
+    });
+  });
+
+  it.each([
+    ['true', 0],
+    ['exit 255', 255],
+    ['sh -c "kill -9 \\$\\$"', 137],
+    ['kill -15 $$', 143],
+    ['./not-executable', 126],
+    ['./nowhere', 127],
+  ])('gives the exit code of %j as the shell does: %d', async (command, code) => {
+    await cluster.alice.run('codes', 'echo x > not-executable');
+    expect(await cluster.alice.run('codes', command)).toMatchObject({ exit_code: code, timed_out: false });
+  });
+
+  it('keeps files between commands, and neither directory nor variables', async () => {
+    await cluster.alice.run('state', 'mkdir -p d && cd d && export V=1 && echo data > f');
+    const { stdout } = await cluster.alice.run('state', 'pwd; echo "[$V]"; cat d/f');
+    expect(stdout).toBe('/workspace\n[]\ndata\n');
+  });
+
+  it('gives a command PATH, HOME, LANG, the image’s own and the request’s variables, and no others', async () => {
+    const image = await docker.getImage(process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest').inspect();
+    const own = (image.Config.Env ?? []).map((entry) => entry.split('=')[0]!);
+    const { stdout } = await cluster.alice.run('env', 'env', { env: { GREETING: 'a b=c\n$(id)' } });
+    const names = [...stdout.matchAll(/^([A-Za-z_]+)=/gm)].map((match) => match[1]!);
+    // The shell itself adds PWD, and some shells _ and SHLVL.
+    const expected = new Set(['PATH', 'HOME', 'LANG', 'GREETING', 'PWD', 'OLDPWD', '_', 'SHLVL', ...own]);
+    expect(names.filter((name) => !expected.has(name))).toEqual([]);
+    expect(names).toEqual(expect.arrayContaining(['PATH', 'HOME', 'LANG', 'GREETING']));
+    expect(stdout).toContain('HOME=/workspace\n');
+    expect(stdout).toContain('LANG=C.UTF-8\n');
+    expect(stdout).toContain('GREETING=a b=c\n$(id)\n');
+  });
+
+  it('gives stdin, and /dev/null where there is none', async () => {
+    const text = 'é\n'.repeat(300_000);
+    const { stdout } = await cluster.alice.run('stdin', 'wc -c; wc -c < /dev/null', { stdin: text });
+    expect(stdout.split(/\s+/).filter(Boolean)).toEqual([String(Buffer.byteLength(text)), '0']);
+    expect((await cluster.alice.run('stdin', 'cat; readlink /proc/self/fd/0')).stdout).toBe('/dev/null\n');
+    // A command that does not read it all is not disturbed.
+    expect(await cluster.alice.run('stdin', 'head -c 2', { stdin: text })).toMatchObject({ stdout: 'é', exit_code: 0 });
+  });
+
+  it('runs in working_dir, relative meaning below /workspace', async () => {
+    await cluster.alice.run('dirs', 'mkdir -p "a b/c"; echo x > file');
+    expect((await cluster.alice.run('dirs', 'pwd', { working_dir: 'a b/c' })).stdout).toBe('/workspace/a b/c\n');
+    expect((await cluster.alice.run('dirs', 'pwd', { working_dir: '/tmp' })).stdout).toBe('/tmp\n');
+    for (const working_dir of ['missing', 'file', '/root/x']) {
+      const answer = await cluster.alice.execute('dirs', 'pwd', { working_dir });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_WORKING_DIR' } });
+      expect(answer.body.detail).not.toMatch(/OCI|runc|chdir/);
+    }
+  });
+
+  it('takes bash where it is asked for', async () => {
+    const { stdout } = await cluster.alice.run('bash', 'a=(1 2 3); echo ${#a[@]} $BASH_VERSION', { shell: 'bash' });
+    expect(stdout).toMatch(/^3 \d/);
+  });
+
+  it('cuts output, keeping the beginning and the end with a line between', async () => {
+    const result = await cluster.alice.run('cut', 'seq 1 100000; seq 1 5 >&2');
+    expect(result.truncated).toBe(true);
+    expect(result.stdout.startsWith('1\n2\n3\n')).toBe(true);
+    expect(result.stdout.endsWith('\n99999\n100000\n')).toBe(true);
+    const omitted = /\n\[\.\.\. (\d+) bytes omitted \.\.\.\]\n/.exec(result.stdout)!;
+    const whole = Array.from({ length: 100_000 }, (_, i) => `${i + 1}\n`).join('').length;
+    expect(Number(omitted[1]) + result.stdout.length - omitted[0].length).toBe(whole);
+    expect(result.stderr).toBe('1\n2\n3\n4\n5\n');
+  });
+
+  it('gives bytes that are no UTF-8 as U+FFFD, or exactly as base64', async () => {
+    const command = "printf 'a\\377b'";
+    expect((await cluster.alice.run('bytes', command)).stdout).toBe('a\ufffdb');
+    const { stdout } = await cluster.alice.run('bytes', command, { encoding: 'base64' });
+    expect(Buffer.from(stdout, 'base64')).toEqual(Buffer.from([0x61, 0xff, 0x62]));
+  });
+
+  it('waits for the shell, not for a background child that holds the pipe', async () => {
+    const result = await cluster.alice.run('background', 'sleep 300 & echo started', { timeout: 10 });
+    expect(result).toMatchObject({ stdout: 'started\n', exit_code: 0, timed_out: false });
+    expect((await cluster.alice.run('background', 'pgrep -x sleep -a | grep -c "sleep 300"')).stdout).toBe('1\n');
+  });
+
+  it('lets a background process of a finished command go on writing', async () => {
+    await cluster.alice.run('writer', '(i=0; while :; do i=$((i+1)); echo line $i; echo $i > count; sleep 0.05; done) &');
+    const count = async (): Promise<number> => Number((await cluster.alice.run('writer', 'cat count')).stdout);
+    const first = await eventually('it writes', () => count().catch(() => 0));
+    await eventually('it goes on', async () => (await count()) > first + 5);
+  });
+
+  it('runs commands of one session side by side', async () => {
+    // Each waits for the other: one after the other, both would run out of time.
+    const meet = (mine: string, other: string): Promise<unknown> =>
+      cluster.alice.run('parallel', `touch ${mine}; while [ ! -e ${other} ]; do sleep 0.02; done; echo met`, { timeout: 15 });
+    const results = await Promise.all([meet('a', 'b'), meet('b', 'a')]);
+    for (const result of results) expect(result).toMatchObject({ stdout: 'met\n', timed_out: false });
+  });
+
+  it('ends a command whose client goes away', async () => {
+    await cluster.alice.run('gone', 'true');
+    const abort = new AbortController();
+    const call = cluster.alice.execute('gone', 'touch started; sleep 299', {}, { signal: abort.signal });
+    call.catch(() => undefined);
+    await eventually('the command runs', async () => (await cluster.alice.run('gone', 'test -e started')).exit_code === 0);
+    abort.abort();
+    await eventually('it is dead', async () => (await cluster.alice.run('gone', 'pgrep -f "^sleep 299"')).exit_code === 1);
+  });
+
+  it('says session_restarted on the one call that had to make the sandbox anew', async () => {
+    const { container_id } = await cluster.alice.run('restart', 'echo x > file');
+    await docker.getContainer(container_id).remove({ force: true });
+    const anew = await cluster.alice.run('restart', 'ls');
+    expect(anew).toMatchObject({ stdout: '', session_restarted: true });
+    expect(anew.container_id).not.toBe(container_id);
+    for (let i = 0; i < 3; i++) expect((await cluster.alice.run('restart', 'true')).session_restarted).toBe(false);
+  });
+});

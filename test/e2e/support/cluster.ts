@@ -1,0 +1,45 @@
+import { TestRedis } from './processes';
+import { ALICE, BOB, Client, type Env, Service, TestDeployment } from './service';
+
+/** The two ways the service is run; every behaviour is the same in both. */
+export const SETUPS = ['memory store, one process', 'Redis store, two processes'] as const;
+export type Setup = (typeof SETUPS)[number];
+
+/** The service as a whole, for one test file: its processes, its store, and clients whose requests go to the processes in turn. */
+export class Cluster {
+  private turn = 0;
+
+  private constructor(
+    readonly deployment: TestDeployment,
+    readonly services: readonly Service[],
+    readonly redis: TestRedis | undefined,
+  ) {}
+
+  static async start(setup: Setup, env: Env = {}): Promise<Cluster> {
+    const deployment = new TestDeployment();
+    if (setup === SETUPS[0]) return new Cluster(deployment, [await Service.start({ deployment, env })], undefined);
+    const redis = await TestRedis.start();
+    const services = await Promise.all([1, 2].map(() => Service.start({ deployment, redis, env })));
+    return new Cluster(deployment, services, redis);
+  }
+
+  get alice(): Client {
+    return this.client(ALICE);
+  }
+
+  get bob(): Client {
+    return this.client(BOB);
+  }
+
+  /** Of the process whose turn it is. */
+  client(apiKey: string): Client {
+    this.turn = (this.turn + 1) % this.services.length;
+    return this.services[this.turn]!.client(apiKey);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.services.map((service) => service.stop('SIGKILL')));
+    await this.redis?.stop();
+    await this.deployment.removeAll();
+  }
+}

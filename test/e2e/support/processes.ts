@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A TCP port that nothing listens on at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Polls until `check` gives something true. Throws after `seconds`, with the last error there was. */
+export async function eventually<T>(what: string, check: () => Promise<T | undefined | false | null>, seconds = 30): Promise<T> {
+  const giveUpAt = Date.now() + seconds * 1000;
+  let last: unknown;
+  for (;;) {
+    try {
+      const result = await check();
+      if (result) return result;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > giveUpAt) throw new Error(`not within ${seconds} s: ${what}${last ? ` (${String(last)})` : ''}`);
+    await sleep(50);
+  }
+}
+
+/** A child process whose output is kept for the tests' questions. */
+export class Child {
+  output = '';
+  readonly exited: Promise<number | null>;
+
+  constructor(readonly process: ChildProcess) {
+    process.stdout?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    process.stderr?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    this.exited = new Promise((resolve) => process.once('exit', (code) => resolve(code)));
+  }
+
+  get pid(): number {
+    return this.process.pid!;
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill(signal);
+    return this.exited;
+  }
+}
+
+/** A Redis server of the test's own, on a port that it keeps over restarts; nothing is written to disk. */
+export class TestRedis {
+  private child!: Child;
+
+  private constructor(
+    readonly port: number,
+    private readonly directory: string,
+  ) {}
+
+  static async start(): Promise<TestRedis> {
+    const redis = new TestRedis(await freePort(), mkdtempSync(join(tmpdir(), 'sandbox-redis-')));
+    await redis.up();
+    return redis;
+  }
+
+  async up(): Promise<void> {
+    const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.directory];
+    this.child = new Child(spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+    await eventually('Redis answers', () => this.send('PING'));
+  }
+
+  /** Kills it; its data is gone. */
+  async down(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.child.stop(signal);
+  }
+
+  async stop(): Promise<void> {
+    await this.down();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  async flush(): Promise<void> {
+    await this.send('FLUSHALL');
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.process.kill(signal);
+  }
+
+  /** One inline command; its reply's text. */
+  send(command: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.port, '127.0.0.1', () => socket.write(`${command}\r\n`));
+      socket.once('error', reject);
+      socket.once('data', (data) => {
+        socket.destroy();
+        resolve(data.toString());
+      });
+    });
+  }
+}

@@ -1,0 +1,171 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import Docker from 'dockerode';
+import { Child, eventually, freePort, type TestRedis } from './processes';
+
+const ROOT = resolve(__dirname, '../../..');
+export const TEST_IMAGE = process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest';
+export const docker = new Docker();
+
+/** One API key a test user. */
+export const ALICE = 'alice-key-0123456789';
+export const BOB = 'bob-key-0123456789';
+
+export type Env = Record<string, string>;
+
+/** A name space of containers for one test file; `removeAll` takes away what it left. */
+export class TestDeployment {
+  readonly name = `test-${randomBytes(5).toString('hex')}`;
+
+  async containers(): Promise<Docker.ContainerInfo[]> {
+    return docker.listContainers({ all: true, filters: { label: [`sandbox-api.deployment=${this.name}`] } });
+  }
+
+  async volumes(): Promise<string[]> {
+    const { Volumes } = await docker.listVolumes({ filters: { label: [`sandbox-api.deployment=${this.name}`] } });
+    return (Volumes ?? []).map((volume) => volume.Name);
+  }
+
+  async removeAll(): Promise<void> {
+    for (const { Id } of await this.containers())
+      await docker
+        .getContainer(Id)
+        .remove({ force: true })
+        .catch(() => undefined);
+    for (const name of await this.volumes())
+      await docker
+        .getVolume(name)
+        .remove()
+        .catch(() => undefined);
+  }
+}
+
+export interface ServiceOptions {
+  deployment: TestDeployment;
+  /** Redis store when given, else the memory store. */
+  redis?: TestRedis;
+  env?: Env;
+}
+
+/** The environment of a service under test: nothing of the tests' own but what Node and Docker need. */
+export function serviceEnv({ deployment, redis, env }: ServiceOptions): Env {
+  const store: Env = redis
+    ? { SESSION_STORE: 'redis', REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redis.port) }
+    : { SESSION_STORE: 'memory' };
+  return {
+    PATH: process.env.PATH ?? '',
+    ...(process.env.DOCKER_HOST === undefined ? {} : { DOCKER_HOST: process.env.DOCKER_HOST }),
+    DEPLOYMENT: deployment.name,
+    API_KEYS: `${ALICE},${BOB}`,
+    CONTAINER_IMAGE: TEST_IMAGE,
+    RATE_LIMIT_REQUESTS: '1000000',
+    ...store,
+    ...env,
+  };
+}
+
+/** The built API as a process of its own, as a user runs it. */
+export class Service {
+  private constructor(
+    readonly child: Child,
+    readonly port: number,
+  ) {}
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  static async start(options: ServiceOptions): Promise<Service> {
+    const main = join(ROOT, 'dist/apps/api/src/main.js');
+    if (!existsSync(main)) throw new Error('the service is not built: run `npm run build` first');
+    const port = await freePort();
+    const env = { ...serviceEnv(options), HOST: '127.0.0.1', PORT: String(port) };
+    // A directory without a .env file, so that a developer's own does not count.
+    const child = new Child(spawn(process.execPath, [main], { cwd: join(ROOT, 'test'), env, stdio: ['ignore', 'pipe', 'pipe'] }));
+    const service = new Service(child, port);
+    await eventually('the API listens', async () => {
+      if (child.process.exitCode !== null) throw new Error(`it exited: ${child.output}`);
+      return (await fetch(`${service.url}/health`)).ok;
+    });
+    return service;
+  }
+
+  client(apiKey: string): Client {
+    return new Client(this.url, { 'X-API-Key': apiKey });
+  }
+
+  stop(signal?: NodeJS.Signals): Promise<number | null> {
+    return this.child.stop(signal);
+  }
+}
+
+/** The sweeper's own process. */
+export function startCleanup(options: ServiceOptions): Child {
+  const main = join(ROOT, 'dist/apps/cleanup/src/main.js');
+  return new Child(
+    spawn(process.execPath, [main], { cwd: join(ROOT, 'test'), env: serviceEnv(options), stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
+}
+
+export interface Answer<T = Record<string, unknown>> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+export interface Executed {
+  stdout: string;
+  stderr: string;
+  exit_code: number;
+  execution_time: number;
+  container_id: string;
+  timed_out: boolean;
+  truncated: boolean;
+  session_restarted: boolean;
+}
+
+/** A user of the REST API. */
+export class Client {
+  constructor(
+    readonly url: string,
+    readonly headers: Record<string, string>,
+  ) {}
+
+  /** A JSON body goes out as JSON; the answer's body is parsed where it is JSON. */
+  async request<T = Record<string, unknown>>(method: string, path: string, body?: unknown, init: RequestInit = {}): Promise<Answer<T>> {
+    const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
+    const headers = { ...this.headers, ...json.headers, ...(init.headers as Record<string, string> | undefined) };
+    const response = await fetch(`${this.url}${path}`, { method, ...json, ...init, headers });
+    const text = await response.text();
+    const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
+  }
+
+  /** POST /execute, whatever it answers. */
+  execute<T = Executed & { code?: string; detail?: string }>(
+    session: string,
+    command: string,
+    more: object = {},
+    init?: RequestInit,
+  ): Promise<Answer<T>> {
+    return this.request<T>('POST', '/execute', { session_id: session, command, ...more }, init);
+  }
+
+  /** Runs a command that has to answer 200; its result. */
+  async run(session: string, command: string, more: object = {}): Promise<Executed> {
+    const answer = await this.execute(session, command, more);
+    if (answer.status !== 200) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  workspace(session: string, path?: string, content = false): string {
+    const query = path === undefined ? '' : `?path=${encodeURIComponent(path)}`;
+    return `/sessions/${encodeURIComponent(session)}/workspace${content ? '/content' : ''}${query}`;
+  }
+
+  deleteSession(session: string): Promise<Answer> {
+    return this.request('DELETE', `/sessions/${encodeURIComponent(session)}`);
+  }
+}

@@ -1,0 +1,59 @@
+import { Cluster, SETUPS } from './support/cluster';
+import { docker, type Executed } from './support/service';
+
+jest.setTimeout(180_000);
+
+const DOUBLE_FORK = `python3 -c '
+import os, time
+print("before", flush=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve("/bin/sh", ["sh", "-c", "exec sleep 9.\${MARK:-123}; :"], {})
+    os._exit(0)
+time.sleep(100)'`;
+
+/** Each writes something, then would run for ever. */
+const COMMANDS: Record<string, string> = {
+  'a sleep': 'echo before; sleep 100',
+  'a busy loop': 'echo before; while :; do :; done',
+  'a setsid double fork with a cleared environment': DOUBLE_FORK.replace('9.${MARK:-123}', '1000'),
+  'a tree that ignores SIGTERM':
+    'echo before; trap "" TERM INT HUP; (trap "" TERM; sleep 100 & sleep 100 & wait) & sh -c "trap \\"\\" TERM; sleep 100"',
+  'children of an exited parent': 'echo before; (setsid sh -c "setsid sleep 100 & sleep 100" &) ; sleep 100',
+  'a stopped process': 'echo before; sleep 100 & kill -STOP $!; wait',
+  'a fork bomb': 'echo before; bomb() { bomb | bomb & }; bomb; sleep 100',
+};
+
+describe.each(SETUPS)('A timeout (%s)', (setup) => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(setup);
+  });
+  afterAll(() => cluster.stop());
+
+  /** What runs in the container, seen from outside, less the sandbox's own processes. */
+  async function processes(containerId: string): Promise<string[]> {
+    const { Processes } = await docker.getContainer(containerId).top({ ps_args: '-eo pid,args' });
+    return (Processes as string[][])
+      .map((row) => row.slice(1).join(' '))
+      .filter((args) => !/sleep 2147483647|^python3 -I -S -u -c /.test(args));
+  }
+
+  it.each(Object.keys(COMMANDS))('leaves nothing of %s', async (name) => {
+    const session = `timeout ${name}`;
+    // A background process of an earlier command, which has to live on.
+    const { container_id } = await cluster.alice.run(session, 'sleep 7777 & echo ok');
+    const result: Executed = await cluster.alice.run(session, COMMANDS[name]!, {
+      timeout: 2,
+      shell: name.includes('bomb') ? 'bash' : 'sh',
+    });
+    const left = await processes(container_id);
+    expect(result).toMatchObject({ timed_out: true, exit_code: 124 });
+    expect(result.stdout).toBe('before\n');
+    expect(left).toEqual(['sleep 7777']);
+    expect((await cluster.alice.run(session, 'echo next')).stdout).toBe('next\n');
+    await cluster.alice.deleteSession(session);
+  });
+});
