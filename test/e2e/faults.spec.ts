@@ -1,0 +1,240 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster, SETUPS } from './support/cluster';
+import { eventually } from './support/processes';
+import { ALICE, type Answer, docker, type Executed, Service, startCleanup } from './support/service';
+
+jest.setTimeout(240_000);
+
+type ExecuteAnswer = Answer<Executed & { code?: string }>;
+
+/** A command's answer is right, or a typed error that says why there is none. */
+function rightOrTyped(answer: ExecuteAnswer, stdout: string): void {
+  if (answer.status === 200) expect(answer.body.stdout).toBe(stdout);
+  else expect(answer.body.code).toMatch(/^(SANDBOX_LOST|SANDBOX_UNRESPONSIVE|RUNTIME_UNAVAILABLE|STORE_UNAVAILABLE|SESSION_DELETED)$/);
+}
+
+describe('Faults of a sandbox', () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(SETUPS[0]);
+  });
+  afterAll(() => cluster.stop());
+
+  const execute = (session: string, command: string, more: object = {}): Promise<ExecuteAnswer> =>
+    cluster.alice.execute(session, command, more);
+
+  it.each(['kill', 'remove', 'stop', 'restart'])('%s behind our back, idle and in the middle of a command', async (how) => {
+    const session = `behind ${how}`;
+    const act = async (id: string): Promise<void> => {
+      const container = docker.getContainer(id);
+      if (how === 'kill') await container.kill();
+      else if (how === 'remove') await container.remove({ force: true });
+      else if (how === 'stop') await container.stop({ t: 0 });
+      else await container.restart({ t: 0 });
+    };
+    await act((await cluster.alice.run(session, 'true')).container_id);
+    const { container_id } = await cluster.alice.run(session, 'echo on');
+    const call = execute(session, 'touch on; sleep 20; echo whole');
+    await eventually('it runs', async () => (await cluster.alice.run(session, 'test -e on')).exit_code === 0);
+    await act(container_id);
+    expect(await call).toMatchObject({ status: 502, body: { code: 'SANDBOX_LOST' } });
+    expect((await cluster.alice.run(session, 'echo again')).stdout).toBe('again\n');
+  });
+
+  it('a pause behind our back ends in a typed error and is got over', async () => {
+    const { container_id } = await cluster.alice.run('paused', 'echo kept > file');
+    await docker.getContainer(container_id).pause();
+    rightOrTyped(await execute('paused', 'echo x', { timeout: 5 }), 'x\n');
+    expect((await cluster.alice.run('paused', 'cat file')).stdout).toBe('kept\n');
+  });
+
+  it.each([
+    ['killed', 'pkill -9 -f "^python3 -I -S -u -c"; sleep 5'],
+    ['stopped', 'pkill -STOP -f "^python3 -I -S -u -c"; sleep 5'],
+    ['killed as the parent', 'kill -9 $PPID; sleep 5'],
+    ['stopped as the parent', 'kill -STOP $PPID; sleep 5'],
+  ])('an agent %s by a command costs that command alone, and its session goes on', async (_how, command) => {
+    const session = `agent ${_how}`;
+    const { container_id } = await cluster.alice.run(session, 'echo kept > file');
+    const answer = await execute(session, command, { timeout: 3 });
+    rightOrTyped(answer, '');
+    expect(await cluster.alice.run(session, 'cat file')).toMatchObject({ stdout: 'kept\n', container_id });
+    await eventually(
+      'nothing of it runs',
+      async () => (await cluster.alice.run(session, 'pgrep -x sleep -a | grep -c "sleep 5$"')).stdout === '0\n',
+    );
+  });
+
+  it.each([
+    ['garbage', 'head -c 100000 /dev/urandom'],
+    [
+      'false frames',
+      `python3 -c 'import sys, struct; [sys.stdout.buffer.write(struct.pack(">IBI", 4, t, i) + b"{}{}") for t in range(256) for i in range(40)]'`,
+    ],
+    ['endless output', 'cat /dev/zero'],
+  ])('%s written towards the channel spoils that session’s answers at most', async (_what, source) => {
+    const session = `channel ${_what}`;
+    await cluster.alice.run(session, 'echo kept > file');
+    // Whatever descriptors of other processes can be opened are written to.
+    const attack = `for fd in /proc/[0-9]*/fd/[01]; do case $(readlink $fd) in pipe:*) timeout 2 ${source.startsWith('cat') ? source : `sh -c '${source.replaceAll("'", `'"'"'`)}'`} > $fd 2>/dev/null;; esac; done; echo done`;
+    const answer = await execute(session, attack, { timeout: 20 });
+    if (answer.status !== 200) rightOrTyped(answer, '');
+    expect((await cluster.alice.run(session, 'cat file')).stdout).toBe('kept\n');
+    expect((await cluster.bob.run('elsewhere', 'echo fine')).stdout).toBe('fine\n');
+  });
+});
+
+describe('Faults of the API', () => {
+  it('SIGKILL in the middle of a command ends it and loses nothing', async () => {
+    const cluster = await Cluster.start(SETUPS[1]);
+    try {
+      const [first, second] = cluster.services.map((service) => service.client(ALICE)) as [typeof cluster.alice, typeof cluster.alice];
+      const { container_id } = await first.run('s', 'echo kept > file; sleep 7777 &');
+      const call = first.execute('s', 'touch on; sleep 299');
+      call.catch(() => undefined);
+      await eventually('it runs', async () => (await second.run('s', 'test -e on')).exit_code === 0);
+      await cluster.services[0]!.stop('SIGKILL');
+      await eventually('its command is dead', async () => (await second.run('s', 'pgrep -f "^sleep 299"')).exit_code === 1);
+      expect(await second.run('s', 'cat file; pgrep -f "^sleep 7777" > /dev/null && echo lives')).toMatchObject({
+        stdout: 'kept\nlives\n',
+        container_id,
+        session_restarted: false,
+      });
+    } finally {
+      await cluster.stop();
+    }
+  });
+
+  it('a restart finds its sessions again by name, on the memory store too', async () => {
+    const cluster = await Cluster.start(SETUPS[0]);
+    let restarted: Service | undefined;
+    try {
+      const { container_id } = await cluster.alice.run('s', 'echo kept > file');
+      await cluster.services[0]!.stop('SIGKILL');
+      restarted = await Service.start({ deployment: cluster.deployment });
+      expect(await restarted.client(ALICE).run('s', 'cat file')).toMatchObject({ stdout: 'kept\n', container_id });
+    } finally {
+      await restarted?.stop('SIGKILL');
+      await cluster.stop();
+    }
+  });
+
+  it('killed in the middle of overwrites: always the whole old or the whole new file', async () => {
+    const cluster = await Cluster.start(SETUPS[1], { WORKSPACE_MAX_FILE_SIZE_BYTES: '0' });
+    const size = 8 * 1024 * 1024;
+    const victims: Service[] = [];
+    try {
+      const witness = cluster.services[0]!.client(ALICE);
+      const redis = cluster.redis!;
+      const url = witness.workspace('s', 'f', true);
+      const put = (client: typeof witness, letter: string) =>
+        client.request('PUT', url, undefined, {
+          body: Buffer.alloc(size, letter),
+          headers: { 'Content-Type': 'application/octet-stream' },
+        });
+      expect((await put(witness, 'a')).status).toBe(204);
+      let acknowledged = 'a';
+      let overwrites = 0;
+      while (overwrites < 50) {
+        const victim = await Service.start({ deployment: cluster.deployment, redis, env: { WORKSPACE_MAX_FILE_SIZE_BYTES: '0' } });
+        victims.push(victim);
+        const killAfter = sleep(100 + Math.random() * 400).then(() => victim.stop('SIGKILL'));
+        let last = acknowledged;
+        try {
+          for (;;) {
+            last = String.fromCharCode(97 + ((last.charCodeAt(0) - 96) % 26));
+            overwrites += 1;
+            await put(victim.client(ALICE), last);
+            acknowledged = last;
+          }
+        } catch {
+          await killAfter;
+        }
+        const { stdout } = await witness.run('s', `python3 -c 'd = open("f", "rb").read(); print(len(d), *sorted(set(d)))'`);
+        expect([`${size} ${acknowledged.charCodeAt(0)}\n`, `${size} ${last.charCodeAt(0)}\n`]).toContain(stdout);
+        acknowledged = String.fromCharCode(Number(stdout.split(' ')[1]));
+      }
+      await eventually('no temporary file is left', async () => (await witness.run('s', 'ls -A')).stdout === 'f\n');
+    } finally {
+      await Promise.all(victims.map((victim) => victim.stop('SIGKILL')));
+      await cluster.stop();
+    }
+  });
+
+  it('SIGTERM lets a running command finish, then it exits', async () => {
+    const cluster = await Cluster.start(SETUPS[0]);
+    try {
+      await cluster.alice.run('s', 'true');
+      const call = cluster.alice.run('s', 'touch on; sleep 3; echo finished');
+      await eventually('it runs', async () => (await cluster.alice.run('s', 'test -e on')).exit_code === 0);
+      const exit = cluster.services[0]!.stop('SIGTERM');
+      expect((await call).stdout).toBe('finished\n');
+      expect(await exit).toBe(0);
+    } finally {
+      await cluster.stop();
+    }
+  });
+});
+
+describe('Faults of Redis', () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(SETUPS[1]);
+  });
+  afterAll(() => cluster.stop());
+
+  it('a flush loses no sandbox and no file, also in the middle of a command', async () => {
+    const { container_id } = await cluster.alice.run('flushed', 'echo kept > file');
+    const call = cluster.alice.run('flushed', 'touch on; sleep 8; echo whole');
+    await eventually('it runs', async () => (await cluster.alice.run('flushed', 'test -e on')).exit_code === 0);
+    await cluster.redis!.flush();
+    expect(await cluster.alice.run('flushed', 'cat file')).toMatchObject({ stdout: 'kept\n', container_id, session_restarted: false });
+    expect((await call).stdout).toBe('whole\n');
+    expect(await cluster.deployment.containers()).toHaveLength(1);
+  });
+
+  it('away, it is a 503, a command that ran still answers, and it is got over without a restart', async () => {
+    const { container_id } = await cluster.alice.run('away', 'echo kept > file');
+    const call = cluster.alice.execute('away', 'touch on; sleep 4; echo ran');
+    await eventually('it runs', async () => (await cluster.alice.run('away', 'test -e on')).exit_code === 0);
+    await cluster.redis!.down();
+    expect((await call).body.stdout).toBe('ran\n');
+    const answer = await cluster.alice.execute('away', 'true');
+    expect(answer).toMatchObject({ status: 503, body: { code: 'STORE_UNAVAILABLE' } });
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+    const ready = await cluster.alice.request<{ checks: Record<string, string> }>('GET', '/ready');
+    expect(ready.status).toBe(503);
+    expect(JSON.stringify(ready.body)).toMatch(/store/);
+    await cluster.redis!.up();
+    await eventually('it answers again', async () => (await cluster.alice.execute('away', 'true')).status === 200);
+    expect(await cluster.alice.run('away', 'cat file')).toMatchObject({ stdout: 'kept\n', container_id });
+  });
+
+  it('silent, it is a 503 too', async () => {
+    await cluster.alice.run('silent', 'true');
+    cluster.redis!.signal('SIGSTOP');
+    try {
+      expect(await cluster.alice.execute('silent', 'true')).toMatchObject({ status: 503, body: { code: 'STORE_UNAVAILABLE' } });
+    } finally {
+      cluster.redis!.signal('SIGCONT');
+    }
+    await eventually('it answers again', async () => (await cluster.alice.execute('silent', 'true')).status === 200);
+  });
+
+  it('away, the sweeper survives and removes nothing', async () => {
+    const cleanup = startCleanup({ deployment: cluster.deployment, redis: cluster.redis, env: { CLEANUP_INTERVAL_SECONDS: '1' } });
+    try {
+      await cluster.alice.run('swept', 'echo kept > file');
+      await cluster.redis!.down();
+      await sleep(4000);
+      expect(cleanup.process.exitCode).toBeNull();
+      await cluster.redis!.up();
+      await eventually('it answers again', async () => (await cluster.alice.execute('swept', 'true')).status === 200);
+      expect((await cluster.alice.run('swept', 'cat file')).stdout).toBe('kept\n');
+    } finally {
+      expect(await cleanup.stop()).toBe(0);
+    }
+  });
+});

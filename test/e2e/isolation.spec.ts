@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster, SETUPS } from './support/cluster';
+
+jest.setTimeout(240_000);
+
+/** What a sandbox can do to the host, to others, and to itself. The container's settings have a spec of their own beside the runtime. */
+describe('Isolation by behaviour', () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(SETUPS[0]);
+  });
+  afterAll(() => cluster.stop());
+
+  const run = (command: string, more: object = {}) => cluster.alice.run('isolation', command, more);
+
+  it('reaches no network', async () => {
+    const probe = `python3 -c '
+import socket
+for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
+    try:
+        socket.create_connection(address, 2); print("reached", address)
+    except OSError as error:
+        print(error.errno)'`;
+    expect((await run(probe)).stdout).toBe('101\n101\n101\n');
+    expect((await run("awk 'NR>2 {print $1}' /proc/net/dev")).stdout).toBe('lo:\n');
+  });
+
+  it('writes nowhere but in /workspace, /tmp and /dev/shm', async () => {
+    const { stdout } = await run(
+      'find / -xdev -type d -writable 2>/dev/null; for d in /etc /usr /var /root /; do touch $d/x 2>/dev/null && echo wrote $d; done; true',
+    );
+    expect(stdout).toBe('');
+    expect((await run('touch /workspace/x /tmp/x /dev/shm/x && echo ok; cp /bin/true /tmp/t; /tmp/t; echo $?')).stdout).toBe('ok\n126\n');
+  });
+
+  it('is nobody and can become nobody else', async () => {
+    expect((await run('id -u; id -g; grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status')).stdout).toMatch(
+      /^1000\n1000\nCapBnd|^1000\n1000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n$/,
+    );
+    expect((await run('cp /bin/sh s && chmod 4755 s && ./s -c "id -u"; mknod n c 1 1 2>/dev/null || echo refused')).stdout).toBe(
+      '1000\nrefused\n',
+    );
+  });
+
+  it('sees no process but its own', async () => {
+    const { stdout } = await run("ps -eo user:20,args --no-headers | awk '{print $1}' | sort -u");
+    expect(stdout.trim().split('\n')).toHaveLength(1);
+    expect(Number((await run('ls -d /proc/[0-9]* | wc -l')).stdout)).toBeLessThan(15);
+  });
+
+  it('survives its own kill -9 -1, kill 1 and pkill, files and all', async () => {
+    await run('echo kept > file');
+    const { container_id } = await run('true');
+    for (const command of ['kill -9 1; kill -TERM 1; kill -STOP 1; true', 'pkill sleep; pkill -9 sh; true', 'kill -9 -1']) {
+      await cluster.alice.execute('isolation', command, { timeout: 5 });
+      expect(await run('cat file')).toMatchObject({ stdout: 'kept\n', container_id, session_restarted: false });
+    }
+  });
+
+  describe('under exhaustion', () => {
+    let served: { calls: number; failures: string[]; stop: () => Promise<void> };
+
+    beforeEach(async () => {
+      await cluster.bob.run('neighbour', 'true');
+      let going = true;
+      const failures: string[] = [];
+      const result = { calls: 0, failures, stop: async () => undefined as void };
+      const loop = (async () => {
+        while (going) {
+          const answer = await cluster.bob.execute('neighbour', 'echo served', { timeout: 10 });
+          result.calls += 1;
+          if (answer.body.stdout !== 'served\n') failures.push(JSON.stringify(answer.body));
+          await sleep(50);
+        }
+      })();
+      result.stop = async () => {
+        going = false;
+        await loop;
+      };
+      served = result;
+    });
+
+    afterEach(async () => {
+      await served.stop();
+      expect(served.failures).toEqual([]);
+      expect(served.calls).toBeGreaterThan(5);
+    });
+
+    const next = async (session: string): Promise<void> => {
+      expect(await cluster.alice.run(session, 'echo next')).toMatchObject({ stdout: 'next\n', exit_code: 0 });
+    };
+
+    it('of memory', async () => {
+      await cluster.alice.run('memory', 'echo kept > file');
+      const { exit_code } = await cluster.alice.run('memory', "python3 -c 'x = bytearray(512 << 20); print(len(x))'");
+      expect(exit_code).not.toBe(0);
+      await next('memory');
+      expect((await cluster.alice.run('memory', 'cat file')).stdout).toBe('kept\n');
+    });
+
+    it('of processes', async () => {
+      await cluster.alice.run('processes', 'echo kept > file');
+      const bomb = await cluster.alice.run('processes', 'bomb() { bomb | bomb & }; bomb; sleep 60', { shell: 'bash', timeout: 3 });
+      expect(bomb.timed_out).toBe(true);
+      await next('processes');
+      // Left in the background by a command that ended: it may fill the limit, and the session's commands still answer.
+      await cluster.alice.run('processes', 'for i in $(seq 1 60); do sleep 500 & done');
+      await next('processes');
+      expect((await cluster.alice.run('processes', 'cat file')).stdout).toBe('kept\n');
+    });
+
+    it('of disk', async () => {
+      const { stdout } = await cluster.alice.run(
+        'disk',
+        'cat /dev/zero > fill 2>/dev/null; cat /dev/zero > /tmp/fill 2>/dev/null; cat /dev/zero > /dev/shm/fill 2>/dev/null; echo full',
+        {
+          timeout: 60,
+        },
+      );
+      expect(stdout).toBe('full\n');
+      await next('disk');
+    });
+
+    it('of inodes', async () => {
+      await cluster.alice.run('inodes', 'python3 -c \'i = 0\nwhile i < 1000000:\n    open(str(i), "w").close(); i += 1\'', { timeout: 60 });
+      await next('inodes');
+      expect((await cluster.alice.run('inodes', 'echo x > /tmp/ok && cat /tmp/ok')).stdout).toBe('x\n');
+    });
+  });
+});

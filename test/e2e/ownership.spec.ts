@@ -1,0 +1,115 @@
+import { Cluster, SETUPS } from './support/cluster';
+import { BOB } from './support/service';
+
+jest.setTimeout(180_000);
+
+const SESSION = 'alice’s own/session';
+const SECRET = 'alice-secret-content';
+
+interface OpenApi {
+  paths: Record<string, Record<string, { security?: unknown[] }>>;
+}
+
+interface Tool {
+  name: string;
+}
+
+/** What bob sends to each route, with alice's session id in it. A new route without an entry fails the test. */
+const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 'public'> = {
+  'post /execute': { body: { session_id: SESSION, command: 'cat secret; ls -A' } },
+  'post /sessions': { body: { session_id: SESSION } },
+  'get /sessions': {},
+  'get /sessions/{session_id}': {},
+  'delete /sessions/{session_id}': {},
+  'get /sessions/{session_id}/workspace': {},
+  'delete /sessions/{session_id}/workspace': { query: 'path=secret' },
+  'get /sessions/{session_id}/workspace/content': { query: 'path=secret' },
+  'put /sessions/{session_id}/workspace/content': { query: 'path=secret', body: { content: 'bob was here' } },
+  'post /sessions/{session_id}/workspace/upload': { query: 'path=secret', form: true },
+  'get /health': 'public',
+  'get /ready': 'public',
+};
+
+const TOOL_CALLS: Record<string, object> = {
+  create_session: {},
+  delete_session: {},
+  execute: { command: 'cat secret; ls -A' },
+  workspace_list: {},
+  workspace_read: { path: 'secret' },
+  workspace_write: { path: 'secret', content: 'bob was here' },
+  workspace_delete: { path: 'secret' },
+};
+
+describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
+  let cluster: Cluster;
+  let aliceContainer: string;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(setup);
+    ({ container_id: aliceContainer } = await cluster.alice.run(SESSION, `printf ${SECRET} > secret`));
+  });
+  afterAll(() => cluster.stop());
+
+  /** Alice's session is as it was, and nothing of it is in an answer to bob. */
+  async function untouched(answer: string): Promise<void> {
+    expect(answer).not.toContain(SECRET);
+    expect(answer).not.toContain(aliceContainer);
+    const { stdout, container_id, session_restarted } = await cluster.alice.run(SESSION, 'cat secret; ls -A');
+    expect({ stdout, container_id, session_restarted }).toEqual({
+      stdout: `${SECRET}secret\n`,
+      container_id: aliceContainer,
+      session_restarted: false,
+    });
+  }
+
+  it('on every REST route, and none without a credential', async () => {
+    const { body } = await cluster.alice.request<OpenApi>('GET', '/openapi.json');
+    const routes = Object.entries(body.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
+    expect(routes.sort()).toEqual(Object.keys(CALLS).sort());
+    for (const route of routes) {
+      const call = CALLS[route]!;
+      const [method, path] = route.split(' ') as [string, string];
+      if (call === 'public') {
+        expect((await fetch(cluster.bob.url + path)).status).toBe(200);
+        continue;
+      }
+      const url = `${path.replace(/\{[^}]+\}/, encodeURIComponent(SESSION))}${call.query ? `?${call.query}` : ''}`;
+      const form = new FormData();
+      form.append('file', new Blob(['bob was here']), 'secret');
+      const send = (headers: Record<string, string>): Promise<Response> =>
+        fetch(cluster.bob.url + url, {
+          method: method.toUpperCase(),
+          headers: call.body ? { ...headers, 'Content-Type': 'application/json' } : headers,
+          body: call.form ? form : call.body && JSON.stringify(call.body),
+        });
+      const anonymous = await send({});
+      expect([route, anonymous.status, anonymous.headers.get('content-type')]).toEqual([
+        route,
+        401,
+        expect.stringMatching(/^application\/problem\+json/),
+      ]);
+      expect(anonymous.headers.get('www-authenticate')).toBeTruthy();
+      const asBob = await send({ 'X-API-Key': BOB });
+      expect([route, asBob.status < 500]).toEqual([route, true]);
+      await untouched(await asBob.text());
+    }
+  });
+
+  it('on every MCP tool, and none without a credential', async () => {
+    const rpc = async (method: string, params: object, headers: Record<string, string> = cluster.bob.headers): Promise<Response> =>
+      fetch(`${cluster.bob.url}/mcp/`, {
+        method: 'POST',
+        headers: { ...headers, 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+      });
+    const listed = (await (await rpc('tools/list', {})).json()) as { result: { tools: Tool[] } };
+    const names = listed.result.tools.map((tool) => tool.name);
+    expect(names.sort()).toEqual(Object.keys(TOOL_CALLS).sort());
+    expect((await rpc('tools/list', {}, {})).status).toBe(401);
+    for (const name of names) {
+      const params = { name, arguments: { session_id: SESSION, ...TOOL_CALLS[name] } };
+      expect((await rpc('tools/call', params, {})).status).toBe(401);
+      await untouched(await (await rpc('tools/call', params)).text());
+    }
+  });
+});

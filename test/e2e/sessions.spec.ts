@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster, SETUPS } from './support/cluster';
+import { eventually } from './support/processes';
+import { startCleanup } from './support/service';
+
+jest.setTimeout(420_000);
+
+interface SessionBody {
+  session_id: string;
+  container_id: string;
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+  image: string;
+}
+
+describe.each(SETUPS)('Sessions (%s)', (setup) => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(setup, { MAX_EXEC_TIMEOUT_SECONDS: '20' });
+  });
+  afterAll(() => cluster.stop());
+
+  const create = (session_id: string) => cluster.alice.request<SessionBody>('POST', '/sessions', { session_id });
+  const get = (id: string) => cluster.alice.request<SessionBody>('GET', `/sessions/${encodeURIComponent(id)}`);
+
+  it('are made once, also when ten ask at once', async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => create('once')));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(new Set(answers.map(({ body }) => body.container_id)).size).toBe(1);
+    expect(answers[0]!.body).toEqual({ session_id: 'once', container_id: expect.stringMatching(/^[0-9a-f]{12}$/) });
+    expect(await cluster.deployment.containers()).toHaveLength(1);
+    await cluster.alice.deleteSession('once');
+  });
+
+  it('are shown, listed and deleted; looking does not prolong', async () => {
+    await create('look');
+    const first = await get('look');
+    expect(first).toMatchObject({
+      status: 200,
+      body: { session_id: 'look', container_id: expect.stringMatching(/^[0-9a-f]{12}$/), image: expect.any(String) },
+    });
+    for (const time of [first.body.created_at, first.body.last_used_at, first.body.expires_at]) {
+      expect(new Date(time).toISOString()).toBe(time);
+    }
+    expect(Date.parse(first.body.expires_at) - Date.parse(first.body.last_used_at)).toBe(600_000);
+    await sleep(50);
+    expect((await get('look')).body.expires_at).toBe(first.body.expires_at);
+    const { body } = await cluster.alice.request<{ sessions: SessionBody[] }>('GET', '/sessions');
+    expect(body.sessions.filter((session) => session.session_id === 'look')).toEqual([first.body]);
+    await cluster.alice.run('look', 'true');
+    expect(Date.parse((await get('look')).body.expires_at)).toBeGreaterThan(Date.parse(first.body.expires_at));
+
+    expect(await cluster.alice.deleteSession('look')).toMatchObject({ status: 200, body: { status: 'deleted', session_id: 'look' } });
+    expect(await get('look')).toMatchObject({ status: 404, body: { code: 'SESSION_NOT_FOUND' } });
+    expect(await cluster.alice.deleteSession('look')).toMatchObject({ status: 200 });
+    expect(await cluster.alice.deleteSession('never was')).toMatchObject({ status: 200 });
+    expect(await cluster.deployment.containers()).toEqual([]);
+  });
+
+  it.each([
+    'a/b',
+    '../..',
+    '.',
+    '..',
+    'x y',
+    'é€😀',
+    '%2F',
+    '%',
+    '?q#f',
+    '"quoted"',
+    "it's",
+    'new\nline',
+    '*',
+    'A',
+    'a',
+    'ä',
+    'a\u0308',
+    '😀'.repeat(256),
+  ])('take %j as their name, unchanged', async (name) => {
+    expect((await create(name)).body.session_id).toBe(name);
+    // Clients normalise a path's `.` and `..`, escaped or not (URL standard), so those two are reached by their body only.
+    if (name !== '.' && name !== '..') {
+      expect((await get(name)).body.session_id).toBe(name);
+      expect((await cluster.alice.request('GET', cluster.alice.workspace(name))).status).toBe(200);
+      expect(await cluster.alice.deleteSession(name)).toMatchObject({ status: 200, body: { session_id: name } });
+      expect((await get(name)).status).toBe(404);
+    }
+  });
+
+  it('of two users are two, also under one name', async () => {
+    await cluster.alice.run('shared', 'echo alice > who');
+    const bob = await cluster.bob.run('shared', 'cat who || echo nothing');
+    expect(bob.stdout).toBe('nothing\n');
+    await cluster.bob.deleteSession('shared');
+    expect((await cluster.alice.run('shared', 'cat who')).stdout).toBe('alice\n');
+  });
+
+  it('may be deleted in the middle of a command, which learns so', async () => {
+    await create('cut off');
+    const call = cluster.alice.execute('cut off', 'touch on; sleep 15', { timeout: 20 });
+    await eventually('it runs', async () => (await cluster.alice.run('cut off', 'test -e on')).exit_code === 0);
+    await cluster.alice.deleteSession('cut off');
+    expect(await call).toMatchObject({ status: 409, body: { code: 'SESSION_DELETED' } });
+  });
+
+  it('survive create, delete and execute all at once', async () => {
+    const statuses = new Map<number, number>();
+    const note = async (call: Promise<{ status: number; body: unknown }>): Promise<void> => {
+      const { status, body } = await call;
+      if (status >= 500) throw new Error(`${status} ${JSON.stringify(body)}`);
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    };
+    for (let round = 0; round < (cluster.redis ? 200 : 25); round++) {
+      await Promise.all([
+        note(create('race')),
+        note(cluster.alice.execute('race', 'echo x')),
+        sleep(Math.random() * 300).then(() => note(cluster.alice.deleteSession('race'))),
+        sleep(Math.random() * 300).then(() => note(cluster.alice.execute('race', 'echo y'))),
+      ]);
+      expect((await cluster.deployment.containers()).filter((container) => container.State === 'running').length).toBeLessThanOrEqual(20);
+    }
+    expect(Object.fromEntries(statuses)).toMatchObject({ 200: expect.any(Number) });
+    await cluster.alice.deleteSession('race');
+    const { body } = await cluster.alice.request<{ sessions: SessionBody[] }>('GET', '/sessions');
+    expect(body.sessions.map((session) => session.session_id)).not.toContain('race');
+  });
+});
+
+describe.each(SETUPS)('Expiry (%s)', (setup) => {
+  it('removes an idle session and never one in use, whatever the moment', async () => {
+    const cluster = await Cluster.start(setup, { SESSION_TTL_SECONDS: '1', CLEANUP_INTERVAL_SECONDS: '1' });
+    const cleanup = cluster.redis
+      ? startCleanup({
+          deployment: cluster.deployment,
+          redis: cluster.redis,
+          env: { SESSION_TTL_SECONDS: '1', CLEANUP_INTERVAL_SECONDS: '1' },
+        })
+      : undefined;
+    try {
+      await cluster.alice.run('idle', 'true');
+      // Longer than its session's time to live.
+      const long = cluster.alice.run('busy', 'sleep 6; echo done', { timeout: 20 });
+      await eventually('the idle one is gone', async () => (await cluster.deployment.containers()).length === 1);
+      expect(await long).toMatchObject({ stdout: 'done\n', timed_out: false });
+
+      // Calls at the moment of expiry: each enters the old session or a new one, and answers.
+      const sessions = Array.from({ length: 10 }, (_, i) => `edge ${i}`);
+      await Promise.all(
+        sessions.map(async (session) => {
+          for (let i = 0; i < 20; i++) {
+            expect(await cluster.alice.run(session, 'echo here')).toMatchObject({ stdout: 'here\n', exit_code: 0 });
+            await sleep(900 + Math.random() * 1200);
+          }
+        }),
+      );
+      await eventually('all are gone', async () => (await cluster.deployment.containers()).length === 0);
+    } finally {
+      await cleanup?.stop();
+      await cluster.stop();
+    }
+  });
+});
