@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Docker from 'dockerode';
+import { Child, eventually } from './processes';
+import { docker, TEST_IMAGE } from './service';
+
+/** A Docker engine of the test's own, beside the machine's, so that it can be killed, stopped and started again. Needs root. */
+export class TestEngine {
+  readonly docker: Docker;
+  private child!: Child;
+
+  private constructor(private readonly directory: string) {
+    this.docker = new Docker({ socketPath: this.socket });
+  }
+
+  static async start(): Promise<TestEngine> {
+    const engine = new TestEngine(mkdtempSync(join(tmpdir(), 'sandbox-engine-')));
+    await engine.up();
+    const image = await docker.getImage(TEST_IMAGE).get();
+    const loading = await engine.docker.loadImage(image);
+    await new Promise((resolve, reject) =>
+      engine.docker.modem.followProgress(loading, (error) => (error ? reject(error) : resolve(undefined))),
+    );
+    return engine;
+  }
+
+  get socket(): string {
+    return join(this.directory, 'docker.sock');
+  }
+
+  get host(): string {
+    return `unix://${this.socket}`;
+  }
+
+  async up(): Promise<void> {
+    const at = (name: string): string => join(this.directory, name);
+    // In a network namespace of its own: --bridge=none would otherwise delete the other engine's bridge.
+    const args = ['-n', 'dockerd', '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '-H', this.host];
+    args.push('--bridge=none', '--iptables=false', '--ip6tables=false', '--shutdown-timeout', '2');
+    this.child = new Child(spawn('unshare', args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+    await eventually('the engine answers', () => this.docker.ping());
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    // unshare(1) executes dockerd in its own place, so the child is dockerd.
+    this.child.process.kill(signal);
+  }
+
+  async down(signal: NodeJS.Signals): Promise<void> {
+    await this.child.stop(signal);
+  }
+
+  async stop(): Promise<void> {
+    for (const { Id } of await this.docker.listContainers({ all: true })) await this.docker.getContainer(Id).remove({ force: true });
+    await this.down('SIGTERM');
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
