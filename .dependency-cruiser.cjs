@@ -1,0 +1,81 @@
+/** Which part of the house may know which other: apps -> orchestrator -> sessions -> config, errors. */
+const MAY_IMPORT = {
+  errors: [],
+  config: [],
+  sessions: ['config', 'errors'],
+  orchestrator: ['sessions', 'config', 'errors'],
+};
+
+const arrows = Object.entries(MAY_IMPORT).map(([library, allowed]) => ({
+  name: `${library}-knows-only-${allowed.join('-') || 'itself'}`,
+  severity: 'error',
+  from: { path: `^libs/${library}/` },
+  to: { path: '^(libs|apps)/', pathNot: `^libs/(${[library, ...allowed].join('|')})/` },
+}));
+
+module.exports = {
+  forbidden: [
+    ...arrows,
+    {
+      name: 'no-way-past-an-index',
+      comment: 'A library is what its index.ts exports.',
+      severity: 'error',
+      from: { path: '^(?:apps|libs|test)/([^/]+)/' },
+      to: { path: '^libs/', pathNot: ['^libs/$1/', '^libs/[^/]+/src/index\\.ts$'] },
+    },
+    {
+      name: 'no-sideways-between-apps',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'only-docker-knows-dockerode',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '^libs/orchestrator/src/docker/' },
+      to: { path: '^node_modules/(@types/)?(dockerode|docker-modem)/' },
+    },
+    {
+      name: 'only-store-and-rate-limit-know-redis',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: ['^libs/sessions/src/redis/', '^apps/api/src/rate-limit/'] },
+      to: { path: '^node_modules/(ioredis|@nest-lab/throttler-storage-redis)/' },
+    },
+    {
+      name: 'no-framework-in-the-ground-floor',
+      comment: 'Configuration and error codes are plain data, usable without Nest.',
+      severity: 'error',
+      from: { path: '^libs/(config|errors)/' },
+      to: { path: '^node_modules/' },
+    },
+    {
+      name: 'no-test-code-in-the-product',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '\\.spec\\.ts$' },
+      to: { path: ['^(test|bench)/', '\\.spec\\.ts$'] },
+    },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { pathNot: '^node_modules/' } },
+    },
+    {
+      name: 'nothing-unresolved',
+      comment: 'What is not found is not checked either.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.mjs', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['require', 'import', 'node', 'default'],
+    },
+  },
+};

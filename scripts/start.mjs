@@ -1,0 +1,123 @@
+/** `npm start`: from a fresh clone to a running API, with as little as Node on the machine. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { keptApiKey } from './setup/api-key.mjs';
+import { ensureDocker } from './setup/docker-engine.mjs';
+import { build, installPackages } from './setup/node-project.mjs';
+import { ensureSandboxImage, SANDBOX_IMAGE } from './setup/sandbox-image.mjs';
+import { runMain, SetupError, step } from './setup/steps.mjs';
+
+const READY_DEADLINE_MS = 60_000;
+const DISABLED_JWT_SECRET = 'change-me-in-production';
+
+await runMain(async () => {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  const begun = performance.now();
+  const host = chosen('HOST', '127.0.0.1');
+  const port = await freePort(host, Number(chosen('PORT', '8000')));
+  await step('packages', installPackages);
+  await step('build', build);
+  const docker = await step('Docker engine', ensureDocker);
+  const image = chosen('CONTAINER_IMAGE', SANDBOX_IMAGE);
+  if (image === SANDBOX_IMAGE) await step('sandbox image', () => ensureSandboxImage(docker.engine));
+  const env = {
+    ...process.env,
+    HOST: host,
+    PORT: String(port),
+    DOCKER_HOST: docker.host,
+    CONTAINER_IMAGE: image,
+    SESSION_STORE: chosen('SESSION_STORE', 'memory'),
+    ...(authIsSet() ? {} : { API_KEYS: keptApiKey() }),
+  };
+  const api = spawn(process.execPath, ['dist/apps/api/src/main.js'], { env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const ended = exitCodeOf(api);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => api.kill(signal));
+  const url = urlOf(host, port);
+  if (await isReady(url, ended)) {
+    console.log(`\nReady after ${((performance.now() - begun) / 1000).toFixed(1)} s. ${invitation(url, env)}`);
+  }
+  process.exitCode = await ended;
+});
+
+/** What the environment or .env says; a variable set to nothing counts as unset. */
+function chosen(name, otherwise) {
+  return process.env[name]?.trim() || otherwise;
+}
+
+function authIsSet() {
+  const secret = chosen('JWT_SECRET', DISABLED_JWT_SECRET);
+  return chosen('API_KEYS', '') !== '' || secret !== DISABLED_JWT_SECRET;
+}
+
+/** The port itself where it is free; for 0, one the system picks. */
+async function freePort(host, port) {
+  const server = createServer();
+  try {
+    return await new Promise((resolve, reject) => {
+      server.on('error', reject).listen({ host, port }, () => resolve(server.address().port));
+    });
+  } catch (error) {
+    if (error.code === 'EADDRINUSE') throw new SetupError(`Port ${port} on ${host} is taken. Stop what holds it, or set PORT to another.`);
+    throw new SetupError(`The API cannot listen on ${host}, port ${port} (${error.code}). Set HOST and PORT to others.`);
+  } finally {
+    server.close();
+  }
+}
+
+function urlOf(host, port) {
+  const reachable = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? (host.includes(':') ? `[${host}]` : host);
+  return `http://${reachable}:${port}`;
+}
+
+function exitCodeOf(child) {
+  return new Promise((resolve) => {
+    child.on('error', () => resolve(1));
+    child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
+  });
+}
+
+/** False where the API ended, or is not ready in time (it goes on trying, and its log says what is missing). */
+async function isReady(url, ended) {
+  const deadline = Date.now() + READY_DEADLINE_MS;
+  let running = true;
+  void ended.then(() => (running = false));
+  while (running && Date.now() < deadline) {
+    try {
+      const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(5_000) });
+      if (response.ok) return true;
+    } catch {
+      // Not listening yet.
+    }
+    await sleep(200);
+  }
+  if (running) console.error(`The API is not ready; ${url}/ready says why.`);
+  return false;
+}
+
+function invitation(url, env) {
+  const session = JSON.stringify({ command: 'echo Hello from $(hostname); python3 --version', session_id: 'demo' });
+  return `Try:
+
+  curl -s ${url}/execute -H ${credential(env)} -H 'Content-Type: application/json' -d ${quoted(session)}
+
+API documentation: ${url}/docs
+MCP (Streamable HTTP, same credentials): ${url}/mcp/
+Stop with Ctrl-C.
+`;
+}
+
+function credential(env) {
+  const key = (env.API_KEYS ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .find((item) => item !== '');
+  if (key !== undefined) return quoted(`${chosen('API_KEY_HEADER', 'X-API-Key')}: ${key}`);
+  return '"Authorization: Bearer $(npm run --silent token -- --sub me)"';
+}
+
+function quoted(text) {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,99 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+const ROOT = resolve(__dirname, '..');
+const CRUISER = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
+
+interface Violation {
+  rule: { name: string };
+  from: string;
+  to: string;
+}
+
+/** What dependency-cruiser, with our rules, has against the sources below `directory`. */
+function violations(directory: string, folders: readonly string[]): string[] {
+  const cruise = spawnSync(process.execPath, [CRUISER, '--output-type', 'json', ...folders], {
+    cwd: directory,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
+  const { summary } = JSON.parse(cruise.stdout) as { summary: { violations: Violation[]; totalCruised: number } };
+  expect(summary.totalCruised).toBeGreaterThan(0);
+  return summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`);
+}
+
+function sourcesBelow(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.spec.ts'))
+    .map((path) => `${folder}/${path}`);
+}
+
+describe('architecture', () => {
+  test('every import follows the rules of .dependency-cruiser.cjs', () => {
+    expect(violations(ROOT, ['apps', 'libs', 'test'])).toEqual([]);
+  });
+
+  test('only libs/config reads process.env', () => {
+    const readers = [...sourcesBelow('apps'), ...sourcesBelow('libs')].filter((path) =>
+      /\bprocess\s*\.\s*env\b|\bprocess\[|\{[^}]*\benv\b[^}]*\}\s*=\s*process\b/.test(readFileSync(join(ROOT, path), 'utf8')),
+    );
+    expect(readers).toEqual(['libs/config/src/config.ts']);
+  });
+});
+
+/** A small house, planted in a temporary directory, in which every rule is broken, and every door there is is used. */
+describe('the rules themselves', () => {
+  const forbidden: [rule: string, path: string, imported: string][] = [
+    ['errors-knows-only-itself', 'libs/errors/src/a.ts', '@sandbox/config'],
+    ['sessions-knows-only-config-errors', 'libs/sessions/src/a.ts', '@sandbox/orchestrator'],
+    ['orchestrator-knows-only-sessions-config-errors', 'libs/orchestrator/src/a.ts', '../../../apps/api/src/b'],
+    ['no-way-past-an-index', 'apps/api/src/past-index.ts', '../../../libs/sessions/src/b'],
+    ['no-sideways-between-apps', 'apps/cleanup/src/a.ts', '../../api/src/b'],
+    ['only-docker-knows-dockerode', 'apps/api/src/docker.ts', 'dockerode'],
+    ['only-docker-knows-dockerode', 'libs/orchestrator/src/channel/a.ts', 'dockerode'],
+    ['only-store-and-rate-limit-know-redis', 'libs/sessions/src/memory/a.ts', 'ioredis'],
+    ['no-framework-in-the-ground-floor', 'libs/config/src/a.ts', 'zod'],
+    ['no-test-code-in-the-product', 'apps/api/src/test-code.ts', '../../../test/b'],
+    ['no-cycles', 'apps/api/src/cycle.ts', './cycle'],
+    ['nothing-unresolved', 'apps/api/src/unresolved.ts', './absent'],
+  ];
+  const allowed: [path: string, imported: string][] = [
+    ['libs/orchestrator/src/docker/ok.ts', 'dockerode'],
+    ['libs/sessions/src/redis/ok.ts', 'ioredis'],
+    ['libs/orchestrator/src/ok.ts', '@sandbox/sessions'],
+    ['apps/api/src/ok.ts', '@sandbox/orchestrator'],
+  ];
+  let found: string[];
+
+  beforeAll(() => {
+    const directory = mkdtempSync(join(tmpdir(), 'sandbox-architecture-'));
+    const plant = (path: string, text: string): void => {
+      mkdirSync(dirname(join(directory, path)), { recursive: true });
+      writeFileSync(join(directory, path), text);
+    };
+    try {
+      for (const name of ['.dependency-cruiser.cjs', 'tsconfig.json']) cpSync(join(ROOT, name), join(directory, name));
+      for (const library of ['config', 'errors', 'sessions', 'orchestrator']) plant(`libs/${library}/src/index.ts`, 'export const a = 1;');
+      for (const path of ['apps/api/src/b.ts', 'libs/sessions/src/b.ts', 'test/b.ts']) plant(path, 'export const b = 1;');
+      for (const name of ['dockerode', 'ioredis', 'zod']) {
+        plant(`node_modules/${name}/package.json`, JSON.stringify({ name, main: 'index.js' }));
+        plant(`node_modules/${name}/index.js`, '');
+      }
+      const imports = [...forbidden.map(([, path, imported]) => [path, imported] as const), ...allowed];
+      for (const [path, imported] of imports) plant(path, `import * as it from '${imported}';\nexport { it };`);
+      found = violations(directory, ['apps', 'libs', 'test']);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  test.each(forbidden)('%s: %s may not import %s', (rule, path) => {
+    expect(found).toContainEqual(expect.stringContaining(`${rule}: ${path} -> `));
+  });
+
+  test.each(allowed)('%s may import %s', (path) => {
+    expect(found).not.toContainEqual(expect.stringContaining(path));
+  });
+});
