@@ -1,0 +1,64 @@
+import { ErrorCode } from '@sandbox/errors';
+
+/** What an END frame says. */
+export type AgentAnswer =
+  | { readonly code: null; readonly ok: Record<string, unknown> }
+  | { readonly code: ErrorCode; readonly detail: string; readonly cause?: Error };
+
+/** The codes an agent may give (agent/PROTOCOL.md); no sandbox can make us answer, say, that the caller is not authenticated. */
+const AGENT_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
+  'INVALID_PATH',
+  'INVALID_WORKING_DIR',
+  'SHELL_NOT_AVAILABLE',
+  'PATH_OUTSIDE_WORKSPACE',
+  'PERMISSION_DENIED',
+  'NOT_FOUND',
+  'NOT_A_DIRECTORY',
+  'IS_A_DIRECTORY',
+  'NOT_A_REGULAR_FILE',
+  'FILE_TOO_LARGE',
+  'RANGE_NOT_SATISFIABLE',
+  'STORAGE_FULL',
+  'SANDBOX_EXHAUSTED',
+  'SANDBOX_LOST',
+  'CLIENT_CLOSED_REQUEST',
+]);
+
+const MAX_DETAIL_CHARACTERS = 300;
+// Control and format characters, lone surrogates, line and paragraph separators: none of them has a place in one line of plain text.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu;
+
+/** Makes text out of a sandbox fit for a message or a log line: one line, at most 300 characters. */
+export function plainText(untrusted: string): string {
+  return untrusted.slice(0, MAX_DETAIL_CHARACTERS).replace(UNPRINTABLE, ' ').trim();
+}
+
+/** The JSON object a payload holds, or null. Its members are still anything. */
+export function parseObject(payload: Buffer): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(payload.toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Null where an END does not hold exactly one of `ok` and `error`, well formed. */
+export function parseAnswer(payload: Buffer): AgentAnswer | null {
+  const end = parseObject(payload);
+  if (end === null || Object.keys(end).length !== 1) return null;
+  if (isObject(end.ok)) return { code: null, ok: end.ok };
+  if (!isObject(end.error) || typeof end.error.code !== 'string' || typeof end.error.detail !== 'string') return null;
+  const detail = plainText(end.error.detail);
+  if (isAgentCode(end.error.code)) return { code: end.error.code, detail };
+  const cause = new Error(`agent: ${plainText(end.error.code)}: ${detail}`);
+  return { code: ErrorCode.INTERNAL_ERROR, detail: 'The sandbox reported an internal error.', cause };
+}
+
+function isAgentCode(code: string): code is ErrorCode {
+  return AGENT_CODES.has(code);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,206 @@
+import type { Duplex } from 'node:stream';
+import { Logger } from '@nestjs/common';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { SandboxProcess } from '../sandbox-runtime';
+import { type AgentRequest, type CallOptions, type Channel, RequestNotSentError } from './channel';
+import {
+  AgentFrame,
+  CHANNEL_ID,
+  encodeFrame,
+  type Frame,
+  type FrameReader,
+  HEADER_BYTES,
+  HostFrame,
+  MAX_HOST_PAYLOAD_BYTES,
+  MAX_REQUEST_ID,
+} from './frames';
+import { handshake } from './handshake';
+import { OpenRequest, type RequestPort } from './open-request';
+
+const MAX_OPEN_REQUESTS = 128;
+/** The clock of all deadlines on a channel; so they hold to within a second. */
+const TICK_MS = 500;
+/** Silence, while requests are open, after which a PING goes out; and as much again after which the agent is given up. */
+const SILENT_TICKS = 10;
+/** Frames but DATA do not wait for the stream to drain. An agent that does not read them is given up at so many bytes. */
+const MAX_UNWRITTEN_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Starts the agent in a process made with AGENT_ARGV, and opens a channel to it.
+ * @param sandboxId names the sandbox in log lines
+ * @throws SandboxError SANDBOX_UNRESPONSIVE after 10 s without an answer; SANDBOX_IMAGE_UNUSABLE, SANDBOX_EXHAUSTED or SANDBOX_LOST where
+ *   the process ended first. The process's stream is destroyed then.
+ */
+export function openChannel(process: SandboxProcess, sandboxId?: string): Promise<Channel> {
+  return handshake(process, (reader) => new ExecChannel(process.stream, reader, sandboxId));
+}
+
+const logger = new Logger('Channel');
+
+/**
+ * Requests of one sandbox, multiplexed over the stream of one process in it. A short command costs one write and one read of that stream,
+ * and no call of the engine.
+ *
+ * Whatever the agent sends that the protocol does not allow ends the channel, as does its silence; the requests open then reject.
+ */
+class ExecChannel implements Channel, RequestPort {
+  readonly closed: Promise<void>;
+  private markClosed!: () => void;
+  private isOpen = true;
+  private readonly requests = new Map<number, OpenRequest>();
+  /** Requests with input that may be sent, each in its turn. */
+  private readonly senders = new Set<OpenRequest>();
+  private lastId = 0;
+  /** Runs while requests are open, and until the first tick that finds none: requests one after another share it. */
+  private clock: NodeJS.Timeout | null = null;
+  /**
+   * Counted in ticks, not read off a clock: where this process itself was held up, the agent's answer, which waits to be read, still
+   * comes before the next tick.
+   */
+  private silentTicks = 0;
+
+  constructor(
+    private readonly stream: Duplex,
+    private readonly reader: FrameReader,
+    private readonly sandboxId: string | undefined,
+  ) {
+    this.closed = new Promise((resolve) => (this.markClosed = resolve));
+    stream.on('data', this.onData).on('drain', this.onDrain).on('end', this.onEnd).on('error', this.onError).on('close', this.onClose);
+  }
+
+  get open(): boolean {
+    return this.isOpen && this.stream.writable;
+  }
+
+  call(request: AgentRequest, options: CallOptions): Promise<Record<string, unknown>> {
+    return new Promise((resolve, reject) => {
+      if (!this.open) throw new RequestNotSentError('The channel is closed.');
+      if (options.signal?.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
+      if (this.requests.size >= MAX_OPEN_REQUESTS) {
+        throw new SandboxError(ErrorCode.TOO_MANY_COMMANDS, `The session runs ${MAX_OPEN_REQUESTS} calls already.`, { retryAfter: 1 });
+      }
+      const id = this.freeId();
+      const frame = encodeFrame(HostFrame.REQUEST, id, JSON.stringify(request));
+      if (frame.length - HEADER_BYTES > MAX_HOST_PAYLOAD_BYTES)
+        throw new SandboxError(ErrorCode.PAYLOAD_TOO_LARGE, 'The request is too large.');
+      const opened = new OpenRequest(id, options, this, resolve, reject);
+      this.requests.set(id, opened);
+      this.clock ??= this.startClock();
+      // Corked, so that a request and its short input leave in one write.
+      this.stream.cork();
+      this.send(frame);
+      if (this.isOpen) opened.start();
+      this.stream.uncork();
+    });
+  }
+
+  close(): void {
+    this.shut(ErrorCode.SANDBOX_LOST, 'The session was closed during the call.');
+  }
+
+  /* What OpenRequest needs of its channel. */
+
+  readonly tickMs = TICK_MS;
+
+  send(frame: Buffer): void {
+    if (!this.isOpen) return;
+    this.stream.write(frame);
+    if (this.stream.writableLength > MAX_UNWRITTEN_BYTES) this.giveUp('the agent does not read');
+  }
+
+  wantsToSend(request: OpenRequest): void {
+    this.senders.add(request);
+    this.sendInputs();
+  }
+
+  settled(request: OpenRequest): void {
+    this.requests.delete(request.id);
+    this.senders.delete(request);
+  }
+
+  private sendInputs(): void {
+    // A set is walked in the order of insertion, newcomers included: who may send more goes to the end of the line.
+    for (const request of this.senders) {
+      if (!this.open || this.stream.writableNeedDrain) return;
+      this.senders.delete(request);
+      if (request.sendInput()) this.senders.add(request);
+    }
+  }
+
+  private freeId(): number {
+    do this.lastId = this.lastId === MAX_REQUEST_ID ? 1 : this.lastId + 1;
+    while (this.requests.has(this.lastId));
+    return this.lastId;
+  }
+
+  private startClock(): NodeJS.Timeout {
+    this.silentTicks = 0;
+    // The stream, not the clock, keeps the process alive.
+    return setInterval(() => this.tick(), TICK_MS).unref();
+  }
+
+  private stopClock(): void {
+    if (this.clock !== null) clearInterval(this.clock);
+    this.clock = null;
+  }
+
+  private tick(): void {
+    if (this.requests.size === 0) return this.stopClock();
+    this.silentTicks += 1;
+    if (this.silentTicks === SILENT_TICKS) this.send(encodeFrame(HostFrame.PING, CHANNEL_ID));
+    if (this.silentTicks >= 2 * SILENT_TICKS) return this.giveUp('the agent does not answer a PING');
+    for (const request of this.requests.values()) {
+      if (!request.tick()) return this.giveUp('the agent did not end a cancelled request');
+    }
+  }
+
+  private readonly onData = (chunk: Buffer): void => {
+    this.silentTicks = 0;
+    const { frames, violation } = this.reader.push(chunk);
+    for (const frame of frames) {
+      const breach = this.receive(frame);
+      if (breach !== null) return this.breach(breach);
+      if (!this.isOpen) return;
+    }
+    if (violation !== null) this.breach(violation);
+  };
+
+  private receive(frame: Frame): string | null {
+    const request = this.requests.get(frame.id);
+    if (request !== undefined) return request.receive(frame);
+    if (frame.id !== CHANNEL_ID) return 'a frame for a request that is not open';
+    return frame.type === AgentFrame.PONG && frame.payload.length === 0 ? null : 'a frame the channel does not take';
+  }
+
+  private readonly onDrain = (): void => this.sendInputs();
+  private readonly onEnd = (): void => this.shut(ErrorCode.SANDBOX_LOST, 'The sandbox ended during the call.');
+  private readonly onError = (error: Error): void => {
+    if (this.isOpen) logger.warn({ msg: 'channel failed', sandbox: this.sandboxId, error: error.message });
+    this.onEnd();
+  };
+  private readonly onClose = (): void => {
+    this.onEnd();
+    this.stream.off('error', this.onError).off('close', this.onClose);
+  };
+
+  private breach(reason: string): void {
+    logger.warn({ msg: 'channel closed: the agent broke the protocol', sandbox: this.sandboxId, reason });
+    this.shut(ErrorCode.SANDBOX_LOST, 'The sandbox ended during the call.');
+  }
+
+  private giveUp(reason: string): void {
+    logger.warn({ msg: 'channel closed: the agent is unresponsive', sandbox: this.sandboxId, reason });
+    this.shut(ErrorCode.SANDBOX_UNRESPONSIVE, 'The sandbox does not answer.');
+  }
+
+  /** What is still to come of the stream until it is closed, 'error' above all, is listened to but of no consequence. */
+  private shut(code: ErrorCode, message: string): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.stopClock();
+    this.stream.off('data', this.onData).off('drain', this.onDrain).off('end', this.onEnd);
+    this.stream.destroy();
+    for (const request of [...this.requests.values()]) request.fail(new SandboxError(code, message));
+    this.markClosed();
+  }
+}

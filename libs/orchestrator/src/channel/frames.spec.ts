@@ -1,0 +1,157 @@
+import {
+  AgentFrame,
+  decodeCredit,
+  encodeCredit,
+  encodeFrame,
+  type Frame,
+  FrameReader,
+  HEADER_BYTES,
+  MAX_AGENT_PAYLOAD_BYTES,
+} from './frames';
+
+const LIMIT = MAX_AGENT_PAYLOAD_BYTES;
+
+function readAll(chunks: readonly Buffer[], limit = LIMIT): { frames: Frame[]; violation: string | null } {
+  const reader = new FrameReader(limit);
+  const frames: Frame[] = [];
+  let violation: string | null = null;
+  for (const chunk of chunks) {
+    const result = reader.push(chunk);
+    frames.push(...result.frames);
+    violation = result.violation;
+  }
+  return { frames, violation };
+}
+
+describe('encodeFrame', () => {
+  it('writes length, type, id and payload, big-endian', () => {
+    expect(encodeFrame(17, 0x01020304, Buffer.from('ab')).toString('hex')).toBe('0000000211010203046162');
+  });
+
+  it('counts the bytes of a text, not its characters', () => {
+    expect(readAll([encodeFrame(1, 5, '{"path":"ü😀"}')]).frames[0]!.payload.toString()).toBe('{"path":"ü😀"}');
+  });
+
+  it('carries credit as one u32', () => {
+    const { frames } = readAll([encodeCredit(AgentFrame.CREDIT, 9, 0xffffffff)]);
+    expect(decodeCredit(frames[0]!.payload)).toBe(0xffffffff);
+    expect(decodeCredit(Buffer.alloc(3))).toBeNull();
+    expect(decodeCredit(Buffer.alloc(5))).toBeNull();
+  });
+});
+
+describe('FrameReader', () => {
+  const sent = [
+    { type: 16, id: 0, payload: Buffer.from('{}') },
+    { type: 17, id: 1, payload: Buffer.from('hello') },
+    { type: 21, id: 0, payload: Buffer.alloc(0) },
+    { type: 19, id: 0xffffffff, payload: Buffer.from('{"ok":{}}') },
+  ];
+  const stream = Buffer.concat(sent.map(({ type, id, payload }) => encodeFrame(type, id, payload)));
+
+  it('reads frames split at any two points', () => {
+    for (let first = 0; first <= stream.length; first++) {
+      for (let second = first; second <= stream.length; second++) {
+        const chunks = [stream.subarray(0, first), stream.subarray(first, second), stream.subarray(second)];
+        expect(readAll(chunks)).toEqual({ frames: sent, violation: null });
+      }
+    }
+  });
+
+  it('reads frames that come byte by byte', () => {
+    expect(readAll(Array.from(stream, (byte) => Buffer.from([byte])))).toEqual({ frames: sent, violation: null });
+  });
+
+  it('does not copy a payload that lies whole in its chunk', () => {
+    const { payload } = readAll([stream]).frames[1]!;
+    expect(payload.buffer).toBe(stream.buffer);
+  });
+
+  it('takes a payload of exactly the limit', () => {
+    const payload = Buffer.alloc(LIMIT, 7);
+    expect(readAll([encodeFrame(17, 1, payload)]).frames[0]!.payload.equals(payload)).toBe(true);
+  });
+
+  it('refuses a longer one by its length alone, setting nothing aside, and reads nothing more', () => {
+    const reader = new FrameReader(LIMIT);
+    const header = encodeFrame(17, 1, Buffer.alloc(LIMIT + 1)).subarray(0, HEADER_BYTES);
+    const { frames, violation } = reader.push(Buffer.concat([stream, header]));
+    expect(frames).toHaveLength(sent.length);
+    expect(violation).toMatch('65537');
+    expect(reader.bufferedBytes).toBe(HEADER_BYTES);
+    expect(reader.push(stream)).toEqual({ frames: [], violation });
+  });
+});
+
+/** Marsaglia's xorshift32: the same cases in every run. */
+function randomizer(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+describe('FrameReader under random input', () => {
+  const CASES = 200_000;
+  const SMALL_LIMIT = 64;
+
+  function randomFrames(random: (below: number) => number): Frame[] {
+    return Array.from({ length: 1 + random(4) }, () => {
+      const id = random(2) === 0 ? random(4) : random(0xffffffff);
+      // Every byte of a payload tells whose it is.
+      return { type: random(256), id, payload: Buffer.alloc(random(SMALL_LIMIT + 1), id & 0xff) };
+    });
+  }
+
+  function split(bytes: Buffer, random: (below: number) => number): Buffer[] {
+    const chunks: Buffer[] = [];
+    for (let at = 0; at < bytes.length;) {
+      const end = at + 1 + random(random(3) === 0 ? 4 : bytes.length);
+      chunks.push(bytes.subarray(at, end));
+      at = end;
+    }
+    return chunks;
+  }
+
+  it('gives back what was sent, however it is split', () => {
+    const random = randomizer(20240601);
+    for (let run = 0; run < CASES / 4; run++) {
+      const frames = randomFrames(random);
+      const result = readAll(
+        split(Buffer.concat(frames.map(({ type, id, payload }) => encodeFrame(type, id, payload))), random),
+        SMALL_LIMIT,
+      );
+      if (result.violation !== null || !same(result.frames, frames)) throw new Error(`run ${run}: ${JSON.stringify({ frames, result })}`);
+    }
+  });
+
+  it('never throws, never holds more than one frame, and reads mutated bytes the same in any split', () => {
+    const random = randomizer(7);
+    for (let run = 0; run < CASES; run++) {
+      const bytes = Buffer.concat(randomFrames(random).map(({ type, id, payload }) => encodeFrame(type, id, payload)));
+      for (let mutations = random(4); mutations > 0; mutations--) bytes[random(bytes.length)] = random(256);
+      const whole = readAll([bytes], SMALL_LIMIT);
+      const reader = new FrameReader(SMALL_LIMIT);
+      const frames: Frame[] = [];
+      let violation: string | null = null;
+      for (const chunk of split(bytes, random)) {
+        const result = reader.push(chunk);
+        frames.push(...result.frames);
+        violation = result.violation;
+        if (reader.bufferedBytes > HEADER_BYTES + SMALL_LIMIT) throw new Error(`run ${run}: holds ${reader.bufferedBytes} bytes`);
+      }
+      if (violation !== whole.violation || !same(frames, whole.frames)) throw new Error(`run ${run}: ${bytes.toString('hex')}`);
+      if (frames.some(({ payload }) => payload.length > SMALL_LIMIT)) throw new Error(`run ${run}: oversize`);
+    }
+  });
+});
+
+function same(left: readonly Frame[], right: readonly Frame[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every((frame, at) => frame.type === right[at]!.type && frame.id === right[at]!.id && frame.payload.equals(right[at]!.payload))
+  );
+}

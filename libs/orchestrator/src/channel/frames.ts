@@ -1,0 +1,116 @@
+/**
+ * The wire format of agent/PROTOCOL.md: `u32 payload length | u8 type | u32 request id | payload`, big-endian.
+ * Bytes in, frames out, and the reverse; what a frame means is decided elsewhere.
+ */
+export interface Frame {
+  readonly type: number;
+  readonly id: number;
+  /** May be a view of the chunk it came in: copy what is kept for long. */
+  readonly payload: Buffer;
+}
+
+export const HostFrame = { REQUEST: 1, DATA: 2, EOF: 3, CANCEL: 4, CREDIT: 5, PING: 6 } as const;
+export const AgentFrame = { HELLO: 16, OUT: 17, ERR: 18, END: 19, CREDIT: 20, PONG: 21 } as const;
+
+export const HEADER_BYTES = 9;
+export const MAX_HOST_PAYLOAD_BYTES = 1024 * 1024;
+export const MAX_AGENT_PAYLOAD_BYTES = 64 * 1024;
+/** What either side may send on a request before the other has given credit. */
+export const WINDOW_BYTES = 256 * 1024;
+export const MAX_REQUEST_ID = 0xffff_ffff;
+/** The id of frames that concern the channel itself. */
+export const CHANNEL_ID = 0;
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** One frame in one buffer, so that it is one write. Text is sent as UTF-8. The limits on payloads are the caller's to keep. */
+export function encodeFrame(type: number, id: number, payload: Buffer | string = NO_BYTES): Buffer {
+  const length = Buffer.byteLength(payload);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
+  frame.writeUInt32BE(length, 0);
+  frame[4] = type;
+  frame.writeUInt32BE(id, 5);
+  if (typeof payload === 'string') frame.write(payload, HEADER_BYTES, 'utf8');
+  else payload.copy(frame, HEADER_BYTES);
+  return frame;
+}
+
+export function encodeCredit(type: number, id: number, bytes: number): Buffer {
+  const payload = Buffer.allocUnsafe(4);
+  payload.writeUInt32BE(bytes, 0);
+  return encodeFrame(type, id, payload);
+}
+
+/** The bytes a CREDIT frame gives, or null where its payload is not one u32. */
+export function decodeCredit(payload: Buffer): number | null {
+  return payload.length === 4 ? payload.readUInt32BE(0) : null;
+}
+
+export interface ReadResult {
+  readonly frames: readonly Frame[];
+  /** Why nothing more can be read, ever; the frames before it stand. Null while the bytes make sense. */
+  readonly violation: string | null;
+}
+
+/**
+ * Cuts a byte stream, in chunks of any size, into frames. Never throws, whatever it is fed. Holds at most one header and one payload: a
+ * length past the limit is refused before anything is set aside for it. A payload that lies whole in its chunk is not copied; one that is
+ * spread over several is copied once.
+ */
+export class FrameReader {
+  private readonly header = Buffer.alloc(HEADER_BYTES);
+  private headerBytes = 0;
+  /** The payload under way; null between frames and within a header. */
+  private payload: Buffer | null = null;
+  private payloadBytes = 0;
+  private violation: string | null = null;
+
+  constructor(private readonly maxPayloadBytes: number) {}
+
+  push(chunk: Buffer): ReadResult {
+    const frames: Frame[] = [];
+    let at = 0;
+    while (at < chunk.length && this.violation === null) {
+      at = this.payload === null ? this.readHeader(chunk, at, frames) : this.readPayload(chunk, at, this.payload, frames);
+    }
+    return { frames, violation: this.violation };
+  }
+
+  /** Bytes set aside for a frame that is not whole yet. */
+  get bufferedBytes(): number {
+    return this.headerBytes + (this.payload?.length ?? 0);
+  }
+
+  private readHeader(chunk: Buffer, start: number, frames: Frame[]): number {
+    const copied = chunk.copy(this.header, this.headerBytes, start, start + HEADER_BYTES - this.headerBytes);
+    this.headerBytes += copied;
+    const at = start + copied;
+    if (this.headerBytes < HEADER_BYTES) return at;
+
+    const length = this.header.readUInt32BE(0);
+    if (length > this.maxPayloadBytes) {
+      this.violation = `a frame of ${length} bytes, over the limit of ${this.maxPayloadBytes}`;
+      return at;
+    }
+    if (length <= chunk.length - at) {
+      this.emit(chunk.subarray(at, at + length), frames);
+      return at + length;
+    }
+    this.payload = Buffer.allocUnsafe(length);
+    this.payloadBytes = 0;
+    return at;
+  }
+
+  private readPayload(chunk: Buffer, start: number, payload: Buffer, frames: Frame[]): number {
+    const copied = chunk.copy(payload, this.payloadBytes, start);
+    this.payloadBytes += copied;
+    if (this.payloadBytes === payload.length) this.emit(payload, frames);
+    return start + copied;
+  }
+
+  private emit(payload: Buffer, frames: Frame[]): void {
+    frames.push({ type: this.header[4]!, id: this.header.readUInt32BE(5), payload });
+    this.headerBytes = 0;
+    this.payload = null;
+  }
+}

@@ -1,0 +1,126 @@
+import { ErrorCode } from '@sandbox/errors';
+import { agentBundle } from './agent-source';
+import { openChannel } from './exec-channel';
+import { AgentFrame, encodeFrame } from './frames';
+import { startFailure } from './handshake';
+import { FakeAgent, settle } from './testing/fake-agent';
+
+const hello = (payload: object): Buffer => encodeFrame(AgentFrame.HELLO, 0, JSON.stringify(payload));
+
+describe('openChannel', () => {
+  it('sends the agent’s source, and is open once the agent says hello', async () => {
+    const agent = new FakeAgent();
+    const channel = await openChannel(agent.process);
+    expect(channel.open).toBe(true);
+    const [length] = agentBundle().toString().split('\n', 1);
+    expect(agent.bundle.toString()).toBe(
+      agentBundle()
+        .subarray(length!.length + 1)
+        .toString(),
+    );
+    channel.close();
+  });
+
+  it('takes a HELLO that comes in pieces', async () => {
+    const agent = new FakeAgent({ hello: null });
+    const opening = openChannel(agent.process);
+    for (const byte of hello({ protocol: 1 })) {
+      agent.stream.write(Buffer.from([byte]));
+      await settle();
+    }
+    (await opening).close();
+  });
+
+  it.each([
+    ['another protocol', hello({ protocol: 2 })],
+    ['no JSON', encodeFrame(AgentFrame.HELLO, 0, '{')],
+    ['another type', encodeFrame(AgentFrame.PONG, 0)],
+    ['a request’s id', encodeFrame(AgentFrame.HELLO, 1, '{"protocol":1}')],
+    ['an oversized frame', Buffer.alloc(9, 255)],
+    ['a frame nobody asked for after it', Buffer.concat([hello({ protocol: 1 }), encodeFrame(AgentFrame.OUT, 1, 'x')])],
+  ])('refuses a first frame with %s', async (_what, bytes) => {
+    const agent = new FakeAgent({ hello: bytes });
+    const opening = openChannel(agent.process);
+    void opening.catch(() => undefined);
+    await settle();
+    agent.end(0);
+    await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
+    expect(agent.hostStream.destroyed).toBe(true);
+  });
+
+  it('reads in the engine’s own words that python3 is missing', async () => {
+    const agent = new FakeAgent({
+      hello: Buffer.from('OCI runtime exec failed: exec: "python3": executable file not found in $PATH: unknown\r\n'),
+    });
+    const opening = openChannel(agent.process);
+    void opening.catch(() => undefined);
+    await settle();
+    agent.end(126);
+    await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_IMAGE_UNUSABLE, message: expect.stringContaining('no python3') });
+  });
+
+  it('tells a process that ended from an agent', async () => {
+    const agent = new FakeAgent({ hello: null });
+    const opening = openChannel(agent.process);
+    agent.end(137);
+    await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
+    expect(agent.hostStream.destroyed).toBe(true);
+  });
+
+  it('survives a stream that fails', async () => {
+    const agent = new FakeAgent({ hello: null });
+    const opening = openChannel(agent.process);
+    agent.hostStream.destroy(new Error('read ECONNRESET'));
+    agent.end(null);
+    await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
+  });
+
+  describe('with a clock of its own', () => {
+    beforeEach(() => jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }));
+    afterEach(() => jest.useRealTimers());
+
+    it('gives a silent process 10 s', async () => {
+      const agent = new FakeAgent({ hello: null });
+      const opening = openChannel(agent.process);
+      const outcome = opening.then(
+        () => 'open',
+        (error: unknown) => error,
+      );
+      await jest.advanceTimersByTimeAsync(9_999);
+      expect(agent.hostStream.destroyed).toBe(false);
+      await jest.advanceTimersByTimeAsync(1);
+      expect(await outcome).toMatchObject({ code: ErrorCode.SANDBOX_UNRESPONSIVE });
+      expect(agent.hostStream.destroyed).toBe(true);
+      expect(jest.getTimerCount()).toBe(0);
+    });
+
+    it('does not wait for ever for an engine that does not say how the process ended', async () => {
+      const agent = new FakeAgent({ hello: null });
+      const outcome = openChannel(agent.process).catch((error: unknown) => error);
+      agent.stream.end();
+      await jest.advanceTimersByTimeAsync(2_000);
+      expect(await outcome).toMatchObject({ code: ErrorCode.SANDBOX_LOST });
+    });
+  });
+});
+
+describe('startFailure', () => {
+  it.each([
+    [127, '', 'SANDBOX_IMAGE_UNUSABLE', 'no python3'],
+    [126, 'exec: "python3": executable file not found in $PATH: unknown', 'SANDBOX_IMAGE_UNUSABLE', 'no python3'],
+    [126, 'exec: "python3": permission denied: unknown', 'SANDBOX_IMAGE_UNUSABLE', 'cannot be executed'],
+    [1, '  File "<string>", line 1\nSyntaxError: invalid syntax', 'SANDBOX_IMAGE_UNUSABLE', 'too old'],
+    [1, "ModuleNotFoundError: No module named '_ctypes'", 'SANDBOX_IMAGE_UNUSABLE', 'ctypes'],
+    [1, "ModuleNotFoundError: No module named 'json'", 'SANDBOX_IMAGE_UNUSABLE', 'standard library'],
+    [126, 'fork/exec /proc/self/exe: resource temporarily unavailable: unknown', 'SANDBOX_EXHAUSTED', 'memory or processes'],
+    [1, 'MemoryError', 'SANDBOX_EXHAUSTED', 'memory or processes'],
+    [126, 'cannot exec in a stopped container', 'SANDBOX_LOST', 'ended'],
+    [137, '', 'SANDBOX_LOST', 'ended'],
+    [null, '', 'SANDBOX_LOST', 'ended'],
+  ])('exit code %p with %p is %s', (exitCode, output, code, message) => {
+    const error = startFailure(exitCode, output);
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(message);
+    if (code === 'SANDBOX_IMAGE_UNUSABLE') expect(error.message).toMatch(/`sh` and python3 >= 3\.8/);
+  });
+});
