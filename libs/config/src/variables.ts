@@ -39,7 +39,14 @@ function boolean(value: string): boolean {
 }
 
 function list(value: string): readonly string[] {
-  return Object.freeze([...new Set(value.split(',').map((item) => item.trim()).filter((item) => item !== ''))]);
+  return Object.freeze([
+    ...new Set(
+      value
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    ),
+  ]);
 }
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
@@ -75,7 +82,11 @@ function image(value: string): string {
 
 export const VARIABLES = {
   APP_NAME: variable('sandbox-api', 'Name shown in the API documentation and to MCP clients', text),
-  DEPLOYMENT: variable('default', 'Name space of this deployment’s containers, volumes and store keys; two deployments on one Docker engine need two names', slug),
+  DEPLOYMENT: variable(
+    'default',
+    'Name space of this deployment’s containers, volumes and store keys; two deployments on one Docker engine need two names',
+    slug,
+  ),
   DEBUG: variable('false', 'Log at debug level', boolean),
   HOST: variable('127.0.0.1', 'Address the API listens on', text),
   PORT: variable('8000', 'Port the API listens on', integer(0, 65535)),
@@ -83,31 +94,55 @@ export const VARIABLES = {
 
   API_KEYS: variable('', 'API keys, comma-separated', list),
   API_KEY_HEADER: variable('X-API-Key', 'Header that carries an API key', headerName),
-  JWT_SECRET: variable('change-me-in-production', 'Secret for Bearer JWTs, at least 32 bytes; unset or left at its default: Bearer is off', text),
+  JWT_SECRET: variable(
+    'change-me-in-production',
+    'Secret for Bearer JWTs, at least 32 bytes; unset or left at its default: Bearer is off',
+    text,
+  ),
   JWT_ALGORITHM: variable('HS256', 'The one algorithm accepted: `HS256`, `HS384` or `HS512`', oneOf('HS256', 'HS384', 'HS512')),
-  ALLOWED_ORIGINS: variable('', 'Web origins that may call `/mcp/` from a browser, comma-separated; requests without an Origin header always may', list),
+  ALLOWED_ORIGINS: variable(
+    '',
+    'Web origins that may call `/mcp/` from a browser, comma-separated; requests without an Origin header always may',
+    list,
+  ),
 
   RATE_LIMIT_REQUESTS: variable('100', 'Requests a user may make in each window, over REST and MCP together', integer(1, 1_000_000_000)),
   RATE_LIMIT_WINDOW_SECONDS: variable('60', 'Length of that window, seconds', integer(1, 86_400)),
 
-  SESSION_STORE: variable('redis', '`redis`, or `memory`: one process, nothing to install, the sweeper runs inside it', oneOf('redis', 'memory')),
+  SESSION_STORE: variable(
+    'redis',
+    '`redis`, or `memory`: one process, nothing to install, the sweeper runs inside it',
+    oneOf('redis', 'memory'),
+  ),
   REDIS_HOST: variable('localhost', 'Redis host', text),
   REDIS_PORT: variable('6379', 'Redis port', integer(1, 65535)),
   REDIS_DB: variable('0', 'Redis database number', integer(0, 1_000_000)),
   REDIS_PASSWORD: variable('', 'Redis password', text),
   REDIS_TLS: variable('false', 'Connect to Redis over TLS', boolean),
-  SESSION_TTL_SECONDS: variable('600', 'A session idle for so long is removed; every call into it starts the time anew', integer(1, 31_536_000)),
+  SESSION_TTL_SECONDS: variable(
+    '600',
+    'A session idle for so long is removed; every call into it starts the time anew',
+    integer(1, 31_536_000),
+  ),
 
   DEFAULT_EXEC_TIMEOUT_SECONDS: variable('30', 'Timeout of a command that names none, seconds', integer(1, 86_400)),
   MAX_EXEC_TIMEOUT_SECONDS: variable('120', 'Longest timeout a command may ask for, seconds', integer(1, 86_400)),
-  EXEC_MAX_OUTPUT_BYTES: variable('1048576', 'Each of stdout and stderr is cut at so many bytes, keeping the beginning and the end', integer(1024, 64 * 1024 * 1024)),
+  EXEC_MAX_OUTPUT_BYTES: variable(
+    '1048576',
+    'Each of stdout and stderr is cut at so many bytes, keeping the beginning and the end',
+    integer(1024, 64 * 1024 * 1024),
+  ),
   EXEC_SHELL: variable('sh', 'Shell of a command that names none: `sh` or `bash`', oneOf('sh', 'bash')),
   ALLOWED_COMMANDS: variable('', 'Programs a command may name, comma-separated; empty: the built-in list; `*`: no policy', list),
 
   CONTAINER_IMAGE: variable('python:3.12-slim', 'Image of the sandboxes; needs `sh` and python3 ≥ 3.8', image),
   CONTAINER_RUNTIME: variable('', 'OCI runtime of the sandboxes, such as `runsc` (gVisor); empty: the engine’s default', text),
   CONTAINER_MEM_LIMIT: variable('256m', 'Memory of a sandbox, its tmpfs files included', bytes(32 * 1024 ** 2)),
-  CONTAINER_MEMSWAP_LIMIT: variable('', 'Memory and swap of a sandbox; must equal CONTAINER_MEM_LIMIT (no swap); empty: the same', (value) => (value === '' ? null : bytes(0)(value))),
+  CONTAINER_MEMSWAP_LIMIT: variable(
+    '',
+    'Memory and swap of a sandbox; must equal CONTAINER_MEM_LIMIT (no swap); empty: the same',
+    (value) => (value === '' ? null : bytes(0)(value)),
+  ),
   CONTAINER_CPU_PERIOD: variable('100000', 'CPU quota period of a sandbox, µs', integer(1_000, 1_000_000)),
   CONTAINER_CPU_QUOTA: variable('50000', 'CPU time a sandbox may use in each period, µs', integer(1_000, 100_000_000)),
   CONTAINER_PIDS_LIMIT: variable('128', 'Processes and threads in a sandbox, the agent’s own few included', integer(16, 1_000_000)),
@@ -116,11 +151,19 @@ export const VARIABLES = {
   CONTAINER_ULIMIT_NOFILE_SOFT: variable('1024', 'Open files of a process, soft limit', integer(64, 1_048_576)),
   CONTAINER_ULIMIT_NOFILE_HARD: variable('4096', 'Open files of a process, hard limit', integer(64, 1_048_576)),
 
-  WORKSPACE_MAX_FILE_SIZE_BYTES: variable('1048576', 'Largest file that is read or written by a file call; `0`: no limit', integer(0, 2 ** 50)),
+  WORKSPACE_MAX_FILE_SIZE_BYTES: variable(
+    '1048576',
+    'Largest file that is read or written by a file call; `0`: no limit',
+    integer(0, 2 ** 50),
+  ),
   WORKSPACE_PERSIST_VOLUMES: variable('false', 'Keep `/workspace` in a named volume per session until DELETE /sessions/{id}', boolean),
 
   CLEANUP_INTERVAL_SECONDS: variable('60', 'How often the sweeper looks, seconds', integer(1, 86_400)),
-  CLEANUP_MAX_CONTAINER_AGE_SECONDS: variable('900', 'A container of ours that no session has known for so long is removed, seconds', integer(1, 31_536_000)),
+  CLEANUP_MAX_CONTAINER_AGE_SECONDS: variable(
+    '900',
+    'A container of ours that no session has known for so long is removed, seconds',
+    integer(1, 31_536_000),
+  ),
 } as const;
 
 export type VariableName = keyof typeof VARIABLES;
