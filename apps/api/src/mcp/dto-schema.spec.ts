@@ -1,0 +1,47 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { dtoSchema } from './dto-schema';
+
+class Inner {
+  @ApiProperty({ type: 'integer' })
+  size: number;
+}
+
+class Outer {
+  @ApiProperty({ description: 'a name', minLength: 1, example: 'x' })
+  name: string;
+
+  @ApiProperty({ type: [Inner] })
+  list: Inner[];
+
+  @ApiProperty({ type: Inner, description: 'with a description of its own' })
+  one: Inner;
+
+  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string', example: 'y' } })
+  map?: Record<string, string>;
+}
+
+class Undocumented {
+  name: string;
+}
+
+const INNER = { type: 'object', properties: { size: { type: 'integer' } }, required: ['size'], additionalProperties: false };
+
+describe('dtoSchema', () => {
+  it('makes one closed, self-contained JSON Schema of a class', () => {
+    expect(dtoSchema(Outer)).toEqual({
+      type: 'object',
+      properties: {
+        name: { type: 'string', description: 'a name', minLength: 1, examples: ['x'] },
+        list: { type: 'array', items: INNER },
+        one: { ...INNER, description: 'with a description of its own' },
+        map: { type: 'object', additionalProperties: { type: 'string', examples: ['y'] } },
+      },
+      required: ['name', 'list', 'one'],
+      additionalProperties: false,
+    });
+  });
+
+  it('does not take a class without documented properties for one that has none', () => {
+    expect(() => dtoSchema(Undocumented)).toThrow('Undocumented');
+  });
+});

@@ -1,0 +1,45 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { CallToolRequestSchema, ErrorCode as RpcErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
+import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
+import { CONFIG, type Config } from '@sandbox/config';
+import { z } from 'zod';
+import { serverInstructions } from './server-instructions';
+import { SandboxTools } from './tools/sandbox-tools';
+import type { ToolCaller } from './tools/tool';
+
+// Params are left to the SDK's own check of a tool call, which answers -32602; a schema that fails here would be an internal error.
+const ToolCall = CallToolRequestSchema.extend({ params: z.unknown() });
+
+/** Of the tools’ arguments and results, as the OpenAPI document has one of REST’s. */
+const INTERFACE_VERSION = '1';
+
+@Injectable()
+export class McpServerFactory {
+  /** Unused without elicitation, but each Server makes itself one (0.3 ms) unless it is given. */
+  private readonly jsonSchemaValidator = new AjvJsonSchemaValidator();
+  private readonly instructions: string;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly tools: SandboxTools,
+  ) {
+    this.instructions = serverInstructions(config);
+  }
+
+  /** A server for one request: with no state between requests, any replica can answer any of them. */
+  create(caller: ToolCaller): Server {
+    const server = new Server(
+      { name: this.config.APP_NAME, version: INTERFACE_VERSION },
+      { capabilities: { tools: { listChanged: false } }, instructions: this.instructions, jsonSchemaValidator: this.jsonSchemaValidator },
+    );
+    server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: this.tools.list() }));
+    server.setRequestHandler(ToolCall, (request) => {
+      const { name, arguments: args = {} } = CallToolRequestSchema.parse(request).params;
+      const tool = this.tools.find(name);
+      if (tool === undefined) throw new McpError(RpcErrorCode.InvalidParams, `Unknown tool: ${name.slice(0, 100)}`);
+      return tool.call(args, caller);
+    });
+    return server;
+  }
+}

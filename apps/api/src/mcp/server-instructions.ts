@@ -1,0 +1,16 @@
+import type { Config } from '@sandbox/config';
+
+/** What a client may put before its model about the server as a whole. */
+export function serverInstructions(config: Config): string {
+  return [
+    'Runs shell commands and handles files in isolated Linux sandboxes without network.',
+    'A session, named by a session_id of your choosing, is one sandbox with files under /workspace; any call makes it where it is not there, so create_session is optional.',
+    'Use one session_id for one piece of work, and the same one in all its calls.',
+    'Each execute is a fresh shell: cd and export do not carry over to the next call, files do.',
+    `A session idle for ${config.SESSION_TTL_SECONDS} seconds is removed, ${filesFate(config)}; delete_session removes it at once, with its files.`,
+  ].join('\n');
+}
+
+function filesFate(config: Config): string {
+  return config.WORKSPACE_PERSIST_VOLUMES ? 'but its files are kept for the next use of its name' : 'with its files';
+}

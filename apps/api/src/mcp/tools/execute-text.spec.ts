@@ -1,0 +1,26 @@
+import type { ExecuteResult } from '@sandbox/orchestrator';
+import { executeText } from './execute-text';
+
+const RESULT: ExecuteResult = {
+  stdout: '',
+  stderr: '',
+  exit_code: 0,
+  execution_time: 0.004,
+  container_id: '0123456789ab',
+  timed_out: false,
+  truncated: false,
+  session_restarted: false,
+};
+
+describe('executeText', () => {
+  it('leaves out streams that are empty', () => {
+    expect(executeText(RESULT)).toBe('exit code 0 after 0.004 s');
+    expect(executeText({ ...RESULT, stderr: 'no' })).toBe('exit code 0 after 0.004 s\n--- stderr ---\nno');
+  });
+
+  it('says what a model has to know before it reads the output', () => {
+    const text = executeText({ ...RESULT, exit_code: 124, timed_out: true, truncated: true, session_restarted: true, stdout: 'a' });
+    expect(text).toMatch(/^exit code 124 \(timed out, killed\)/);
+    expect(text).toMatch(/output was cut[^]*made anew[^]*--- stdout ---\na$/);
+  });
+});

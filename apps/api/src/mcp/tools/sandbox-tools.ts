@@ -1,0 +1,27 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Tool as ToolDescriptor } from '@modelcontextprotocol/sdk/types.js';
+import { CONFIG, type Config } from '@sandbox/config';
+import { OrchestratorService, WorkspaceService } from '@sandbox/orchestrator';
+import { executeTool } from './execute-tool';
+import { sessionTools } from './session-tools';
+import type { Tool } from './tool';
+import { workspaceTools } from './workspace-tools';
+
+/** The tools by name, made once: their schemas and descriptions hold for the life of the process. */
+@Injectable()
+export class SandboxTools {
+  private readonly tools: ReadonlyMap<string, Tool>;
+
+  constructor(orchestrator: OrchestratorService, workspace: WorkspaceService, @Inject(CONFIG) config: Config) {
+    const tools = [...sessionTools(orchestrator, config), executeTool(orchestrator, config), ...workspaceTools(workspace, config)];
+    this.tools = new Map(tools.map((tool) => [tool.descriptor.name, tool]));
+  }
+
+  list(): ToolDescriptor[] {
+    return [...this.tools.values()].map((tool) => tool.descriptor);
+  }
+
+  find(name: string): Tool | undefined {
+    return this.tools.get(name);
+  }
+}

@@ -1,0 +1,56 @@
+import type { Type } from '@nestjs/common';
+import type { CallToolResult, Tool as ToolDescriptor, ToolAnnotations } from '@modelcontextprotocol/sdk/types.js';
+import type { User } from '@sandbox/sessions';
+import { validateDto } from '../../validation/validate-dto';
+import { dtoSchema, type JsonSchema, type ObjectSchema } from '../dto-schema';
+import { toolError } from './tool-error';
+
+export interface ToolCaller {
+  readonly user: User;
+  /** Aborted when the client goes away. */
+  readonly signal: AbortSignal;
+}
+
+/** What makes a tool: its DTO classes give the types, the validation and the schemas. */
+export interface ToolDefinition<Args extends object, Result extends object> {
+  readonly name: string;
+  readonly title: string;
+  /** For a model: what it does, and what limits it meets. */
+  readonly description: string;
+  readonly annotations: ToolAnnotations;
+  readonly input: Type<Args>;
+  readonly output: Type<Result>;
+  /** What the configuration adds to the schema of an argument. */
+  readonly limits?: { readonly [Name in keyof Args]?: JsonSchema };
+  call(args: Args, caller: ToolCaller): Promise<Result>;
+  /** The result as a model reads it best; JSON where absent. */
+  text?(result: Result): string;
+}
+
+export interface Tool {
+  readonly descriptor: ToolDescriptor;
+  /** Never rejects: a failure is a result with isError, so that the model sees it and can do better. */
+  call(args: unknown, caller: ToolCaller): Promise<CallToolResult>;
+}
+
+export function defineTool<Args extends object, Result extends object>(definition: ToolDefinition<Args, Result>): Tool {
+  const { name, title, description, annotations, output } = definition;
+  return {
+    descriptor: { name, title, description, inputSchema: inputSchema(definition), outputSchema: dtoSchema(output), annotations },
+    async call(args, caller) {
+      try {
+        const result = await definition.call(validateDto(definition.input, args), caller);
+        const text = definition.text?.(result) ?? JSON.stringify(result);
+        return { content: [{ type: 'text', text }], structuredContent: result as Record<string, unknown> };
+      } catch (error) {
+        return toolError(error);
+      }
+    },
+  };
+}
+
+function inputSchema<Args extends object>({ input, limits = {} }: Pick<ToolDefinition<Args, object>, 'input' | 'limits'>): ObjectSchema {
+  const schema = dtoSchema(input);
+  const limited = Object.entries<JsonSchema | undefined>(limits).map(([name, limit]) => [name, { ...schema.properties[name], ...limit }]);
+  return { ...schema, properties: { ...schema.properties, ...Object.fromEntries(limited) } };
+}

@@ -1,0 +1,70 @@
+import type { Config } from '@sandbox/config';
+import type { WorkspaceService } from '@sandbox/orchestrator';
+import { decodeContent } from '../../workspace/decode-content';
+import { UploadResultDto, WorkspaceContentDto, WorkspaceListingDto } from '../../workspace/workspace.dto';
+import { defineTool, type Tool } from './tool';
+import { WorkspaceDeletedDto, WorkspaceListArgs, WorkspacePathArgs, WorkspaceWriteArgs } from './workspace-tools.dto';
+
+export function workspaceTools(workspace: WorkspaceService, config: Config): Tool[] {
+  return [listTool(workspace), readTool(workspace, config), writeTool(workspace, config), deleteTool(workspace)];
+}
+
+function listTool(workspace: WorkspaceService): Tool {
+  return defineTool({
+    name: 'workspace_list',
+    title: 'List a directory',
+    description:
+      'Lists a directory of the session’s /workspace, not what is below its subdirectories: name, type, size in bytes and time of change, sorted by name.',
+    annotations: { readOnlyHint: true, openWorldHint: false },
+    input: WorkspaceListArgs,
+    output: WorkspaceListingDto,
+    call: async ({ session_id, path = '' }, { user, signal }) => ({ entries: await workspace.list(user, session_id, path, signal) }),
+  });
+}
+
+function readTool(workspace: WorkspaceService, config: Config): Tool {
+  return defineTool({
+    name: 'workspace_read',
+    title: 'Read a file',
+    description: `Reads a whole file of the session’s /workspace: as text where it is UTF-8, else as base64; encoding says which. ${sizeLimit(config)}`,
+    annotations: { readOnlyHint: true, openWorldHint: false },
+    input: WorkspacePathArgs,
+    output: WorkspaceContentDto,
+    call: ({ session_id, path }, { user, signal }) => workspace.readText(user, session_id, path, signal),
+  });
+}
+
+function writeTool(workspace: WorkspaceService, config: Config): Tool {
+  return defineTool({
+    name: 'workspace_write',
+    title: 'Write a file',
+    description: `Writes a whole file of the session’s /workspace, making its parent directories and replacing what was there in one step. ${sizeLimit(config)}`,
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    input: WorkspaceWriteArgs,
+    output: UploadResultDto,
+    call: async ({ session_id, path, content, encoding }, { user, signal }) => {
+      const { size } = await workspace.write(user, session_id, path, decodeContent(content, encoding), signal);
+      return { session_id, path, size };
+    },
+  });
+}
+
+function deleteTool(workspace: WorkspaceService): Tool {
+  return defineTool({
+    name: 'workspace_delete',
+    title: 'Delete a file or directory',
+    description:
+      'Deletes a file of the session’s /workspace, or a directory with everything in it; not the workspace itself. NOT_FOUND where it is not there.',
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    input: WorkspacePathArgs,
+    output: WorkspaceDeletedDto,
+    call: async ({ session_id, path }, { user, signal }) => {
+      await workspace.delete(user, session_id, path, signal);
+      return { status: 'deleted' as const, session_id, path };
+    },
+  });
+}
+
+function sizeLimit({ WORKSPACE_MAX_FILE_SIZE_BYTES: limit }: Config): string {
+  return limit === 0 ? '' : `At most ${limit} bytes; larger files are a matter for execute.`;
+}

@@ -1,0 +1,184 @@
+import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import { eventually } from './support/processes';
+import { ALICE, BOB, type Client, Service, TestDeployment } from './support/service';
+
+jest.setTimeout(180_000);
+
+/** A user of the MCP server, by the official client. */
+class Tools {
+  private constructor(private readonly client: McpClient) {}
+
+  static async connect(service: Service, apiKey: string): Promise<Tools> {
+    const client = new McpClient({ name: 'e2e', version: '1' });
+    const headers = { 'X-API-Key': apiKey };
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${service.url}/mcp/`), { requestInit: { headers } }));
+    // From here on the client checks results against the tools' output schemas.
+    await client.listTools();
+    return new Tools(client);
+  }
+
+  async call(name: string, args: Record<string, unknown>): Promise<CallToolResult> {
+    return CallToolResultSchema.parse(await this.client.callTool({ name, arguments: args }));
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+}
+
+const deployment = new TestDeployment();
+let service: Service;
+let alice: Tools;
+let bob: Tools;
+let rest: Client;
+
+beforeAll(async () => {
+  service = await Service.start({ deployment });
+  rest = service.client(ALICE);
+  alice = await Tools.connect(service, ALICE);
+  bob = await Tools.connect(service, BOB);
+});
+
+afterAll(async () => {
+  await alice?.close();
+  await bob?.close();
+  await service?.stop();
+  await deployment.removeAll();
+});
+
+describe('MCP', () => {
+  it('works on a session from its first file to its end, beside REST', async () => {
+    const session_id = 'a story/ü';
+    expect((await alice.call('create_session', { session_id })).structuredContent).toMatchObject({ session_id });
+
+    const content = 'print("hello from a file")\n';
+    const written = await alice.call('workspace_write', { session_id, path: 'src/main.py', content });
+    expect(written.structuredContent).toEqual({ session_id, path: 'src/main.py', size: Buffer.byteLength(content) });
+    expect((await alice.call('workspace_read', { session_id, path: 'src/main.py' })).structuredContent).toEqual({
+      content,
+      encoding: 'utf8',
+    });
+
+    const ran = await alice.call('execute', { session_id, command: 'python3 main.py; echo oops >&2; exit 3', working_dir: 'src' });
+    expect(ran.isError).toBeFalsy();
+    expect(ran.structuredContent).toMatchObject({ stdout: 'hello from a file\n', stderr: 'oops\n', exit_code: 3, timed_out: false });
+    expect(ran.content).toEqual([{ type: 'text', text: expect.stringMatching(/^exit code 3 [^]*hello from a file[^]*oops/) }]);
+
+    await rest.run(session_id, 'printf "\\000\\377" > bytes');
+    expect((await alice.call('workspace_read', { session_id, path: 'bytes' })).structuredContent).toEqual({
+      content: 'AP8=',
+      encoding: 'base64',
+    });
+    expect((await alice.call('workspace_list', { session_id })).structuredContent).toMatchObject({
+      entries: [
+        { name: 'bytes', type: 'file', size: 2 },
+        { name: 'src', type: 'dir' },
+      ],
+    });
+
+    await alice.call('workspace_delete', { session_id, path: 'src' });
+    expect((await alice.call('workspace_list', { session_id })).structuredContent).toMatchObject({ entries: [{ name: 'bytes' }] });
+
+    const deleted = await alice.call('delete_session', { session_id });
+    expect(deleted.structuredContent).toEqual({ status: 'deleted', session_id });
+    expect(await rest.request('GET', `/sessions/${encodeURIComponent(session_id)}`)).toMatchObject({ status: 404 });
+  });
+
+  it('keeps users apart', async () => {
+    await alice.call('workspace_write', { session_id: 'shared name', path: 'secret', content: 'of alice' });
+    expect((await bob.call('workspace_list', { session_id: 'shared name' })).structuredContent).toEqual({ entries: [] });
+    await bob.call('delete_session', { session_id: 'shared name' });
+    expect((await alice.call('workspace_read', { session_id: 'shared name', path: 'secret' })).structuredContent).toMatchObject({
+      content: 'of alice',
+    });
+    await alice.call('delete_session', { session_id: 'shared name' });
+  });
+
+  it('fails with the code and detail of REST', async () => {
+    const session_id = 'failures';
+    const content = (path: string): string => rest.workspace(session_id, path, true);
+    const failures = [
+      {
+        tool: ['execute', { command: 'true', working_dir: 'nowhere' }],
+        rest: ['POST', '/execute', { command: 'true', working_dir: 'nowhere', session_id }],
+      },
+      {
+        tool: ['execute', { command: 'true', timeout: 100_000 }],
+        rest: ['POST', '/execute', { command: 'true', timeout: 100_000, session_id }],
+      },
+      { tool: ['execute', { command: 'no-such-program' }], rest: ['POST', '/execute', { command: 'no-such-program', session_id }] },
+      { tool: ['workspace_read', { path: 'absent' }], rest: ['GET', content('absent')] },
+      { tool: ['workspace_read', { path: '../etc/passwd' }], rest: ['GET', content('../etc/passwd')] },
+      { tool: ['workspace_read', { path: '/' }], rest: ['GET', content('/')] },
+      { tool: ['workspace_delete', { path: '/' }], rest: ['DELETE', rest.workspace(session_id, '/')] },
+    ] as const;
+    for (const failure of failures) {
+      const [name, args] = failure.tool;
+      const [method, path, body] = failure.rest;
+      const answer = await rest.request(method, path, body);
+      const result = await alice.call(name, { session_id, ...args });
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(result.isError).toBe(true);
+      expect(result._meta?.problem).toEqual({ ...answer.body, request_id: expect.any(String) });
+      expect(result.content[0]).toMatchObject({
+        text: expect.stringContaining(`${String(answer.body.code)}: ${String(answer.body.detail)}`),
+      });
+    }
+    await alice.call('delete_session', { session_id });
+  });
+
+  it('takes a file of the largest size as base64', async () => {
+    const bytes = Buffer.alloc(1_048_576, 0xfe);
+    const session_id = 'large';
+    const written = await alice.call('workspace_write', { session_id, path: 'f', content: bytes.toString('base64'), encoding: 'base64' });
+    expect(written.structuredContent).toMatchObject({ size: bytes.length });
+    const read = await alice.call('workspace_read', { session_id, path: 'f' });
+    expect(Buffer.from((read.structuredContent as { content: string }).content, 'base64').equals(bytes)).toBe(true);
+    await alice.call('delete_session', { session_id });
+  });
+
+  it('ends a command whose client goes away', async () => {
+    const gone = new AbortController();
+    const body = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'execute', arguments: { session_id: 'gone', command: 'touch begun; sleep 77' } },
+    };
+    const answer = fetch(`${service.url}/mcp`, {
+      method: 'POST',
+      headers: { 'X-API-Key': ALICE, 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
+      body: JSON.stringify(body),
+      signal: gone.signal,
+    });
+    const sleeping = async (): Promise<string> => (await rest.run('gone', 'ls begun; ps -eo args')).stdout;
+    await eventually('the command runs', async () => /^begun$/m.test(await sleeping()) && /^sleep 77$/m.test(await sleeping()));
+    gone.abort();
+    await expect(answer).rejects.toThrow();
+    await eventually('the command is gone', async () => !/^sleep 77$/m.test(await sleeping()));
+    await rest.deleteSession('gone');
+  });
+});
+
+describe('The rate limit', () => {
+  it('is one budget over REST and MCP', async () => {
+    const limited = await Service.start({ deployment, env: { RATE_LIMIT_REQUESTS: '3' } });
+    try {
+      const ping = { jsonrpc: '2.0', id: 1, method: 'ping' };
+      const headers = { Accept: 'application/json, text/event-stream' };
+      const client = limited.client(ALICE);
+      expect((await client.request('GET', '/sessions')).status).toBe(200);
+      expect((await client.request('POST', '/mcp', ping, { headers })).status).toBe(200);
+      expect((await client.request('POST', '/mcp/', ping, { headers })).status).toBe(200);
+      const refused = await client.request('POST', '/mcp', ping, { headers });
+      expect(refused).toMatchObject({ status: 429, body: { code: 'RATE_LIMITED' } });
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect((await client.request('GET', '/sessions')).status).toBe(429);
+      expect((await limited.client(BOB).request('POST', '/mcp', ping, { headers })).status).toBe(200);
+    } finally {
+      await limited.stop();
+    }
+  });
+});
