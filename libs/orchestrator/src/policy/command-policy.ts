@@ -1,0 +1,86 @@
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { parse } from 'unbash';
+import { DEFAULT_ALLOWED_PROGRAMS } from './allowed-programs';
+import { positionAt, quoteWord, Refusal } from './refusal';
+import { programsThatRunOthers } from './runs-programs';
+import { ScriptChecker } from './script-checker';
+import { StrictRules } from './strict-rules';
+import type { Shell } from './strict-syntax';
+
+/**
+ * Which programs a command may name. `guard-rail`: the list holds a program that can run others, so the policy keeps honest users to the
+ * list and no more. `strict`: it holds none, and what could run another program unseen is refused too.
+ */
+export interface CommandPolicy {
+  readonly mode: 'off' | 'guard-rail' | 'strict';
+  /** Sorted; empty where the policy is off. */
+  readonly allowed: readonly string[];
+  /**
+   * @param env the variables the request sets; a strict policy refuses names that decide what a shell runs
+   * @throws SandboxError COMMAND_NOT_ALLOWED
+   */
+  check(command: string, shell: Shell, env?: Readonly<Record<string, string>>): void;
+}
+
+/** Injection token. */
+export const COMMAND_POLICY = Symbol('CommandPolicy');
+
+/** Here-documents are read again for each that follows: more than this is no honest script. */
+const MAX_HERE_DOCUMENTS = 256;
+
+/** How many names a refusal's text lists; `allowed` in the problem document has all. */
+const NAMES_IN_DETAIL = 30;
+
+/** @param allowedCommands names of programs; empty: the default list; with `*` among them: no policy */
+export function createCommandPolicy(allowedCommands: readonly string[]): CommandPolicy {
+  if (allowedCommands.includes('*')) return { mode: 'off', allowed: [], check: () => undefined };
+  const allowed = allowedCommands.length > 0 ? [...new Set(allowedCommands)].sort() : DEFAULT_ALLOWED_PROGRAMS;
+  const names = new Set(allowed);
+  const mode = programsThatRunOthers(allowed).length > 0 ? 'guard-rail' : 'strict';
+
+  return {
+    mode,
+    allowed,
+    check(command, shell, env = {}) {
+      try {
+        checkScript(command, names, () => (mode === 'strict' ? new StrictRules(command, shell, Object.keys(env)) : undefined));
+      } catch (error) {
+        throw refusalError(command, asRefusal(error), allowed);
+      }
+    },
+  };
+}
+
+/** One line for the start-up log. */
+export function describePolicy(policy: CommandPolicy): string {
+  const boundary = 'The list is policy; the container is the boundary.';
+  if (policy.mode === 'off') return `Command policy: off (ALLOWED_COMMANDS holds *), every program may be named. ${boundary}`;
+  const count = `${policy.allowed.length} program${policy.allowed.length === 1 ? '' : 's'} allowed`;
+  if (policy.mode === 'strict') return `Command policy: strict, ${count}, none of which can run others. ${boundary}`;
+  const runners = programsThatRunOthers(policy.allowed);
+  const more = runners.length > 5 ? ` and ${runners.length - 5} more` : '';
+  return `Command policy: guard-rail, ${count}, some of which can run others (${runners.slice(0, 5).join(', ')}${more}). ${boundary}`;
+}
+
+function checkScript(command: string, allowed: ReadonlySet<string>, strictRules: () => StrictRules | undefined): void {
+  const nul = command.indexOf('\0');
+  if (nul >= 0) throw new Refusal('\0', nul, 'a command cannot hold a NUL character');
+  if (command.split('<<', MAX_HERE_DOCUMENTS + 2).length > MAX_HERE_DOCUMENTS + 1) {
+    throw new Refusal('<<', command.indexOf('<<'), 'there are too many here-documents');
+  }
+  new ScriptChecker(command, allowed, strictRules()).check(parse(command));
+}
+
+/** What the parser or the walk cannot take, such as nesting that exhausts the stack, is refused like what they object to. */
+function asRefusal(error: unknown): Refusal {
+  return error instanceof Refusal ? error : new Refusal('', 0, 'it cannot be parsed as a shell script');
+}
+
+function refusalError(command: string, { word, offset, reason }: Refusal, allowed: readonly string[]): SandboxError {
+  const position = positionAt(command, offset);
+  const quoted = quoteWord(word);
+  const list = allowed.length <= NAMES_IN_DETAIL ? allowed.join(', ') : `${allowed.length} programs, listed in \`allowed\``;
+  const subject = quoted === '' ? 'The end of the command' : `\`${quoted}\``;
+  const detail = `${subject} at line ${position.line}, column ${position.column} is not allowed: ${reason}. Allowed: ${list}.`;
+  return new SandboxError(ErrorCode.COMMAND_NOT_ALLOWED, detail, { extensions: { word: quoted, position, reason, allowed } });
+}

@@ -1,0 +1,220 @@
+import { forEachChild, type Command, type CommandArgument, type ParsedScript, type Statement, type SyntaxNode, type Word } from 'unbash';
+import { FunctionScope } from './function-scope';
+import { Refusal } from './refusal';
+import { ANY_BUILTINS } from './shell-builtins';
+import type { StrictRules } from './strict-rules';
+import { literalValue } from './words';
+
+/** Deeper substitutions are refused: the parser reads a script once more for each level. */
+const MAX_SUBSTITUTION_DEPTH = 24;
+
+/** Where shells do not agree with the parser, or with each other, that a single quote quotes. */
+const QUOTED_SUBSTITUTION = /`|\$[({]/;
+
+const BIN_PATH = /(?:^|\/)(?:usr\/(?:local\/)?)?s?bin\/[^/]+$/;
+
+/** Walks a parsed script and refuses the first program it names that neither the list, nor a builtin, nor a function answers. */
+export class ScriptChecker {
+  private readonly functions = new FunctionScope();
+  private depth = 0;
+  /** Inside arithmetic, a subscript, a here-document or the word of a parameter expansion. */
+  private quotesUnsure = false;
+  /** Where the text being read has positions of its own (escaped backquotes): that of the substitution. */
+  private origin: number | undefined;
+
+  constructor(
+    private readonly source: string,
+    private readonly allowed: ReadonlySet<string>,
+    /** Undefined: guard-rail. */
+    private readonly strict: StrictRules | undefined,
+  ) {}
+
+  /** @throws Refusal */
+  check(script: ParsedScript): void {
+    this.visit(script);
+    this.functions.finish();
+    this.strict?.finish();
+  }
+
+  private readonly visit = (node: SyntaxNode): void => {
+    this.strict?.visit(node);
+    switch (node.type) {
+      case 'Script':
+        return this.visitScript(node);
+      case 'Statement':
+        return this.visitStatement(node);
+      case 'AndOr': {
+        const [first, ...rest] = node.commands;
+        if (first) this.visit(first);
+        return this.functions.uncertain(() => rest.forEach(this.visit));
+      }
+      case 'Command':
+        return this.visitCommand(node);
+      case 'Function':
+        return this.visitFunction(node.name, () => this.visit(node.body));
+      case 'Pipeline':
+      case 'Subshell':
+      case 'If':
+      case 'Elif':
+      case 'Case':
+      case 'CaseItem':
+      case 'Coproc':
+      case 'Redirected':
+        return forEachChild(node, (child) => this.functions.uncertain(() => this.visit(child)));
+      case 'While':
+      case 'For':
+      case 'Select':
+      case 'ArithmeticFor':
+        return this.functions.loop(() => forEachChild(node, this.visit));
+      case 'CommandExpansion':
+      case 'ProcessSubstitution':
+      case 'ArithmeticCommandExpansion':
+        return this.deeper(node, false, () => this.functions.uncertain(() => forEachChild(node, this.visit)));
+      case 'ParameterExpansion':
+      case 'ArithmeticExpansion':
+      case 'ArithmeticCommand':
+      case 'ArrayValue':
+      case 'HereDocBody':
+        return this.deeper(node, true, () => forEachChild(node, this.visit));
+      case 'Assignment':
+        if (node.index) this.deeper(node, true, () => node.index && this.visit(node.index));
+        return this.visit(node.value);
+      case 'ArithmeticWord':
+      case 'SingleQuoted':
+      case 'AnsiCQuoted':
+        return this.visitQuoted(node);
+      default:
+        return forEachChild(node, this.visit);
+    }
+  };
+
+  private visitScript(node: ParsedScript): void {
+    const error = node.errors?.[0];
+    const origin = this.origin;
+    if (error)
+      throw this.refusal(node.source ?? this.source, error.pos, `it cannot be parsed as a shell script: ${error.message}`, error.pos);
+    node.commands.forEach(this.visit);
+    this.origin = origin;
+  }
+
+  private visitStatement(node: Statement): void {
+    if (node.background) this.functions.uncertain(() => this.visit(node.command));
+    else this.visit(node.command);
+  }
+
+  private visitQuoted(node: SyntaxNode & { value: string }): void {
+    const quoted = node.type !== 'ArithmeticWord' || node.value.includes("'");
+    if (this.quotesUnsure && quoted && QUOTED_SUBSTITUTION.test(node.value)) {
+      throw this.refusal(node.value, node.pos, 'shells differ in whether this substitution is quoted here');
+    }
+    forEachChild(node, this.visit);
+  }
+
+  private visitFunction(word: Word, visitBody: () => void): void {
+    const name = literalValue(word);
+    if (name === undefined) throw this.refusal(word.text, word.pos, 'the name of a function must be literal');
+    this.functions.define(name, visitBody);
+  }
+
+  private visitCommand(node: Command): void {
+    node.prefix.forEach(this.visit);
+    node.suffix.forEach(this.visit);
+    if (node.name) this.visit(node.name);
+    if (node.name) this.checkCall([node.name, ...node.args]);
+  }
+
+  /** `words` are a command and its arguments; `command`, `exec` and `builtin` hand on to the word after their options. */
+  private checkCall(words: readonly CommandArgument[]): void {
+    let handedOn = false;
+    for (let index: number | undefined = 0; index !== undefined; handedOn = true) {
+      const word: CommandArgument | undefined = words[index];
+      if (!word) return;
+      const name = this.commandName(word);
+      if (name === undefined) return;
+      this.checkName(name, word, handedOn);
+      const args = words.slice(index + 1);
+      if (name === 'unset') this.unset(args);
+      if (ANY_BUILTINS.has(name)) this.strict?.builtin(name, word, args);
+      else this.strict?.program(name, word, args);
+      const step = handsOnTo(name, args);
+      index = step === undefined ? undefined : index + 1 + step;
+    }
+  }
+
+  /** Undefined where only the running shell will know it, which the guard-rail lets pass. */
+  private commandName(word: CommandArgument): string | undefined {
+    const name = literalValue(word);
+    if (name !== undefined && !(this.strict && word.text.startsWith('~'))) return name;
+    if (this.strict) throw this.refusal(word.text, word.pos, 'under a strict list the name of a program must be literal');
+    const expands = word.type === 'Word' && word.parts?.some((part) => part.type === 'BraceExpansion' || part.type === 'ExtendedGlob');
+    if (expands) throw this.refusal(word.text, word.pos, 'a brace expansion or extended glob may not stand for a program');
+    return undefined;
+  }
+
+  private checkName(word: string, node: CommandArgument, handedOn: boolean): void {
+    const offset = this.offsetOf(node.pos);
+    const name = this.programOf(word, node);
+    if (name === undefined) return;
+    const onList = this.allowed.has(name) || this.allowed.has(word) || this.isBuiltin(name);
+    // `command` and `exec` look past functions.
+    if (!handedOn) this.functions.call(name, offset, onList);
+    else if (!onList) throw new Refusal(word, offset, 'it is not on the list of allowed programs');
+  }
+
+  private isBuiltin(name: string): boolean {
+    return this.strict ? this.strict.isBuiltin(name) : ANY_BUILTINS.has(name);
+  }
+
+  /** The name a path goes by, or undefined for a program of the workspace, which the guard-rail lets pass. */
+  private programOf(word: string, node: CommandArgument): string | undefined {
+    if (!word.includes('/')) return word;
+    const name = word.slice(word.lastIndexOf('/') + 1);
+    if (this.strict) {
+      if (this.allowed.has(word) || this.strict.isImagePath(word)) return name;
+      throw this.refusal(word, node.pos, "under a strict list a path must lead straight into the image's bin directories");
+    }
+    return word.startsWith('/') || (word.includes('..') && BIN_PATH.test(word)) ? name : undefined;
+  }
+
+  private unset(args: readonly CommandArgument[]): void {
+    for (const arg of args) {
+      const name = literalValue(arg);
+      if (name !== undefined) this.functions.unset(name, this.offsetOf(arg.pos));
+    }
+  }
+
+  private deeper(node: SyntaxNode, quotesUnsure: boolean, visit: () => void): void {
+    if (this.depth >= MAX_SUBSTITUTION_DEPTH) throw this.refusal(this.source, node.pos, 'expansions are nested too deep', node.pos);
+    const { quotesUnsure: outerQuotes, origin } = this;
+    this.depth++;
+    this.quotesUnsure = quotesUnsure;
+    if ('script' in node && node.script?.source !== undefined) this.origin ??= node.pos;
+    visit();
+    this.depth--;
+    this.quotesUnsure = outerQuotes;
+    this.origin = origin;
+  }
+
+  private offsetOf(pos: number): number {
+    return this.origin ?? pos;
+  }
+
+  private refusal(word: string, pos: number, reason: string, from = 0): Refusal {
+    const end = word.slice(from).search(/\s/);
+    return new Refusal(from === 0 ? word : word.slice(from, end > 0 ? from + end : undefined), this.offsetOf(pos), reason);
+  }
+}
+
+/** How many of the arguments come before the one that is run; undefined where none is. */
+function handsOnTo(name: string, args: readonly CommandArgument[]): number | undefined {
+  if (name !== 'command' && name !== 'exec' && name !== 'builtin') return undefined;
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index];
+    const value = arg && literalValue(arg);
+    if (value === '--') return index + 1;
+    if (!value?.startsWith('-') || value === '-') return index;
+    if (name === 'command' && /[vV]/.test(value)) return undefined;
+    if (name === 'exec' && /a$/.test(value)) index++;
+  }
+  return undefined;
+}

@@ -1,0 +1,41 @@
+import type { Assignment, CommandArgument, Word, WordPart } from 'unbash';
+
+const PLAIN = /^[\w.+/,:@%-]+$/;
+
+/** A word's value after quote removal where the text alone says it, else undefined: an expansion, a glob, a brace. */
+export function literalValue(word: CommandArgument): string | undefined {
+  if (PLAIN.test(word.text)) return word.text;
+  if (word.type === 'Assignment') return literalAssignment(word);
+  const parts = word.parts;
+  if (parts === undefined) return word.value;
+  return parts.every(isLiteralPart) ? word.value : undefined;
+}
+
+function literalAssignment(word: Assignment): string | undefined {
+  if (word.value.type === 'ArrayValue' || word.index) return undefined;
+  const value = literalValue(word.value);
+  return value === undefined ? undefined : `${word.name}${word.append ? '+' : ''}=${value}`;
+}
+
+function isLiteralPart(part: WordPart): boolean {
+  switch (part.type) {
+    case 'Literal':
+    case 'SingleQuoted':
+    case 'AnsiCQuoted':
+      return true;
+    case 'DoubleQuoted':
+    case 'LocaleString':
+      return part.parts.every(isLiteralPart);
+    default:
+      return false;
+  }
+}
+
+/** One argument whatever its expansions give: neither split at blanks nor matched against files. */
+export function isOneField(word: Word): boolean {
+  if (literalValue(word) !== undefined) return true;
+  return (word.parts ?? []).every(
+    (part) =>
+      isLiteralPart(part) || (part.type === 'DoubleQuoted' && !/\$\{?[@!]|\[[@*]\]/.test(part.text)) || part.type === 'ArithmeticExpansion',
+  );
+}
