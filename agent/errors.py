@@ -1,0 +1,55 @@
+"""What ends a request early, and the END codes for what the kernel says."""
+
+import errno
+
+
+class RequestError(Exception):
+    """Ends the request with an error of PROTOCOL.md. The detail is written for the caller."""
+
+    def __init__(self, code, detail):
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+
+class Cancelled(Exception):
+    """The host sent CANCEL."""
+
+
+class ChannelClosed(Exception):
+    """The router is gone, and with it everybody who would read an answer."""
+
+
+_BY_ERRNO = {
+    errno.ENOENT: ("NOT_FOUND", "There is no such file or directory."),
+    errno.ENOTDIR: ("NOT_A_DIRECTORY", "A part of the path is not a directory."),
+    errno.EISDIR: ("IS_A_DIRECTORY", "It is a directory."),
+    errno.ENXIO: ("NOT_A_REGULAR_FILE", "It is not a regular file."),
+    errno.ENODEV: ("NOT_A_REGULAR_FILE", "It is not a regular file."),
+    errno.EACCES: ("PERMISSION_DENIED", "The file's or directory's permissions do not allow it."),
+    errno.EPERM: ("PERMISSION_DENIED", "The file's or directory's permissions do not allow it."),
+    errno.EROFS: ("PERMISSION_DENIED", "The file system is read-only."),
+    errno.EBUSY: ("PERMISSION_DENIED", "It is in use as a mount point."),
+    # Links are resolved before a file is opened without following any: one met then was swapped in during the call.
+    errno.ELOOP: ("PATH_OUTSIDE_WORKSPACE", "A link took the file's place during the call."),
+    errno.ENAMETOOLONG: ("INVALID_PATH", "A name in the path is too long."),
+    errno.ENOSPC: ("STORAGE_FULL", "There is no space left."),
+    errno.EDQUOT: ("STORAGE_FULL", "There is no space left."),
+    errno.EMFILE: ("SANDBOX_EXHAUSTED", "The sandbox has too many open files."),
+    errno.ENFILE: ("SANDBOX_EXHAUSTED", "The sandbox has too many open files."),
+    errno.EAGAIN: ("SANDBOX_EXHAUSTED", "The sandbox can start no more processes."),
+    errno.ENOMEM: ("SANDBOX_EXHAUSTED", "The sandbox is out of memory."),
+}
+
+
+def end_code(error):
+    """(code, detail) for any exception that ended a request."""
+    if isinstance(error, RequestError):
+        return error.code, error.detail
+    if isinstance(error, Cancelled):
+        return "CLIENT_CLOSED_REQUEST", "The request was cancelled."
+    if isinstance(error, MemoryError):
+        return _BY_ERRNO[errno.ENOMEM]
+    if isinstance(error, OSError) and error.errno in _BY_ERRNO:
+        return _BY_ERRNO[error.errno]
+    return "INTERNAL_ERROR", "The sandbox's agent failed: %s." % type(error).__name__

@@ -1,0 +1,29 @@
+"""Ends the bundle (PROTOCOL.md, "Bootstrap"): makes the sources in MODULES importable, then starts the agent."""
+
+import sys
+from _frozen_importlib import ModuleSpec
+
+MODULES = globals()["MODULES"]
+
+
+class BundleImporter:
+    """Compiles a module of the bundle when it is first imported: an agent that runs no file call never compiles them."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return ModuleSpec(name, BundleImporter) if name in MODULES else None
+
+    @staticmethod
+    def create_module(spec):
+        return None
+
+    @staticmethod
+    def exec_module(module):
+        exec(compile(MODULES[module.__name__], module.__name__ + ".py", "exec"), module.__dict__)
+
+
+sys.meta_path.insert(0, BundleImporter)
+
+import main  # noqa: E402
+
+main.run()

@@ -1,0 +1,35 @@
+"""Starts the agent: takes the channel, shields the process, clears what a lost agent left, and routes."""
+
+import gc
+import os
+import signal
+
+import leftovers
+import processes
+from router import Router
+
+_KEPT_SIGNALS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
+
+
+def run():
+    processes.set_dumpable(False)
+    processes.become_subreaper()
+    # A user's `pkill python` or `kill -HUP -1` is not meant for the agent. Commands start with default signals all the same.
+    for number in signal.valid_signals():
+        if number not in _KEPT_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+    channel_in, channel_out = _take_channel()
+    leftovers.clear()
+    gc.freeze()  # else the collector would touch, and so copy, every page that workers share with this process
+    Router(channel_in, channel_out).run()
+    os._exit(0)
+
+
+def _take_channel():
+    """Moves the channel away from 0 and 1, which commands inherit."""
+    channel = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    return channel

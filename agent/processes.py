@@ -1,0 +1,188 @@
+"""Processes as the kernel shows them: process attributes of our own, and the end of a whole tree of others."""
+
+import ctypes
+import os
+import select
+import signal
+
+# The public module would cost each channel's opening some milliseconds more, for classes and constants that nothing here needs.
+from _socket import socketpair
+
+_PR_SET_DUMPABLE = 4
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+
+# A fork bomb that calls setsid in each child needs several; past this many, kill what is known and look again.
+_MAX_STOP_PASSES = 30
+
+BACKGROUND_NAME = b"sandbox-bg"
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _prctl(option, value):
+    _libc.prctl(option, value, 0, 0, 0)
+
+
+def become_subreaper():
+    """Orphans among our descendants become our children, whatever session or group they moved to."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1))
+
+
+def set_dumpable(dumpable):
+    """Off, no process of our uid can open our memory or descriptors through /proc, nor trace us."""
+    _prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(1 if dumpable else 0))
+
+
+def set_name(name):
+    _prctl(_PR_SET_NAME, ctypes.c_char_p(name))
+
+
+def volunteer_for_oom_killer():
+    """Makes this process, and so the commands it starts, the first that the kernel kills when memory runs out."""
+    set_dumpable(True)  # else the file belongs to root
+    try:
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(fd, b"1000")
+        finally:
+            os.close(fd)
+    except OSError:
+        pass  # a runtime without it (gVisor) has an OOM killer of its own
+    finally:
+        set_dumpable(False)
+
+
+def command_line(pid):
+    """As /proc shows it, NUL-separated; empty for a zombie or a process that is gone."""
+    return _read("/proc/%d/cmdline" % pid)
+
+
+def comm(pid):
+    return _read("/proc/%d/comm" % pid).rstrip(b"\n")
+
+
+def snapshot():
+    """{pid: (parent, process group, state letter)} of all processes."""
+    table = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        stat = _read("/proc/%s/stat" % name)
+        # The name before the last ")" is the process's own choice: it may hold spaces, parentheses and newlines.
+        fields = stat[stat.rfind(b")") + 2 :].split(None, 3)
+        if len(fields) == 4:
+            table[int(name)] = (int(fields[1]), int(fields[2]), fields[0])
+    return table
+
+
+def _read(path):
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, 65536)
+    except OSError:
+        return b""  # it ended in between
+    finally:
+        os.close(fd)
+
+
+def descendants(table, root, spared=()):
+    """All live pids below root, less the subtrees of the spared ones."""
+    children = {}
+    for pid, (parent, _, _) in table.items():
+        children.setdefault(parent, []).append(pid)
+    found = set()
+    queue = [root]
+    while queue:
+        for pid in children.get(queue.pop(), ()):
+            if pid not in spared and pid not in found:
+                found.add(pid)
+                queue.append(pid)
+    return found
+
+
+def kill_descendants(root, spared=()):
+    """Kills all below root but the spared subtrees, as far as they can be seen now; how many there were.
+
+    They are stopped first, until a look finds none that is new: a killed process would free a place under the process limit for a
+    fork bomb's next child, a stopped one does not. To be repeated until it returns 0: what a process forked between the looks is
+    seen the next time, since root, a subreaper, inherits it. Zombies count until they are reaped. Never forks.
+    """
+    own_group = os.getpgrp()
+    stopped = set()
+    found = set()
+    table = {}
+    for _ in range(_MAX_STOP_PASSES):
+        table = snapshot()
+        found = descendants(table, root, spared)
+        if found <= stopped:
+            break
+        _signal(found - stopped, table, own_group, signal.SIGSTOP)
+        stopped |= found
+    _signal(found, table, own_group, signal.SIGKILL)
+    return len(found)
+
+
+def kill(pid):
+    _quietly(os.kill, pid, signal.SIGKILL)
+
+
+def _signal(pids, table, own_group, number):
+    # A group is signalled in one step that no fork slips through, so a plain fork bomb ends here at once.
+    for group in {table[pid][1] for pid in pids}:
+        if group > 1 and group != own_group:
+            _quietly(os.killpg, group, number)
+    for pid in pids:
+        _quietly(os.kill, pid, number)
+
+
+def _quietly(send, target, number):
+    try:
+        send(target, number)
+    except OSError:
+        pass  # gone, or a set-uid program's
+
+
+def reap():
+    """Collects the children that have ended: ({pid: status}, whether any child is left)."""
+    statuses = {}
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return statuses, True
+            statuses[pid] = status
+    except ChildProcessError:
+        return statuses, False
+
+
+def open_wakeup():
+    """A descriptor that becomes readable when a child of this process ends. One a process."""
+    wake, woken = connected_pair()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, stack: None)
+    return woken
+
+
+def wait_wakeup(wakeup, timeout_ms):
+    poll = select.poll()
+    poll.register(wakeup, select.POLLIN)
+    poll.poll(timeout_ms)
+
+
+def clear_wakeup(wakeup):
+    """To be called before reap(), so that a child that ends in between wakes again."""
+    try:
+        os.read(wakeup, 4096)
+    except BlockingIOError:
+        pass
+
+
+def connected_pair():
+    """Two connected descriptors. Not pipes: their buffers count against a limit that all sandboxes of one uid share."""
+    return tuple(end.detach() for end in socketpair())

@@ -1,0 +1,72 @@
+"""Starting a shell: which program, with which environment."""
+
+import os
+import signal
+
+from errors import RequestError
+
+_RESET_SIGNALS = tuple(number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP))
+
+
+def _image_environment():
+    """Our environment less what the engine and the interpreter add to the image's.
+
+    os.environ would not do: in an image without a locale, Python adds LC_CTYPE to it. Read when this module is imported, since the file
+    cannot be opened any more once the agent is no longer dumpable.
+    """
+    with open("/proc/self/environ", "rb") as file:
+        pairs = [entry.partition(b"=") for entry in file.read().split(b"\0")]
+    return {name: value for name, equals, value in pairs if name and equals and name not in (b"HOSTNAME", b"TERM")}
+
+
+IMAGE_ENVIRONMENT = _image_environment()
+_shells = {}
+
+
+def encode(text):
+    """The bytes of a text of the host's; PROTOCOL.md carries bytes that are no UTF-8 by surrogateescape."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def find_program(name):
+    """The first executable file of that name (bytes) on the image's PATH, or None."""
+    for directory in IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath)).split(b":"):
+        candidate = os.path.join(directory, name)
+        if directory.startswith(b"/") and os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    return None
+
+
+def _find_shell(name):
+    if name not in _shells:
+        _shells[name] = find_program(encode(name))
+    if _shells[name] is None:
+        raise RequestError("SHELL_NOT_AVAILABLE", "The image has no %s." % name)
+    return _shells[name]
+
+
+def start(request, stdin, stdout, stderr):
+    """Starts the request's command in a session of its own, with those three descriptors alone and default signals: its pid.
+
+    The caller's working directory is / afterwards.
+    """
+    program = _find_shell(request["shell"])
+    argv = [encode(request["shell"]), b"-c", b"--", encode(request["command"])]
+    env = dict(IMAGE_ENVIRONMENT)
+    for name, value in request["env"].items():
+        env[encode(name)] = encode(value)
+    settings = {
+        "file_actions": [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))],
+        "setsigmask": (),
+        "setsigdef": _RESET_SIGNALS,
+    }
+    try:
+        os.chdir(encode(request["cwd"]))
+    except (OSError, ValueError):
+        raise RequestError("INVALID_WORKING_DIR", "The working directory does not exist or cannot be entered.")
+    try:
+        return os.posix_spawn(program, argv, env, setsid=True, **settings)
+    except NotImplementedError:  # a C library without POSIX_SPAWN_SETSID
+        return os.posix_spawn(program, argv, env, setpgroup=0, **settings)
+    finally:
+        os.chdir("/")

@@ -1,0 +1,232 @@
+"""Drives a real agent process over pipes, as the host does."""
+
+import json
+import os
+import select
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+AGENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, AGENT)
+
+import frames  # noqa: E402
+
+DEADLINE_SECONDS = 30
+
+
+def _text(name):
+    with open(os.path.join(AGENT, name), encoding="ascii") as file:
+        return file.read()
+
+
+def bundle(root):
+    """As PROTOCOL.md, "Bootstrap", says, with another directory for /workspace."""
+    names = [name for name in os.listdir(AGENT) if name.endswith(".py") and name not in ("bootstrap.py", "loader.py")]
+    modules = {name[:-3]: _text(name) for name in names}
+    assert modules["paths"].count('b"/workspace"') == 1
+    modules["paths"] = modules["paths"].replace('b"/workspace"', repr(os.fsencode(root)))
+    source = ("MODULES = " + json.dumps(modules) + "\n" + _text("loader.py")).encode()
+    return b"%d\n" % len(source) + source
+
+
+class Answer:
+    """What has come for one request."""
+
+    def __init__(self):
+        self.stdout = b""
+        self.stderr = b""
+        self.granted = 0
+        self.end = None
+
+    @property
+    def ok(self):
+        assert "ok" in self.end, self.end
+        return self.end["ok"]
+
+    @property
+    def code(self):
+        assert "error" in self.end, self.end
+        return self.end["error"]["code"]
+
+
+class Agent:
+    def __init__(self, root):
+        self.root = root
+        line = _text("bootstrap.py").rstrip("\n")
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-u", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        self.process.stdin.write(bundle(root))
+        self.answers = {}
+        self.auto_credit = True
+        self._received = b""
+        self._last_id = 0
+        self.pongs = 0
+        self.hello = None
+        self.pump_until(lambda: self.hello)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(DEADLINE_SECONDS)
+        self.process.stdout.close()
+
+    # ---- sending
+
+    def send(self, kind, request_id, payload=b""):
+        data = memoryview(struct.pack(">IBI", len(payload), kind, request_id) + payload)
+        while data:
+            data = data[os.write(self.process.stdin.fileno(), data) :]
+
+    def open(self, **request):
+        self._last_id += 1
+        self.answers[self._last_id] = Answer()
+        self.send(frames.REQUEST, self._last_id, json.dumps(request).encode())
+        return self._last_id
+
+    def start(self, command, **settings):
+        request = {"shell": "sh", "cwd": self.root, "env": {}, "timeout_ms": 20000, "max_output": 1 << 20, "stdin": False}
+        request.update(settings)
+        return self.open(op="exec", command=command, **request)
+
+    def cancel(self, request_id):
+        self.send(frames.CANCEL, request_id)
+
+    def send_input(self, request_id, data):
+        """DATA under the agent's credit, then EOF."""
+        answer = self.answers[request_id]
+        window = frames.WINDOW
+        sent = 0
+        while sent < len(data) and answer.end is None:
+            self.pump_until(lambda: answer.end or window + answer.granted > sent)
+            piece = data[sent : min(sent + 65536, window + answer.granted)]
+            self.send(frames.DATA, request_id, piece)
+            sent += len(piece)
+        self.send(frames.EOF, request_id)
+
+    # ---- receiving
+
+    def pump_until(self, condition, seconds=DEADLINE_SECONDS):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not select.select([self.process.stdout], [], [], remaining)[0]:
+                raise AssertionError("the agent did not answer in time")
+            data = os.read(self.process.stdout.fileno(), 1 << 20)
+            if not data:
+                raise EOFError("the agent has ended")
+            self._received += data
+            self._split()
+
+    def _split(self):
+        while len(self._received) >= 9:
+            length, kind, request_id = struct.unpack_from(">IBI", self._received)
+            assert length <= frames.MAX_AGENT_PAYLOAD, length
+            if len(self._received) < 9 + length:
+                return
+            payload = self._received[9 : 9 + length]
+            self._received = self._received[9 + length :]
+            self._take(kind, request_id, payload)
+
+    def _take(self, kind, request_id, payload):
+        if kind == frames.HELLO:
+            self.hello = json.loads(payload)
+            return
+        if kind == frames.PONG:
+            self.pongs += 1
+            return
+        answer = self.answers[request_id]
+        assert answer.end is None, "a frame after END"
+        if kind == frames.OUT:
+            answer.stdout += payload
+        elif kind == frames.ERR:
+            answer.stderr += payload
+        elif kind == frames.DATA_CREDIT:
+            answer.granted += int.from_bytes(payload, "big")
+        elif kind == frames.END:
+            answer.end = json.loads(payload)
+        else:
+            raise AssertionError("frame of type %d" % kind)
+        if kind in (frames.OUT, frames.ERR) and self.auto_credit:
+            self.credit(request_id, len(payload))
+
+    def credit(self, request_id, size):
+        self.send(frames.CREDIT, request_id, struct.pack(">I", size))
+
+    def wait(self, request_id):
+        answer = self.answers[request_id]
+        self.pump_until(lambda: answer.end)
+        return answer
+
+    # ---- both
+
+    def run(self, command, **settings):
+        return self.wait(self.start(command, **settings))
+
+    def call(self, op, **request):
+        return self.wait(self.open(op=op, **request))
+
+    def list(self, path=""):
+        return self.call("list", path=path)
+
+    def read(self, path, offset=0, length=None, max_size=0):
+        return self.call("read", path=path, offset=offset, length=length, max_size=max_size)
+
+    def write(self, path, content, max_size=0):
+        request_id = self.open(op="write", path=path, max_size=max_size)
+        self.send_input(request_id, content)
+        return self.wait(request_id)
+
+    def delete(self, path):
+        return self.call("delete", path=path)
+
+
+class AgentTestCase(unittest.TestCase):
+    def setUp(self):
+        self.base = os.path.realpath(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.base, True)
+        self.root = os.path.join(self.base, "workspace")
+        self.outside = os.path.join(self.base, "outside")
+        os.mkdir(self.root)
+        os.mkdir(self.outside)
+        self.agent = self.open_agent()
+
+    def open_agent(self):
+        agent = Agent(self.root)
+        self.addCleanup(agent.close)
+        return agent
+
+    def path(self, *names):
+        return os.path.join(self.root, *names)
+
+    def put(self, name, text):
+        with open(self.path(name), "w") as file:
+            file.write(text)
+        return self.path(name)
+
+    def eventually(self, condition, message="it did not happen"):
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, message)
+            time.sleep(0.01)
+
+    def pids_of(self, token):
+        """Live processes with this text in their command line."""
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % name, "rb") as file:
+                    if token.encode() in file.read():
+                        found.append(int(name))
+            except OSError:
+                pass
+        return found
+
+    def children_of(self, pid):
+        import processes
+
+        return [child for child, (parent, _, state) in processes.snapshot().items() if parent == pid and state != b"Z"]

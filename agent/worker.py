@@ -1,0 +1,61 @@
+"""A worker: a process of the agent that serves one request at a time."""
+
+import json
+
+import execute
+import frames
+import processes
+from errors import ChannelClosed, RequestError, end_code
+from link import Link
+
+
+def run(fd):
+    """Serves requests from the router until its socket closes. To be called in a process fresh from fork."""
+    processes.become_subreaper()
+    processes.volunteer_for_oom_killer()
+    wakeup = processes.open_wakeup()
+    link = Link(fd)
+    try:
+        while True:
+            answer, command = _serve(link, wakeup, link.next_request())
+            if command is not None and command.has_children:
+                _stay_with(command, link, answer)
+                return
+            link.finish(answer + frames.frame(frames.FREE, 0))
+    except ChannelClosed:
+        return
+
+
+def _stay_with(command, link, answer):
+    # Named before it answers: of what a lost agent leaves, a new one spares background workers alone.
+    processes.set_name(processes.BACKGROUND_NAME)
+    try:
+        link.finish(answer + frames.frame(frames.BACKGROUND, 0))
+    except ChannelClosed:
+        pass  # the command has finished, and what it left in the background lives on all the same
+    command.linger()
+
+
+def _serve(link, wakeup, payload):
+    """(the END frame, the Command where it was one that ran)"""
+    command = None
+    try:
+        request = json.loads(payload)
+        if request["op"] == "exec":
+            command = execute.Command(link, wakeup, request)
+            result = command.run()
+        else:
+            result = _file_operation(request["op"])(link, request)
+        return frames.ok_frame(link.request_id, result), command
+    except ChannelClosed:
+        raise
+    except Exception as error:
+        return frames.error_frame(link.request_id, *end_code(error)), None
+
+
+def _file_operation(op):
+    import files  # compiled when a worker first needs it: many sessions run commands alone
+
+    if op not in files.OPERATIONS:
+        raise RequestError("INTERNAL_ERROR", "The agent has no such operation.")
+    return files.OPERATIONS[op]
