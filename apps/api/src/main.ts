@@ -1,1 +1,35 @@
-export {};
+import { Logger as NestLogger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
+import { Logger } from 'nestjs-pino';
+import { AppModule } from './app.module';
+import { configureApp } from './configure-app';
+import { shutDownOnSignal } from './http/shutdown';
+
+/** EX_CONFIG of sysexits.h: trying again will not help. */
+const EXIT_BAD_CONFIG = 78;
+
+async function start(config: Config): Promise<void> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config), { bodyParser: false, bufferLogs: true });
+  app.useLogger(app.get(Logger));
+  configureApp(app, config);
+  await app.listen(config.PORT, config.HOST);
+  shutDownOnSignal(app, config);
+  new NestLogger('Start').log(`Listening on ${await app.getUrl()}`);
+}
+
+function readConfig(): Config {
+  try {
+    return loadProcessConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exit(EXIT_BAD_CONFIG);
+  }
+}
+
+start(readConfig()).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+});

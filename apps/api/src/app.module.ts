@@ -1,0 +1,41 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import type { Config } from '@sandbox/config';
+import { OrchestratorModule } from '@sandbox/orchestrator';
+import { LoggerModule } from 'nestjs-pino';
+import { AuthGuard } from './auth/auth.guard';
+import { Authenticator } from './auth/authenticator';
+import { FailedAttempts } from './auth/failed-attempts';
+import { ProblemFilter } from './errors/problem.filter';
+import { ExecuteController } from './execute/execute.controller';
+import { HealthController } from './health/health.controller';
+import { JsonBodyInterceptor } from './http/json-body.interceptor';
+import { logging } from './logging/logging';
+import { McpModule } from './mcp/mcp.module';
+import { RateLimitGuard } from './rate-limit/rate-limit.guard';
+import { RateLimitModule } from './rate-limit/rate-limit.module';
+import { SessionsController } from './sessions/sessions.controller';
+import { DtoValidationPipe } from './validation/dto-validation.pipe';
+import { WorkspaceController } from './workspace/workspace.controller';
+
+/** The transports over the orchestrator, and what holds for all their routes. */
+@Module({})
+export class AppModule {
+  static register(config: Config): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [LoggerModule.forRoot(logging(config)), OrchestratorModule.register(config), RateLimitModule, McpModule],
+      controllers: [ExecuteController, SessionsController, WorkspaceController, HealthController],
+      providers: [
+        Authenticator,
+        FailedAttempts,
+        // Guards run in this order: who is it, then how much has been asked for. Only then is a body read.
+        { provide: APP_GUARD, useClass: AuthGuard },
+        { provide: APP_GUARD, useClass: RateLimitGuard },
+        { provide: APP_INTERCEPTOR, useClass: JsonBodyInterceptor },
+        { provide: APP_PIPE, useClass: DtoValidationPipe },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+      ],
+    };
+  }
+}

@@ -1,0 +1,7 @@
+import type { User } from '@sandbox/sessions';
+import type { Request } from 'express';
+
+/** A request that AuthGuard has let in. */
+export interface AuthenticatedRequest extends Request {
+  user: User;
+}

@@ -1,0 +1,48 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '@sandbox/config';
+import type { User } from '@sandbox/sessions';
+import type { IncomingMessage } from 'node:http';
+import { ApiKeys } from './api-keys';
+import { BearerTokens } from './bearer-tokens';
+
+export type Authentication = { readonly user: User } | { readonly user: null; readonly presented: boolean };
+
+/** Finds out whose request it is. */
+@Injectable()
+export class Authenticator {
+  /** What WWW-Authenticate says: one challenge for each method that is on. */
+  readonly challenges: readonly string[];
+  private readonly keyHeader: string;
+  private readonly keys: ApiKeys;
+  private readonly tokens: BearerTokens;
+
+  constructor(@Inject(CONFIG) config: Config) {
+    this.keyHeader = config.API_KEY_HEADER.toLowerCase();
+    this.keys = new ApiKeys(config.API_KEYS);
+    this.tokens = new BearerTokens(config);
+    this.challenges = [
+      ...(this.tokens.enabled ? ['Bearer realm="sandbox-api"'] : []),
+      ...(config.API_KEYS.length > 0 ? [`ApiKey realm="sandbox-api", header="${config.API_KEY_HEADER}"`] : []),
+    ];
+  }
+
+  /**
+   * A key that is sent decides: where it is wrong, a good token beside it does not help. So does a second value of either header: which
+   * one a proxy in front has looked at is not known.
+   */
+  async authenticate(request: IncomingMessage): Promise<Authentication> {
+    const keys = request.headersDistinct[this.keyHeader] ?? [];
+    const authorizations = request.headersDistinct.authorization ?? [];
+    const presented = keys.length > 0 || authorizations.length > 0;
+    const user = await this.userOf(keys, authorizations);
+    return user ? { user } : { user: null, presented };
+  }
+
+  private async userOf(keys: string[], authorizations: string[]): Promise<User | null> {
+    if (keys.length > 1 || authorizations.length > 1) return null;
+    const [key] = keys;
+    if (key !== undefined) return this.keys.userOf(key);
+    const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorizations[0] ?? '')?.[1];
+    return token === undefined ? null : this.tokens.userOf(token);
+  }
+}

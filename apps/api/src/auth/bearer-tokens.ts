@@ -1,0 +1,57 @@
+import { JwtService } from '@nestjs/jwt';
+import type { Config } from '@sandbox/config';
+import { type User, userFromJwtSubject } from '@sandbox/sessions';
+
+const CLOCK_SKEW_SECONDS = 60;
+const MAX_TOKEN_LENGTH = 8 * 1024;
+const MAX_SUBJECT_LENGTH = 256;
+
+/** Verifies JWTs signed with the deployment's secret. */
+export class BearerTokens {
+  private readonly jwt: JwtService | null;
+
+  constructor({ jwtSecret, JWT_ALGORITHM }: Pick<Config, 'jwtSecret' | 'JWT_ALGORITHM'>) {
+    this.jwt =
+      jwtSecret === null
+        ? null
+        : new JwtService({
+            secret: jwtSecret,
+            // The one algorithm of the configuration: what the token's header says is not asked.
+            verifyOptions: { algorithms: [JWT_ALGORITHM], clockTolerance: CLOCK_SKEW_SECONDS },
+          });
+  }
+
+  get enabled(): boolean {
+    return this.jwt !== null;
+  }
+
+  /** The user of a valid token; null for any other, whatever is wrong with it. */
+  async userOf(token: string): Promise<User | null> {
+    if (this.jwt === null || token.length > MAX_TOKEN_LENGTH) return null;
+    try {
+      const claims: unknown = await this.jwt.verifyAsync(token);
+      return userOfClaims(claims);
+    } catch {
+      return null;
+    }
+  }
+}
+
+function userOfClaims(claims: unknown): User | null {
+  if (typeof claims !== 'object' || claims === null) return null;
+  const { exp, sub, user_id, uid } = claims as Record<string, unknown>;
+  // The library checks an expiry that is there; one that is missing would make the token valid for ever.
+  if (typeof exp !== 'number') return null;
+  const subject = sub ?? numberAsText(user_id) ?? numberAsText(uid);
+  return isSubject(subject) ? userFromJwtSubject(subject) : null;
+}
+
+/** Issuers that use `user_id` or `uid` often mean a row number; `sub` is a string by its standard. */
+function numberAsText(claim: unknown): unknown {
+  return Number.isSafeInteger(claim) ? String(claim) : claim;
+}
+
+/** Lone surrogates are turned away: they have no UTF-8, so two subjects with different ones would become one user. */
+function isSubject(subject: unknown): subject is string {
+  return typeof subject === 'string' && subject !== '' && subject.length <= MAX_SUBJECT_LENGTH && !/\p{Cs}/u.test(subject);
+}

@@ -1,0 +1,11 @@
+import { type CustomDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
+import type { Reflector } from '@nestjs/core';
+
+const PUBLIC = Symbol('Public');
+
+/** Open to everybody and free of the rate limit. Without it a route is guarded. */
+export const Public = (): CustomDecorator<symbol> => SetMetadata(PUBLIC, true);
+
+export function isPublic(reflector: Reflector, context: ExecutionContext): boolean {
+  return reflector.getAllAndOverride<boolean | undefined>(PUBLIC, [context.getHandler(), context.getClass()]) === true;
+}

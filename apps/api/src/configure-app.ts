@@ -1,0 +1,46 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { Config } from '@sandbox/config';
+import type { NextFunction, Request, Response } from 'express';
+import helmet from 'helmet';
+import { serveDocs } from './docs/openapi';
+import { parseQuery } from './http/query-parser';
+import { requestId } from './http/request-id';
+import { limitServer } from './http/server-limits';
+
+/** What is Express's to do, for the service and for tests of it alike. What is Nest's is in AppModule. */
+export function configureApp(app: NestExpressApplication, config: Config): void {
+  app.disable('x-powered-by');
+  // Answers are a user's own and change at any time: no validators, no caches.
+  app.disable('etag');
+  app.set('query parser', parseQuery);
+  app.use(requestId, securityHeaders(), noStore);
+  serveDocs(app, config);
+  limitServer(app.getHttpServer(), config);
+}
+
+/** Just what Swagger UI needs is let into the policy. Whether browsers must use TLS is for the proxy that has it to say. */
+function securityHeaders(): ReturnType<typeof helmet> {
+  const none = ["'none'"];
+  const self = ["'self'"];
+  return helmet({
+    strictTransportSecurity: false,
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: none,
+        baseUri: none,
+        formAction: none,
+        frameAncestors: none,
+        scriptSrc: self,
+        styleSrc: [...self, "'unsafe-inline'"],
+        imgSrc: [...self, 'data:'],
+        connectSrc: self,
+      },
+    },
+  });
+}
+
+function noStore(_request: Request, response: Response, next: NextFunction): void {
+  response.setHeader('Cache-Control', 'no-store');
+  next();
+}

@@ -1,0 +1,56 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { Config } from '@sandbox/config';
+
+type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
+type SchemaObject = Exclude<Schemas[string], { $ref: string }>;
+
+const DESCRIPTION = `Runs shell commands and handles files in isolated, disposable containers.
+
+A *session*, named by a \`session_id\` of your choosing, is one container with files under /workspace. Any call makes it where it is not there.
+It is removed once it has been idle for %TTL% seconds, or by DELETE. Sessions belong to their user: nobody else can see or reach them.
+
+Errors are \`application/problem+json\` (RFC 9457); programs should look at \`code\`. Every answer carries \`X-Request-Id\`.`;
+
+/** The OpenAPI document: the decorators of controllers and DTOs, and what only the configuration knows. */
+export function openApiDocument(app: INestApplication, config: Config): OpenAPIObject {
+  const builder = new DocumentBuilder()
+    .setTitle(config.APP_NAME)
+    .setDescription(DESCRIPTION.replace('%TTL%', String(config.SESSION_TTL_SECONDS)))
+    .setVersion('1')
+    .addApiKey({ type: 'apiKey', in: 'header', name: config.API_KEY_HEADER }, 'apiKey')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'bearer')
+    .addSecurityRequirements('apiKey')
+    .addSecurityRequirements('bearer');
+  const document = SwaggerModule.createDocument(app, builder.build());
+  closeRequestSchemas(document);
+  describeLimits(document, config);
+  return document;
+}
+
+/** `/docs` and `/openapi.json`, open to everybody; the pages load nothing from elsewhere. */
+export function serveDocs(app: INestApplication, config: Config): void {
+  SwaggerModule.setup('docs', app, () => openApiDocument(app, config), {
+    jsonDocumentUrl: 'openapi.json',
+    raw: ['json'],
+    customSiteTitle: config.APP_NAME,
+  });
+}
+
+/** An unknown field of a request is an error. */
+function closeRequestSchemas(document: OpenAPIObject): void {
+  for (const name of ['ExecuteDto', 'CreateSessionDto', 'WriteContentDto']) schema(document, name).additionalProperties = false;
+}
+
+function describeLimits(document: OpenAPIObject, config: Config): void {
+  const { timeout, shell } = schema(document, 'ExecuteDto').properties as Record<string, SchemaObject>;
+  Object.assign(timeout!, { maximum: config.MAX_EXEC_TIMEOUT_SECONDS, default: config.DEFAULT_EXEC_TIMEOUT_SECONDS });
+  timeout!.example = config.DEFAULT_EXEC_TIMEOUT_SECONDS;
+  shell!.default = config.EXEC_SHELL;
+  const { stdout } = schema(document, 'ExecuteResultDto').properties as Record<string, SchemaObject>;
+  stdout!.description += `: over ${config.EXEC_MAX_OUTPUT_BYTES} bytes`;
+}
+
+function schema(document: OpenAPIObject, name: string): SchemaObject {
+  return document.components!.schemas![name] as SchemaObject;
+}

@@ -1,0 +1,41 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { Express, Request, Response } from 'express';
+import { allowedMethods } from './allowed-methods';
+import { logFailure } from './log-failure';
+import { PROBLEM_CONTENT_TYPE, toProblem, toSandboxError } from './problem';
+
+/** Answers every failure with a problem document, and logs those that are not the client's. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly adapterHost: HttpAdapterHost) {}
+
+  catch(exception: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<Request>();
+    const response = http.getResponse<Response>();
+    const error = this.withMethods(toSandboxError(exception), request, response);
+    logFailure(error);
+    if (response.headersSent) {
+      // A cut connection is the one way left to say that what was sent is not the whole answer.
+      response.destroy();
+      return;
+    }
+    if (error.retryAfter !== undefined) response.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
+    response.statusCode = error.status;
+    response.setHeader('Content-Type', PROBLEM_CONTENT_TYPE);
+    response.end(JSON.stringify(toProblem(error)));
+    // What the client is still sending has to go somewhere, or it never gets to read the answer. The server's request timeout ends it.
+    request.resume();
+  }
+
+  /** An address that is there, but not with this method, is a 405. */
+  private withMethods(error: SandboxError, request: Request, response: Response): SandboxError {
+    if (error.code !== ErrorCode.NOT_FOUND || error.cause === undefined) return error;
+    const methods = allowedMethods(this.adapterHost.httpAdapter.getInstance<Express>(), request.path);
+    if (methods.length === 0) return error;
+    response.setHeader('Allow', methods.join(', '));
+    return new SandboxError(ErrorCode.METHOD_NOT_ALLOWED, `This address takes ${methods.join(', ')}.`);
+  }
+}

@@ -1,0 +1,36 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { ReadinessService } from '@sandbox/orchestrator';
+import { Public } from '../auth/public.decorator';
+import { ApiProblems } from '../docs/problem-responses';
+import { HealthDto, ReadyDto } from './health.dto';
+
+@ApiTags('health')
+@Public()
+@Controller()
+export class HealthController {
+  constructor(private readonly readiness: ReadinessService) {}
+
+  @Get('health')
+  @ApiOperation({ summary: 'Is the process alive?', description: 'Touches nothing else.', security: [] })
+  @ApiOkResponse({ type: HealthDto })
+  health(): HealthDto {
+    return { status: 'ok' };
+  }
+
+  @Get('ready')
+  @ApiOperation({
+    summary: 'Can commands be run?',
+    description: 'Asks Docker, the store and for the image; answers within 3 s.',
+    security: [],
+  })
+  @ApiOkResponse({ type: ReadyDto })
+  @ApiProblems('NOT_READY')
+  async ready(): Promise<ReadyDto> {
+    const checks = await this.readiness.check();
+    const missing = Object.entries(checks).filter(([, outcome]) => outcome !== 'ok');
+    if (missing.length === 0) return { status: 'ready', checks };
+    throw new SandboxError(ErrorCode.NOT_READY, `Not ready: ${missing.map(([name]) => name).join(', ')}.`, { extensions: { checks } });
+  }
+}

@@ -1,0 +1,62 @@
+import type { Server, ServerResponse } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Config } from '@sandbox/config';
+import { ERROR_STATUS, ERROR_TITLE, ErrorCode } from '@sandbox/errors';
+import { PROBLEM_CONTENT_TYPE, problemType } from '../errors/problem';
+
+const HEADERS_TIMEOUT_MS = 15_000;
+/** A request has to be there whole by then; longer where files may be large, at this many bytes a millisecond. */
+const MIN_REQUEST_TIMEOUT_MS = 60_000;
+const MAX_REQUEST_TIMEOUT_MS = 300_000;
+const MIN_BYTES_PER_MS = 128;
+/** Above the 60 s of the usual load balancers, which else send a request on a connection that is just being closed. */
+const KEEP_ALIVE_MS = 65_000;
+
+/** Bounds what a client may take of the server's time, and answers what never becomes a request with a problem document too. */
+export function limitServer(
+  server: Server,
+  { WORKSPACE_MAX_FILE_SIZE_BYTES: maxFileBytes }: Pick<Config, 'WORKSPACE_MAX_FILE_SIZE_BYTES'>,
+): void {
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = requestTimeout(maxFileBytes);
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const underWay = new WeakMap<Socket, ServerResponse>();
+  server.on('request', (request, response) => {
+    underWay.set(request.socket, response);
+    response.once('close', () => underWay.delete(request.socket));
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const begun = underWay.get(socket)?.headersSent === true;
+    if (socket.writable && !begun && error.code !== 'ECONNRESET') socket.write(rawProblem(error.code));
+    socket.destroySoon();
+  });
+}
+
+function requestTimeout(maxFileBytes: number): number {
+  if (maxFileBytes === 0) return MAX_REQUEST_TIMEOUT_MS;
+  return Math.min(MAX_REQUEST_TIMEOUT_MS, Math.max(MIN_REQUEST_TIMEOUT_MS, maxFileBytes / MIN_BYTES_PER_MS));
+}
+
+/** A whole HTTP response: there is no response object for what could not be parsed. */
+function rawProblem(reason: string | undefined): string {
+  const { status, code, detail } = describe(reason);
+  const body = JSON.stringify({ type: problemType(code), title: ERROR_TITLE[code], status, detail, code });
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  return `${head.join('\r\n')}\r\n\r\n${body}`;
+}
+
+function describe(reason: string | undefined): { status: number; code: ErrorCode; detail: string } {
+  if (reason === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return { status: ERROR_STATUS.REQUEST_TIMEOUT, code: ErrorCode.REQUEST_TIMEOUT, detail: 'The request did not come whole in time.' };
+  }
+  // RFC 6585 has a status of its own for it.
+  const status = reason === 'HPE_HEADER_OVERFLOW' ? 431 : ERROR_STATUS.BAD_REQUEST;
+  const detail = status === 431 ? 'URL and headers together are too long.' : 'This is not an HTTP request that can be understood.';
+  return { status, code: ErrorCode.BAD_REQUEST, detail };
+}

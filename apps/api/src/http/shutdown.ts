@@ -1,0 +1,44 @@
+import type { INestApplication } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
+import type { Server } from 'node:http';
+import type { Config } from '@sandbox/config';
+
+/** Beyond the longest command, for its answer to go out, milliseconds. */
+const GRACE_MS = 10_000;
+const IDLE_CHECK_MS = 100;
+const SIGNALS = { SIGTERM: 15, SIGINT: 2 } as const;
+
+/**
+ * On the first SIGTERM or SIGINT: takes no more connections, lets the requests under way finish within the longest a command may take, closes
+ * what the application holds, and exits. On the second: exits at once.
+ */
+export function shutDownOnSignal(app: INestApplication, config: Pick<Config, 'MAX_EXEC_TIMEOUT_SECONDS'>): void {
+  const logger = new Logger('Shutdown');
+  let stopping = false;
+  const stop = async (signal: keyof typeof SIGNALS): Promise<void> => {
+    if (stopping) process.exit(128 + SIGNALS[signal]);
+    stopping = true;
+    logger.log(`${signal}: no more connections are taken; waiting for the requests under way`);
+    try {
+      await close(app, config.MAX_EXEC_TIMEOUT_SECONDS * 1000 + GRACE_MS);
+      process.exit(0);
+    } catch (error) {
+      logger.error({ msg: 'not closed cleanly', err: error });
+      process.exit(1);
+    }
+  };
+  for (const signal of Object.keys(SIGNALS) as (keyof typeof SIGNALS)[]) process.on(signal, () => void stop(signal));
+}
+
+async function close(app: INestApplication, deadlineMs: number): Promise<void> {
+  const server = app.getHttpServer() as Server;
+  // A connection that has got its answer stays open for the next request: closing the server waits for it in vain.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(deadline);
+  }
+}

@@ -1,0 +1,10 @@
+import type { ThrottlerStorage } from '@nestjs/throttler';
+import type { Window } from './fixed-windows';
+
+export type ThrottlerRecord = Awaited<ReturnType<ThrottlerStorage['increment']>>;
+
+/** As the throttler wants it: a user over the limit waits for the end of the window, no longer. */
+export function toRecord({ hits, remainingMs }: Window, limit: number): ThrottlerRecord {
+  const seconds = Math.ceil(remainingMs / 1000);
+  return { totalHits: hits, timeToExpire: seconds, isBlocked: hits > limit, timeToBlockExpire: seconds };
+}

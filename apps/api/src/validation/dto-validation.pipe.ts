@@ -1,0 +1,13 @@
+import { type ArgumentMetadata, Injectable, type PipeTransform, type Type } from '@nestjs/common';
+import { validateDto } from './validate-dto';
+
+const BUILT_IN: readonly unknown[] = [String, Number, Boolean, Object, Array];
+
+/** Checks what a handler takes as a DTO class from the body, the query or the path. */
+@Injectable()
+export class DtoValidationPipe implements PipeTransform {
+  transform(value: unknown, { metatype, type }: ArgumentMetadata): unknown {
+    if (type === 'custom' || metatype === undefined || BUILT_IN.includes(metatype)) return value;
+    return validateDto(metatype as Type<object>, value);
+  }
+}

@@ -1,0 +1,72 @@
+import { buildMessage, ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
+
+/** May be absent. `null` is a value, and not a valid one. */
+export function Optional(): PropertyDecorator {
+  return ValidateIf((_dto, value) => value !== undefined);
+}
+
+/** A string of Unicode characters (a lone surrogate is none: it has no UTF-8), counted in characters and not in UTF-16 units. */
+export function IsText({ min = 0, max, nul = true }: { min?: number; max: number; nul?: boolean }): PropertyDecorator {
+  return rule('isText', (value) => textFault(value, min, max, nul));
+}
+
+/** Text of at most so many bytes of UTF-8. */
+export function IsTextOfBytes(maxBytes: number): PropertyDecorator {
+  return rule('isTextOfBytes', (value) => {
+    const fault = textFault(value, 0, Number.POSITIVE_INFINITY, true);
+    if (fault !== undefined) return fault;
+    return Buffer.byteLength(value as string) > maxBytes ? `must have at most ${maxBytes} bytes` : undefined;
+  });
+}
+
+export const MAX_ENV_ENTRIES = 128;
+export const MAX_ENV_BYTES = 32 * 1024;
+
+/** `{NAME: value}`: shell names, text without NUL, at most 128 entries and 32 KiB of names and values. */
+export function IsEnvironment(): PropertyDecorator {
+  return rule('isEnvironment', environmentFault);
+}
+
+function environmentFault(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'must be an object';
+  const entries = Object.entries(value);
+  if (entries.length > MAX_ENV_ENTRIES) return `must have at most ${MAX_ENV_ENTRIES} entries`;
+  let bytes = 0;
+  for (const [name, text] of entries) {
+    // Names are shown only once they are known to be harmless; values, which may be secrets, never.
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return 'must have names of letters, digits and _, not beginning with a digit';
+    const fault = textFault(text, 0, Number.POSITIVE_INFINITY, false);
+    if (fault !== undefined) return `${name.slice(0, 100)} ${fault}`;
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(text as string);
+  }
+  return bytes > MAX_ENV_BYTES ? `must have at most ${MAX_ENV_BYTES} bytes of names and values` : undefined;
+}
+
+function textFault(value: unknown, min: number, max: number, nul: boolean): string | undefined {
+  if (typeof value !== 'string') return 'must be a string';
+  // With the u flag, \p{Cs} is a surrogate without its other half.
+  if (/\p{Cs}/u.test(value)) return 'must be valid Unicode';
+  if (!nul && value.includes('\0')) return 'must not contain NUL';
+  const length = characters(value);
+  if (length < min || length > max) return `must have ${min} to ${max} characters`;
+  return undefined;
+}
+
+function characters(text: string): number {
+  let count = 0;
+  for (const _character of text) count++;
+  return count;
+}
+
+function rule(name: string, fault: (value: unknown) => string | undefined, options?: ValidationOptions): PropertyDecorator {
+  return ValidateBy(
+    {
+      name,
+      validator: {
+        validate: (value: unknown) => fault(value) === undefined,
+        defaultMessage: buildMessage((prefix, args) => `${prefix}${fault(args?.value) ?? 'is not valid'}`, options),
+      },
+    },
+    options,
+  );
+}

@@ -1,0 +1,54 @@
+import type { Type } from '@nestjs/common';
+import { ErrorCode, type FieldError, SandboxError } from '@sandbox/errors';
+import { getMetadataStorage, validateSync } from 'class-validator';
+
+const MAX_REPORTED_ERRORS = 20;
+const MAX_FIELD_NAME = 100;
+
+/**
+ * Checks a value from a client against a DTO class and gives it that class; nothing is converted, so a schema means what it says. DTOs are
+ * flat: a member that is an object is checked as one by a validator of its own.
+ *
+ * Nest's ValidationPipe is not used: class-transformer silently drops members named `constructor` or `toString`, and class-validator's
+ * whitelist lets them through.
+ * @throws SandboxError VALIDATION_FAILED, with one entry for each bad or unknown field
+ */
+export function validateDto<T extends object>(dto: Type<T>, value: unknown): T {
+  if (value !== undefined && !isObject(value)) throw validationFailed([{ field: '', message: 'must be an object' }]);
+  const given = value ?? {};
+  const known = fields(dto);
+  const unknown = Object.keys(given).filter((name) => !known.has(name));
+  const instance = new dto() as Record<string, unknown>;
+  for (const name of known) if (Object.hasOwn(given, name)) instance[name] = (given as Record<string, unknown>)[name];
+  const errors = [
+    ...unknown.map((name) => ({ field: name.slice(0, MAX_FIELD_NAME), message: 'is not a known field' })),
+    ...validateSync(instance, { stopAtFirstError: true, forbidUnknownValues: false }).map(({ property, constraints }) => ({
+      field: property,
+      // class-validator's own rules begin with the name of the field.
+      message: (Object.values(constraints ?? {})[0] ?? 'is not valid').replace(`${property} `, ''),
+    })),
+  ];
+  if (errors.length > 0) throw validationFailed(errors.slice(0, MAX_REPORTED_ERRORS));
+  return instance as T;
+}
+
+export function validationFailed(errors: FieldError[]): SandboxError {
+  const summary = errors.map(({ field, message }) => `${field} ${message}`.trim()).join('; ');
+  return new SandboxError(ErrorCode.VALIDATION_FAILED, `The request does not fit its schema: ${summary}.`, { errors });
+}
+
+/** Names of the fields that a DTO class declares a rule for. */
+export function fields(dto: Type<object>): ReadonlySet<string> {
+  let names = fieldNames.get(dto);
+  if (!names) {
+    const rules = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
+    fieldNames.set(dto, (names = new Set(rules.map(({ propertyName }) => propertyName))));
+  }
+  return names;
+}
+
+const fieldNames = new WeakMap<Type<object>, ReadonlySet<string>>();
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

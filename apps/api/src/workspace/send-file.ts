@@ -1,0 +1,32 @@
+import { Logger } from '@nestjs/common';
+import { pipeline } from 'node:stream/promises';
+import type { FileStream } from '@sandbox/orchestrator';
+import type { Response } from 'express';
+
+const logger = new Logger('Files');
+
+/**
+ * Streams a file, or the part of it that was asked for, as bytes that no browser shows or runs. Where they stop short the connection is cut:
+ * with the headers out there is no other way to say so.
+ */
+export async function sendFile(response: Response, file: FileStream, partial: boolean): Promise<void> {
+  const { size, offset, length, content } = file;
+  response.status(partial ? 206 : 200).set({
+    'Content-Type': 'application/octet-stream',
+    'Content-Disposition': 'attachment',
+    'Content-Length': String(length),
+    'Accept-Ranges': 'bytes',
+    ...(partial && { 'Content-Range': `bytes ${offset}-${offset + length - 1}/${size}` }),
+  });
+  if (response.req.method === 'HEAD') {
+    content.destroy();
+    response.end();
+    return;
+  }
+  try {
+    await pipeline(content, response);
+  } catch (error) {
+    response.destroy();
+    logger.warn({ msg: 'a file was not sent whole', err: error });
+  }
+}

@@ -1,0 +1,130 @@
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
+import { ApiConsumes, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CONFIG, type Config } from '@sandbox/config';
+import { WorkspaceService } from '@sandbox/orchestrator';
+import type { User } from '@sandbox/sessions';
+import type { Request, Response } from 'express';
+import { CurrentUser } from '../auth/current-user.decorator';
+import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
+import { ClientSignal } from '../http/client-signal.decorator';
+import { StreamedBody } from '../http/json-body.interceptor';
+import { SessionIdDto } from '../sessions/sessions.dto';
+import { byteRange } from './byte-range';
+import { fileContent } from './file-content';
+import { ApiFileBody, ApiFileContent, ApiUploadBody } from './workspace.docs';
+import { sendFile } from './send-file';
+import { receiveUpload, uploadName } from './upload';
+import { wantsBytes } from './wants-bytes';
+import { DirectoryQuery, PathQuery, UploadQuery, UploadResultDto, WorkspaceListingDto } from './workspace.dto';
+
+const READ = [...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX] as const;
+const WRITE = [
+  ...READ,
+  'REQUEST_TIMEOUT',
+  'IS_A_DIRECTORY',
+  'NOT_A_REGULAR_FILE',
+  'FILE_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'STORAGE_FULL',
+] as const;
+
+@ApiTags('workspace')
+@Controller('sessions/:session_id/workspace')
+export class WorkspaceController {
+  constructor(
+    private readonly workspace: WorkspaceService,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List a directory' })
+  @ApiOkResponse({ type: WorkspaceListingDto })
+  @ApiProblems(...READ, 'FILE_TOO_LARGE')
+  async list(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Query() { path = '' }: DirectoryQuery,
+    @ClientSignal() signal: AbortSignal,
+  ): Promise<WorkspaceListingDto> {
+    return { entries: await this.workspace.list(user, session_id, path, signal) };
+  }
+
+  @Get('content')
+  @ApiOperation({
+    summary: 'Read a file',
+    description: 'As JSON, or with `Accept: application/octet-stream` as its bytes, streamed, also a single range of them.',
+  })
+  @ApiFileContent()
+  @ApiProblems(...READ, 'NOT_ACCEPTABLE', 'IS_A_DIRECTORY', 'NOT_A_REGULAR_FILE', 'FILE_TOO_LARGE', 'RANGE_NOT_SATISFIABLE')
+  async read(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Query() { path }: PathQuery,
+    @ClientSignal() signal: AbortSignal,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    if (!wantsBytes(request)) {
+      response.json(await this.workspace.readText(user, session_id, path, signal));
+      return;
+    }
+    const range = byteRange(request);
+    await sendFile(response, await this.workspace.openRead(user, session_id, path, range, signal), range !== undefined);
+  }
+
+  @Put('content')
+  @HttpCode(204)
+  @StreamedBody()
+  @ApiOperation({
+    summary: 'Write a file',
+    description:
+      'Replaces the file in one step; parent directories are made. The body is the content, or JSON `{content, encoding}` where the content type is `application/json`. An empty body makes an empty file.',
+  })
+  @ApiFileBody()
+  @ApiNoContentResponse({ description: 'Written' })
+  @ApiProblems(...WRITE, 'PAYLOAD_TOO_LARGE')
+  async write(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Query() { path }: PathQuery,
+    @ClientSignal() signal: AbortSignal,
+    @Req() request: Request,
+  ): Promise<void> {
+    await this.workspace.write(user, session_id, path, await fileContent(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES), signal);
+  }
+
+  @Post('upload')
+  @StreamedBody()
+  @ApiOperation({ summary: 'Upload a file as a form', description: 'The multipart form has one part, the file `file`.' })
+  @ApiConsumes('multipart/form-data')
+  @ApiUploadBody()
+  @ApiCreatedResponse({ type: UploadResultDto })
+  @ApiProblems(...WRITE)
+  upload(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Query() query: UploadQuery,
+    @ClientSignal() signal: AbortSignal,
+    @Req() request: Request,
+  ): Promise<UploadResultDto> {
+    return receiveUpload(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES, async (fileName, content) => {
+      const path = query.path ?? uploadName(fileName);
+      const { size } = await this.workspace.write(user, session_id, path, content, signal);
+      return { path, session_id, size };
+    });
+  }
+
+  @Delete()
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete a file or directory', description: 'A directory goes with all it holds. Not the workspace itself.' })
+  @ApiNoContentResponse({ description: 'Deleted' })
+  @ApiProblems(...READ)
+  delete(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Query() { path }: PathQuery,
+    @ClientSignal() signal: AbortSignal,
+  ): Promise<void> {
+    return this.workspace.delete(user, session_id, path, signal);
+  }
+}

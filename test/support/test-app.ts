@@ -1,0 +1,71 @@
+import type { AddressInfo } from 'node:net';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Test } from '@nestjs/testing';
+import { type Config, loadConfig } from '@sandbox/config';
+import { OrchestratorService, ReadinessService, WorkspaceService } from '@sandbox/orchestrator';
+import { Logger, PARAMS_PROVIDER_TOKEN } from 'nestjs-pino';
+import { AppModule } from '../../apps/api/src/app.module';
+import { configureApp } from '../../apps/api/src/configure-app';
+import { logging } from '../../apps/api/src/logging/logging';
+
+export const API_KEY = 'key-of-alice-0123456789';
+export const JWT_SECRET = 'a secret of at least thirty-two bytes';
+
+/** Stand-ins for the core: these tests are about the transport. */
+export interface Fakes {
+  orchestrator?: Partial<OrchestratorService>;
+  workspace?: Partial<WorkspaceService>;
+  readiness?: Partial<ReadinessService>;
+}
+
+/** The API as it is in production, guards, filter and all, with fakes for the core below it, on a port of its own. */
+export class TestApp {
+  private constructor(
+    readonly app: NestExpressApplication,
+    readonly config: Config,
+    /** What was logged, one JSON text a line. */
+    readonly log: string[],
+  ) {}
+
+  static async start(fakes: Fakes = {}, env: Record<string, string> = {}): Promise<TestApp> {
+    const config = loadConfig({ API_KEYS: API_KEY, JWT_SECRET, SESSION_STORE: 'memory', RATE_LIMIT_REQUESTS: '100000', ...env });
+    const log: string[] = [];
+    const module = await Test.createTestingModule({ imports: [AppModule.register(config)] })
+      .overrideProvider(PARAMS_PROVIDER_TOKEN)
+      .useValue(logging(config, { write: (line) => void log.push(line) }))
+      .overrideProvider(OrchestratorService)
+      .useValue(fakes.orchestrator ?? {})
+      .overrideProvider(WorkspaceService)
+      .useValue(fakes.workspace ?? {})
+      .overrideProvider(ReadinessService)
+      .useValue(fakes.readiness ?? {})
+      .compile();
+    const app = module.createNestApplication<NestExpressApplication>({ bodyParser: false, bufferLogs: true });
+    app.useLogger(app.get(Logger));
+    configureApp(app, config);
+    await app.listen(0, '127.0.0.1');
+    return new TestApp(app, config, log);
+  }
+
+  get port(): number {
+    return (this.app.getHttpServer().address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** With Alice's key, unless the headers say otherwise. */
+  fetch(path: string, { headers, ...init }: RequestInit & { duplex?: 'half' } = {}): Promise<Response> {
+    return fetch(this.url + path, { ...init, headers: { 'X-API-Key': API_KEY, ...(headers as Record<string, string> | undefined) } });
+  }
+
+  json(method: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return this.fetch(path, { method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } });
+  }
+
+  async stop(): Promise<void> {
+    this.app.getHttpServer().closeAllConnections();
+    await this.app.close();
+  }
+}
