@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { type Config, SHM_BYTES } from '@sandbox/config';
+import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+import type { SandboxOwner } from '../sandbox-runtime';
+import { SECCOMP_PROFILE } from './seccomp-profile';
+
+export const LABEL = {
+  deployment: 'sandbox-api.deployment',
+  kind: 'sandbox-api.kind',
+  session: 'sandbox-api.session',
+  user: 'sandbox-api.user',
+  spec: 'sandbox-api.spec',
+} as const;
+
+/** Values of LABEL.kind. */
+export const KIND = { session: 'session', volumeInit: 'volume-init' } as const;
+
+export const WORKSPACE = '/workspace';
+export const SANDBOX_UID = 1000;
+
+const PAGE_BYTES = 4096;
+const OOM_SCORE_ADJ = 500;
+
+/**
+ * What PID 1 runs: it waits, and by waiting reaps every orphan. The kernel shields PID 1 from signals out of its own namespace; its
+ * sleeping child may be killed, and the loop starts another. Where the process limit is used up, that start fails and ends a shell:
+ * the trap then puts a new shell in its place, without a fork. `$0` is this very text.
+ */
+const PID_1 = `trap 'exec sh -c "$0" "$0"' EXIT; while :; do sleep 2147483647 & wait $!; done`;
+
+type SandboxHostConfig = HostConfig & { CgroupnsMode: 'private' };
+type SandboxSpec = ContainerCreateOptions & { HostConfig: SandboxHostConfig };
+
+export function containerName(config: Config, key: string): string {
+  return `sandbox-${config.DEPLOYMENT}-${key.slice(0, 32)}`;
+}
+
+export function volumeName(config: Config, key: string): string {
+  return `${containerName(config, key)}-workspace`;
+}
+
+/** On everything of a session, whatever its kind. */
+export function ownerLabels(config: Config, owner: SandboxOwner, kind: string): Record<string, string> {
+  return { [LABEL.deployment]: config.DEPLOYMENT, [LABEL.kind]: kind, [LABEL.session]: owner.key, [LABEL.user]: owner.userKey };
+}
+
+/** Tells containers made from one configuration from those of another: 16 hex digits over all that is not the owner's. */
+export function specHash(config: Config): string {
+  return createHash('sha256')
+    .update(JSON.stringify(commonSpec(config)))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+/** What Docker is asked for the container of a session. */
+export function containerSpec(config: Config, owner: SandboxOwner): SandboxSpec {
+  const spec = commonSpec(config);
+  return {
+    ...spec,
+    name: containerName(config, owner.key),
+    Labels: { ...ownerLabels(config, owner, KIND.session), [LABEL.spec]: specHash(config) },
+    HostConfig: config.WORKSPACE_PERSIST_VOLUMES ? { ...spec.HostConfig, Mounts: [workspaceMount(config, owner)] } : spec.HostConfig,
+  };
+}
+
+/**
+ * The session's named volume at /workspace; Docker makes it with the container where it is not there. The local driver's volumes
+ * cannot be mounted nosuid or nodev: without capabilities and with no-new-privileges a set-uid file or a device node gains nobody
+ * anything, and none can be made.
+ */
+export function workspaceMount(config: Config, owner: SandboxOwner): NonNullable<HostConfig['Mounts']>[number] {
+  return {
+    Type: 'volume',
+    Source: volumeName(config, owner.key),
+    Target: WORKSPACE,
+    VolumeOptions: { NoCopy: true, Labels: ownerLabels(config, owner, KIND.session), DriverConfig: { Name: 'local', Options: {} } },
+  };
+}
+
+function commonSpec(config: Config): SandboxSpec {
+  return {
+    Image: config.CONTAINER_IMAGE,
+    Hostname: 'sandbox',
+    User: `${SANDBOX_UID}:${SANDBOX_UID}`,
+    WorkingDir: WORKSPACE,
+    Entrypoint: ['sh', '-c', PID_1, PID_1],
+    Cmd: [],
+    // Docker adds the image's own, and a PATH where the image has none.
+    Env: [`HOME=${WORKSPACE}`, 'LANG=C.UTF-8'],
+    Tty: false,
+    OpenStdin: false,
+    Healthcheck: { Test: ['NONE'] },
+    HostConfig: { ...confinement(config), ...limits(config), ...mounts(config) },
+  };
+}
+
+function confinement(config: Config) {
+  return {
+    NetworkMode: 'none',
+    IpcMode: 'private',
+    CgroupnsMode: 'private' as const,
+    Privileged: false,
+    CapDrop: ['ALL'],
+    SecurityOpt: ['no-new-privileges:true', `seccomp=${JSON.stringify(SECCOMP_PROFILE)}`],
+    ...(config.CONTAINER_RUNTIME === '' ? {} : { Runtime: config.CONTAINER_RUNTIME }),
+    Init: false,
+    AutoRemove: false,
+    RestartPolicy: { Name: 'no' },
+    // Any other driver would copy every byte of every exec to the host's disk.
+    LogConfig: { Type: 'none', Config: {} },
+  };
+}
+
+function limits(config: Config) {
+  return {
+    Memory: config.CONTAINER_MEM_LIMIT,
+    MemorySwap: config.CONTAINER_MEM_LIMIT,
+    OomScoreAdj: OOM_SCORE_ADJ,
+    CpuPeriod: config.CONTAINER_CPU_PERIOD,
+    CpuQuota: config.CONTAINER_CPU_QUOTA,
+    PidsLimit: config.CONTAINER_PIDS_LIMIT,
+    // No nproc: the kernel counts it by uid, over all containers of the host.
+    Ulimits: [
+      { Name: 'nofile', Soft: config.CONTAINER_ULIMIT_NOFILE_SOFT, Hard: config.CONTAINER_ULIMIT_NOFILE_HARD },
+      { Name: 'core', Soft: 0, Hard: 0 },
+    ],
+  };
+}
+
+function mounts(config: Config) {
+  const tmp = tmpfs(config.CONTAINER_TMPFS_TMP_SIZE, 'noexec,mode=1777');
+  const workspace = tmpfs(config.CONTAINER_TMPFS_WORKSPACE_SIZE, `exec,uid=${SANDBOX_UID},gid=${SANDBOX_UID},mode=0700`);
+  return {
+    ReadonlyRootfs: true,
+    ShmSize: SHM_BYTES,
+    Tmpfs: { '/tmp': tmp, ...(config.WORKSPACE_PERSIST_VOLUMES ? {} : { [WORKSPACE]: workspace }) },
+  };
+}
+
+/** Inodes are bounded as well, one for each page: empty files take no space of a tmpfs, but the kernel's memory for them is the sandbox's. */
+function tmpfs(bytes: number, options: string): string {
+  return `rw,nosuid,nodev,${options},size=${bytes},nr_inodes=${Math.ceil(bytes / PAGE_BYTES)}`;
+}

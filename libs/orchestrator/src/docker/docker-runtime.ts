@@ -1,0 +1,137 @@
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '@sandbox/config';
+import Docker from 'dockerode';
+import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxProcess, SandboxRuntime } from '../sandbox-runtime';
+import { withDeadline } from './deadline';
+import { engineAddress } from './engine-address';
+import { engineStatus, imageMissing, sandboxLost, toSandboxError } from './engine-errors';
+import { execProcess } from './exec-process';
+import { SessionContainers } from './session-containers';
+import { removeVolume } from './workspace-volume';
+
+/** Milliseconds. */
+export interface EngineDeadlines {
+  /** Making and removing a container: twenty at once keep a small engine busy for seconds. */
+  readonly lifecycle: number;
+  readonly call: number;
+  readonly ping: number;
+}
+
+const DEADLINES: EngineDeadlines = { lifecycle: 30_000, call: 10_000, ping: 2_000 };
+
+/** How often, and at what interval in ms, an exec whose stream has closed is asked for its exit code. */
+const EXIT_CODE_TRIES = 5;
+const EXIT_CODE_INTERVAL = 50;
+
+export function createDockerRuntime(config: Config): SandboxRuntime {
+  return new DockerRuntime(config);
+}
+
+/** Sandboxes as containers of a Docker engine. Only what carries our labels is ever touched. */
+export class DockerRuntime implements SandboxRuntime {
+  private readonly docker: Docker;
+  private readonly containers: SessionContainers;
+
+  /** @throws Error where DOCKER_HOST cannot be used */
+  constructor(
+    private readonly config: Config,
+    private readonly deadlines: EngineDeadlines = DEADLINES,
+  ) {
+    this.docker = new Docker(engineAddress(config.DOCKER_HOST));
+    this.containers = new SessionContainers(this.docker, config);
+  }
+
+  ensure(owner: SandboxOwner): Promise<EnsuredSandbox> {
+    return operation(this.deadlines.lifecycle, (signal) => this.containers.ensure(owner, signal));
+  }
+
+  find(key: string): Promise<Sandbox | null> {
+    return operation(this.deadlines.call, (signal) => this.containers.find(key, signal));
+  }
+
+  exec(sandboxId: string, argv: readonly string[], env: readonly string[]): Promise<SandboxProcess> {
+    return operation(this.deadlines.call, async (signal) => {
+      try {
+        return await this.startExec(sandboxId, argv, env, signal);
+      } catch (error) {
+        const status = engineStatus(error);
+        if (status === 404 || status === 409) throw sandboxLost(error);
+        // An exec that fails because its container has just ended is a server error to the engine.
+        if (status !== null && !(await this.containers.isRunning(sandboxId, signal))) throw sandboxLost(error);
+        throw error;
+      }
+    });
+  }
+
+  remove(key: string): Promise<void> {
+    return operation(this.deadlines.lifecycle, (signal) => this.containers.remove(key, signal));
+  }
+
+  removeVolume(key: string): Promise<boolean> {
+    return operation(this.deadlines.call, (signal) => removeVolume(this.docker, this.config, key, signal));
+  }
+
+  list(): Promise<Sandbox[]> {
+    return operation(this.deadlines.call, (signal) => this.containers.list(signal));
+  }
+
+  ping(): Promise<void> {
+    return operation(this.deadlines.ping, (signal) => this.get('/_ping', signal));
+  }
+
+  checkImage(): Promise<void> {
+    return operation(this.deadlines.ping, async (signal) => {
+      try {
+        await this.get(`/images/${this.config.CONTAINER_IMAGE}/json`, signal);
+      } catch (error) {
+        throw engineStatus(error) === 404 ? imageMissing(this.config.CONTAINER_IMAGE, error) : error;
+      }
+    });
+  }
+
+  private async startExec(id: string, argv: readonly string[], env: readonly string[], signal: AbortSignal): Promise<SandboxProcess> {
+    const exec = await this.docker.getContainer(id).exec({
+      Cmd: [...argv],
+      Env: [...env],
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: false,
+      abortSignal: signal,
+    });
+    const socket: Duplex = await exec.start({ hijack: true, Tty: false, Detach: false, abortSignal: signal });
+    return execProcess(socket, () => this.exitCode(exec));
+  }
+
+  private async exitCode(exec: Docker.Exec): Promise<number | null> {
+    try {
+      return await withDeadline(this.deadlines.call, async (signal) => {
+        for (let tries = 0; tries < EXIT_CODE_TRIES; tries++) {
+          const { Running, ExitCode } = await exec.inspect({ abortSignal: signal });
+          if (!Running) return ExitCode;
+          await sleep(EXIT_CODE_INTERVAL, undefined, { signal });
+        }
+        return null;
+      });
+    } catch {
+      return null;
+    }
+  }
+
+  /** For the calls to which dockerode's own methods pass no signal. */
+  private get(path: string, signal: AbortSignal): Promise<void> {
+    const request = { path, method: 'GET', abortSignal: signal, statusCodes: { 200: true } };
+    return new Promise((resolve, reject) => {
+      this.docker.modem.dial(request, (error: Error | null) => (error === null ? resolve() : reject(error)));
+    });
+  }
+}
+
+async function operation<T>(deadline: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  try {
+    return await withDeadline(deadline, work);
+  } catch (error) {
+    throw toSandboxError(error);
+  }
+}

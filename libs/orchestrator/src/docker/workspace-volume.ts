@@ -1,0 +1,88 @@
+import type { Config } from '@sandbox/config';
+import type Docker from 'dockerode';
+import type { SandboxOwner } from '../sandbox-runtime';
+import { KIND, LABEL, ownerLabels, SANDBOX_UID, volumeName, WORKSPACE, workspaceMount } from './container-spec';
+import { engineStatus, notOurs } from './engine-errors';
+
+const TAR_BLOCK_BYTES = 512;
+
+/**
+ * Gives the session's volume to the sandbox's user: a new one belongs to root. The engine itself does it, by unpacking an archive
+ * with one directory entry into a container that has the volume and is never started, so no process runs as root, not even a short-lived one.
+ * Repeating it changes nothing; it is done before every first start, so a crash on the way leaves no volume that cannot be used.
+ * @throws SandboxError INTERNAL_ERROR where a volume of that name is not ours
+ */
+export async function prepareVolume(docker: Docker, config: Config, owner: SandboxOwner, signal: AbortSignal): Promise<void> {
+  const volume = await docker.getVolume(volumeName(config, owner.key)).inspect({ abortSignal: signal });
+  if (!isOurVolume(config, owner.key, volume.Labels)) throw notOurs('volume');
+  const helper = await docker.createContainer({
+    Image: config.CONTAINER_IMAGE,
+    Entrypoint: ['sh'],
+    Labels: ownerLabels(config, owner, KIND.volumeInit),
+    HostConfig: { NetworkMode: 'none', CapDrop: ['ALL'], Mounts: [workspaceMount(config, owner)] },
+    abortSignal: signal,
+  });
+  try {
+    const archive = directoryArchive(WORKSPACE.slice(1), SANDBOX_UID, 0o700);
+    await helper.putArchive(archive, { path: '/', abortSignal: signal });
+  } finally {
+    await removeHelper(helper, signal);
+  }
+}
+
+/**
+ * Removes the session's volume, where there is one. False where a container still uses it.
+ * @throws SandboxError INTERNAL_ERROR where a volume of that name is not ours
+ */
+export async function removeVolume(docker: Docker, config: Config, key: string, signal: AbortSignal): Promise<boolean> {
+  const volume = docker.getVolume(volumeName(config, key));
+  try {
+    const { Labels } = await volume.inspect({ abortSignal: signal });
+    if (!isOurVolume(config, key, Labels)) throw notOurs('volume');
+    // Only one that a process which died half-way has left behind can be here: a live one belongs to a session that is in use.
+    await removeHelpers(docker, config, key, signal);
+    await volume.remove({ abortSignal: signal });
+    return true;
+  } catch (error) {
+    if (engineStatus(error) === 404) return true;
+    if (engineStatus(error) === 409) return false;
+    throw error;
+  }
+}
+
+function isOurVolume(config: Config, key: string, labels: Record<string, string> | null): boolean {
+  return labels?.[LABEL.deployment] === config.DEPLOYMENT && labels[LABEL.session] === key;
+}
+
+async function removeHelpers(docker: Docker, config: Config, key: string, signal: AbortSignal): Promise<void> {
+  const label = [`${LABEL.deployment}=${config.DEPLOYMENT}`, `${LABEL.kind}=${KIND.volumeInit}`, `${LABEL.session}=${key}`];
+  const helpers = await docker.listContainers({ all: true, filters: { label }, abortSignal: signal });
+  for (const { Id } of helpers) await removeHelper(docker.getContainer(Id), signal);
+}
+
+async function removeHelper(helper: Docker.Container, signal: AbortSignal): Promise<void> {
+  const options = { force: true, v: true, abortSignal: signal };
+  try {
+    await helper.remove(options);
+  } catch (error) {
+    if (engineStatus(error) === null) throw error;
+    // Gone, or being removed: it never ran, and what is left is removed with the volume.
+  }
+}
+
+/** A tar archive (POSIX.1-1988 ustar) of one directory entry. */
+function directoryArchive(name: string, uid: number, mode: number): Buffer {
+  const octal = (value: number, digits: number): string => `${value.toString(8).padStart(digits, '0')}\0`;
+  const header = Buffer.alloc(TAR_BLOCK_BYTES);
+  header.write(`${name}/`, 0);
+  header.write(octal(mode, 7), 100);
+  header.write(octal(uid, 7), 108);
+  header.write(octal(uid, 7), 116);
+  header.write(octal(0, 11), 124);
+  header.write(octal(Math.floor(Date.now() / 1000), 11), 136);
+  header.write('        5', 148);
+  header.write('ustar\u000000', 257);
+  const checksum = header.reduce((sum, byte) => sum + byte, 0);
+  header.write(`${octal(checksum, 6)} `, 148);
+  return Buffer.concat([header, Buffer.alloc(2 * TAR_BLOCK_BYTES)]);
+}

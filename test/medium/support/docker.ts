@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { type Config, loadConfig } from '@sandbox/config';
+import Docker from 'dockerode';
+import { engineAddress } from '../../../libs/orchestrator/src/docker/engine-address';
+import type { SandboxOwner, SandboxRuntime } from '../../../libs/orchestrator/src/sandbox-runtime';
+
+/** Python 3 and sh, as the test set-up makes it. */
+export const SANDBOX_IMAGE = process.env.CONTAINER_IMAGE || 'sandbox-api-agent:latest';
+
+/** A configuration with a deployment of its own, so that suites neither meet each other nor anything else on the engine. */
+export function testConfig(variables: Record<string, string> = {}): Config {
+  const own = {
+    DEPLOYMENT: `test-${randomBytes(6).toString('hex')}`,
+    DOCKER_HOST: process.env.DOCKER_HOST ?? '',
+    CONTAINER_IMAGE: SANDBOX_IMAGE,
+    SESSION_STORE: 'memory',
+  };
+  return loadConfig({ ...own, ...variables }, { needsAuth: false });
+}
+
+export function testOwner(): SandboxOwner {
+  return { key: randomBytes(32).toString('hex'), userKey: randomBytes(32).toString('hex') };
+}
+
+/** The engine itself, for what the product has no call for. */
+export function testEngine(): Docker {
+  return new Docker(engineAddress(process.env.DOCKER_HOST ?? ''));
+}
+
+/** Removes all containers and volumes of a deployment, of whatever kind. */
+export async function removeDeployment(engine: Docker, { DEPLOYMENT }: Config): Promise<void> {
+  const filters = { label: [`sandbox-api.deployment=${DEPLOYMENT}`] };
+  const containers = await engine.listContainers({ all: true, filters });
+  await Promise.all(containers.map(({ Id }) => engine.getContainer(Id).remove({ force: true, v: true })));
+  const { Volumes } = await engine.listVolumes({ filters });
+  await Promise.all(Volumes.map(({ Name }) => engine.getVolume(Name).remove()));
+}
+
+export interface Finished {
+  stdout: string;
+  stderr: string;
+  exitCode: number | null;
+}
+
+/** Runs a program in a sandbox to its end. */
+export async function run(runtime: SandboxRuntime, sandboxId: string, argv: string[], input = ''): Promise<Finished> {
+  const { stream, ended } = await runtime.exec(sandboxId, argv, []);
+  stream.end(input);
+  const stdout = await buffer(stream);
+  const { exitCode, stderr } = await ended;
+  return { stdout: stdout.toString('utf8'), stderr, exitCode };
+}
+
+export const sh = (runtime: SandboxRuntime, sandboxId: string, script: string): Promise<Finished> =>
+  run(runtime, sandboxId, ['sh', '-c', script]);
