@@ -1,0 +1,132 @@
+import { loadConfig } from '@sandbox/config';
+import { containerName, containerSpec, specHash, volumeName } from './container-spec';
+
+const configOf = (variables: NodeJS.ProcessEnv = {}) => loadConfig({ DEPLOYMENT: 'prod', ...variables }, { needsAuth: false });
+const owner = { key: 'ab'.repeat(32), userKey: 'cd'.repeat(32) };
+const tmpfs = (variables: NodeJS.ProcessEnv = {}) => containerSpec(configOf(variables), owner).HostConfig.Tmpfs;
+
+describe('containerSpec', () => {
+  const config = configOf();
+  const spec = containerSpec(config, owner);
+
+  it('names container and volume after deployment and session', () => {
+    expect(containerName(config, owner.key)).toBe(`sandbox-prod-${'ab'.repeat(16)}`);
+    expect(volumeName(config, owner.key)).toBe(`sandbox-prod-${'ab'.repeat(16)}-workspace`);
+    expect(spec.name).toBe(containerName(config, owner.key));
+  });
+
+  it('labels it', () => {
+    expect(spec.Labels).toEqual({
+      'sandbox-api.deployment': 'prod',
+      'sandbox-api.kind': 'session',
+      'sandbox-api.session': owner.key,
+      'sandbox-api.user': owner.userKey,
+      'sandbox-api.spec': specHash(config),
+    });
+  });
+
+  it('confines it', () => {
+    expect(spec).toMatchObject({
+      User: '1000:1000',
+      WorkingDir: '/workspace',
+      Tty: false,
+      OpenStdin: false,
+      Healthcheck: { Test: ['NONE'] },
+    });
+    expect(spec.Env).toEqual(['HOME=/workspace', 'LANG=C.UTF-8']);
+    expect(spec.HostConfig).toMatchObject({
+      ReadonlyRootfs: true,
+      Privileged: false,
+      CapDrop: ['ALL'],
+      NetworkMode: 'none',
+      IpcMode: 'private',
+      LogConfig: { Type: 'none' },
+      RestartPolicy: { Name: 'no' },
+      OomScoreAdj: 500,
+      Init: false,
+    });
+    expect(spec.HostConfig.SecurityOpt).toEqual([
+      'no-new-privileges:true',
+      expect.stringMatching(/^seccomp=\{"defaultAction":"SCMP_ACT_ERRNO"/),
+    ]);
+  });
+
+  it.each([
+    'Binds',
+    'Devices',
+    'DeviceRequests',
+    'CapAdd',
+    'VolumesFrom',
+    'PortBindings',
+    'Mounts',
+    'PidMode',
+    'UsernsMode',
+    'GroupAdd',
+    'Runtime',
+  ])('asks for no %s', (member) => {
+    expect(spec.HostConfig).not.toHaveProperty(member);
+  });
+
+  it('limits it as configured', () => {
+    const limited = configOf({
+      CONTAINER_MEM_LIMIT: '512m',
+      CONTAINER_CPU_PERIOD: '50000',
+      CONTAINER_CPU_QUOTA: '40000',
+      CONTAINER_PIDS_LIMIT: '99',
+      CONTAINER_ULIMIT_NOFILE_SOFT: '100',
+      CONTAINER_ULIMIT_NOFILE_HARD: '200',
+    });
+    expect(containerSpec(limited, owner).HostConfig).toMatchObject({
+      Memory: 512 * 1024 ** 2,
+      MemorySwap: 512 * 1024 ** 2,
+      CpuPeriod: 50_000,
+      CpuQuota: 40_000,
+      PidsLimit: 99,
+      ShmSize: 16 * 1024 ** 2,
+      Ulimits: [
+        { Name: 'nofile', Soft: 100, Hard: 200 },
+        { Name: 'core', Soft: 0, Hard: 0 },
+      ],
+    });
+  });
+
+  it('mounts /tmp and /workspace as bounded tmpfs', () => {
+    expect(tmpfs({ CONTAINER_TMPFS_TMP_SIZE: '8k', CONTAINER_TMPFS_WORKSPACE_SIZE: '10000' })).toEqual({
+      '/tmp': 'rw,nosuid,nodev,noexec,mode=1777,size=8192,nr_inodes=2',
+      '/workspace': 'rw,nosuid,nodev,exec,uid=1000,gid=1000,mode=0700,size=10000,nr_inodes=3',
+    });
+  });
+
+  it('mounts the session’s volume at /workspace where workspaces persist', () => {
+    const persistent = containerSpec(configOf({ WORKSPACE_PERSIST_VOLUMES: 'true' }), owner);
+    expect(Object.keys(persistent.HostConfig.Tmpfs!)).toEqual(['/tmp']);
+    expect(persistent.HostConfig.Mounts).toEqual([
+      expect.objectContaining({ Type: 'volume', Source: volumeName(config, owner.key), Target: '/workspace' }),
+    ]);
+  });
+
+  it('passes the runtime through', () => {
+    expect(containerSpec(configOf({ CONTAINER_RUNTIME: 'runsc' }), owner).HostConfig.Runtime).toBe('runsc');
+  });
+});
+
+describe('specHash', () => {
+  it('has 16 hex digits', () => expect(specHash(configOf())).toMatch(/^[0-9a-f]{16}$/));
+
+  it.each([
+    ['CONTAINER_IMAGE', 'debian:12'],
+    ['CONTAINER_MEM_LIMIT', '300m'],
+    ['WORKSPACE_PERSIST_VOLUMES', 'true'],
+    ['CONTAINER_RUNTIME', 'crun'],
+  ])('changes with %s', (name, value) => {
+    expect(specHash(configOf({ [name]: value }))).not.toBe(specHash(configOf()));
+  });
+
+  it.each([
+    ['PORT', '1'],
+    ['DEPLOYMENT', 'other'],
+    ['SESSION_TTL_SECONDS', '5'],
+  ])('does not change with %s', (name, value) => {
+    expect(specHash(configOf({ [name]: value }))).toBe(specHash(configOf()));
+  });
+});

@@ -1,0 +1,33 @@
+import { SECCOMP_PROFILE } from './seccomp-profile';
+
+const { syscalls } = SECCOMP_PROFILE;
+const allowed = syscalls.filter(({ action }) => action === 'SCMP_ACT_ALLOW');
+const unconditional = new Set(allowed.filter(({ args }) => args === undefined).flatMap(({ names }) => names));
+
+describe('SECCOMP_PROFILE', () => {
+  it('refuses what it does not name', () => expect(SECCOMP_PROFILE.defaultAction).toBe('SCMP_ACT_ERRNO'));
+
+  it.each(['SCMP_ARCH_X86_64', 'SCMP_ARCH_AARCH64'])('knows %s', (architecture) => {
+    expect(SECCOMP_PROFILE.archMap).toContainEqual(expect.objectContaining({ architecture }));
+  });
+
+  it.each(
+    `io_uring_setup io_uring_enter io_uring_register userfaultfd keyctl add_key request_key bpf perf_event_open mount umount2 move_mount
+    open_tree fsopen fsmount fsconfig fspick mount_setattr pivot_root chroot ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp unshare setns
+    kexec_load kexec_file_load init_module finit_module delete_module reboot swapon swapoff quotactl quotactl_fd open_by_handle_at
+    fanotify_init lookup_dcookie syslog acct settimeofday stime clock_settime clock_settime64 clock_adjtime adjtimex sethostname iopl ioperm
+    modify_ldt socketcall vhangup nfsservctl uselib ustat sysfs _sysctl clone3`.split(/\s+/),
+  )('does not allow %s', (name) => {
+    expect(allowed.flatMap(({ names }) => names)).not.toContain(name);
+  });
+
+  it.each(['clone', 'socket', 'socketpair', 'personality'])('allows %s by its arguments alone', (name) => {
+    expect(unconditional.has(name)).toBe(false);
+    expect(allowed.filter(({ names }) => names.includes(name)).every(({ args }) => args!.length > 0)).toBe(true);
+  });
+
+  it('names no system call twice without a condition', () => {
+    const names = allowed.filter(({ args }) => args === undefined).flatMap((rule) => rule.names);
+    expect(names).toHaveLength(unconditional.size);
+  });
+});
