@@ -26,7 +26,10 @@ const OOM_SCORE_ADJ = 500;
  * sleeping child may be killed, and the loop starts another. Where the process limit is used up, that start fails and ends a shell:
  * the trap then puts a new shell in its place, without a fork. `$0` is this very text.
  */
-const PID_1 = `trap 'exec sh -c "$0" "$0"' EXIT; while :; do sleep 2147483647 & wait $!; done`;
+const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; while :; do sleep 2147483647 & wait $!; done`;
+
+/** Some OCI runtimes give a tmpfs the mode of the directory that it hides, whatever mode= says. */
+const PID_1 = `chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
 
 type SandboxHostConfig = HostConfig & { CgroupnsMode: 'private' };
 type SandboxSpec = ContainerCreateOptions & { HostConfig: SandboxHostConfig };
@@ -83,7 +86,7 @@ function commonSpec(config: Config): SandboxSpec {
     Hostname: 'sandbox',
     User: `${SANDBOX_UID}:${SANDBOX_UID}`,
     WorkingDir: WORKSPACE,
-    Entrypoint: ['sh', '-c', PID_1, PID_1],
+    Entrypoint: ['sh', '-c', PID_1, WAIT_FOREVER],
     Cmd: [],
     // Docker adds the image's own, and a PATH where the image has none.
     Env: [`HOME=${WORKSPACE}`, 'LANG=C.UTF-8'],

@@ -1,0 +1,281 @@
+import type { ContainerInspectInfo } from 'dockerode';
+import { DockerRuntime } from '../../libs/orchestrator/src/docker/docker-runtime';
+import { removeDeployment, run, sh, testConfig, testEngine, testOwner } from './support/docker';
+
+jest.setTimeout(120_000);
+
+const engine = testEngine();
+const config = testConfig();
+const runtime = new DockerRuntime(config);
+const owner = testOwner();
+let id: string;
+let inspected: ContainerInspectInfo;
+
+beforeAll(async () => {
+  ({ id } = await runtime.ensure(owner));
+  inspected = await engine.getContainer(id).inspect();
+});
+afterAll(() => removeDeployment(engine, config));
+
+const inside = (script: string) => sh(runtime, id, script);
+const python = (script: string) => run(runtime, id, ['python3', '-c', script]);
+
+describe('docker inspect shows', () => {
+  it('user, environment and no terminal', async () => {
+    expect(inspected.Config).toMatchObject({ User: '1000:1000', WorkingDir: '/workspace', Tty: false, Hostname: 'sandbox' });
+    expect(inspected.Config.Env).toEqual(expect.arrayContaining(['HOME=/workspace', 'LANG=C.UTF-8']));
+    expect((await inside('echo "$HOME $LANG $PATH"; pwd')).stdout).toMatch(/^\/workspace C.UTF-8 .*:\/usr\/bin:.*\n\/workspace\n$/);
+  });
+
+  it('no way out', () => {
+    expect(inspected.HostConfig).toMatchObject({
+      ReadonlyRootfs: true,
+      Privileged: false,
+      NetworkMode: 'none',
+      IpcMode: 'private',
+      PidMode: '',
+      UTSMode: '',
+    });
+    expect(inspected.HostConfig.CapDrop).toEqual(['ALL']);
+    expect(inspected.HostConfig.CapAdd).toBeNull();
+    expect(inspected.HostConfig.Binds).toBeNull();
+    expect(inspected.HostConfig.Devices ?? []).toEqual([]);
+    expect(inspected.HostConfig.SecurityOpt).toEqual(['no-new-privileges:true', expect.stringMatching(/^seccomp=\{/)]);
+    expect(inspected.Mounts).toEqual([]);
+  });
+
+  it('its limits', () => {
+    expect(inspected.HostConfig).toMatchObject({
+      Memory: 256 * 1024 ** 2,
+      MemorySwap: 256 * 1024 ** 2,
+      CpuPeriod: 100_000,
+      CpuQuota: 50_000,
+      PidsLimit: 128,
+      ShmSize: 16 * 1024 ** 2,
+      OomScoreAdj: 500,
+    });
+    expect(inspected.HostConfig.Ulimits).toEqual([
+      { Name: 'nofile', Soft: 1024, Hard: 4096 },
+      { Name: 'core', Soft: 0, Hard: 0 },
+    ]);
+  });
+
+  it('no log and no restart', () => {
+    expect(inspected.HostConfig.LogConfig).toEqual({ Type: 'none', Config: {} });
+    expect(inspected.HostConfig.RestartPolicy).toMatchObject({ Name: 'no' });
+    expect(inspected.HostConfig.AutoRemove).toBe(false);
+  });
+
+  it('our labels', () => {
+    expect(inspected.Config.Labels).toMatchObject({
+      'sandbox-api.deployment': config.DEPLOYMENT,
+      'sandbox-api.kind': 'session',
+      'sandbox-api.session': owner.key,
+      'sandbox-api.user': owner.userKey,
+      'sandbox-api.spec': expect.stringMatching(/^[0-9a-f]{16}$/),
+    });
+  });
+});
+
+describe('a process in a sandbox', () => {
+  it('is uid 1000 without capabilities, cannot gain any, and is under a seccomp filter', async () => {
+    const { stdout } = await inside("id -u; id -g; id -G; awk '/^(Cap|NoNewPrivs|Seccomp:)/ {print $1 $2}' /proc/self/status");
+    expect(stdout.trim().split('\n')).toEqual([
+      '1000',
+      '1000',
+      '1000',
+      ...['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map((set) => `${set}:0000000000000000`),
+      'NoNewPrivs:1',
+      'Seccomp:2',
+    ]);
+  });
+
+  it('has a loopback and no other network', async () => {
+    expect((await inside('ls /sys/class/net')).stdout).toBe('lo\n');
+    const script = `
+import socket, threading
+server = socket.create_server(('127.0.0.1', 0))
+threading.Thread(target=lambda: server.accept()[0].sendall(b'loop'), daemon=True).start()
+print(socket.create_connection(server.getsockname()).recv(9).decode())
+for address in (('1.1.1.1', 53), ('172.17.0.1', 2375), ('169.254.169.254', 80)):
+    try: socket.create_connection(address, 3); print('reached', address)
+    except OSError as error: print(error.errno)`;
+    expect((await python(script)).stdout).toBe('loop\n101\n101\n101\n');
+  });
+
+  it.each(['/etc/x', '/usr/bin/x', '/x', '/root/x', '/var/tmp/x', '/proc/sys/kernel/hostname', '/sys/fs/cgroup/x', '/dev/x'])(
+    'cannot write %s',
+    async (path) => {
+      expect((await inside(`echo x > ${path}`)).exitCode).not.toBe(0);
+    },
+  );
+
+  it('can write /tmp, /workspace and /dev/shm, and run programs in /workspace alone', async () => {
+    const script =
+      'for d in /tmp /dev/shm /workspace; do printf "#!/bin/sh\\necho ran in $d\\n" > $d/p; chmod +x $d/p; $d/p; done 2>/dev/null; true';
+    expect((await inside(script)).stdout).toBe('ran in /workspace\n');
+  });
+
+  it('has mounts with the options and sizes configured', async () => {
+    const { stdout } = await inside(
+      "awk '$2 ~ /^\\/(tmp|workspace|dev\\/shm)$/ {print $2, $3, $4}' /proc/mounts; stat -c '%n %u:%g %a' /tmp /workspace",
+    );
+    const lines = stdout.trim().split('\n').sort();
+    expect(lines).toEqual([
+      expect.stringMatching(/^\/dev\/shm tmpfs rw,nosuid,nodev,noexec,.*size=16384k/),
+      '/tmp 0:0 1777',
+      expect.stringMatching(/^\/tmp tmpfs rw,nosuid,nodev,noexec,.*size=65536k,nr_inodes=16384/),
+      '/workspace 1000:1000 700',
+      expect.stringMatching(/^\/workspace tmpfs rw,nosuid,nodev,relatime,size=131072k,nr_inodes=32768,mode=700,uid=1000,gid=1000/),
+    ]);
+  });
+
+  it('sees no device of the host, and can make none', async () => {
+    const script = 'ls /dev; for n in c,1,1 b,8,0; do mknod /workspace/dev-$n $(echo $n | tr , " ") 2>/dev/null && echo made; done; true';
+    const { stdout } = await inside(script);
+    expect(stdout).not.toMatch(/made|^(sd|vd|nvme|mem|kmsg|kvm|fuse|docker)/m);
+  });
+
+  it('sees neither the engine’s socket nor anything of the host', async () => {
+    const { stdout } = await inside(
+      'ls /var/run/docker.sock /run/docker.sock 2>/dev/null; cat /proc/1/comm; cut -d: -f3 /proc/self/cgroup | sort -u',
+    );
+    expect(stdout).toBe('sh\n/\n');
+  });
+
+  it('gains nothing from a set-uid program', async () => {
+    const { stdout } = await inside(
+      'find / -xdev -perm -4000 -user root -type f 2>/dev/null | head -1; cp /usr/bin/id /workspace/id; chmod u+s /workspace/id; /workspace/id -u; su -c id 2>&1',
+    );
+    expect(stdout).toContain('1000');
+    expect(stdout).not.toContain('uid=0');
+  });
+});
+
+describe('a system call', () => {
+  /** Each with harmless arguments: what passes the filter fails otherwise, with another errno than EPERM or not at all. */
+  const CALL = `
+import ctypes, errno, platform, sys
+libc = ctypes.CDLL(None, use_errno=True)
+X86 = platform.machine() == 'x86_64'
+def call(x86, arm, *args):
+    ctypes.set_errno(0)
+    result = libc.syscall(x86 if X86 else arm, *args)
+    return errno.errorcode.get(ctypes.get_errno()) if result == -1 else 'ok'
+`;
+  const call = async (x86: number, arm: number, args: string) =>
+    (await python(`${CALL}\nprint(call(${x86}, ${arm}, ${args}))`)).stdout.trim();
+
+  it.each([
+    ['io_uring_setup', 425, 425, '1, ctypes.create_string_buffer(120)'],
+    ['userfaultfd', 323, 282, '1'],
+    ['add_key', 248, 217, "b'user', b'x', b'y', 1, -3"],
+    ['request_key', 249, 218, "b'user', b'x', None, -3"],
+    ['keyctl', 250, 219, '0, -3, 0'],
+    ['bpf', 321, 280, '0, ctypes.create_string_buffer(72), 72'],
+    ['perf_event_open', 298, 241, 'ctypes.create_string_buffer(112), 0, -1, -1, 0'],
+    ['ptrace', 101, 117, '0, 0, 0, 0'],
+    ['process_vm_readv', 310, 270, '1, None, 0, None, 0, 0'],
+    ['unshare of a user name space', 272, 97, '0x10000000'],
+    ['setns', 308, 268, '0, 0'],
+    ['clone with a new user name space', 56, 220, '0x10000011, None, None, None, None'],
+    ['mount', 165, 40, "b'x', b'/tmp', b'tmpfs', 0, None"],
+    ['open_by_handle_at', 304, 265, '0, None, 0'],
+    ['a socket of AF_ALG', 41, 198, '38, 5, 0'],
+    ['a socket of AF_VSOCK', 41, 198, '40, 1, 0'],
+    ['a socket of AF_PACKET', 41, 198, '17, 3, 0'],
+    ['a netlink socket of netfilter', 41, 198, '16, 3, 12'],
+    ['personality without address randomization', 135, 92, '0x40000'],
+    ['syslog', 103, 116, '10, None, 0'],
+  ])('%s is denied', async (_, x86, arm, args) => {
+    expect(await call(x86, arm, args)).toBe('EPERM');
+  });
+
+  it('clone3 is absent, so that the C library falls back', async () => {
+    expect(await call(435, 435, 'None, 0')).toBe('ENOSYS');
+  });
+
+  it.each([
+    ['getpid', 39, 172, '0'],
+    ['memfd_create', 319, 279, "b'x', 0"],
+    ['pidfd_open', 434, 434, '__import__("os").getpid(), 0'],
+    ['prctl(PR_SET_CHILD_SUBREAPER)', 157, 167, '36, 1, 0, 0, 0'],
+    ['prctl(PR_SET_DUMPABLE)', 157, 167, '4, 0, 0, 0, 0'],
+    ['the question for the personality', 135, 92, 'ctypes.c_ulong(0xffffffff)'],
+    ['a socket of AF_UNIX', 41, 198, '1, 1, 0'],
+    ['a routing netlink socket', 41, 198, '16, 3, 0'],
+  ])('%s is allowed', async (_, x86, arm, args) => {
+    expect(await call(x86, arm, args)).toBe('ok');
+  });
+
+  it('of common programs passes', async () => {
+    const script = `
+set -e
+bash -c 'echo bash <(echo x) | cut -c1-4'
+ps -e > /dev/null; top -bn1 > /dev/null
+mkfifo /tmp/fifo
+cd /workspace; git init -q repo; cd repo; git -c user.name=n -c user.email=e commit -q --allow-empty -m m; git log --oneline | wc -l
+python3 - <<'END'
+import asyncio, concurrent.futures, mmap, multiprocessing, os, socket, subprocess, threading
+with concurrent.futures.ThreadPoolExecutor(8) as pool: assert sum(pool.map(len, ['x'] * 100)) == 100
+lock = multiprocessing.Lock()
+process = multiprocessing.Process(target=lock.acquire); process.start(); process.join(); assert process.exitcode == 0
+assert subprocess.run(['true'], start_new_session=True).returncode == 0
+assert asyncio.run(asyncio.wait_for(asyncio.sleep(0, 1), 1)) == 1
+mmap.mmap(-1, 4096)[:1]; os.urandom(1); socket.if_nameindex(); os.sched_getaffinity(0)
+print('python')
+END`;
+    expect(await inside(script)).toMatchObject({ stdout: 'bash\n1\npython\n', exitCode: 0 });
+  });
+});
+
+describe('PID 1', () => {
+  const survivor = testOwner();
+  let sandbox: string;
+  beforeAll(async () => {
+    ({ id: sandbox } = await runtime.ensure(survivor));
+    await sh(runtime, sandbox, 'echo kept > /workspace/file');
+  });
+
+  const FORK_BOMB = `
+import os, time
+end = time.time() + 5
+for _ in range(4):
+    if os.fork() == 0:
+        while time.time() < end:
+            try:
+                if os.fork() == 0: time.sleep(max(0, end - time.time())); os._exit(0)
+            except OSError: pass
+        os._exit(0)
+while time.time() < end:
+    for child in open('/proc/1/task/1/children').read().split():
+        try:
+            if b'sleep' in open(f'/proc/{child}/cmdline', 'rb').read(): os.kill(int(child), 9)
+        except OSError: pass`;
+
+  it.each([
+    ['kill -9 -1', ['sh', '-c', 'kill -9 -1']],
+    ['kill 1', ['sh', '-c', 'for s in TERM INT HUP QUIT USR1 CHLD ALRM PIPE SEGV KILL; do kill -$s 1; done']],
+    ['pkill sleep', ['sh', '-c', 'for i in 1 2 3 4 5; do pkill -9 sleep; sleep 0.1; done']],
+    ['kill -STOP 1', ['sh', '-c', 'kill -STOP 1; kill -STOP $(cat /proc/1/task/1/children)']],
+    ['a fork bomb that kills what it starts', ['python3', '-c', FORK_BOMB]],
+  ])('outlives %s, and so do the files', async (_, argv) => {
+    await run(runtime, sandbox, argv);
+    expect(await runtime.ensure(survivor)).toMatchObject({ id: sandbox, created: false });
+    expect((await sh(runtime, sandbox, 'cat /workspace/file')).stdout).toBe('kept\n');
+  });
+
+  it('reaps orphans', async () => {
+    const script = `
+import os, time
+ready, done = os.pipe()
+if os.fork() == 0:
+    for _ in range(20):
+        if os.fork() == 0: time.sleep(0.1); os._exit(0)
+    os._exit(0)
+os.wait(); time.sleep(1)
+states = [open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[0] for pid in os.listdir('/proc') if pid.isdigit()]
+print(states.count('Z'))`;
+    expect((await run(runtime, sandbox, ['python3', '-c', script])).stdout).toBe('0\n');
+  });
+});
