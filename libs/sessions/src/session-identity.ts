@@ -15,11 +15,14 @@ export interface SessionRef {
   readonly userKey: string;
 }
 
-/** Hashes parts so that no two different lists of parts give the same input: each is preceded by its length. */
+/**
+ * Hashes parts so that no two different lists of parts give the same input: each is preceded by its length, and taken as UTF-16, which
+ * any JavaScript string has (UTF-8 would make all lone surrogates, which JSON can carry, one replacement character).
+ */
 function digest(...parts: string[]): string {
   const hash = createHash('sha256');
   for (const part of parts) {
-    const bytes = Buffer.from(part, 'utf8');
+    const bytes = Buffer.from(part, 'utf16le');
     hash.update(`${bytes.length}:`).update(bytes);
   }
   return hash.digest('hex');

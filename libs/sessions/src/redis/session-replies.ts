@@ -1,0 +1,87 @@
+import { sessionRef, type SessionRef } from '../session-identity';
+import type { AttachResult, BeginResult, SessionRecord } from '../session-store';
+
+/** What the scripts answer, read strictly: Redis may hold what somebody else wrote there. */
+
+/** A record, or null where it is missing, damaged, or not that of `key`. */
+export function parseRecord(deployment: string, key: string, reply: unknown): SessionRecord | null {
+  if (!isTexts(reply) || reply.length !== 7) return null;
+  const [refText, generation, containerId, image, ...times] = reply as [string, string, string, string, ...string[]];
+  const ref = parseRef(deployment, refText);
+  const [createdAt, lastUsedAt, expiresAt] = times.map(parseMs);
+  if (ref?.key !== key || generation === '' || createdAt == null || lastUsedAt == null || expiresAt == null) return null;
+  return { ref, generation, containerId: containerId || null, image: image || null, createdAt, lastUsedAt, expiresAt };
+}
+
+export function parseBegin(deployment: string, key: string, reply: unknown): BeginResult {
+  const [state, second, fields] = Array.isArray(reply) ? (reply as unknown[]) : [];
+  const until = parseMs(second);
+  if (state === 'closing' && until !== null) return { state, until };
+  const record = parseRecord(deployment, key, fields);
+  if (state === 'live' && record) return { state, record, created: second === 1 };
+  throw unexpected();
+}
+
+export function parseAttach(reply: unknown): AttachResult {
+  const [state, previous] = parseTexts(reply);
+  return state === 'live' ? { live: true, previous: previous || null } : { live: false };
+}
+
+/** Oldest first; what is damaged is left out. */
+export function parseRecords(deployment: string, reply: unknown): SessionRecord[] {
+  if (!Array.isArray(reply)) throw unexpected();
+  return reply
+    .map((pair: unknown) => (Array.isArray(pair) && typeof pair[0] === 'string' ? parseRecord(deployment, pair[0], pair[1]) : null))
+    .filter((record) => record !== null)
+    .sort((a, b) => a.createdAt - b.createdAt);
+}
+
+/** Two lists of key and time in turn, made one, earliest first. */
+export function parseExpired(reply: unknown, limit: number): string[] {
+  if (!Array.isArray(reply)) throw unexpected();
+  const entries = reply.flatMap((list: unknown) => pairs(parseTexts(list)));
+  return entries
+    .sort((a, b) => a.time - b.time)
+    .slice(0, limit)
+    .map(({ key }) => key);
+}
+
+export function parseTexts(reply: unknown): string[] {
+  if (!isTexts(reply)) throw unexpected();
+  return reply;
+}
+
+/** The two names a session has, as text that keeps every UTF-16 code unit: JSON escapes the surrogates that UTF-8 cannot carry. */
+export function formatRef({ userId, sessionId }: SessionRef): string {
+  return JSON.stringify([userId, sessionId]);
+}
+
+function parseRef(deployment: string, text: string): SessionRef | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (!isTexts(value) || value.length !== 2) return null;
+  const [id, sessionId] = value as [string, string];
+  return sessionRef(deployment, { id }, sessionId);
+}
+
+function pairs(texts: string[]): { key: string; time: number }[] {
+  const entries: { key: string; time: number }[] = [];
+  for (let i = 0; i + 1 < texts.length; i += 2) entries.push({ key: texts[i]!, time: Number(texts[i + 1]) });
+  return entries;
+}
+
+function parseMs(value: unknown): number | null {
+  return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : null;
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function unexpected(): Error {
+  return new Error('Unexpected reply of a session script');
+}

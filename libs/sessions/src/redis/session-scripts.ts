@@ -1,0 +1,177 @@
+/**
+ * What RedisSessionStore does in Redis, each step one Lua script and so one atomic round trip. All names begin with KEYS[1], which
+ * holds the hash tag, so that a cluster keeps a deployment in one slot.
+ *
+ *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used
+ *     calls:<key>    zset    call id by deadline
+ *     expiry         zset    key by expiry: whether a session has a record is whether it stands here
+ *     user:<user>    zset    key by expiry, of one user
+ *     closing        zset    key by the end of its closing mark; a key stands in `expiry` or here, never in both
+ *
+ * The time is the caller's. Of several replicas one may be behind: last use therefore never goes back. Lifetimes in Redis (PEXPIRE)
+ * are relative, a day beyond the expiry, and only keep an abandoned deployment from staying for ever.
+ */
+const PRELUDE = `
+local prefix = KEYS[1]
+local EXPIRY, CLOSING = prefix .. 'expiry', prefix .. 'closing'
+local MARGIN = 86400000
+local MAX_CALLS = 256
+
+local function session(key) return prefix .. 'session:' .. key end
+local function calls(key) return prefix .. 'calls:' .. key end
+local function user_index(user) return prefix .. 'user:' .. user end
+
+-- The milliseconds a text stands for; nil where it is none.
+local function ms(text)
+  if text and #text <= 15 and string.match(text, '^%d+$') then return tonumber(text) end
+end
+
+local function text(number) return string.format('%.0f', number) end
+
+local function score(index, key)
+  local value = redis.call('ZSCORE', index, key)
+  return value and tonumber(value)
+end
+
+local function keep(name, lifetime)
+  if redis.call('PTTL', name) < lifetime then redis.call('PEXPIRE', name, text(lifetime)) end
+end
+
+-- Notes a use of the session and settles its expiry.
+local function touch(key, user, now, ttl)
+  local used = math.max(ms(redis.call('HGET', session(key), 'used')) or 0, now)
+  redis.call('HSET', session(key), 'used', text(used))
+  redis.call('ZREMRANGEBYSCORE', calls(key), '-inf', '(' .. text(now))
+  local longest = redis.call('ZREVRANGE', calls(key), 0, 0, 'WITHSCORES')[2]
+  local expiry = math.max(used, tonumber(longest or 0)) + ttl
+  redis.call('ZADD', EXPIRY, text(expiry), key)
+  redis.call('ZADD', user_index(user), text(expiry), key)
+  for _, name in ipairs({ session(key), calls(key), user_index(user), EXPIRY }) do keep(name, expiry - now + MARGIN) end
+end
+
+local function forget(key)
+  local user = redis.call('HGET', session(key), 'user')
+  if user then redis.call('ZREM', user_index(user), key) end
+  redis.call('DEL', session(key), calls(key))
+  redis.call('ZREM', EXPIRY, key)
+end
+
+local function record(key)
+  local fields = redis.call('HMGET', session(key), 'ref', 'generation', 'container', 'image', 'created', 'used')
+  fields[7] = redis.call('ZSCORE', EXPIRY, key)
+  return fields
+end
+`;
+
+const BEGIN = `
+local key, user, ref, generation, call, deadline, now, ttl = unpack(ARGV)
+now, ttl = tonumber(now), tonumber(ttl)
+local closing = redis.call('ZSCORE', CLOSING, key)
+if closing then return { 'closing', closing } end
+
+local known = redis.call('HMGET', session(key), 'generation', 'created')
+local created = (known[1] or '') == '' or not ms(known[2]) or not score(EXPIRY, key)
+-- The first write is one that Redis refuses where memory is short; a script that has written is let go on.
+redis.call('HSET', session(key), 'user', user, 'ref', ref)
+if created then
+  redis.call('HSET', session(key), 'generation', generation, 'container', '', 'image', '', 'created', text(now), 'used', '')
+  redis.call('DEL', calls(key))
+  -- Entries whose session lapsed in Redis itself, because no sweeper runs.
+  redis.call('ZREMRANGEBYSCORE', EXPIRY, '-inf', text(now - MARGIN))
+  redis.call('ZREMRANGEBYSCORE', user_index(user), '-inf', text(now - MARGIN))
+end
+redis.call('ZADD', calls(key), deadline, call)
+if redis.call('ZCARD', calls(key)) > MAX_CALLS then
+  -- The two that end first become one that nobody ends: the session may live a little longer, never shorter.
+  local first = redis.call('ZRANGE', calls(key), 0, 1, 'WITHSCORES')
+  local merged = math.max(tonumber(first[4]), score(calls(key), 'merged') or 0)
+  redis.call('ZREM', calls(key), first[1], first[3])
+  redis.call('ZADD', calls(key), text(merged), 'merged')
+end
+touch(key, user, now, ttl)
+return { 'live', created and 1 or 0, record(key) }
+`;
+
+const END = `
+local key, generation, call, now, ttl = unpack(ARGV)
+local known = redis.call('HMGET', session(key), 'generation', 'user')
+if known[1] ~= generation or not known[2] then return end
+redis.call('ZREM', calls(key), call)
+touch(key, known[2], tonumber(now), tonumber(ttl))
+`;
+
+const ATTACH = `
+local key, generation, container, image, created = unpack(ARGV)
+local known = redis.call('HMGET', session(key), 'generation', 'container', 'created')
+if known[1] ~= generation then return { 'moved' } end
+redis.call('HSET', session(key), 'container', container, 'image', image)
+if created ~= '' and tonumber(created) < (ms(known[3]) or 0) then redis.call('HSET', session(key), 'created', created) end
+return { 'live', known[2] or '' }
+`;
+
+const GET = `
+local key, now = unpack(ARGV)
+local expiry = score(EXPIRY, key)
+if expiry and expiry > tonumber(now) then return record(key) end
+`;
+
+const LIST = `
+local user, now, limit = unpack(ARGV)
+local records = {}
+for i, key in ipairs(redis.call('ZREVRANGEBYSCORE', user_index(user), '+inf', '(' .. now, 'LIMIT', 0, limit)) do
+  records[i] = { key, record(key) }
+end
+return records
+`;
+
+const CLOSE = `
+local key, condition, now, till = unpack(ARGV)
+now = tonumber(now)
+local closing = score(CLOSING, key)
+if closing and closing > now then return 0 end
+local expiry = score(EXPIRY, key)
+-- A mark whose time is over is taken over, whatever the condition.
+if not closing then
+  if condition == 'expired' and not (expiry and expiry <= now) then return 0 end
+  if condition == 'unknown' and expiry then return 0 end
+end
+forget(key)
+redis.call('ZADD', CLOSING, till, key)
+keep(CLOSING, tonumber(till) - now + MARGIN)
+return 1
+`;
+
+const REMOVE = `
+forget(ARGV[1])
+redis.call('ZREM', CLOSING, ARGV[1])
+`;
+
+const EXPIRED = `
+local now, limit = unpack(ARGV)
+local function past(index) return redis.call('ZRANGEBYSCORE', index, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit) end
+return { past(EXPIRY), past(CLOSING) }
+`;
+
+const KNOWN = `
+local now = tonumber(ARGV[1])
+local known = {}
+for i = 2, #ARGV do
+  if score(EXPIRY, ARGV[i]) or (score(CLOSING, ARGV[i]) or 0) > now then known[#known + 1] = ARGV[i] end
+end
+return known
+`;
+
+/** By the name under which the client has it as a command. */
+export const SESSION_SCRIPTS = {
+  sessionBegin: PRELUDE + BEGIN,
+  sessionEnd: PRELUDE + END,
+  sessionAttach: PRELUDE + ATTACH,
+  sessionGet: PRELUDE + GET,
+  sessionList: PRELUDE + LIST,
+  sessionClose: PRELUDE + CLOSE,
+  sessionRemove: PRELUDE + REMOVE,
+  sessionExpired: PRELUDE + EXPIRED,
+  sessionKnown: PRELUDE + KNOWN,
+} as const;
+
+export type SessionScript = keyof typeof SESSION_SCRIPTS;
