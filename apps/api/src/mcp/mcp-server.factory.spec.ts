@@ -1,0 +1,214 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import { Logger } from '@nestjs/common';
+import { loadConfig } from '@sandbox/config';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { ExecuteResult, OrchestratorService, WorkspaceService } from '@sandbox/orchestrator';
+import { McpServerFactory } from './mcp-server.factory';
+import { SandboxTools } from './tools/sandbox-tools';
+
+const CONFIG_UNDER_TEST = loadConfig({
+  API_KEYS: 'test-key',
+  APP_NAME: 'sandbox-under-test',
+  DEFAULT_EXEC_TIMEOUT_SECONDS: '17',
+  MAX_EXEC_TIMEOUT_SECONDS: '99',
+});
+const USER = 'jwt:alice';
+
+const EXECUTED: ExecuteResult = {
+  stdout: 'out\n',
+  stderr: 'err\n',
+  exit_code: 3,
+  execution_time: 0.25,
+  container_id: '0123456789ab',
+  timed_out: false,
+  truncated: false,
+  session_restarted: false,
+};
+
+const calls: unknown[][] = [];
+/** What the services throw instead of answering. */
+let failure: Error | undefined;
+
+async function note<T>(answer: T, ...call: unknown[]): Promise<T> {
+  calls.push(call);
+  if (failure !== undefined) throw failure;
+  return answer;
+}
+
+/** The services as fakes that note what they are asked. */
+const orchestrator: Pick<OrchestratorService, 'execute' | 'createSession' | 'deleteSession'> = {
+  execute: (user, command) => note(EXECUTED, 'execute', user.id, { ...command }),
+  createSession: (user, session_id) => note({ session_id, container_id: '0123456789ab' }, 'createSession', user.id, session_id),
+  deleteSession: (user, session_id) => note({ status: 'deleted', session_id }, 'deleteSession', user.id, session_id),
+};
+
+const workspace: Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'> = {
+  list: (user, session, path) =>
+    note([{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }], 'list', user.id, session, path),
+  readText: (user, session, path) => note({ content: 'text', encoding: 'utf8' }, 'readText', user.id, session, path),
+  write: (user, session, path, content) => note({ size: 4, created: true }, 'write', user.id, session, path, content),
+  delete: (user, session, path) => note(undefined, 'delete', user.id, session, path),
+};
+
+describe('tools, as the official client sees them', () => {
+  let client: Client;
+
+  beforeAll(async () => {
+    const factory = new McpServerFactory(
+      CONFIG_UNDER_TEST,
+      new SandboxTools(orchestrator as OrchestratorService, workspace as WorkspaceService, CONFIG_UNDER_TEST),
+    );
+    const [ours, theirs] = InMemoryTransport.createLinkedPair();
+    await factory.create({ user: { id: USER }, signal: new AbortController().signal }).connect(ours);
+    client = new Client({ name: 'test', version: '1' });
+    await client.connect(theirs);
+    // The client checks structured content against the output schemas it has listed.
+    await client.listTools();
+  });
+
+  afterAll(() => client.close());
+
+  beforeEach(() => {
+    calls.length = 0;
+    failure = undefined;
+  });
+
+  const call = async (name: string, args: Record<string, unknown>): Promise<CallToolResult> =>
+    CallToolResultSchema.parse(await client.callTool({ name, arguments: args }));
+
+  const text = (result: CallToolResult): string => result.content.map((block) => (block.type === 'text' ? block.text : '')).join('');
+
+  it('names itself, its tools as its one capability, and its limits', () => {
+    expect(client.getServerVersion()).toEqual({ name: 'sandbox-under-test', version: '1' });
+    expect(client.getServerCapabilities()).toEqual({ tools: { listChanged: false } });
+    expect(client.getInstructions()).toContain('600 seconds');
+  });
+
+  it('describes every tool', async () => {
+    const { tools } = await client.listTools();
+    expect(tools.map(({ name }) => name).sort()).toEqual([
+      'create_session',
+      'delete_session',
+      'execute',
+      'workspace_delete',
+      'workspace_list',
+      'workspace_read',
+      'workspace_write',
+    ]);
+    for (const tool of tools) {
+      expect(tool).toMatchObject({
+        title: expect.any(String),
+        description: expect.any(String),
+        inputSchema: {
+          type: 'object',
+          additionalProperties: false,
+          properties: { session_id: { type: 'string', description: expect.any(String) } },
+        },
+        outputSchema: { type: 'object', additionalProperties: false },
+        annotations: { readOnlyHint: expect.any(Boolean), openWorldHint: false },
+      });
+      expect(JSON.stringify(tool)).not.toContain('$ref');
+    }
+  });
+
+  it('tells a model the limits of a command', async () => {
+    const { tools } = await client.listTools();
+    const execute = tools.find(({ name }) => name === 'execute')!;
+    expect(execute.description).toMatch(/17 by default and 99 at most/);
+    expect(execute.description).toMatch(/cd and export do not carry over/);
+    expect(execute.inputSchema.required).toEqual(expect.arrayContaining(['command', 'session_id']));
+    expect(execute.inputSchema.properties).toMatchObject({
+      timeout: { type: 'number', minimum: 1, maximum: 99, default: 17 },
+      shell: { enum: ['sh', 'bash'], default: 'sh' },
+    });
+  });
+
+  it('runs a command', async () => {
+    const args = {
+      command: 'make',
+      session_id: 's/1 ☃',
+      timeout: 5,
+      working_dir: 'a',
+      env: { A: 'b' },
+      stdin: 'x',
+      encoding: 'utf8',
+      shell: 'sh',
+    };
+    const result = await call('execute', args);
+    expect(calls).toEqual([['execute', USER, args]]);
+    expect(result.structuredContent).toEqual(EXECUTED);
+    expect(text(result)).toBe('exit code 3 after 0.25 s\n--- stdout ---\nout\n\n--- stderr ---\nerr\n');
+  });
+
+  it.each([
+    ['create_session', { session_id: 's' }, ['createSession', USER, 's'], { session_id: 's', container_id: '0123456789ab' }],
+    ['delete_session', { session_id: 's' }, ['deleteSession', USER, 's'], { status: 'deleted', session_id: 's' }],
+    [
+      'workspace_list',
+      { session_id: 's' },
+      ['list', USER, 's', ''],
+      { entries: [{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }] },
+    ],
+    ['workspace_read', { session_id: 's', path: 'a' }, ['readText', USER, 's', 'a'], { content: 'text', encoding: 'utf8' }],
+    [
+      'workspace_write',
+      { session_id: 's', path: 'a', content: 'text' },
+      ['write', USER, 's', 'a', Buffer.from('text')],
+      { session_id: 's', path: 'a', size: 4 },
+    ],
+    ['workspace_delete', { session_id: 's', path: 'a' }, ['delete', USER, 's', 'a'], { status: 'deleted', session_id: 's', path: 'a' }],
+  ])('%s', async (name, args, asked, answer) => {
+    const result = await call(name, args);
+    expect(calls).toEqual([asked]);
+    expect(result.structuredContent).toEqual(answer);
+    expect(JSON.parse(text(result))).toEqual(answer);
+  });
+
+  it('writes bytes given as base64', async () => {
+    await call('workspace_write', { session_id: 's', path: 'a', content: 'AP8=', encoding: 'base64' });
+    expect(calls).toEqual([['write', USER, 's', 'a', Buffer.from([0, 255])]]);
+  });
+
+  it('answers a failure as a result with the code and detail of REST', async () => {
+    failure = new SandboxError(ErrorCode.NOT_A_DIRECTORY, 'a is a file.');
+    const result = await call('workspace_list', { session_id: 's', path: 'a' });
+    expect(result.isError).toBe(true);
+    expect(text(result)).toBe('NOT_A_DIRECTORY: a is a file.');
+    expect(result._meta).toMatchObject({
+      problem: { code: 'NOT_A_DIRECTORY', detail: 'a is a file.', status: 409 },
+    });
+    // Clients check structured content against the tool's schema, which an error does not have.
+    expect(result.structuredContent).toBeUndefined();
+  });
+
+  it('logs an unexpected failure and shows nothing of it', async () => {
+    const log = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
+    failure = new Error('connect ENOENT /var/run/docker.sock');
+    const result = await call('execute', { command: 'true', session_id: 's' });
+    expect(result.isError).toBe(true);
+    expect(text(result)).toMatch(/^INTERNAL_ERROR: /);
+    expect(JSON.stringify(result)).not.toContain('docker');
+    expect(log).toHaveBeenCalledWith(expect.objectContaining({ err: failure }));
+    log.mockRestore();
+  });
+
+  it.each([
+    ['execute', { command: 'true', session_id: 's', timeout: '5' }, 'timeout'],
+    ['execute', { command: 'true', session_id: 's', timeout: 0 }, 'timeout'],
+    ['execute', { session_id: 's' }, 'command'],
+    ['execute', { command: 'true', session_id: 's', surprise: 1 }, 'surprise'],
+    ['create_session', {}, 'session_id'],
+    ['workspace_write', { session_id: 's', path: 'a', content: 5 }, 'content'],
+    ['workspace_write', { session_id: 's', path: 'a', content: '', encoding: 'latin1' }, 'encoding'],
+    ['workspace_read', { session_id: 's' }, 'path'],
+    ['workspace_delete', { session_id: 5, path: 'a' }, 'session_id'],
+  ])('lets a model correct bad arguments: %s %j', async (name, args, field) => {
+    const result = await call(name, args);
+    expect(result.isError).toBe(true);
+    expect(text(result)).toMatch(new RegExp(`^VALIDATION_FAILED: [^]*${field}`));
+    expect(result._meta).toMatchObject({ problem: { status: 422, errors: [{ field }] } });
+    expect(calls).toEqual([]);
+  });
+});

@@ -1,0 +1,185 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Test } from '@nestjs/testing';
+import { loadConfig } from '@sandbox/config';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { OrchestratorService } from '@sandbox/orchestrator';
+import { PARAMS_PROVIDER_TOKEN } from 'nestjs-pino';
+import { AppModule } from '../app.module';
+import { configureApp } from '../configure-app';
+
+/** The whole HTTP side is real: guards, limits, filters. Only the orchestrator is a fake. */
+const KEY = 'test-key';
+const ORIGIN = 'https://client.test';
+const CONFIG_UNDER_TEST = loadConfig({ API_KEYS: KEY, ALLOWED_ORIGINS: ORIGIN, SESSION_STORE: 'memory', RATE_LIMIT_REQUESTS: '100000' });
+
+let execute: OrchestratorService['execute'];
+let app: NestExpressApplication;
+let url: string;
+
+beforeAll(async () => {
+  const module = await Test.createTestingModule({ imports: [AppModule.register(CONFIG_UNDER_TEST)] })
+    .overrideProvider(OrchestratorService)
+    .useValue({ execute: (...call: Parameters<OrchestratorService['execute']>) => execute(...call) })
+    .overrideProvider(PARAMS_PROVIDER_TOKEN)
+    .useValue({ pinoHttp: { enabled: false } })
+    .compile();
+  app = module.createNestApplication<NestExpressApplication>({ bodyParser: false, logger: false });
+  configureApp(app, CONFIG_UNDER_TEST);
+  await app.listen(0, '127.0.0.1');
+  url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
+});
+
+afterAll(() => app.close());
+
+function post(body: unknown, headers: Record<string, string> = {}, path = '/mcp', init: RequestInit = {}): Promise<Response> {
+  return fetch(`${url}${path}`, {
+    method: 'POST',
+    headers: { 'X-API-Key': KEY, 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    redirect: 'manual',
+    ...init,
+  });
+}
+
+const request = (method: string, params?: unknown): object => ({ jsonrpc: '2.0', id: 7, method, params });
+const PING = request('ping');
+
+describe('the HTTP side', () => {
+  it.each(['/mcp', '/mcp/'])('speaks with the official client at %s', async (path) => {
+    const client = new Client({ name: 'test', version: '1' });
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${url}${path}`), { requestInit: { headers: { 'X-API-Key': KEY } } }));
+    expect((await client.listTools()).tools.length).toBeGreaterThan(0);
+    await client.close();
+  });
+
+  it.each(['/mcp', '/mcp/'])('answers at %s itself', async (path) => {
+    const response = await post(PING, {}, path);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(await response.json()).toEqual({ jsonrpc: '2.0', id: 7, result: {} });
+  });
+
+  it.each([['/mcp'], ['/mcp/']])('offers no stream and no session at %s', async (path) => {
+    for (const method of ['GET', 'DELETE', 'PUT']) {
+      const response = await fetch(`${url}${path}`, { method, headers: { 'X-API-Key': KEY, Accept: 'text/event-stream' } });
+      expect(response.status).toBe(405);
+      expect(response.headers.get('allow')).toBe('POST, OPTIONS');
+      expect(await response.json()).toMatchObject({ code: 'METHOD_NOT_ALLOWED' });
+    }
+  });
+
+  it('takes a notification without an answer', async () => {
+    const response = await post({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    expect(response.status).toBe(202);
+    expect(await response.text()).toBe('');
+  });
+
+  it.each([
+    ['no key', {}],
+    ['a wrong key', { 'X-API-Key': 'wrong' }],
+    ['a wrong token', { Authorization: 'Bearer x.y.z' }],
+  ])('refuses %s before anything else of the message counts', async (_what, credentials) => {
+    const headers = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', ...credentials };
+    for (const method of ['initialize', 'tools/list', 'tools/call']) {
+      const response = await fetch(`${url}/mcp`, { method: 'POST', headers, body: JSON.stringify(request(method, { name: 'execute' })) });
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toBeTruthy();
+      expect(await response.json()).toMatchObject({ code: 'UNAUTHORIZED' });
+    }
+  });
+
+  it('lets pages of allowed origins in, and no others', async () => {
+    const allowed = await post(PING, { Origin: ORIGIN });
+    expect(allowed.status).toBe(200);
+    expect(allowed.headers.get('access-control-allow-origin')).toBe(ORIGIN);
+    for (const Origin of ['https://evil.test', `${ORIGIN}.evil.test`, 'null', url]) {
+      const refused = await post(PING, { Origin });
+      expect(refused.status).toBe(403);
+      expect(refused.headers.get('access-control-allow-origin')).toBeNull();
+      expect(await refused.json()).toMatchObject({ code: 'ORIGIN_NOT_ALLOWED' });
+    }
+  });
+
+  it('answers preflights, which carry no credential, and lets a page read why it was refused', async () => {
+    for (const path of ['/mcp', '/mcp/']) {
+      const preflight = await fetch(`${url}${path}`, {
+        method: 'OPTIONS',
+        headers: { Origin: ORIGIN, 'Access-Control-Request-Method': 'POST' },
+      });
+      expect(preflight.status).toBe(204);
+      expect(preflight.headers.get('access-control-allow-origin')).toBe(ORIGIN);
+      expect(preflight.headers.get('access-control-allow-headers')).toContain('X-API-Key');
+    }
+    expect((await fetch(`${url}/mcp`, { method: 'OPTIONS', headers: { Origin: 'https://evil.test' } })).status).toBe(403);
+    const unauthorized = await fetch(`${url}/mcp`, { method: 'POST', headers: { Origin: ORIGIN } });
+    expect(unauthorized.status).toBe(401);
+    expect(unauthorized.headers.get('access-control-allow-origin')).toBe(ORIGIN);
+  });
+
+  it('ends a call whose client goes away', async () => {
+    const gone = new AbortController();
+    let aborted: Promise<unknown> | undefined;
+    const begun = new Promise<void>((resolve) => {
+      execute = async (_user, _command, signal) => {
+        aborted = once(signal!, 'abort');
+        resolve();
+        await aborted;
+        throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'gone');
+      };
+    });
+    const answer = post(request('tools/call', { name: 'execute', arguments: { command: 'sleep 60', session_id: 's' } }), {}, '/mcp', {
+      signal: gone.signal,
+    });
+    await begun;
+    gone.abort();
+    await expect(answer).rejects.toThrow();
+    await aborted;
+  });
+});
+
+describe('the JSON-RPC side', () => {
+  it.each([
+    ['what is no JSON', '{"jsonrpc"', 400, { code: 'BAD_REQUEST' }],
+    ['what is no message', { hello: 'world' }, 400, { error: { code: -32700 } }],
+    ['a batch', [PING, PING], 400, { error: { code: -32600 } }],
+    ['an unknown method', request('resources/list'), 200, { id: 7, error: { code: -32601 } }],
+    ['an unknown tool', request('tools/call', { name: 'rm_rf' }), 200, { id: 7, error: { code: -32602, message: /Unknown tool: rm_rf/ } }],
+    ['a call of no tool', request('tools/call', { arguments: {} }), 200, { id: 7, error: { code: -32602 } }],
+    ['arguments that are no object', request('tools/call', { name: 'execute', arguments: [] }), 200, { id: 7, error: { code: -32602 } }],
+  ])('refuses %s', async (_what, body, status, answer) => {
+    const response = await post(body);
+    expect(response.status).toBe(status);
+    const received: unknown = await response.json();
+    expect(JSON.stringify(received)).not.toMatch(/\bat .*\.[jt]s:\d+/);
+    if ('error' in answer && 'message' in answer.error) {
+      expect(received).toMatchObject({ error: { message: expect.stringMatching(answer.error.message) } });
+    } else {
+      expect(received).toMatchObject(answer);
+    }
+  });
+
+  it('refuses a protocol version it does not speak, and takes each it does', async () => {
+    const unknown = await post(PING, { 'MCP-Protocol-Version': '1999-01-01' });
+    expect(unknown.status).toBe(400);
+    for (const version of ['2025-03-26', '2025-06-18', '2025-11-25']) {
+      expect((await post(PING, { 'MCP-Protocol-Version': version })).status).toBe(200);
+    }
+  });
+
+  it('offers its latest version to a client that asks for one it does not know', async () => {
+    const params = { protocolVersion: '1999-01-01', capabilities: {}, clientInfo: { name: 'old', version: '0' } };
+    const response = await post(request('initialize', params));
+    expect(await response.json()).toMatchObject({ result: { protocolVersion: '2025-11-25' } });
+  });
+
+  it('refuses a body over the limit and one of another type', async () => {
+    const tooLong = await post(request('ping', { filler: 'x'.repeat(2 * 1024 * 1024) }));
+    expect(tooLong.status).toBe(413);
+    expect((await post(PING, { 'Content-Type': 'text/plain' })).status).toBe(415);
+    expect((await post(PING, { Accept: 'application/json' })).status).toBe(406);
+  });
+});
