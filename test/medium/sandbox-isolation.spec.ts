@@ -229,6 +229,27 @@ END`;
   });
 });
 
+describe('a sandbox whose file systems are full', () => {
+  const EMPTY_FILES = `
+import os
+for d in ('/tmp', '/workspace', '/dev/shm'):
+    try:
+        for n in range(10**6): os.close(os.open(f'{d}/empty-{n}', os.O_CREAT | os.O_WRONLY))
+    except OSError as error: print(error.errno)`;
+
+  it.each([
+    ['bytes', ['sh', '-c', 'for d in /tmp /workspace /dev/shm; do head -c 300000000 /dev/zero > $d/big || echo 28; done']],
+    ['empty files', ['python3', '-c', EMPTY_FILES]],
+  ])('of %s runs programs as before', async (_, argv) => {
+    const full = testOwner();
+    const sandbox = await runtime.ensure(full);
+    expect((await run(runtime, sandbox.id, argv)).stdout).toBe('28\n28\n28\n');
+    expect(await run(runtime, sandbox.id, ['python3', '-c', 'print(len(bytearray(10**7)))'])).toMatchObject({ stdout: '10000000\n', exitCode: 0 });
+    expect(await runtime.ensure(full)).toMatchObject({ id: sandbox.id, created: false });
+    await runtime.remove(full.key);
+  });
+});
+
 describe('PID 1', () => {
   const survivor = testOwner();
   let sandbox: string;

@@ -90,16 +90,17 @@ describe('containerSpec', () => {
     });
   });
 
-  it('mounts /tmp and /workspace as bounded tmpfs', () => {
+  it('mounts /tmp, /dev/shm and /workspace as bounded tmpfs', () => {
     expect(tmpfs({ CONTAINER_TMPFS_TMP_SIZE: '8k', CONTAINER_TMPFS_WORKSPACE_SIZE: '10000' })).toEqual({
       '/tmp': 'rw,nosuid,nodev,noexec,mode=1777,size=8192,nr_inodes=2',
+      '/dev/shm': 'rw,nosuid,nodev,noexec,mode=1777,size=16777216,nr_inodes=4096',
       '/workspace': 'rw,nosuid,nodev,exec,uid=1000,gid=1000,mode=0700,size=10000,nr_inodes=3',
     });
   });
 
   it('mounts the session’s volume at /workspace where workspaces persist', () => {
     const persistent = containerSpec(configOf({ WORKSPACE_PERSIST_VOLUMES: 'true' }), owner);
-    expect(Object.keys(persistent.HostConfig.Tmpfs!)).toEqual(['/tmp']);
+    expect(Object.keys(persistent.HostConfig.Tmpfs!)).toEqual(['/tmp', '/dev/shm']);
     expect(persistent.HostConfig.Mounts).toEqual([
       expect.objectContaining({ Type: 'volume', Source: volumeName(config, owner.key), Target: '/workspace' }),
     ]);

@@ -131,12 +131,16 @@ function limits(config: Config) {
 }
 
 function mounts(config: Config) {
-  const tmp = tmpfs(config.CONTAINER_TMPFS_TMP_SIZE, 'noexec,mode=1777');
   const workspace = tmpfs(config.CONTAINER_TMPFS_WORKSPACE_SIZE, `exec,uid=${SANDBOX_UID},gid=${SANDBOX_UID},mode=0700`);
   return {
     ReadonlyRootfs: true,
     ShmSize: SHM_BYTES,
-    Tmpfs: { '/tmp': tmp, ...(config.WORKSPACE_PERSIST_VOLUMES ? {} : { [WORKSPACE]: workspace }) },
+    Tmpfs: {
+      '/tmp': tmpfs(config.CONTAINER_TMPFS_TMP_SIZE, 'noexec,mode=1777'),
+      // ShmSize alone leaves its inodes without a bound.
+      '/dev/shm': tmpfs(SHM_BYTES, 'noexec,mode=1777'),
+      ...(config.WORKSPACE_PERSIST_VOLUMES ? {} : { [WORKSPACE]: workspace }),
+    },
   };
 }
 
