@@ -11,6 +11,7 @@ import { ensureSandboxImage, SANDBOX_IMAGE } from './setup/sandbox-image.mjs';
 import { runMain, SetupError, step } from './setup/steps.mjs';
 
 const READY_DEADLINE_MS = 60_000;
+const SAME_SIGNAL_MS = 500;
 const DISABLED_JWT_SECRET = 'change-me-in-production';
 
 await runMain(async () => {
@@ -32,9 +33,10 @@ await runMain(async () => {
     SESSION_STORE: chosen('SESSION_STORE', 'memory'),
     ...(authIsSet() ? {} : { API_KEYS: keptApiKey() }),
   };
-  const api = spawn(process.execPath, ['dist/apps/api/src/main.js'], { env, stdio: ['ignore', 'inherit', 'inherit'] });
+  // A process group of its own: Ctrl-C reaches the API through us, and only so.
+  const api = spawn(process.execPath, ['dist/apps/api/src/main.js'], { env, detached: true, stdio: ['ignore', 'inherit', 'inherit'] });
   const ended = exitCodeOf(api);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => api.kill(signal));
+  forwardSignals(api);
   const url = urlOf(host, port);
   if (await isReady(url, ended)) {
     console.log(`\nReady after ${((performance.now() - begun) / 1000).toFixed(1)} s. ${invitation(url, env)}`);
@@ -70,6 +72,17 @@ async function freePort(host, port) {
 function urlOf(host, port) {
   const reachable = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? (host.includes(':') ? `[${host}]` : host);
   return `http://${reachable}:${port}`;
+}
+
+/** The API takes a second signal for impatience and ends at once; a Ctrl-C under npm arrives here twice, from the terminal and from npm. */
+function forwardSignals(child) {
+  let last = -Infinity;
+  for (const [received, sent] of Object.entries({ SIGINT: 'SIGINT', SIGTERM: 'SIGTERM', SIGHUP: 'SIGTERM' })) {
+    process.on(received, () => {
+      if (performance.now() - last > SAME_SIGNAL_MS) child.kill(sent);
+      last = performance.now();
+    });
+  }
 }
 
 function exitCodeOf(child) {

@@ -3,9 +3,10 @@ import http from 'node:http';
 import https from 'node:https';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { SetupError } from './steps.mjs';
+import { say, SetupError } from './steps.mjs';
 
 const MAX_LINE_BYTES = 1024 * 1024;
+const PULL_SILENCE_MS = 30_000;
 
 /**
  * Where a Docker engine listens, as options of node:http. Read as Docker's clients read it: DOCKER_HOST, and for TLS DOCKER_TLS_VERIFY and
@@ -89,4 +90,15 @@ export async function runOnEngine(engine, call) {
     },
   });
   if (failure !== undefined || status >= 300) throw new Error(failure ?? `the Docker engine answered ${status}`);
+}
+
+/**
+ * @param {string} image such as `python:3.12-slim`
+ * @throws Error where it is absent and no registry gives it
+ */
+export async function pullUnlessPresent(engine, image) {
+  if ((await imageLabels(engine, image)) !== undefined) return;
+  say(`pulling ${image}`);
+  const [fromImage, tag] = image.split(':');
+  await runOnEngine(engine, { path: `/images/create?${new URLSearchParams({ fromImage, tag })}`, silenceMs: PULL_SILENCE_MS });
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync, rmSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { aptInstall, canInstallPackages, distributionSources, suite } from './apt.mjs';
-import { imageLabels, runOnEngine } from './docker-api.mjs';
-import { ROOT, run, say, SetupError, STATE_DIR, which } from './steps.mjs';
+import { canInstallPackages, suite } from './apt.mjs';
+import { makeDebianImage } from './debian-image.mjs';
+import { imageLabels, pullUnlessPresent, runOnEngine } from './docker-api.mjs';
+import { ROOT, say, SetupError } from './steps.mjs';
 import { tarOfOneFile } from './tar.mjs';
 
 /** The image that `npm start`, `npm test` and compose make; everyone else's tags are left alone. */
@@ -14,9 +15,7 @@ const RECIPE_LABEL = 'sandbox-api.recipe';
 /** What python:3.12-slim brings and a bare Debian lacks. */
 const PYTHON_PACKAGES = ['python3', 'python3-pip', 'python3-venv', 'python-is-python3', 'ca-certificates'];
 
-const PULL_SILENCE_MS = 30_000;
 const BUILD_SILENCE_MS = 120_000;
-const PACKAGES_DEADLINE_MS = 10 * 60_000;
 
 /**
  * Makes the sandbox image unless it is there: from Dockerfile.agent, or, where its base image cannot be had, from this distribution's
@@ -37,7 +36,7 @@ export async function ensureSandboxImage(engine) {
         `The sandbox image ${SANDBOX_IMAGE} could not be made. Give the Docker engine access to a registry, or load an image and name it in CONTAINER_IMAGE.`,
       );
     }
-    await importFromPackages(engine, dockerfile.toString(), recipe);
+    await makeFromPackages(engine, dockerfile.toString(), recipe);
     return { note: `made from the packages of ${suite()}` };
   }
 }
@@ -54,50 +53,21 @@ async function buildFromDockerfile(engine, dockerfile, recipe) {
   });
 }
 
-async function pullUnlessPresent(engine, image) {
-  if ((await imageLabels(engine, image)) !== undefined) return;
-  say(`pulling ${image}`);
-  const [name, tag] = image.split(':');
-  await runOnEngine(engine, { path: `/images/create?${new URLSearchParams({ fromImage: name, tag })}`, silenceMs: PULL_SILENCE_MS });
-}
-
-async function importFromPackages(engine, dockerfile, recipe) {
-  const mmdebstrap = which('mmdebstrap') ?? (await aptInstall(['mmdebstrap']), which('mmdebstrap'));
+async function makeFromPackages(engine, dockerfile, recipe) {
   say(`making ${SANDBOX_IMAGE} from packages of ${suite()} instead (about a minute)`);
-  const tar = join(STATE_DIR, 'sandbox-image.tar');
-  try {
-    await run(mmdebstrap, mmdebstrapArguments([...PYTHON_PACKAGES, ...packagesOf(dockerfile)], tar), { deadlineMs: PACKAGES_DEADLINE_MS });
-    const query = new URLSearchParams({ fromSrc: '-', repo: SANDBOX_IMAGE.split(':')[0], tag: SANDBOX_IMAGE.split(':')[1] });
-    for (const change of [`LABEL ${RECIPE_LABEL}=${recipe}`, 'ENV LANG=C.UTF-8', 'WORKDIR /workspace', 'USER 1000:1000', 'CMD ["bash"]']) {
-      query.append('changes', change);
-    }
-    await runOnEngine(engine, {
-      path: `/images/create?${query}`,
-      headers: { 'Content-Length': statSync(tar).size },
-      body: createReadStream(tar),
-      silenceMs: BUILD_SILENCE_MS,
-    });
-  } finally {
-    rmSync(tar, { force: true });
-  }
+  await makeDebianImage(engine, {
+    tag: SANDBOX_IMAGE,
+    packages: [...PYTHON_PACKAGES, ...packagesOf(dockerfile)],
+    hooks: [
+      'chroot "$1" useradd --uid 1000 --home-dir /workspace --no-create-home --shell /bin/bash sandbox',
+      'install -d -o 1000 -g 1000 -m 0700 "$1/workspace"',
+    ],
+    changes: [`LABEL ${RECIPE_LABEL}=${recipe}`, 'ENV LANG=C.UTF-8', 'WORKDIR /workspace', 'USER 1000:1000', 'CMD ["bash"]'],
+  });
 }
 
 /** The one list of tools lives in Dockerfile.agent. */
 function packagesOf(dockerfile) {
   const [, list] = /--no-install-recommends([^&;]+)/.exec(dockerfile);
   return list.split(/[\s\\]+/).filter((word) => word !== '');
-}
-
-function mmdebstrapArguments(packages, tar) {
-  return [
-    '--variant=minbase',
-    '--quiet',
-    `--include=${packages.join(',')}`,
-    ...['doc', 'man', 'locale'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
-    `--customize-hook=chroot "$1" useradd --uid 1000 --home-dir /workspace --no-create-home --shell /bin/bash sandbox`,
-    `--customize-hook=install -d -o 1000 -g 1000 -m 0700 "$1/workspace"`,
-    suite(),
-    tar,
-    ...distributionSources(),
-  ];
 }
