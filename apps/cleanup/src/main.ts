@@ -1,1 +1,41 @@
-export {};
+import { NestFactory } from '@nestjs/core';
+import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
+import { Logger } from 'nestjs-pino';
+import { CleanupModule } from './cleanup.module';
+
+/** EX_CONFIG of sysexits.h: trying again will not help. */
+const EXIT_BAD_CONFIG = 78;
+/** Below the ten seconds that Docker gives a container to stop. */
+const STOP_DEADLINE_MS = 8_000;
+
+async function start(config: Config): Promise<void> {
+  const app = await NestFactory.createApplicationContext(CleanupModule.register(config), { bufferLogs: true });
+  app.useLogger(app.get(Logger));
+  const stop = async (): Promise<void> => {
+    // A removal that hangs is taken over by another sweeper, or by the session's next call.
+    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+    await app.close();
+    process.exit(0);
+  };
+  process.once('SIGTERM', () => void stop());
+  process.once('SIGINT', () => void stop());
+}
+
+function readConfig(): Config {
+  try {
+    const config = loadProcessConfig({ needsAuth: false });
+    if (config.SESSION_STORE === 'memory') {
+      throw new ConfigError(['SESSION_STORE must be redis here: where it is memory the API sweeps by itself, and no other process can']);
+    }
+    return config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exit(EXIT_BAD_CONFIG);
+  }
+}
+
+start(readConfig()).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+});

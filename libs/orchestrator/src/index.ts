@@ -7,3 +7,6 @@ export { type WorkspaceEntry } from './workspace-answers';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
 export { createDockerRuntime } from './docker/docker-runtime';
 export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
+export { Sweeper, type SweepReport } from './sweeper/sweeper';
+export { SweeperModule } from './sweeper/sweeper.module';
+export { SweeperService, type SweepListener } from './sweeper/sweeper.service';

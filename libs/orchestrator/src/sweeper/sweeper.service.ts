@@ -1,0 +1,55 @@
+import { type BeforeApplicationShutdown, Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { CONFIG, type Config } from '@sandbox/config';
+import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
+import { SANDBOX_RUNTIME, type SandboxRuntime } from '../sandbox-runtime';
+import { Sweeper, type SweepReport } from './sweeper';
+
+/** Called after each sweep, also one that was not finished. */
+export type SweepListener = (report: SweepReport) => void | Promise<void>;
+
+/** Sweeps at start and every CLEANUP_INTERVAL_SECONDS; while one takes longer than that, no other begins. */
+@Injectable()
+export class SweeperService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger('Sweeper');
+  private readonly sweeper: Sweeper;
+  private readonly listeners: SweepListener[] = [];
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(SESSION_STORE) store: SessionStore,
+    @Inject(SANDBOX_RUNTIME) runtime: SandboxRuntime,
+    private readonly scheduler: SchedulerRegistry,
+  ) {
+    this.sweeper = new Sweeper(store, runtime, config, this.logger);
+  }
+
+  onSwept(listener: SweepListener): void {
+    this.listeners.push(listener);
+  }
+
+  onApplicationBootstrap(): void {
+    this.scheduler.addInterval(
+      'sweep',
+      setInterval(() => void this.sweep(), this.config.CLEANUP_INTERVAL_SECONDS * 1000),
+    );
+    void this.sweep();
+  }
+
+  /** The removals under way are finished, and no more begun. The scheduler clears the interval itself. */
+  beforeApplicationShutdown(): Promise<void> {
+    return this.sweeper.stop();
+  }
+
+  private async sweep(): Promise<void> {
+    const report = await this.sweeper.sweep();
+    this.logger.debug({ msg: 'swept', ...report });
+    for (const listener of this.listeners) {
+      try {
+        await listener(report);
+      } catch (error) {
+        this.logger.warn({ msg: 'a sweep could not be reported', err: error });
+      }
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import type { Logger } from '@nestjs/common';
+import type { Config } from '@sandbox/config';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { SessionStore } from '@sandbox/sessions';
+import type { Sandbox, SandboxRuntime } from '../sandbox-runtime';
+import { forEachLimited } from './for-each-limited';
+
+/** What one sweep did. */
+export interface SweepReport {
+  /** Sandboxes removed because their session had expired, or because a removal that another began was never finished. */
+  readonly expired: number;
+  /** Sandboxes removed because no session knew them. */
+  readonly unknown: number;
+  /** Removals that failed; they are tried again by a later sweep. */
+  readonly failed: number;
+  /** False where the store or the engine was away, or the sweeper was stopped. */
+  readonly complete: boolean;
+}
+
+type Reason = 'expired' | 'unknown';
+
+/** Of each kind, in one sweep; the rest is for the next. */
+const MAX_REMOVALS = 500;
+const CONCURRENCY = 4;
+/** How long a removal keeps callers out before another may take it over, milliseconds: longer than the runtime lets a removal take. */
+const CLOSING_MS = 40_000;
+
+/**
+ * Removes sandboxes whose time is over. Volumes stay.
+ *
+ * What guards a session in use is the store: `close` is atomic and holds only where nobody is in the session, and of two sweepers it
+ * answers true to one. A sandbox that no session knows is removed only once it has been unknown to this sweeper for
+ * CLEANUP_MAX_CONTAINER_AGE_SECONDS: a store that was flushed learns of the sessions in use from their calls meanwhile.
+ */
+export class Sweeper {
+  /** When each sandbox, by id, was first seen without a session, milliseconds since the epoch. */
+  private readonly unknownSince = new Map<string, number>();
+  private running: Promise<SweepReport> | null = null;
+  private stopped = false;
+
+  constructor(
+    private readonly store: SessionStore,
+    private readonly runtime: SandboxRuntime,
+    private readonly config: Pick<Config, 'CLEANUP_MAX_CONTAINER_AGE_SECONDS'>,
+    private readonly logger: Pick<Logger, 'log' | 'warn'>,
+    private readonly clock: () => number = Date.now,
+  ) {}
+
+  /** Looks once, and removes what is due. Never rejects. While a sweep is under way, answers that one. */
+  sweep(): Promise<SweepReport> {
+    this.running ??= this.sweepOnce().finally(() => (this.running = null));
+    return this.running;
+  }
+
+  /** Begins no further removal; resolves once those under way have ended. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.running;
+  }
+
+  private async sweepOnce(): Promise<SweepReport> {
+    const report = { expired: 0, unknown: 0, failed: 0, complete: true };
+    try {
+      // The engine first: where it is away, no session is kept closed for a removal that cannot be.
+      const sandboxes = await this.runtime.list();
+      const byKey = new Map(sandboxes.map((sandbox) => [sandbox.key, sandbox]));
+      const expired = await this.store.expired(this.clock(), MAX_REMOVALS);
+      await this.removeAll(expired, 'expired', byKey, report);
+      const taken = new Set(expired);
+      const unknown = await this.unknownForLong(sandboxes.filter(({ key }) => !taken.has(key)));
+      await this.removeAll(unknown, 'unknown', byKey, report);
+    } catch (error) {
+      report.complete = false;
+      this.logger.warn({ msg: 'sweep not finished', err: error });
+    }
+    return report;
+  }
+
+  private async unknownForLong(sandboxes: readonly Sandbox[]): Promise<string[]> {
+    const now = this.clock();
+    const known = await this.store.known(
+      sandboxes.map(({ key }) => key),
+      now,
+    );
+    const unknown = sandboxes.filter(({ key }) => !known.has(key));
+    const ids = new Set(unknown.map(({ id }) => id));
+    for (const id of this.unknownSince.keys()) if (!ids.has(id)) this.unknownSince.delete(id);
+    for (const { id } of unknown) if (!this.unknownSince.has(id)) this.unknownSince.set(id, now);
+    const due = now - this.config.CLEANUP_MAX_CONTAINER_AGE_SECONDS * 1000;
+    return unknown
+      .filter(({ id, createdAt }) => Math.max(createdAt, this.unknownSince.get(id)!) <= due)
+      .slice(0, MAX_REMOVALS)
+      .map(({ key }) => key);
+  }
+
+  private async removeAll(
+    keys: readonly string[],
+    reason: Reason,
+    sandboxes: ReadonlyMap<string, Sandbox>,
+    report: { -readonly [Field in keyof SweepReport]: SweepReport[Field] },
+  ): Promise<void> {
+    await forEachLimited(keys, CONCURRENCY, async (key) => {
+      if (this.stopped) return (report.complete = false);
+      try {
+        if (await this.remove(key, reason, sandboxes.get(key))) report[reason]++;
+        return true;
+      } catch (error) {
+        report.failed++;
+        this.logger.warn({ msg: 'sandbox not removed', reason, session: key.slice(0, 12), err: error });
+        return (report.complete = await this.canGoOn(error));
+      }
+    });
+  }
+
+  /** False where somebody uses the session, or removes it. */
+  private async remove(key: string, reason: Reason, sandbox: Sandbox | undefined): Promise<boolean> {
+    const now = this.clock();
+    if (!(await this.store.close(key, reason, now, now + CLOSING_MS))) return false;
+    await this.runtime.remove(key);
+    await this.store.remove(key);
+    this.logger.log({
+      msg: 'sandbox removed',
+      reason,
+      session: key.slice(0, 12),
+      container: sandbox ? sandbox.id.slice(0, 12) : null,
+      age_seconds: sandbox ? Math.round((now - sandbox.createdAt) / 1000) : null,
+    });
+    return true;
+  }
+
+  /** One sandbox that cannot be removed must not keep the others; a store or engine that is away ends the sweep. */
+  private async canGoOn(error: unknown): Promise<boolean> {
+    if (!(error instanceof SandboxError)) return true;
+    if (error.code === ErrorCode.STORE_UNAVAILABLE) return false;
+    return this.runtime.ping().then(
+      () => true,
+      () => false,
+    );
+  }
+}

@@ -1,0 +1,329 @@
+import { randomUUID } from 'node:crypto';
+import { type Config, loadConfig } from '@sandbox/config';
+import { createDockerRuntime, type Sandbox, type SandboxRuntime, Sweeper } from '@sandbox/orchestrator';
+import { createSessionStore, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
+import { containerName, volumeName } from '../../libs/orchestrator/src/docker/container-spec';
+import { removeDeployment, sh, testConfig, testEngine } from './support/docker';
+import { RedisServer } from './support/redis-server';
+
+/** Real: the engine, the containers, Redis. Only the sweeper's clock is told the time. */
+
+jest.setTimeout(120_000);
+
+const TTL = 600_000;
+const MAX_AGE = 900_000;
+const SECOND = 1_000;
+const engine = testEngine();
+const quiet = { log: jest.fn(), warn: jest.fn() };
+
+let redis: RedisServer;
+let config: Config;
+let store: SessionStore;
+let runtime: SandboxRuntime;
+/** What the sweepers take for the time. */
+let now: number;
+
+beforeAll(async () => {
+  redis = await RedisServer.start();
+});
+afterAll(() => redis.kill());
+
+beforeEach(async () => {
+  config = testConfig({
+    SESSION_STORE: 'redis',
+    REDIS_HOST: '127.0.0.1',
+    REDIS_PORT: String(redis.port),
+    SESSION_TTL_SECONDS: String(TTL / 1000),
+    CLEANUP_MAX_CONTAINER_AGE_SECONDS: String(MAX_AGE / 1000),
+  });
+  store = createSessionStore(config);
+  runtime = createDockerRuntime(config);
+  now = Date.now();
+  jest.clearAllMocks();
+});
+afterEach(async () => {
+  await store.disconnect();
+  await removeDeployment(engine, config);
+});
+
+function sweeper(over: { store?: SessionStore; runtime?: SandboxRuntime } = {}): Sweeper {
+  return new Sweeper(over.store ?? store, over.runtime ?? runtime, config, quiet, () => now);
+}
+
+function someRef(): SessionRef {
+  return sessionRef(config.DEPLOYMENT, { id: 'jwt:alice' }, randomUUID());
+}
+
+/** A session with a sandbox, and a call in it that may last until `deadline`. */
+async function inUse(deadline = now + SECOND): Promise<{ ref: SessionRef; sandbox: Sandbox; finish: () => Promise<void> }> {
+  const ref = someRef();
+  const hold = { callId: randomUUID(), deadline };
+  const begun = await store.begin(ref, hold, now);
+  if (begun.state !== 'live') throw new Error('the session is closing');
+  const { generation } = begun.record;
+  const sandbox = await runtime.ensure(ref);
+  await store.attach(ref.key, generation, { containerId: sandbox.id, image: sandbox.image });
+  return { ref, sandbox, finish: () => store.end(ref.key, generation, hold.callId, now) };
+}
+
+async function idle(): Promise<{ ref: SessionRef; sandbox: Sandbox }> {
+  const session = await inUse();
+  await session.finish();
+  return session;
+}
+
+const isThere = async ({ ref }: { ref: SessionRef }): Promise<boolean> => (await runtime.find(ref.key)) !== null;
+const nothing = { expired: 0, unknown: 0, failed: 0, complete: true };
+
+describe('expired sessions', () => {
+  it('lose their sandbox and their record, and are logged', async () => {
+    const session = await idle();
+    expect(await sweeper().sweep()).toEqual(nothing);
+    now += TTL;
+    expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 1 });
+    expect(await isThere(session)).toBe(false);
+    expect((await store.begin(session.ref, { callId: 'c', deadline: now }, now)).state).toBe('live');
+    expect(quiet.log).toHaveBeenCalledWith({
+      msg: 'sandbox removed',
+      reason: 'expired',
+      session: session.ref.key.slice(0, 12),
+      container: session.sandbox.id.slice(0, 12),
+      age_seconds: expect.any(Number),
+    });
+  });
+
+  it('are removed also where their container is gone, or is stopped', async () => {
+    const [gone, stopped] = [await idle(), await idle()];
+    await runtime.remove(gone.ref.key);
+    await engine.getContainer(stopped.sandbox.id).stop({ t: 0 });
+    now += TTL;
+    expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 2 });
+    expect(await isThere(stopped)).toBe(false);
+    expect(await store.expired(now, 10)).toEqual([]);
+  });
+
+  it('keep their volume', async () => {
+    config = loadConfig({ ...environment(config), WORKSPACE_PERSIST_VOLUMES: 'true' }, { needsAuth: false });
+    runtime = createDockerRuntime(config);
+    const session = await idle();
+    await sh(runtime, session.sandbox.id, 'echo kept > /workspace/file');
+    now += TTL;
+    expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 1 });
+    expect(await isThere(session)).toBe(false);
+    await expect(engine.getVolume(volumeName(config, session.ref.key)).inspect()).resolves.toBeDefined();
+    const again = await runtime.ensure(session.ref);
+    expect((await sh(runtime, again.id, 'cat /workspace/file')).stdout).toBe('kept\n');
+  });
+
+  it('are finished where whoever began to remove them did not', async () => {
+    const session = await idle();
+    await store.close(session.ref.key, 'always', now, now + SECOND);
+    expect(await sweeper().sweep()).toEqual(nothing);
+    now += SECOND;
+    expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 1 });
+    expect(await isThere(session)).toBe(false);
+  });
+});
+
+describe('sessions in use', () => {
+  it('are left alone while a call is in them, however long', async () => {
+    const session = await inUse(now + 10 * TTL);
+    now += 9 * TTL;
+    expect(await sweeper().sweep()).toEqual(nothing);
+    expect(await isThere(session)).toBe(true);
+    await session.finish();
+    now += TTL - 1;
+    expect(await sweeper().sweep()).toEqual(nothing);
+    now += 1;
+    expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 1 });
+  });
+
+  it('are left alone where a call came after the sweeper had seen them expired', async () => {
+    const session = await idle();
+    now += TTL;
+    // The store’s answer is as old as can be: the call is in before anything is done about it.
+    const slow = Object.assign(Object.create(store) as SessionStore, {
+      expired: async (at: number, limit: number) => {
+        const keys = await store.expired(at, limit);
+        await store.begin(session.ref, { callId: randomUUID(), deadline: now }, now);
+        return keys;
+      },
+    });
+    expect(await sweeper({ store: slow }).sweep()).toEqual(nothing);
+    expect(await isThere(session)).toBe(true);
+  });
+
+  it('survive the loss of all the store knew, once their calls have told it again', async () => {
+    const session = await inUse(now + 10 * TTL);
+    const sweeping = sweeper();
+    await redis.admin((client) => client.flushall());
+    // Old, and unknown: not a reason yet, for the sweeper has just begun to wonder.
+    now += 2 * MAX_AGE;
+    expect(await sweeping.sweep()).toEqual(nothing);
+    await store.begin(session.ref, { callId: randomUUID(), deadline: now + 10 * TTL }, now);
+    now += MAX_AGE;
+    expect(await sweeping.sweep()).toEqual(nothing);
+    // Known in between, it is wondered about anew.
+    await redis.admin((client) => client.flushall());
+    now += SECOND;
+    expect(await sweeping.sweep()).toEqual(nothing);
+    expect(await isThere(session)).toBe(true);
+  });
+});
+
+describe('sandboxes that no session knows', () => {
+  it('are removed once they have been unknown for the time set', async () => {
+    const ref = someRef();
+    const sandbox = await runtime.ensure(ref);
+    const sweeping = sweeper();
+    now = sandbox.createdAt + 10 * SECOND;
+    expect(await sweeping.sweep()).toEqual(nothing);
+    now += MAX_AGE - 1;
+    expect(await sweeping.sweep()).toEqual(nothing);
+    expect(await isThere({ ref })).toBe(true);
+    now += 1;
+    expect(await sweeping.sweep()).toEqual({ ...nothing, unknown: 1 });
+    expect(await isThere({ ref })).toBe(false);
+    expect(quiet.log).toHaveBeenCalledWith(expect.objectContaining({ reason: 'unknown', container: sandbox.id.slice(0, 12) }));
+  });
+
+  it('are left alone where a call came after the sweeper had asked', async () => {
+    const ref = someRef();
+    await runtime.ensure(ref);
+    const late = Object.assign(Object.create(store) as SessionStore, {
+      known: async (keys: string[], at: number) => {
+        const known = await store.known(keys, at);
+        if (now > start) await store.begin(ref, { callId: randomUUID(), deadline: now }, now);
+        return known;
+      },
+    });
+    const start = now;
+    const sweeping = sweeper({ store: late });
+    await sweeping.sweep();
+    now += 2 * MAX_AGE;
+    expect(await sweeping.sweep()).toEqual(nothing);
+    expect(await isThere({ ref })).toBe(true);
+  });
+
+  it('of another deployment are not seen', async () => {
+    const other = testConfig();
+    const owner = someRef();
+    try {
+      await createDockerRuntime(other).ensure(owner);
+      const sweeping = sweeper();
+      await sweeping.sweep();
+      now += 2 * MAX_AGE;
+      expect(await sweeping.sweep()).toEqual(nothing);
+      await expect(engine.getContainer(containerName(other, owner.key)).inspect()).resolves.toBeDefined();
+    } finally {
+      await removeDeployment(engine, other);
+    }
+  });
+});
+
+describe('two sweepers at once', () => {
+  it('remove each sandbox once', async () => {
+    const sessions = await Promise.all(Array.from({ length: 6 }, () => idle()));
+    now += TTL;
+    const otherStore = createSessionStore(config);
+    const reports = await Promise.all([sweeper().sweep(), sweeper({ store: otherStore }).sweep()]);
+    await otherStore.disconnect();
+    expect(reports[0].expired + reports[1].expired).toBe(6);
+    expect(reports.map(({ failed, complete }) => ({ failed, complete }))).toEqual(Array(2).fill({ failed: 0, complete: true }));
+    for (const session of sessions) expect(await isThere(session)).toBe(false);
+  });
+
+  it('are one in one process', async () => {
+    await idle();
+    now += TTL;
+    const sweeping = sweeper();
+    const [first, second] = await Promise.all([sweeping.sweep(), sweeping.sweep()]);
+    expect(first).toEqual({ ...nothing, expired: 1 });
+    expect(second).toBe(first);
+  });
+});
+
+describe('what is away', () => {
+  it('Docker: the sweep ends with a report, and closes no session', async () => {
+    const session = await idle();
+    now += TTL;
+    const nowhere = createDockerRuntime(
+      loadConfig({ ...environment(config), DOCKER_HOST: 'unix:///nonexistent/docker.sock' }, { needsAuth: false }),
+    );
+    expect(await sweeper({ runtime: nowhere }).sweep()).toEqual({ ...nothing, complete: false });
+    expect((await store.begin(session.ref, { callId: 'c', deadline: now }, now)).state).toBe('live');
+    expect(quiet.warn).toHaveBeenCalledTimes(1);
+  });
+
+  it('Docker, in mid-sweep: the sweep ends, and a later one finishes it', async () => {
+    const sessions = await Promise.all(Array.from({ length: 6 }, () => idle()));
+    now += TTL;
+    const nowhere = createDockerRuntime(
+      loadConfig({ ...environment(config), DOCKER_HOST: 'unix:///nonexistent/docker.sock' }, { needsAuth: false }),
+    );
+    const breaking = Object.assign(Object.create(nowhere) as SandboxRuntime, { list: () => runtime.list() });
+    const report = await sweeper({ runtime: breaking }).sweep();
+    expect(report).toMatchObject({ expired: 0, complete: false });
+    // Those at hand, and none after.
+    expect(report.failed).toBe(4);
+    now += 60 * SECOND;
+    expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 6 });
+    for (const session of sessions) expect(await isThere(session)).toBe(false);
+  });
+
+  it('the store: the sweep ends with a report', async () => {
+    const session = await idle();
+    now += TTL;
+    await redis.kill();
+    try {
+      expect(await sweeper().sweep()).toEqual({ ...nothing, complete: false });
+      expect(await isThere(session)).toBe(true);
+    } finally {
+      await redis.restart();
+    }
+  });
+
+  it('one sandbox that cannot be removed does not keep the others', async () => {
+    const [stuck, ...others] = await Promise.all(Array.from({ length: 6 }, () => idle()));
+    now += TTL;
+    const choosy = Object.assign(Object.create(runtime) as SandboxRuntime, {
+      remove: (key: string) => (key === stuck!.ref.key ? Promise.reject(new Error('device busy')) : runtime.remove(key)),
+    });
+    expect(await sweeper({ runtime: choosy }).sweep()).toEqual({ expired: 5, unknown: 0, failed: 1, complete: true });
+    for (const session of others) expect(await isThere(session)).toBe(false);
+    expect(quiet.warn).toHaveBeenCalledWith(expect.objectContaining({ session: stuck!.ref.key.slice(0, 12) }));
+  });
+});
+
+it('stop finishes the removals at hand and begins no other', async () => {
+  await Promise.all(Array.from({ length: 8 }, () => idle()));
+  now += TTL;
+  let began!: () => void;
+  const removing = new Promise<void>((resolve) => (began = resolve));
+  const told = Object.assign(Object.create(runtime) as SandboxRuntime, {
+    remove: (key: string) => {
+      began();
+      return runtime.remove(key);
+    },
+  });
+  const stopping = sweeper({ runtime: told });
+  const swept = stopping.sweep();
+  await removing;
+  await stopping.stop();
+  const report = await swept;
+  expect(report).toMatchObject({ failed: 0, complete: false });
+  expect(report.expired).toBeLessThan(8);
+  expect(await runtime.list()).toHaveLength(8 - report.expired);
+  expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 8 - report.expired });
+});
+
+function environment({ DEPLOYMENT, CONTAINER_IMAGE, DOCKER_HOST, REDIS_PORT }: Config): Record<string, string> {
+  return {
+    DEPLOYMENT,
+    CONTAINER_IMAGE,
+    DOCKER_HOST,
+    REDIS_HOST: '127.0.0.1',
+    REDIS_PORT: String(REDIS_PORT),
+    SESSION_TTL_SECONDS: String(TTL / 1000),
+  };
+}
