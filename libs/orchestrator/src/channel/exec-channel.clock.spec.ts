@@ -81,10 +81,16 @@ describe('silence', () => {
     expect(await result).toEqual({});
   });
 
-  it('is counted anew for a request that comes after a long rest', async () => {
-    void begin();
+  it('is counted anew for a request that comes when none was open', async () => {
+    const controller = new AbortController();
+    const first = begin({ signal: controller.signal, onOutput: () => new Promise(() => undefined) });
+    await settle();
+    agent.send(AgentFrame.OUT, 1, 'x');
     agent.send(AgentFrame.END, 1, { ok: {} });
-    await passInSilence(3600);
+    await passInSilence(4.5);
+    controller.abort();
+    expect(await first).toMatchObject({ code: ErrorCode.CLIENT_CLOSED_REQUEST });
+    await passInSilence(1);
     void begin();
     await passInSilence(4);
     expect(agent.framesOf(HostFrame.PING)).toHaveLength(0);

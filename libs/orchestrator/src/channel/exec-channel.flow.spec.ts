@@ -69,6 +69,30 @@ describe('output', () => {
     expect(chunks).toEqual([CHUNK.length, 7 * CHUNK.length]);
   });
 
+  it('reaches a slow consumer whole, in the order of each stream, one chunk at a time', async () => {
+    let busy = false;
+    const seen = { stdout: '', stderr: '' };
+    const { id, result } = await begin(agent, channel, {
+      onOutput: async (stream, chunk) => {
+        if (busy) throw new Error('two at a time');
+        busy = true;
+        const text = chunk.toString();
+        await settle();
+        seen[stream] += text;
+        busy = false;
+      },
+    });
+    const expected = { stdout: '', stderr: '' };
+    for (let n = 0; n < 300; n++) {
+      const stream = n % 3 === 0 ? 'stderr' : 'stdout';
+      expected[stream] += `${n} `;
+      agent.send(stream === 'stdout' ? AgentFrame.OUT : AgentFrame.ERR, id, `${n} `);
+    }
+    agent.send(AgentFrame.END, id, ok);
+    await result;
+    expect(seen).toEqual(expected);
+  });
+
   it.each([
     [
       'throws',

@@ -34,6 +34,8 @@ describe('an agent that breaks the protocol loses its channel', () => {
     ['an id of another channel’s making', [encodeFrame(AgentFrame.END, 0xffffffff, END)]],
     ['output on the channel’s own id', [encodeFrame(AgentFrame.OUT, 0, 'x')]],
     ['a second HELLO', [encodeFrame(AgentFrame.HELLO, 0, '{"protocol":1}')]],
+    ['an empty CREDIT on the channel’s own id', [encodeFrame(AgentFrame.CREDIT, 0)]],
+    ['a PONG for an id nobody opened', [encodeFrame(AgentFrame.PONG, 3)]],
     ['a PONG with a payload', [encodeFrame(AgentFrame.PONG, 0, 'x')]],
     ['a PONG for a request', [encodeFrame(AgentFrame.PONG, 1)]],
     ['an unknown type', [encodeFrame(99, 1)]],

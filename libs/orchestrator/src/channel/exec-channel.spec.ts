@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { ErrorCode } from '@sandbox/errors';
@@ -57,6 +58,12 @@ describe('a request', () => {
     expect(channel.open).toBe(true);
   });
 
+  it.each(['TOO_MANY_COMMANDS', 'SANDBOX_EXHAUSTED'])('says that %s is worth another try', async (code) => {
+    const { id, result } = await begin(agent, channel);
+    agent.send(AgentFrame.END, id, { error: { code, detail: 'no room' } });
+    await expect(result).rejects.toMatchObject({ code, retryAfter: 1 });
+  });
+
   it.each(['UNAUTHORIZED', 'constructor', 'nonsense'])('takes the code %s for INTERNAL_ERROR, and shows no word of it', async (code) => {
     const { id, result } = await begin(agent, channel);
     agent.send(AgentFrame.END, id, { error: { code, detail: 'secret' } });
@@ -91,12 +98,34 @@ describe('abort', () => {
     expect(channel.open).toBe(true);
   });
 
-  it('that comes too late changes nothing', async () => {
+  it('ends output and input at once, not only when the agent has heard of it', async () => {
+    const controller = new AbortController();
+    const input = new PassThrough();
+    const output: string[] = [];
+    const { id, result } = await begin(
+      agent,
+      channel,
+      { signal: controller.signal, input, onOutput: (_, chunk) => void output.push(`${chunk}`) },
+      WRITE,
+    );
+    agent.send(AgentFrame.OUT, id, 'before');
+    await settle();
+    controller.abort();
+    input.write('after');
+    agent.send(AgentFrame.OUT, id, 'after');
+    await settle();
+    agent.send(AgentFrame.END, id, { error: { code: 'CLIENT_CLOSED_REQUEST', detail: '' } });
+    await expect(result).rejects.toMatchObject({ code: ErrorCode.CLIENT_CLOSED_REQUEST });
+    expect(output).toEqual(['before']);
+    expect(agent.namesFor(id)).toEqual(['REQUEST', 'CANCEL']);
+  });
+
+  it('that comes too late changes nothing, and a signal is let go of', async () => {
     const controller = new AbortController();
     const { id, result } = await begin(agent, channel, { signal: controller.signal });
     agent.send(AgentFrame.END, id, ok);
-    controller.abort();
     expect(await result).toEqual({ count: 1 });
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
   });
 
   it('before the call sends nothing', async () => {
@@ -154,6 +183,17 @@ describe('the end of the channel', () => {
     const { result } = await begin(agent, channel);
     agent.hostStream.destroy(new Error('read ECONNRESET'));
     await expect(result).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST, message: expect.not.stringContaining('ECONN') });
+  });
+
+  it('comes where the agent does not read, before its requests fill the memory', async () => {
+    agent.stream.pause();
+    const path = 'x'.repeat(600 * KIB);
+    const results = Array.from({ length: 80 }, () =>
+      channel.call({ op: 'list', path }, { deadlineMs: 60_000 }).catch((error: unknown) => error),
+    );
+    expect(agent.hostStream.destroyed).toBe(true);
+    expect((await Promise.all(results))[0]).toMatchObject({ code: ErrorCode.SANDBOX_UNRESPONSIVE });
+    expect(await results[79]).toBeInstanceOf(RequestNotSentError);
   });
 
   it('comes where nothing is under way', async () => {

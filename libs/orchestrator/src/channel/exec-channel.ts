@@ -190,17 +190,17 @@ class ExecChannel implements Channel, RequestPort {
 
   private giveUp(reason: string): void {
     logger.warn({ msg: 'channel closed: the agent is unresponsive', sandbox: this.sandboxId, reason });
-    this.shut(ErrorCode.SANDBOX_UNRESPONSIVE, 'The sandbox does not answer.');
+    this.shut(ErrorCode.SANDBOX_UNRESPONSIVE, 'The sandbox does not answer.', 1);
   }
 
   /** What is still to come of the stream until it is closed, 'error' above all, is listened to but of no consequence. */
-  private shut(code: ErrorCode, message: string): void {
+  private shut(code: ErrorCode, message: string, retryAfter?: number): void {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.stopClock();
     this.stream.off('data', this.onData).off('drain', this.onDrain).off('end', this.onEnd);
     this.stream.destroy();
-    for (const request of [...this.requests.values()]) request.fail(new SandboxError(code, message));
+    for (const request of [...this.requests.values()]) request.fail(new SandboxError(code, message, { retryAfter }));
     this.markClosed();
   }
 }

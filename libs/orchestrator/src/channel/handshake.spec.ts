@@ -75,6 +75,17 @@ describe('openChannel', () => {
     await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
   });
 
+  it('survives a stream that fails while it looks for the reason', async () => {
+    const agent = new FakeAgent({ hello: Buffer.alloc(9, 255) });
+    const opening = openChannel(agent.process);
+    void opening.catch(() => undefined);
+    await settle();
+    agent.hostStream.destroy(new Error('read ECONNRESET'));
+    await settle();
+    agent.end(null);
+    await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
+  });
+
   describe('with a clock of its own', () => {
     beforeEach(() => jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }));
     afterEach(() => jest.useRealTimers());
@@ -91,6 +102,14 @@ describe('openChannel', () => {
       await jest.advanceTimersByTimeAsync(1);
       expect(await outcome).toMatchObject({ code: ErrorCode.SANDBOX_UNRESPONSIVE });
       expect(agent.hostStream.destroyed).toBe(true);
+      expect(jest.getTimerCount()).toBe(0);
+    });
+
+    it('leaves no timer behind', async () => {
+      const agent = new FakeAgent({ hello: null });
+      const outcome = openChannel(agent.process).catch((error: unknown) => error);
+      agent.end(1);
+      expect(await outcome).toMatchObject({ code: ErrorCode.SANDBOX_LOST });
       expect(jest.getTimerCount()).toBe(0);
     });
 

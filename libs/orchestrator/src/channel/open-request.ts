@@ -8,6 +8,8 @@ import { RequestOutput } from './request-output';
 
 /** How long an agent may take to end a request that was cancelled. */
 const CANCEL_GRACE_MS = 5_000;
+/** What the agent refuses for want of room may soon be possible. */
+const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { TOO_MANY_COMMANDS: 1, SANDBOX_EXHAUSTED: 1 };
 
 /** What a request needs of its channel. */
 export interface RequestPort {
@@ -139,7 +141,7 @@ export class OpenRequest {
     if (cancelled !== null && (cancelled.overrules || answer.code === ErrorCode.CLIENT_CLOSED_REQUEST)) {
       this.fail(cancelled.reason);
     } else if (answer.code !== null) {
-      this.fail(new SandboxError(answer.code, answer.detail, { cause: answer.cause }));
+      this.fail(new SandboxError(answer.code, answer.detail, { cause: answer.cause, retryAfter: RETRY_AFTER_SECONDS[answer.code] }));
     } else if (this.output.idle) {
       this.settle(() => this.resolve(answer.ok));
     }

@@ -1,0 +1,161 @@
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Duplex, Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { ErrorCode } from '@sandbox/errors';
+import type { SandboxProcess } from '../sandbox-runtime';
+import { AGENT_ARGV } from './agent-source';
+import type { AgentRequest, CallOptions, Channel } from './channel';
+import { openChannel } from './exec-channel';
+
+// The real agent, as a child of this process; only that its workspace is a temporary directory.
+const workspace = mkdtempSync(join(tmpdir(), 'channel-spec-'));
+
+jest.mock('./agent-source', () => {
+  const actual = jest.requireActual<typeof import('./agent-source')>('./agent-source');
+  const agentBundle = (): Buffer => {
+    const text = actual.agentBundle().toString();
+    const bundle = text
+      .slice(text.indexOf('\n') + 1)
+      .replace('b\\"/workspace\\"', `b${JSON.stringify(JSON.stringify(workspace)).slice(1, -1)}`);
+    return Buffer.from(`${Buffer.byteLength(bundle)}\n${bundle}`);
+  };
+  return { ...actual, agentBundle };
+});
+
+function startAgent(): SandboxProcess & { kill(): void } {
+  const [program, ...parameters] = AGENT_ARGV;
+  const child = spawn(program!, parameters, { stdio: ['pipe', 'pipe', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = new Promise<{ exitCode: number | null; stderr: string }>((resolve) => {
+    child.on('close', (exitCode) => resolve({ exitCode, stderr }));
+  });
+  return { stream: Duplex.from({ readable: child.stdout, writable: child.stdin }), ended, kill: () => child.kill('SIGKILL') };
+}
+
+let agent: ReturnType<typeof startAgent>;
+let channel: Channel;
+
+beforeEach(async () => {
+  agent = startAgent();
+  channel = await openChannel(agent);
+});
+
+afterEach(async () => {
+  channel.close();
+  expect((await agent.ended).stderr).toBe('');
+});
+
+afterAll(() => rmSync(workspace, { recursive: true }));
+
+const exec = (command: string, more: Partial<Extract<AgentRequest, { op: 'exec' }>> = {}): AgentRequest => ({
+  op: 'exec',
+  command,
+  shell: 'sh',
+  cwd: workspace,
+  env: {},
+  timeout_ms: 30_000,
+  max_output: 16 * 1024 * 1024,
+  stdin: false,
+  ...more,
+});
+
+async function call(request: AgentRequest, options: Partial<CallOptions> = {}) {
+  const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  const onOutput = (stream: 'stdout' | 'stderr', chunk: Buffer): void => void chunks[stream].push(Buffer.from(chunk));
+  const ok = await channel.call(request, { deadlineMs: 60_000, onOutput, ...options });
+  return { ok, stdout: Buffer.concat(chunks.stdout).toString(), stderr: Buffer.concat(chunks.stderr).toString() };
+}
+
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+describe('a command', () => {
+  it('gives its output, its exit code and how long it took', async () => {
+    const { ok, stdout, stderr } = await call(
+      exec('echo "$GREETING"; cat; echo no >&2; exit 3', { env: { GREETING: 'hällo' }, stdin: true }),
+      {
+        input: Buffer.from('from stdin'),
+      },
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: 'hällo\nfrom stdin', stderr: 'no\n' });
+    expect(ok).toMatchObject({ exit_code: 3, timed_out: false, omitted: { stdout: 0, stderr: 0 }, duration_ms: expect.any(Number) });
+  });
+
+  it('runs beside others', async () => {
+    const results = await Promise.all(Array.from({ length: 20 }, (_, n) => call(exec(`echo ${n}; exit ${n}`))));
+    expect(results.map(({ ok, stdout }) => [ok.exit_code, stdout])).toEqual(results.map((_, n) => [n, `${n}\n`]));
+  });
+
+  it('waits for a slow reader of much output, and loses nothing', async () => {
+    const hash = createHash('sha256');
+    const onOutput = async (_stream: string, chunk: Buffer): Promise<void> => {
+      await setImmediate();
+      hash.update(chunk);
+    };
+    await call(exec('head -c 5000000 /dev/zero'), { onOutput });
+    expect(hash.digest('hex')).toBe(sha256(Buffer.alloc(5_000_000)));
+  });
+
+  it('takes an input larger than every window', async () => {
+    const chunks = Array.from({ length: 300 }, () => randomBytes(10_000));
+    const { stdout } = await call(exec('sha256sum', { stdin: true }), { input: Readable.from(chunks, { objectMode: false }) });
+    expect(stdout).toBe(`${sha256(Buffer.concat(chunks))}  -\n`);
+  });
+
+  it('need not read its input', async () => {
+    const { ok } = await call(exec('exec true', { stdin: true }), { input: Buffer.alloc(4_000_000) });
+    expect(ok.exit_code).toBe(0);
+  });
+
+  it('is killed on abort, and the channel goes on', async () => {
+    const controller = new AbortController();
+    const onOutput = (): void => controller.abort();
+    const aborted = call(exec('echo begun; exec sleep 60'), { signal: controller.signal, onOutput });
+    await expect(aborted).rejects.toMatchObject({ code: ErrorCode.CLIENT_CLOSED_REQUEST });
+    expect((await call(exec('echo still here'))).stdout).toBe('still here\n');
+  });
+
+  it('is lost with its agent', async () => {
+    const lost = call(exec('echo begun; exec sleep 60'), { onOutput: () => agent.kill() });
+    await expect(lost).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
+    expect(channel.open).toBe(false);
+  });
+});
+
+describe('a file', () => {
+  it('goes there and back, whatever its name and size', async () => {
+    const path = `dir/a "b"\n\udcff ü`;
+    const content = randomBytes(1_500_000);
+    const input = Readable.from([content.subarray(0, 700_000), content.subarray(700_000)], { objectMode: false });
+    expect((await call({ op: 'write', path, max_size: 0 }, { input })).ok).toEqual({ size: content.length, created: true });
+
+    const listing = await call({ op: 'list', path: 'dir' });
+    expect(listing.ok).toEqual({ count: 1 });
+    expect(JSON.parse(listing.stdout)).toMatchObject({ name: 'a "b"\n\udcff ü', type: 'file', size: content.length });
+
+    const read: Buffer[] = [];
+    await call({ op: 'read', path, offset: 0, length: null, max_size: 0 }, { onOutput: (_, chunk) => void read.push(Buffer.from(chunk)) });
+    const bytes = Buffer.concat(read);
+    const header = bytes.subarray(0, bytes.indexOf('\n') + 1);
+    expect(JSON.parse(header.toString())).toMatchObject({ size: content.length, offset: 0, length: content.length });
+    expect(bytes.subarray(header.length).equals(content)).toBe(true);
+
+    expect((await call({ op: 'delete', path: 'dir' })).ok).toEqual({});
+    await expect(call({ op: 'list', path: 'dir' })).rejects.toMatchObject({ code: ErrorCode.NOT_FOUND });
+  });
+
+  it('is left as it was where its new content breaks off', async () => {
+    await call({ op: 'write', path: 'kept', max_size: 0 }, { input: Buffer.from('old') });
+    const torn = new Readable({ read: () => undefined });
+    torn.push('new');
+    const writing = call({ op: 'write', path: 'kept', max_size: 0 }, { input: torn });
+    await setImmediate();
+    torn.destroy(new Error('torn'));
+    await expect(writing).rejects.toThrow('torn');
+    expect(readFileSync(join(workspace, 'kept'), 'utf8')).toBe('old');
+  });
+});
