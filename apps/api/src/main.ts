@@ -2,6 +2,7 @@ import { Logger as NestLogger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
+import { COMMAND_POLICY, type CommandPolicy, describePolicy } from '@sandbox/orchestrator';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module';
 import { configureApp } from './configure-app';
@@ -14,9 +15,11 @@ async function start(config: Config): Promise<void> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config), { bodyParser: false, bufferLogs: true });
   app.useLogger(app.get(Logger));
   configureApp(app, config);
-  await app.listen(config.PORT, config.HOST);
   shutDownOnSignal(app, config);
-  new NestLogger('Start').log(`Listening on ${await app.getUrl()}`);
+  await app.listen(config.PORT, config.HOST);
+  const logger = new NestLogger('Start');
+  logger.log(describePolicy(app.get<CommandPolicy>(COMMAND_POLICY)));
+  logger.log(`Listening on ${await app.getUrl()}`);
 }
 
 function readConfig(): Config {

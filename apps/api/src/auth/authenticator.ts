@@ -30,9 +30,9 @@ export class Authenticator {
    * A key that is sent decides: where it is wrong, a good token beside it does not help. So does a second value of either header: which
    * one a proxy in front has looked at is not known.
    */
-  async authenticate(request: IncomingMessage): Promise<Authentication> {
-    const keys = request.headersDistinct[this.keyHeader] ?? [];
-    const authorizations = request.headersDistinct.authorization ?? [];
+  async authenticate({ headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>): Promise<Authentication> {
+    const keys = headersDistinct[this.keyHeader] ?? [];
+    const authorizations = headersDistinct.authorization ?? [];
     const presented = keys.length > 0 || authorizations.length > 0;
     const user = await this.userOf(keys, authorizations);
     return user ? { user } : { user: null, presented };

@@ -16,7 +16,15 @@ const SANDBOX: readonly ErrorCode[] = [
   'RUNTIME_UNAVAILABLE',
 ];
 const JSON_BODY: readonly ErrorCode[] = ['BAD_REQUEST', 'REQUEST_TIMEOUT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
-const FILE_PATH: readonly ErrorCode[] = ['BAD_REQUEST', 'INVALID_PATH', 'PATH_OUTSIDE_WORKSPACE', 'PERMISSION_DENIED', 'NOT_FOUND', 'NOT_A_DIRECTORY', 'TOO_MANY_COMMANDS'];
+const FILE_PATH: readonly ErrorCode[] = [
+  'BAD_REQUEST',
+  'INVALID_PATH',
+  'PATH_OUTSIDE_WORKSPACE',
+  'PERMISSION_DENIED',
+  'NOT_FOUND',
+  'NOT_A_DIRECTORY',
+  'TOO_MANY_COMMANDS',
+];
 
 const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait before trying again', schema: { type: 'integer' } } } as const;
 const RESPONSE_HEADERS: Record<number, ApiResponseOptions['headers']> = {

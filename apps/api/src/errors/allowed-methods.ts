@@ -5,15 +5,21 @@ interface RouteLayer {
   match(path: string): boolean;
 }
 
-/** The methods of all routes at this path, in capitals; none where there is no route. */
+/** The methods that handlers at this path take, in capitals; none where nothing is there. */
 export function allowedMethods(app: Express, path: string): string[] {
   const methods = new Set<string>();
   for (const layer of app.router.stack as unknown as RouteLayer[]) {
-    if (!layer.route || !matches(layer, path)) continue;
-    for (const method of Object.keys(layer.route.methods)) methods.add(method.toUpperCase());
+    if (layer.route && !isMiddleware(layer.route.methods) && matches(layer, path)) {
+      for (const method of Object.keys(layer.route.methods)) methods.add(method.toUpperCase());
+    }
   }
   if (methods.has('GET')) methods.add('HEAD');
   return [...methods].sort();
+}
+
+/** Nest registers middleware as a route for every method there is. */
+function isMiddleware(methods: Record<string, boolean>): boolean {
+  return methods.trace === true;
 }
 
 function matches(layer: RouteLayer, path: string): boolean {

@@ -34,7 +34,7 @@ export class ProblemFilter implements ExceptionFilter {
   private withMethods(error: SandboxError, request: Request, response: Response): SandboxError {
     if (error.code !== ErrorCode.NOT_FOUND || error.cause === undefined) return error;
     const methods = allowedMethods(this.adapterHost.httpAdapter.getInstance<Express>(), request.path);
-    if (methods.length === 0) return error;
+    if (methods.length === 0 || methods.includes(request.method)) return error;
     response.setHeader('Allow', methods.join(', '));
     return new SandboxError(ErrorCode.METHOD_NOT_ALLOWED, `This address takes ${methods.join(', ')}.`);
   }

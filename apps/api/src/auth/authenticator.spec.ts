@@ -1,0 +1,177 @@
+import { createHmac, generateKeyPairSync, sign as signRsa } from 'node:crypto';
+import { loadConfig } from '@sandbox/config';
+import { type Authentication, Authenticator } from './authenticator';
+
+const SECRET = 'x'.repeat(40);
+const KEYS = ['first-key', 'second-key', 'schlüssel-€'];
+const HASHES: Record<string, string> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' };
+const now = (): number => Math.floor(Date.now() / 1000);
+const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+function token(
+  claims: object,
+  { alg = 'HS256', secret = SECRET, header = {} }: { alg?: string; secret?: string; header?: object } = {},
+): string {
+  const content = `${encode({ alg, typ: 'JWT', ...header })}.${encode(claims)}`;
+  return `${content}.${createHmac(HASHES[alg] ?? 'sha256', secret)
+    .update(content)
+    .digest('base64url')}`;
+}
+
+const valid = (claims: object = { sub: 'alice' }): string => token({ exp: now() + 300, ...claims });
+const bearer = (text: string): string[] => ['Authorization', `Bearer ${text}`];
+
+function authenticate(rawHeaders: string[], env: Record<string, string> = {}): Promise<Authentication> {
+  const authenticator = new Authenticator(loadConfig({ API_KEYS: KEYS.join(','), JWT_SECRET: SECRET, ...env }));
+  const headersDistinct: Record<string, string[]> = {};
+  for (let i = 0; i < rawHeaders.length; i += 2) (headersDistinct[rawHeaders[i]!.toLowerCase()] ??= []).push(rawHeaders[i + 1]!);
+  return authenticator.authenticate({ headersDistinct });
+}
+
+async function userOf(rawHeaders: string[], env?: Record<string, string>): Promise<string | null> {
+  return (await authenticate(rawHeaders, env)).user?.id ?? null;
+}
+
+describe('API keys', () => {
+  it.each(KEYS.map((key) => [key]))('knows %s, each as a user of its own', async (key) => {
+    const others = KEYS.filter((other) => other !== key);
+    const asSent = Buffer.from(key, 'utf8').toString('latin1');
+    const user = await userOf(['X-API-Key', asSent]);
+    expect(user).toMatch(/^key:[0-9a-f]{64}$/);
+    for (const other of others) expect(await userOf(['x-api-key', Buffer.from(other, 'utf8').toString('latin1')])).not.toBe(user);
+  });
+
+  it.each(['', 'first-ke', 'first-key2', 'First-key', 'first-key,second-key', 'undefined'])('refuses %j', async (key) => {
+    expect(await authenticate(['X-API-Key', key])).toEqual({ user: null, presented: true });
+  });
+
+  it('takes the header that the configuration names, and no other', async () => {
+    expect(await userOf(['X-Other', 'first-key'], { API_KEY_HEADER: 'X-Other' })).not.toBeNull();
+    expect(await userOf(['X-API-Key', 'first-key'], { API_KEY_HEADER: 'X-Other' })).toBeNull();
+  });
+
+  it('refuses two keys, also two good ones', async () => {
+    expect(await userOf(['X-API-Key', 'first-key', 'X-API-Key', 'first-key'])).toBeNull();
+  });
+});
+
+describe('Bearer tokens', () => {
+  it('takes the user from sub, else user_id, else uid', async () => {
+    expect(await userOf(bearer(valid({ sub: 'a', user_id: 'b', uid: 'c' })))).toBe('jwt:a');
+    expect(await userOf(bearer(valid({ user_id: 'b', uid: 'c' })))).toBe('jwt:b');
+    expect(await userOf(bearer(valid({ uid: 'c' })))).toBe('jwt:c');
+    expect(await userOf(bearer(valid({ user_id: 42 })))).toBe('jwt:42');
+  });
+
+  it('keeps users of tokens apart from users of keys', async () => {
+    const keyUser = (await userOf(['X-API-Key', 'first-key']))!;
+    expect(await userOf(bearer(valid({ sub: keyUser })))).not.toBe(keyUser);
+  });
+
+  it.each<[string, unknown]>([
+    ['none', {}],
+    ['empty', { sub: '' }],
+    ['a number as sub', { sub: 5 }],
+    ['an object', { sub: { $ne: '' } }],
+    ['a list', { sub: ['alice'] }],
+    ['a lone surrogate', { sub: 'a\ud800' }],
+    ['too long', { sub: 'x'.repeat(257) }],
+    ['a fraction', { uid: 1.5 }],
+  ])('refuses a user that is %s', async (_name, claims) => {
+    expect(await userOf(bearer(valid(claims as object)))).toBeNull();
+  });
+
+  it('takes a user of 256 characters', async () => {
+    expect(await userOf(bearer(valid({ sub: 'x'.repeat(256) })))).not.toBeNull();
+  });
+
+  it('requires exp and honours nbf, with 60 s of skew', async () => {
+    const at = (claims: object): Promise<string | null> => userOf(bearer(token({ sub: 'a', ...claims })));
+    expect(await at({})).toBeNull();
+    expect(await at({ exp: null })).toBeNull();
+    expect(await at({ exp: String(now() + 300) })).toBeNull();
+    expect(await at({ exp: now() - 30 })).toBe('jwt:a');
+    expect(await at({ exp: now() - 90 })).toBeNull();
+    expect(await at({ exp: now() + 300, nbf: now() + 30 })).toBe('jwt:a');
+    expect(await at({ exp: now() + 300, nbf: now() + 90 })).toBeNull();
+    expect(await at({ exp: now() + 300, nbf: 'soon' })).toBeNull();
+  });
+
+  it('takes the one algorithm of the configuration', async () => {
+    for (const configured of Object.keys(HASHES)) {
+      for (const alg of Object.keys(HASHES)) {
+        const user = await userOf(bearer(token({ sub: 'a', exp: now() + 300 }, { alg })), { JWT_ALGORITHM: configured });
+        expect([configured, alg, user]).toEqual([configured, alg, configured === alg ? 'jwt:a' : null]);
+      }
+    }
+  });
+
+  it('refuses alg none, whatever its spelling, with and without a signature', async () => {
+    for (const alg of ['none', 'None', 'NONE', '', null]) {
+      const content = `${encode({ alg, typ: 'JWT' })}.${encode({ sub: 'a', exp: now() + 300 })}`;
+      expect(await userOf(bearer(`${content}.`))).toBeNull();
+      expect(await userOf(bearer(`${content}.${createHmac('sha256', SECRET).update(content).digest('base64url')}`))).toBeNull();
+    }
+  });
+
+  it('refuses a token of another family, and takes no key from a token', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const jwk = publicKey.export({ format: 'jwk' });
+    const content = `${encode({ alg: 'RS256', jwk })}.${encode({ sub: 'a', exp: now() + 300 })}`;
+    expect(await userOf(bearer(`${content}.${signRsa('sha256', Buffer.from(content), privateKey).toString('base64url')}`))).toBeNull();
+    const own = 'y'.repeat(40);
+    const header = { jwk: { kty: 'oct', k: Buffer.from(own).toString('base64url') }, kid: '/dev/null' };
+    expect(await userOf(bearer(token({ sub: 'a', exp: now() + 300 }, { secret: own, header })))).toBeNull();
+  });
+
+  it('refuses a changed token, another secret, and what is no token', async () => {
+    const [header, , signature] = valid().split('.');
+    expect(await userOf(bearer(`${header}.${encode({ sub: 'root', exp: now() + 300 })}.${signature}`))).toBeNull();
+    expect(await userOf(bearer(token({ sub: 'a', exp: now() + 300 }, { secret: 'y'.repeat(40) })))).toBeNull();
+    for (const text of ['', 'x', 'a.b.c', '..', `${encode('text')}.${encode('text')}.x`]) expect(await userOf(bearer(text))).toBeNull();
+  });
+
+  it('refuses a huge token', async () => {
+    expect(await userOf(bearer(valid({ sub: 'a', padding: 'x'.repeat(10_000) })))).toBeNull();
+  });
+
+  it('takes the scheme in any case, and no other scheme', async () => {
+    expect(await userOf(['authorization', `bearer  ${valid()}`])).toBe('jwt:alice');
+    expect(await userOf(['authorization', valid()])).toBeNull();
+    expect(await userOf(['authorization', `Basic ${valid()}`])).toBeNull();
+    expect(await userOf(['authorization', `Bearer ${valid()} x`])).toBeNull();
+  });
+
+  it('refuses two Authorization headers', async () => {
+    expect(await userOf([...bearer(valid()), ...bearer(valid())])).toBeNull();
+  });
+
+  it('is off without a secret, or with the one of the example', async () => {
+    for (const JWT_SECRET of ['', 'change-me-in-production']) {
+      const secret = 'change-me-in-production';
+      expect(await userOf(bearer(token({ sub: 'a', exp: now() + 300 }, { secret })), { JWT_SECRET })).toBeNull();
+    }
+  });
+});
+
+describe('Both', () => {
+  it('lets a valid key win, and a wrong key lose, over a good token', async () => {
+    expect(await userOf(['X-API-Key', 'first-key', ...bearer(valid())])).toMatch(/^key:/);
+    expect(await userOf(['X-API-Key', 'first-key', ...bearer('broken')])).toMatch(/^key:/);
+    expect(await userOf(['X-API-Key', 'wrong', ...bearer(valid())])).toBeNull();
+    expect(await userOf(['X-API-Key', '', ...bearer(valid())])).toBeNull();
+    expect(await userOf(['X-API-Key', 'wrong', ...bearer(valid())], { API_KEYS: '' })).toBeNull();
+  });
+
+  it('tells no credential from a wrong one', async () => {
+    expect(await authenticate([])).toEqual({ user: null, presented: false });
+    expect(await authenticate(bearer('x'))).toEqual({ user: null, presented: true });
+  });
+
+  it('challenges with the methods that are on', () => {
+    const challenges = (env: Record<string, string>): readonly string[] => new Authenticator(loadConfig(env)).challenges;
+    expect(challenges({ API_KEYS: 'k' })).toEqual(['ApiKey realm="sandbox-api", header="X-API-Key"']);
+    expect(challenges({ JWT_SECRET: SECRET })).toEqual(['Bearer realm="sandbox-api"']);
+    expect(challenges({ API_KEYS: 'k', JWT_SECRET: SECRET })).toHaveLength(2);
+  });
+});

@@ -1,0 +1,35 @@
+import { BadRequestException, ForbiddenException, NotFoundException } from '@nestjs/common';
+import { ERROR_STATUS, ErrorCode, SandboxError } from '@sandbox/errors';
+import { toProblem, toSandboxError } from './problem';
+
+describe('toProblem', () => {
+  it('lets no extension stand in for a member of the problem itself', () => {
+    const error = new SandboxError(ErrorCode.NOT_FOUND, 'Gone.', { extensions: { status: 200, code: 'OK', hint: 'h' } });
+    expect(toProblem(error)).toMatchObject({ status: 404, code: 'NOT_FOUND', hint: 'h' });
+  });
+
+  it('has an own type for every code', () => {
+    const types = Object.values(ErrorCode).map((code) => toProblem(new SandboxError(code, '')).type);
+    expect(new Set(types).size).toBe(Object.keys(ERROR_STATUS).length);
+  });
+});
+
+describe('toSandboxError', () => {
+  it.each<[unknown, ErrorCode]>([
+    [new BadRequestException('Failed to decode param /root/secret'), 'BAD_REQUEST'],
+    [new NotFoundException('Cannot GET /x'), 'NOT_FOUND'],
+    [Object.assign(new Error('inner'), { status: 404, expose: true }), 'NOT_FOUND'],
+    [Object.assign(new Error('inner'), { status: 404, expose: false }), 'INTERNAL_ERROR'],
+    // Nothing here throws it, so it is not known what it would say.
+    [new ForbiddenException('inner'), 'INTERNAL_ERROR'],
+    [new Error('connect ENOENT /var/run/docker.sock'), 'INTERNAL_ERROR'],
+    ['text', 'INTERNAL_ERROR'],
+    [null, 'INTERNAL_ERROR'],
+    [undefined, 'INTERNAL_ERROR'],
+  ])('takes nothing of the words of %j', (exception, code) => {
+    const error = toSandboxError(exception);
+    expect(error.code).toBe(code);
+    expect(error.message).not.toMatch(/inner|docker|secret|Cannot/);
+    expect(error.cause).toBe(exception);
+  });
+});

@@ -1,0 +1,30 @@
+import { parseQuery } from './query-parser';
+
+describe('parseQuery', () => {
+  it.each<[string | undefined, Record<string, unknown>]>([
+    [undefined, {}],
+    ['', {}],
+    ['path=', { path: '' }],
+    ['path', { path: '' }],
+    ['path=a%2Fb+c%2B%26%3D', { path: 'a/b c+&=' }],
+    ['path=a=b', { path: 'a=b' }],
+    ['path=%00%F0%9F%98%80', { path: '\0😀' }],
+    ['path=%252e', { path: '%2e' }],
+    ['a=1&a=2&a=3', { a: ['1', '2', '3'] }],
+    ['a[b]=1', { 'a[b]': '1' }],
+    ['&&a=1&', { a: '1' }],
+  ])('reads %j', (text, query) => {
+    expect({ ...parseQuery(text) }).toEqual(query);
+  });
+
+  it('takes names that every object has as the names they are', () => {
+    expect(Object.entries(parseQuery('__proto__=x&constructor=y'))).toEqual([
+      ['__proto__', 'x'],
+      ['constructor', 'y'],
+    ]);
+  });
+
+  it.each(['path=%', 'path=%E0%A4%A', 'path=%ff', 'path=%ED%A0%80', '%zz=1'])('refuses %s', (text) => {
+    expect(() => parseQuery(text)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+  });
+});

@@ -1,0 +1,26 @@
+import { FixedWindows } from './fixed-windows';
+
+describe('FixedWindows', () => {
+  it('counts a key in a window that begins with its first hit, and then anew', () => {
+    const windows = new FixedWindows(1000);
+    expect(windows.hit('a', 500)).toEqual({ hits: 1, remainingMs: 1000 });
+    expect(windows.hit('a', 1499)).toEqual({ hits: 2, remainingMs: 1 });
+    expect(windows.hit('a', 1500)).toEqual({ hits: 1, remainingMs: 1000 });
+  });
+
+  it('counts keys apart', () => {
+    const windows = new FixedWindows(1000);
+    windows.hit('a', 0);
+    expect(windows.hit('b', 0).hits).toBe(1);
+  });
+
+  it('forgets the oldest windows where there are too many keys', () => {
+    const windows = new FixedWindows(1000, 2);
+    windows.hit('a', 0);
+    windows.hit('b', 1);
+    windows.hit('c', 2);
+    expect(windows.hit('c', 3).hits).toBe(2);
+    expect(windows.hit('b', 3).hits).toBe(2);
+    expect(windows.hit('a', 3).hits).toBe(1);
+  });
+});
