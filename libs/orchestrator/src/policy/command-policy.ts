@@ -1,6 +1,7 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { parse } from 'unbash';
 import { DEFAULT_ALLOWED_PROGRAMS } from './allowed-programs';
+import { checkLimits } from './limits';
 import { positionAt, quoteWord, Refusal } from './refusal';
 import { programsThatRunOthers } from './runs-programs';
 import { ScriptChecker } from './script-checker';
@@ -24,9 +25,6 @@ export interface CommandPolicy {
 
 /** Injection token. */
 export const COMMAND_POLICY = Symbol('CommandPolicy');
-
-/** Here-documents are read again for each that follows: more than this is no honest script. */
-const MAX_HERE_DOCUMENTS = 256;
 
 /** How many names a refusal's text lists; `allowed` in the problem document has all. */
 const NAMES_IN_DETAIL = 30;
@@ -63,11 +61,7 @@ export function describePolicy(policy: CommandPolicy): string {
 }
 
 function checkScript(command: string, allowed: ReadonlySet<string>, strictRules: () => StrictRules | undefined): void {
-  const nul = command.indexOf('\0');
-  if (nul >= 0) throw new Refusal('\0', nul, 'a command cannot hold a NUL character');
-  if (command.split('<<', MAX_HERE_DOCUMENTS + 2).length > MAX_HERE_DOCUMENTS + 1) {
-    throw new Refusal('<<', command.indexOf('<<'), 'there are too many here-documents');
-  }
+  checkLimits(command);
   new ScriptChecker(command, allowed, strictRules()).check(parse(command));
 }
 

@@ -46,7 +46,7 @@ export class ScriptChecker {
       case 'AndOr': {
         const [first, ...rest] = node.commands;
         if (first) this.visit(first);
-        return this.functions.uncertain(() => rest.forEach(this.visit));
+        return rest.forEach((command) => this.functions.uncertain(() => this.visit(command)));
       }
       case 'Command':
         return this.visitCommand(node);
@@ -125,19 +125,20 @@ export class ScriptChecker {
 
   /** `words` are a command and its arguments; `command`, `exec` and `builtin` hand on to the word after their options. */
   private checkCall(words: readonly CommandArgument[]): void {
-    let handedOn = false;
-    for (let index: number | undefined = 0; index !== undefined; handedOn = true) {
+    let by = '';
+    for (let index: number | undefined = 0; index !== undefined;) {
       const word: CommandArgument | undefined = words[index];
       if (!word) return;
       const name = this.commandName(word);
       if (name === undefined) return;
-      this.checkName(name, word, handedOn);
+      this.checkName(name, word, by);
       const args = words.slice(index + 1);
       if (name === 'unset') this.unset(args);
       if (ANY_BUILTINS.has(name)) this.strict?.builtin(name, word, args);
       else this.strict?.program(name, word, args);
       const step = handsOnTo(name, args);
       index = step === undefined ? undefined : index + 1 + step;
+      by = name;
     }
   }
 
@@ -151,13 +152,13 @@ export class ScriptChecker {
     return undefined;
   }
 
-  private checkName(word: string, node: CommandArgument, handedOn: boolean): void {
+  private checkName(word: string, node: CommandArgument, by: string): void {
     const offset = this.offsetOf(node.pos);
     const name = this.programOf(word, node);
     if (name === undefined) return;
-    const onList = this.allowed.has(name) || this.allowed.has(word) || this.isBuiltin(name);
-    // `command` and `exec` look past functions.
-    if (!handedOn) this.functions.call(name, offset, onList);
+    // `command`, `exec` and `builtin` look past functions, `exec` past builtins too.
+    const onList = this.allowed.has(name) || this.allowed.has(word) || (by !== 'exec' && this.isBuiltin(name));
+    if (by === '') this.functions.call(name, offset, onList);
     else if (!onList) throw new Refusal(word, offset, 'it is not on the list of allowed programs');
   }
 

@@ -100,6 +100,9 @@ function staysOneOperand(arg: CommandArgument, numbers: NumericVariables): boole
   return true;
 }
 
+/** dash takes an option of exec for the program. */
+const replacesShell: Rule = ([first]) => (first && /^-(?!-$)/.test(literalValue(first) ?? '') ? OPTIONS : undefined);
+
 const bracket: Rule = (args, numbers) => {
   const last = args.at(-1);
   return last && literalValue(last) === ']' ? tests(args.slice(0, -1), numbers) : OPTIONS;
@@ -130,7 +133,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
     'fg',
     'bg',
   ].map((name): [string, Rule] => [name, anything]),
-  ...['command', 'exec', 'builtin'].map((name): [string, Rule] => [name, anything]),
+  ['exec', replacesShell],
+  ...['command', 'builtin'].map((name): [string, Rule] => [name, anything]),
   ...['export', 'readonly', 'local'].map((name): [string, Rule] => [name, declares]),
   ['read', reads],
   ['unset', unsets],

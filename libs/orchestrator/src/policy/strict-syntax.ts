@@ -74,7 +74,8 @@ const BASH_PARAMETER = new RegExp(
 );
 
 /** Control characters but tab and newline, and halves of surrogate pairs. */
-const UNSAFE_CHARACTER = /[\p{Cc}\p{Cs}]/gu;
+// oxlint-disable-next-line no-control-regex
+const UNSAFE_CHARACTER = /[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]/u;
 const FUNCTION_NAME = new RegExp(`^${NAME}$`);
 const PLAIN_DELIMITER = /^(?:\w+|'\w+'|"\w+"|\\\w+)$/;
 /** Inside backquotes: no quote, no backslash, no further substitution. */
@@ -90,9 +91,8 @@ const DIFFERENT = 'shells read this differently, so a strict list cannot allow i
 
 /** What stands in the text itself, whatever the parser makes of it. */
 export function textObjection(source: string): Objection | undefined {
-  for (const match of source.matchAll(UNSAFE_CHARACTER)) {
-    if (match[0] !== '\t' && match[0] !== '\n') return { offset: match.index, word: match[0], reason: 'a control character; ' + DIFFERENT };
-  }
+  const unsafe = UNSAFE_CHARACTER.exec(source);
+  if (unsafe) return { offset: unsafe.index, word: unsafe[0], reason: `a control character; ${DIFFERENT}` };
   const joined = /(?<![ \t])\\\n/.exec(source);
   if (joined) return { offset: joined.index, word: '\\', reason: `a line continued in the middle of a word; ${DIFFERENT}` };
   return undefined;

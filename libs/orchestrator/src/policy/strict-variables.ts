@@ -2,7 +2,7 @@ import { Refusal } from './refusal';
 
 /** Variables that decide what a shell or the loader runs. */
 const PROTECTED =
-  /^(?:PATH|ENV|LD_\w*|BASH\w*|SHELLOPTS|POSIXLY_CORRECT|PS\d|PROMPT_COMMAND|EXECIGNORE|GCONV_PATH|LOCPATH|GLIBC_TUNABLES)$/;
+  /^(?:PATH|ENV|LD_.*|BASH.*|SHELLOPTS|POSIXLY_CORRECT|PS\d|PROMPT_COMMAND|EXECIGNORE|GCONV_PATH|LOCPATH|GLIBC_TUNABLES)$/s;
 
 export const PROTECTED_VARIABLE = 'this variable decides what a shell runs, and may not be set under a strict list';
 
