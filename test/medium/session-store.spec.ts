@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadConfig, type Config } from '@sandbox/config';
+import { type Config, loadConfig } from '@sandbox/config';
 import { createSessionStore, MAX_LISTED, sessionRef, type CallHold, type SessionRef, type SessionStore } from '@sandbox/sessions';
-import { RedisServer } from './support/redis-server';
+import { Redis } from 'ioredis';
+import { TestRedis } from '../e2e/support/processes';
 
 /** Real: both stores, and a Redis server of this suite's own. Time is what the tests say it is. */
 
@@ -13,13 +14,13 @@ const TTL = 600_000;
 const NOW = Date.now();
 const SECOND = 1_000;
 
-let redis: RedisServer;
+let redis: TestRedis;
 let store: SessionStore;
 
 beforeAll(async () => {
-  redis = await RedisServer.start();
+  redis = await TestRedis.start();
 });
-afterAll(() => redis.kill());
+afterAll(() => redis.stop());
 
 function config(kind: 'memory' | 'redis'): Config {
   const env = {
@@ -396,58 +397,53 @@ describe('redis session store, when Redis is not well', () => {
   it('answers STORE_UNAVAILABLE while it is away, and works again by itself', async () => {
     const ref = someRef();
     await idle(ref);
-    await redis.kill();
+    await redis.down();
     await expect(store.begin(ref, call(), NOW)).rejects.toMatchObject(unavailable);
     await expect(store.get(ref.key, NOW)).rejects.toMatchObject(unavailable);
-    await redis.restart();
+    await redis.up();
     await untilItAnswers();
     // What it knew is lost; the session begins anew.
     expect((await enter(ref)).created).toBe(true);
   });
 
   it('rides out a restart', async () => {
-    await redis.kill();
+    await redis.down();
     // A command written before the client has heard of it is lost, and is not sent twice.
     await sleep(50);
     const calls = Array.from({ length: 50 }, () => enter(someRef()));
-    await redis.restart();
+    await redis.up();
     const results = await Promise.all(calls);
     expect(results.every(({ created }) => created)).toBe(true);
   });
 
   it('answers STORE_UNAVAILABLE where it is there but silent, and works again by itself', async () => {
-    redis.freeze();
+    redis.signal('SIGSTOP');
     try {
       const calls = Array.from({ length: 20 }, () => store.begin(someRef(), call(), NOW));
       for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
     } finally {
-      redis.thaw();
+      redis.signal('SIGCONT');
     }
     await untilItAnswers();
     expect((await enter(someRef())).created).toBe(true);
   });
 
   it('answers STORE_UNAVAILABLE where Redis takes no writes', async () => {
-    const limit = (bytes: string): Promise<unknown> =>
-      redis.admin(async (client) => {
-        await client.config('SET', 'maxmemory-policy', 'noeviction');
-        await client.config('SET', 'maxmemory', bytes);
-      });
-    await limit('1');
+    await redis.send('CONFIG SET maxmemory 1');
     try {
       await expect(enter(someRef())).rejects.toMatchObject(unavailable);
     } finally {
-      await limit('0');
+      await redis.send('CONFIG SET maxmemory 0');
     }
     await expect(enter(someRef())).resolves.toMatchObject({ created: true });
   });
 
   it('was never there: answers STORE_UNAVAILABLE, and connects once it is', async () => {
-    await redis.kill();
+    await redis.down();
     const late = createSessionStore(config('redis'));
     try {
       await expect(late.ping()).rejects.toMatchObject(unavailable);
-      await redis.restart();
+      await redis.up();
       await untilItAnswers(late);
     } finally {
       await late.disconnect();
@@ -457,7 +453,7 @@ describe('redis session store, when Redis is not well', () => {
   it('goes on after its scripts were flushed', async () => {
     const ref = someRef();
     await idle(ref);
-    await redis.admin((client) => client.script('FLUSH'));
+    await redis.send('SCRIPT FLUSH');
     expect((await enter(ref)).created).toBe(false);
     expect(await store.known([ref.key], NOW)).toEqual(new Set([ref.key]));
   });
@@ -466,7 +462,7 @@ describe('redis session store, when Redis is not well', () => {
     const ref = someRef();
     const hold = call(NOW + 100 * SECOND);
     const before = await enter(ref, hold);
-    await redis.admin((client) => client.flushall());
+    await redis.flush();
     await store.end(ref.key, before.record.generation, 'another', NOW);
     expect(await store.attach(ref.key, before.record.generation, { containerId: 'c', image: 'i' })).toEqual({ live: false });
     const after = await enter(ref, hold);
@@ -478,7 +474,7 @@ describe('redis session store, when Redis is not well', () => {
     for (const field of ['ref', 'generation', 'created']) {
       const ref = someRef();
       await idle(ref);
-      await redis.admin((client) => client.hset(`sandbox:{${DEPLOYMENT}}:session:${ref.key}`, field, field === 'generation' ? '' : '["a"'));
+      await admin((client) => client.hset(`sandbox:{${DEPLOYMENT}}:session:${ref.key}`, field, field === 'generation' ? '' : '["a"'));
       expect(await store.get(ref.key, NOW)).toBeNull();
       expect(await store.list(ref.userKey, NOW)).toEqual([]);
       await expect(enter(ref)).resolves.toMatchObject({ state: 'live' });
@@ -491,22 +487,22 @@ describe('redis session store, when Redis is not well', () => {
     await idle(mine);
     await idle(theirs);
     const name = (ref: SessionRef): string => `sandbox:{${DEPLOYMENT}}:session:${ref.key}`;
-    await redis.admin((client) => client.copy(name(theirs), name(mine), 'REPLACE'));
+    await admin((client) => client.copy(name(theirs), name(mine), 'REPLACE'));
     expect(await store.get(mine.key, NOW)).toBeNull();
   });
 
   it('leaves nothing in Redis for ever', async () => {
-    await redis.admin((client) => client.flushall());
+    await redis.flush();
     const ref = someRef();
     await enter(ref, call(NOW + SECOND));
     await store.close(someRef().key, 'always', NOW, NOW + SECOND);
-    const lifetimes = await redis.admin(async (client) => Promise.all((await client.keys('*')).map((key) => client.pttl(key))));
+    const lifetimes = await admin(async (client) => Promise.all((await client.keys('*')).map((key) => client.pttl(key))));
     expect(lifetimes).toHaveLength(5); // session, calls, expiry, user, closing
     for (const lifetime of lifetimes) expect(lifetime).toBeGreaterThan(TTL);
     await idle(ref);
     await store.close(ref.key, 'always', NOW, NOW + SECOND);
     await store.remove(ref.key);
-    expect(await redis.admin((client) => client.keys('*'))).toEqual([`sandbox:{${DEPLOYMENT}}:closing`]);
+    expect(await admin((client) => client.keys('*'))).toEqual([`sandbox:{${DEPLOYMENT}}:closing`]);
   });
 
   it('fails calls after disconnect', async () => {
@@ -514,6 +510,16 @@ describe('redis session store, when Redis is not well', () => {
     await expect(store.ping()).rejects.toMatchObject(unavailable);
   });
 });
+
+/** Works on the server past the store. */
+async function admin<T>(work: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis({ port: redis.port, host: '127.0.0.1' });
+  try {
+    return await work(client);
+  } finally {
+    client.disconnect();
+  }
+}
 
 async function untilItAnswers(which = store): Promise<void> {
   const end = Date.now() + 10_000;

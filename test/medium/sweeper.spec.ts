@@ -4,7 +4,7 @@ import { createDockerRuntime, type Sandbox, type SandboxRuntime, Sweeper } from 
 import { createSessionStore, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
 import { containerName, volumeName } from '../../libs/orchestrator/src/docker/container-spec';
 import { removeDeployment, sh, testConfig, testEngine } from './support/docker';
-import { RedisServer } from './support/redis-server';
+import { TestRedis } from '../e2e/support/processes';
 
 /** Real: the engine, the containers, Redis. Only the sweeper's clock is told the time. */
 
@@ -16,7 +16,7 @@ const SECOND = 1_000;
 const engine = testEngine();
 const quiet = { log: jest.fn(), warn: jest.fn() };
 
-let redis: RedisServer;
+let redis: TestRedis;
 let config: Config;
 let store: SessionStore;
 let runtime: SandboxRuntime;
@@ -24,9 +24,9 @@ let runtime: SandboxRuntime;
 let now: number;
 
 beforeAll(async () => {
-  redis = await RedisServer.start();
+  redis = await TestRedis.start();
 });
-afterAll(() => redis.kill());
+afterAll(() => redis.stop());
 
 beforeEach(async () => {
   config = testConfig({
@@ -156,7 +156,7 @@ describe('sessions in use', () => {
   it('survive the loss of all the store knew, once their calls have told it again', async () => {
     const session = await inUse(now + 10 * TTL);
     const sweeping = sweeper();
-    await redis.admin((client) => client.flushall());
+    await redis.flush();
     // Old, and unknown: not a reason yet, for the sweeper has just begun to wonder.
     now += 2 * MAX_AGE;
     expect(await sweeping.sweep()).toEqual(nothing);
@@ -164,7 +164,7 @@ describe('sessions in use', () => {
     now += MAX_AGE;
     expect(await sweeping.sweep()).toEqual(nothing);
     // Known in between, it is wondered about anew.
-    await redis.admin((client) => client.flushall());
+    await redis.flush();
     now += SECOND;
     expect(await sweeping.sweep()).toEqual(nothing);
     expect(await isThere(session)).toBe(true);
@@ -274,12 +274,12 @@ describe('what is away', () => {
   it('the store: the sweep ends with a report', async () => {
     const session = await idle();
     now += TTL;
-    await redis.kill();
+    await redis.down();
     try {
       expect(await sweeper().sweep()).toEqual({ ...nothing, complete: false });
       expect(await isThere(session)).toBe(true);
     } finally {
-      await redis.restart();
+      await redis.up();
     }
   });
 

@@ -90,7 +90,8 @@ export class RedisConnection {
   }
 
   disconnect(): void {
-    this.client.disconnect();
+    // The client's own disconnect, given twice, waits for the end of a socket that has ended.
+    if (this.client.status !== 'end') this.client.disconnect();
   }
 
   private async send<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
