@@ -21,7 +21,7 @@ export class ExecuteController {
     description:
       'Runs a shell command in the session’s container, made on first use, and answers when its shell has ended. A command that fails or runs out of time is a 200, too. Each command is a fresh shell: `cd` and `export` do not carry over to the next one, files do. Background processes go on for as long as the session lives. Closing the connection ends the command.',
   })
-  @ApiOkResponse({ type: ExecuteResultDto })
+  @ApiOkResponse({ type: ExecuteResultDto, description: 'How the command ended, whatever its exit code' })
   @ApiProblems(
     ...PROBLEMS.GUARDED,
     ...PROBLEMS.JSON_BODY,

@@ -14,7 +14,7 @@ export class HealthController {
 
   @Get('health')
   @ApiOperation({ summary: 'Is the process alive?', description: 'Touches nothing else.', security: [] })
-  @ApiOkResponse({ type: HealthDto })
+  @ApiOkResponse({ type: HealthDto, description: 'It is' })
   health(): HealthDto {
     return { status: 'ok' };
   }
@@ -25,7 +25,7 @@ export class HealthController {
     description: 'Asks Docker, the store and for the image; answers within 3 s.',
     security: [],
   })
-  @ApiOkResponse({ type: ReadyDto })
+  @ApiOkResponse({ type: ReadyDto, description: 'They can' })
   @ApiProblems('NOT_READY')
   async ready(): Promise<ReadyDto> {
     const checks = await this.readiness.check();

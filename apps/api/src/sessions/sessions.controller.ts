@@ -19,7 +19,7 @@ export class SessionsController {
     summary: 'Make a session',
     description: 'Idempotent, and optional: every call into a session makes it where it is not there.',
   })
-  @ApiOkResponse({ type: SessionCreatedDto })
+  @ApiOkResponse({ type: SessionCreatedDto, description: 'It is there' })
   @ApiProblems(...PROBLEMS.GUARDED, ...PROBLEMS.JSON_BODY, ...PROBLEMS.SANDBOX)
   create(@CurrentUser() user: User, @Body() { session_id }: CreateSessionDto): Promise<SessionCreatedDto> {
     return this.orchestrator.createSession(user, session_id);
@@ -27,7 +27,7 @@ export class SessionsController {
 
   @Get()
   @ApiOperation({ summary: 'List your live sessions', description: 'Does not prolong them.' })
-  @ApiOkResponse({ type: SessionListDto })
+  @ApiOkResponse({ type: SessionListDto, description: 'Your live sessions' })
   @ApiProblems(...PROBLEMS.GUARDED)
   async list(@CurrentUser() user: User): Promise<SessionListDto> {
     return { sessions: await this.orchestrator.listSessions(user) };
@@ -35,7 +35,7 @@ export class SessionsController {
 
   @Get(':session_id')
   @ApiOperation({ summary: 'Look at a live session', description: 'Does not prolong it.' })
-  @ApiOkResponse({ type: SessionDto })
+  @ApiOkResponse({ type: SessionDto, description: 'The session' })
   @ApiProblems(...PROBLEMS.GUARDED, 'BAD_REQUEST', 'SESSION_NOT_FOUND')
   get(@CurrentUser() user: User, @Param() { session_id }: SessionIdDto): Promise<SessionDto> {
     return this.orchestrator.getSession(user, session_id);
@@ -46,7 +46,7 @@ export class SessionsController {
     summary: 'Delete a session',
     description: 'Ends what runs in it and removes its container and files; they are gone when this answers. Idempotent.',
   })
-  @ApiOkResponse({ type: DeletedSessionDto })
+  @ApiOkResponse({ type: DeletedSessionDto, description: 'It is not there any more' })
   @ApiProblems(...PROBLEMS.GUARDED, 'BAD_REQUEST', 'SANDBOX_UNRESPONSIVE', 'RUNTIME_UNAVAILABLE')
   delete(@CurrentUser() user: User, @Param() { session_id }: SessionIdDto): Promise<DeletedSessionDto> {
     return this.orchestrator.deleteSession(user, session_id);

@@ -9,8 +9,10 @@ const logger = new Logger('Files');
  * Streams a file, or the part of it that was asked for, as bytes that no browser shows or runs. Where they stop short the connection is cut:
  * with the headers out there is no other way to say so.
  */
-export async function sendFile(response: Response, file: FileStream, partial: boolean): Promise<void> {
+export async function sendFile(response: Response, file: FileStream, ranged: boolean): Promise<void> {
   const { size, offset, length, content } = file;
+  // Content-Range cannot say which part of an empty file this is.
+  const partial = ranged && length > 0;
   response.status(partial ? 206 : 200).set({
     'Content-Type': 'application/octet-stream',
     'Content-Disposition': 'attachment',

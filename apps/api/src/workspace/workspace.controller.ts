@@ -38,7 +38,7 @@ export class WorkspaceController {
 
   @Get()
   @ApiOperation({ summary: 'List a directory' })
-  @ApiOkResponse({ type: WorkspaceListingDto })
+  @ApiOkResponse({ type: WorkspaceListingDto, description: 'Its entries' })
   @ApiProblems(...READ, 'FILE_TOO_LARGE')
   async list(
     @CurrentUser() user: User,
@@ -98,7 +98,7 @@ export class WorkspaceController {
   @ApiOperation({ summary: 'Upload a file as a form', description: 'The multipart form has one part, the file `file`.' })
   @ApiConsumes('multipart/form-data')
   @ApiUploadBody()
-  @ApiCreatedResponse({ type: UploadResultDto })
+  @ApiCreatedResponse({ type: UploadResultDto, description: 'Where it was stored' })
   @ApiProblems(...WRITE)
   upload(
     @CurrentUser() user: User,

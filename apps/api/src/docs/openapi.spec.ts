@@ -1,0 +1,124 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { TestApp } from '../../../../test/support/test-app';
+
+interface Operation {
+  summary?: string;
+  security?: unknown[];
+  requestBody?: { content: Record<string, unknown> };
+  parameters?: { name: string; in: string; required?: boolean }[];
+  responses: Record<string, { description: string; content?: Record<string, { schema?: unknown; examples?: object }> }>;
+}
+
+const ROUTES = [
+  'post /execute',
+  'post /sessions',
+  'get /sessions',
+  'get /sessions/{session_id}',
+  'delete /sessions/{session_id}',
+  'get /sessions/{session_id}/workspace',
+  'delete /sessions/{session_id}/workspace',
+  'get /sessions/{session_id}/workspace/content',
+  'put /sessions/{session_id}/workspace/content',
+  'post /sessions/{session_id}/workspace/upload',
+  'get /health',
+  'get /ready',
+];
+const PUBLIC = ['get /health', 'get /ready'];
+
+describe('API documentation', () => {
+  let app: TestApp;
+  let document: OpenAPIObject;
+  let operations: Map<string, Operation>;
+
+  beforeAll(async () => {
+    app = await TestApp.start({}, { MAX_EXEC_TIMEOUT_SECONDS: '77', DEFAULT_EXEC_TIMEOUT_SECONDS: '7', API_KEY_HEADER: 'X-My-Key' });
+    document = (await (await fetch(`${app.url}/openapi.json`)).json()) as OpenAPIObject;
+    operations = new Map(
+      Object.entries(document.paths).flatMap(([path, item]) =>
+        Object.entries(item).map(([method, operation]) => [`${method} ${path}`, operation as Operation] as const),
+      ),
+    );
+  });
+  afterAll(() => app.stop());
+
+  it('has every route and no other', () => {
+    expect([...operations.keys()].sort()).toEqual([...ROUTES].sort());
+  });
+
+  it('has summary, schemas and examples for all of them', () => {
+    for (const [route, { summary, responses }] of operations) {
+      expect([route, summary]).toEqual([route, expect.any(String)]);
+      for (const [status, { description, content }] of Object.entries(responses)) {
+        expect([route, status, description]).toEqual([route, status, expect.stringMatching(/./)]);
+        if (Number(status) < 400) continue;
+        const problem = content!['application/problem+json']!;
+        expect(problem.schema).toEqual({ $ref: '#/components/schemas/ProblemDto' });
+        expect(Object.keys(problem.examples!).length).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  it('has one success, with a body where there is one', () => {
+    const successes = [...operations].map(([route, { responses }]) => [route, Object.keys(responses).filter((status) => status < '300')]);
+    expect(Object.fromEntries(successes)).toEqual({
+      ...Object.fromEntries(ROUTES.map((route) => [route, ['200']])),
+      'delete /sessions/{session_id}/workspace': ['204'],
+      'get /sessions/{session_id}/workspace/content': ['200', '206'],
+      'put /sessions/{session_id}/workspace/content': ['204'],
+      'post /sessions/{session_id}/workspace/upload': ['201'],
+    });
+  });
+
+  it('asks for a credential, everywhere but where none is needed', () => {
+    expect(document.security).toEqual([{ apiKey: [] }, { bearer: [] }]);
+    expect(document.components?.securitySchemes).toMatchObject({
+      apiKey: { type: 'apiKey', in: 'header', name: 'X-My-Key' },
+      bearer: { type: 'http', scheme: 'bearer' },
+    });
+    for (const [route, { security, responses }] of operations) {
+      expect([route, security]).toEqual([route, PUBLIC.includes(route) ? [] : undefined]);
+      expect([route, '401' in responses, '429' in responses]).toEqual([route, !PUBLIC.includes(route), !PUBLIC.includes(route)]);
+    }
+  });
+
+  it('has every parameter and body', () => {
+    const parameters = (route: string): string[] => operations.get(route)!.parameters!.map(({ name, in: place }) => `${place} ${name}`);
+    expect(parameters('get /sessions/{session_id}')).toEqual(['path session_id']);
+    expect(parameters('get /sessions/{session_id}/workspace/content').sort()).toEqual(['header Range', 'path session_id', 'query path']);
+    const bodies = (route: string): string[] => Object.keys(operations.get(route)!.requestBody!.content);
+    expect(bodies('post /execute')).toEqual(['application/json']);
+    expect(bodies('put /sessions/{session_id}/workspace/content').sort()).toEqual(['application/json', 'application/octet-stream']);
+    expect(bodies('post /sessions/{session_id}/workspace/upload')).toEqual(['multipart/form-data']);
+  });
+
+  it('tells the limits of this deployment', () => {
+    expect(document.components!.schemas!.ExecuteDto).toMatchObject({
+      required: ['session_id', 'command'],
+      additionalProperties: false,
+      properties: {
+        timeout: { minimum: 1, maximum: 77, default: 7 },
+        command: { minLength: 1, maxLength: 32_000 },
+        session_id: { minLength: 1, maxLength: 256 },
+        env: { additionalProperties: { type: 'string' } },
+      },
+    });
+  });
+
+  it('shows a page that loads its own files alone, and runs under its own policy', async () => {
+    for (const page of ['/docs', '/docs/']) {
+      const response = await fetch(app.url + page);
+      const html = await response.text();
+      const policy = response.headers.get('content-security-policy')!;
+      expect(policy).toContain("script-src 'self'");
+      expect(policy).not.toContain('upgrade-insecure-requests');
+      expect(html).not.toMatch(/<script(?![^>]*\ssrc=)/);
+      const links = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]!);
+      expect(links).toEqual(expect.arrayContaining([expect.stringContaining('swagger-ui-bundle.js'), expect.stringContaining('swagger-ui.css')]));
+      for (const link of links) {
+        const asset = await fetch(new URL(link, app.url + page));
+        expect([link, asset.status, new URL(asset.url).origin]).toEqual([link, 200, app.url]);
+        await asset.arrayBuffer();
+      }
+    }
+  });
+});

@@ -1,0 +1,35 @@
+import { TestApp } from '../../../../test/support/test-app';
+
+describe('Health routes', () => {
+  let app: TestApp;
+  const check = jest.fn();
+
+  beforeAll(async () => {
+    app = await TestApp.start({ readiness: { check } });
+  });
+  beforeEach(() => check.mockReset());
+  afterAll(() => app.stop());
+
+  // Without a credential.
+  const get = async (path: string): Promise<[number, unknown]> => {
+    const response = await fetch(app.url + path);
+    return [response.status, await response.json()];
+  };
+
+  it('is healthy, touching nothing', async () => {
+    expect(await get('/health')).toEqual([200, { status: 'ok' }]);
+    expect(check).not.toHaveBeenCalled();
+  });
+
+  it('is ready when everything is there', async () => {
+    const checks = { docker: 'ok', store: 'ok', image: 'ok' };
+    check.mockResolvedValue(checks);
+    expect(await get('/ready')).toEqual([200, { status: 'ready', checks }]);
+  });
+
+  it('names what is not there', async () => {
+    const checks = { docker: 'not available', store: 'ok', image: 'not available' };
+    check.mockResolvedValue(checks);
+    expect(await get('/ready')).toEqual([503, expect.objectContaining({ code: 'NOT_READY', detail: 'Not ready: docker, image.', checks })]);
+  });
+});

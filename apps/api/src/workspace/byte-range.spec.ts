@@ -1,0 +1,33 @@
+import type { IncomingMessage } from 'node:http';
+import { byteRange } from './byte-range';
+
+describe('byteRange', () => {
+  it.each<[string, unknown]>([
+    ['bytes=0-', { start: 0 }],
+    ['bytes=5-9', { start: 5, end: 9 }],
+    ['bytes=5-5', { start: 5, end: 5 }],
+    ['bytes=-3', { suffix: 3 }],
+    ['Bytes= 1-2', { start: 1, end: 2 }],
+    ['bytes=9-5', undefined],
+    ['bytes=-', undefined],
+    ['bytes=', undefined],
+    ['bytes=1-2,4-5', undefined],
+    ['bytes=a-b', undefined],
+    ['bytes=1-2x', undefined],
+    ['bytes=9999999999999999-', undefined],
+    ['lines=1-2', undefined],
+    ['', undefined],
+  ])('%s', (range, expected) => {
+    expect(byteRange({ headers: { range } } as IncomingMessage)).toEqual(expected);
+  });
+
+  it('refuses the last 0 bytes', () => {
+    expect(() => byteRange({ headers: { range: 'bytes=-0' } } as IncomingMessage)).toThrow(
+      expect.objectContaining({ code: 'RANGE_NOT_SATISFIABLE' }),
+    );
+  });
+
+  it('leaves a conditional range aside', () => {
+    expect(byteRange({ headers: { range: 'bytes=0-1', 'if-range': '"x"' } } as IncomingMessage)).toBeUndefined();
+  });
+});

@@ -1,0 +1,107 @@
+import type { WorkspaceService } from '@sandbox/orchestrator';
+import { buffer } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
+import { TestApp } from '../../../../test/support/test-app';
+
+const LIMIT = 1024 * 1024;
+const BOUNDARY = 'boundary-of-the-test';
+
+describe('POST …/upload', () => {
+  let app: TestApp;
+  const stored: { path: string; content: Buffer }[] = [];
+
+  const write: WorkspaceService['write'] = async (_user, _session, path, content) => {
+    const bytes = await buffer(content as Readable);
+    stored.push({ path, content: bytes });
+    return { size: bytes.length, created: true };
+  };
+
+  beforeAll(async () => {
+    app = await TestApp.start({ workspace: { write } });
+  });
+  beforeEach(() => {
+    stored.length = 0;
+  });
+  afterAll(() => app.stop());
+
+  const upload = async (
+    body: RequestInit['body'],
+    { query = '', type }: { query?: string; type?: string } = {},
+  ): Promise<{ status: number; body: Record<string, unknown> }> => {
+    const headers: Record<string, string> = type === undefined ? {} : { 'Content-Type': type };
+    const response = await app.fetch(`/sessions/s/workspace/upload${query}`, { method: 'POST', body, headers });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+
+  const form = (...parts: [name: string, content: string, fileName?: string][]): FormData => {
+    const data = new FormData();
+    for (const [name, content, fileName] of parts) {
+      if (fileName === undefined) data.append(name, content);
+      else data.append(name, new Blob([content]), fileName);
+    }
+    return data;
+  };
+
+  /** A part with a header of any kind, closed as it should be or not. */
+  const part = (disposition: string, end = `\r\n--${BOUNDARY}--\r\n`): Buffer =>
+    Buffer.from(`--${BOUNDARY}\r\nContent-Disposition: ${disposition}\r\n\r\ncontent${end}`);
+  const multipart = { type: `multipart/form-data; boundary=${BOUNDARY}` };
+
+  it('stores the file under its own name', async () => {
+    expect(await upload(form(['file', 'content', 'a é😀.txt']))).toEqual({
+      status: 201,
+      body: { path: 'a é😀.txt', session_id: 's', size: 7 },
+    });
+    expect(stored).toEqual([{ path: 'a é😀.txt', content: Buffer.from('content') }]);
+  });
+
+  it('stores it under the path given', async () => {
+    expect((await upload(form(['file', '', 'x']), { query: '?path=d%2Fe' })).body).toEqual({ path: 'd/e', session_id: 's', size: 0 });
+  });
+
+  it('takes no directories from the name', async () => {
+    for (const name of ['../../etc/passwd', '/etc/passwd', 'C:\\\\temp\\\\passwd', './passwd']) {
+      expect((await upload(part(`form-data; name="file"; filename="${name}"`), multipart)).body.path).toBe('passwd');
+    }
+  });
+
+  it.each(['=".."', '="."', '=""', '="a/"', '="a/.."', "*=utf-8''a%00b"])('refuses the name %s where there is no path', async (name) => {
+    const answer = await upload(part(`form-data; name="file"; filename${name}`), multipart);
+    expect([answer.status, stored]).toEqual([422, []]);
+  });
+
+  it.each<[string, FormData]>([
+    ['no part', form()],
+    ['another field', form(['data', 'x', 'f'])],
+    ['text instead of a file', form(['file', 'x'])],
+    ['text beside the file', form(['file', 'x', 'f'], ['path', 'y'])],
+    ['text before the file', form(['path', 'y'], ['file', 'x', 'f'])],
+    ['two files', form(['file', 'x', 'f'], ['file', 'y', 'g'])],
+  ])('refuses %s and stores nothing', async (_name, body) => {
+    expect([(await upload(body, { query: '?path=p' })).status, stored]).toEqual([422, []]);
+  });
+
+  it('stores nothing of a form that is cut off', async () => {
+    const answer = await upload(part('form-data; name="file"; filename="f"', ''), multipart);
+    expect([answer.status, stored]).toEqual([400, []]);
+  });
+
+  it.each(['application/json', 'multipart/form-data', 'multipart/mixed; boundary=x', 'text/plain'])(
+    'refuses the content type %s',
+    async (type) => {
+      expect((await upload('{}', { type })).status).toBe(415);
+    },
+  );
+
+  it('refuses a form that declares clearly more than a file may have', async () => {
+    expect((await upload(form(['file', 'x'.repeat(LIMIT), 'f']))).status).toBe(201);
+    expect(await upload(form(['file', 'x'.repeat(LIMIT + 20_000), 'f']))).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
+  });
+
+  it('answers where storing fails', async () => {
+    const failing = await TestApp.start({ workspace: { write: () => Promise.reject(new Error('disk')) } });
+    const body = form(['file', 'x'.repeat(LIMIT), 'f']);
+    expect((await failing.fetch('/sessions/s/workspace/upload', { method: 'POST', body })).status).toBe(500);
+    await failing.stop();
+  });
+});

@@ -1,0 +1,241 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { WorkspaceService } from '@sandbox/orchestrator';
+import { API_KEY, TestApp } from '../../../../test/support/test-app';
+
+const FILE = Buffer.from('0123456789');
+const LIMIT = 1024 * 1024;
+
+describe('Workspace routes', () => {
+  let app: TestApp;
+  const stored: { session: string; path: string; content: Buffer }[] = [];
+  const failures: unknown[] = [];
+  const seen: unknown[][] = [];
+
+  /** Keeps what is written as the real one would: nothing of a stream that fails. */
+  const write: WorkspaceService['write'] = async (_user, session, path, content) => {
+    try {
+      const bytes = Buffer.isBuffer(content) ? content : await buffer(content);
+      stored.push({ session, path, content: bytes });
+      return { size: bytes.length, created: true };
+    } catch (error) {
+      failures.push(error);
+      throw error;
+    }
+  };
+
+  const workspace: Partial<WorkspaceService> = {
+    list: async (_user, session, path) => {
+      seen.push([session, path]);
+      return [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }];
+    },
+    readText: async (_user, session, path) => {
+      seen.push([session, path]);
+      return { content: 'text', encoding: 'utf8' };
+    },
+    openRead: async (_user, _session, path, range) => {
+      seen.push([path, range]);
+      if (path === 'absent') throw new SandboxError(ErrorCode.NOT_FOUND, 'There is no such file.');
+      const content =
+        path === 'broken'
+          ? Readable.from(
+              (async function* () {
+                yield FILE.subarray(0, 4);
+                throw new SandboxError(ErrorCode.SANDBOX_LOST, 'Gone.');
+              })(),
+            )
+          : Readable.from([range ? FILE.subarray(2, 5) : FILE]);
+      return { size: 10, modified: '2025-01-01T00:00:00.000Z', offset: range ? 2 : 0, length: range ? 3 : 10, content };
+    },
+    write,
+    delete: async (_user, session, path) => void seen.push([session, path]),
+  };
+
+  beforeAll(async () => {
+    app = await TestApp.start({ workspace });
+  });
+  beforeEach(() => {
+    stored.length = failures.length = seen.length = 0;
+  });
+  afterAll(() => app.stop());
+
+  const openSocket = (text: string): Socket => {
+    const socket = connect(app.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(text);
+    return socket;
+  };
+
+  it.each(['a/b 😀', '..', '.', '%2e', 'a?b#c', '\n\0', 'x'.repeat(256)])('takes the session id %j from the URL as it is', async (id) => {
+    const encoded = [...Buffer.from(id)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
+    // By hand: URL classes would take %2e%2e for a step upwards.
+    const socket = openSocket(
+      `GET /sessions/${encoded}/workspace?path=p HTTP/1.1\r\nHost: x\r\nX-API-Key: ${API_KEY}\r\nConnection: close\r\n\r\n`,
+    );
+    expect((await buffer(socket)).toString()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(seen).toEqual([[id, 'p']]);
+  });
+
+  it('refuses a session id over its limit', async () => {
+    expect((await app.fetch(`/sessions/${'x'.repeat(257)}/workspace`)).status).toBe(422);
+  });
+
+  it('lists, the root where no path is given', async () => {
+    const response = await app.fetch('/sessions/s/workspace');
+    expect(await response.json()).toEqual({ entries: [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }] });
+    expect(seen).toEqual([['s', '']]);
+  });
+
+  it.each([
+    ['GET', '/sessions/s/workspace?path=a&path=b', 'path'],
+    ['GET', '/sessions/s/workspace?pth=a', 'pth'],
+    ['GET', '/sessions/s/workspace/content', 'path'],
+    ['PUT', '/sessions/s/workspace/content', 'path'],
+    ['DELETE', '/sessions/s/workspace', 'path'],
+    ['DELETE', '/sessions/s/workspace?path[a]=1', 'path[a]'],
+    ['POST', '/sessions/s/workspace/upload?path=a&path=b', 'path'],
+    ['GET', '/sessions/s/workspace?__proto__=1', '__proto__'],
+  ])('%s %s is 422', async (method, path, field) => {
+    const response = await app.fetch(path, { method });
+    expect(response.status).toBe(422);
+    expect(((await response.json()) as { errors: unknown[] }).errors).toContainEqual({ field, message: expect.any(String) });
+  });
+
+  it('reads as JSON', async () => {
+    for (const accept of ['*/*', 'application/json', 'text/html, */*;q=0.8']) {
+      const response = await app.fetch('/sessions/s/workspace/content?path=f', { headers: { Accept: accept } });
+      expect(await response.json()).toEqual({ content: 'text', encoding: 'utf8' });
+      expect(response.headers.get('etag')).toBeNull();
+    }
+  });
+
+  const bytes = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> =>
+    app.fetch(`/sessions/s/workspace/content?path=${path}`, { method, headers: { Accept: 'application/octet-stream', ...headers } });
+
+  it('reads as bytes, which no browser runs', async () => {
+    const response = await bytes('f');
+    expect(response.status).toBe(200);
+    expect(Buffer.from(await response.arrayBuffer())).toEqual(FILE);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'content-disposition': 'attachment',
+      'content-length': '10',
+      'accept-ranges': 'bytes',
+      'x-content-type-options': 'nosniff',
+    });
+  });
+
+  it('reads a range', async () => {
+    const response = await bytes('f', { Range: 'bytes=2-4' });
+    expect([response.status, await response.text()]).toEqual([206, '234']);
+    expect(response.headers.get('content-range')).toBe('bytes 2-4/10');
+    expect(seen).toEqual([['f', { start: 2, end: 4 }]]);
+  });
+
+  it('answers HEAD with the headers alone', async () => {
+    const response = await bytes('f', {}, 'HEAD');
+    expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([200, '10', '']);
+  });
+
+  it('answers 406 where neither form is acceptable', async () => {
+    expect((await bytes('f', { Accept: 'image/png' })).status).toBe(406);
+  });
+
+  it('answers what fails before the first byte as a problem, and cuts the connection where it fails later', async () => {
+    const absent = await bytes('absent');
+    expect([absent.status, absent.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+    const broken = await bytes('broken');
+    expect(broken.status).toBe(200);
+    await expect(broken.text()).rejects.toThrow();
+  });
+
+  const put = (body: RequestInit['body'], headers: Record<string, string> = {}): Promise<Response> =>
+    app.fetch('/sessions/s/workspace/content?path=f', { method: 'PUT', body, headers, duplex: 'half' });
+
+  it('writes the bytes of the body, of any type but JSON', async () => {
+    const content = Buffer.from([0, 255, 10, 13]);
+    for (const type of ['application/octet-stream', 'text/plain', 'application/x-www-form-urlencoded']) {
+      expect((await put(content, { 'Content-Type': type })).status).toBe(204);
+    }
+    expect((await put(new Blob([content]).stream())).status).toBe(204);
+    expect(stored.map((file) => file.content)).toEqual([content, content, content, content]);
+  });
+
+  it('writes an empty file from an empty body', async () => {
+    expect((await put(undefined)).status).toBe(204);
+    expect(stored).toEqual([{ session: 's', path: 'f', content: Buffer.alloc(0) }]);
+  });
+
+  it('writes what JSON holds', async () => {
+    const json = (body: unknown, type = 'application/json'): Promise<Response> => put(JSON.stringify(body), { 'Content-Type': type });
+    expect((await json({ content: 'é' })).status).toBe(204);
+    expect((await json({ content: '', encoding: 'utf8' }, 'application/json; charset=utf-8')).status).toBe(204);
+    expect((await json({ content: 'AP8=', encoding: 'base64' })).status).toBe(204);
+    expect(stored.map((file) => file.content)).toEqual([Buffer.from('é'), Buffer.alloc(0), Buffer.from([0, 255])]);
+    for (const body of [
+      {},
+      { content: 5 },
+      { content: 'x', encoding: 'hex' },
+      { content: 'AP8', encoding: 'base64' },
+      { content: '', mode: 1 },
+    ]) {
+      expect([body, (await json(body)).status]).toEqual([body, 422]);
+    }
+    expect((await put('{', { 'Content-Type': 'application/json' })).status).toBe(400);
+    expect((await json({ content: 'x' }, 'application/json; charset=latin1')).status).toBe(415);
+    expect(stored).toHaveLength(3);
+  });
+
+  it('takes a body of the limit, and refuses a larger one before it is sent', async () => {
+    expect((await put(Buffer.alloc(LIMIT))).status).toBe(204);
+    const socket = openSocket(
+      `PUT /sessions/s/workspace/content?path=f HTTP/1.1\r\nHost: x\r\nX-API-Key: ${API_KEY}\r\nContent-Length: ${LIMIT + 1}\r\n\r\n`,
+    );
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 413 [^]*FILE_TOO_LARGE/);
+    expect(stored).toHaveLength(1);
+  });
+
+  it('refuses a compressed body, which would be stored compressed', async () => {
+    expect((await put('x', { 'Content-Encoding': 'gzip' })).status).toBe(415);
+  });
+
+  it('stores nothing of a body whose sender goes away', async () => {
+    const socket = openSocket(
+      `PUT /sessions/s/workspace/content?path=f HTTP/1.1\r\nHost: x\r\nX-API-Key: ${API_KEY}\r\nContent-Length: 100\r\n\r\nhalf`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.destroy();
+    while (failures.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(failures).toEqual([expect.objectContaining({ code: 'CLIENT_CLOSED_REQUEST' })]);
+    expect(stored).toEqual([]);
+  });
+
+  it('answers a write that is refused halfway, and goes on to read the rest', async () => {
+    const refusing = await TestApp.start({
+      workspace: {
+        write: async (_user, _session, _path, content) => {
+          await once(content as Readable, 'data');
+          (content as Readable).destroy();
+          throw new SandboxError(ErrorCode.FILE_TOO_LARGE, 'Too large.');
+        },
+      },
+    });
+    const response = await refusing.fetch('/sessions/s/workspace/content?path=f', {
+      method: 'PUT',
+      body: new Blob([Buffer.alloc(8 * LIMIT)]).stream(),
+      duplex: 'half',
+    });
+    expect(response.status).toBe(413);
+    await refusing.stop();
+  });
+
+  it('deletes', async () => {
+    expect((await app.fetch('/sessions/s/workspace?path=a%2Fb', { method: 'DELETE' })).status).toBe(204);
+    expect(seen).toEqual([['s', 'a/b']]);
+  });
+});
