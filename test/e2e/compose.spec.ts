@@ -1,0 +1,166 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Child, eventually, freePort } from './support/processes';
+import { ALICE, Client, docker, TestDeployment } from './support/service';
+
+const ROOT = resolve(__dirname, '../..');
+/** Of images built without any cache, on a slow machine. */
+const BUILD_DEADLINE_MS = 14 * 60_000;
+const COMPOSE_DEADLINE_MS = 3 * 60_000;
+
+/** `docker compose` where the CLI has it, else `docker-compose`. */
+const COMPOSE = spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose'];
+
+jest.setTimeout(COMPOSE_DEADLINE_MS);
+
+/** The composition as it is in the repository, under a project name, a port and image tags of the test's own. */
+class Composition {
+  readonly deployment = new TestDeployment();
+  private readonly directory = mkdtempSync(join(tmpdir(), 'sandbox-compose-'));
+  private readonly arguments: string[];
+
+  constructor(readonly port: number) {
+    const env = join(this.directory, 'env');
+    const override = join(this.directory, 'override.yml');
+    const settings = {
+      API_KEYS: ALICE,
+      PORT: port,
+      DEPLOYMENT: this.name,
+      CONTAINER_IMAGE: this.agentImage,
+      REDIS_PASSWORD: 'pa ss$word',
+      SESSION_TTL_SECONDS: 5,
+      CLEANUP_INTERVAL_SECONDS: 1,
+    };
+    writeFileSync(
+      env,
+      Object.entries(settings)
+        .map(([name, value]) => `${name}='${value}'\n`)
+        .join(''),
+    );
+    const images = { api: this.name, cleanup: this.name, 'agent-image': this.agentImage };
+    writeFileSync(
+      override,
+      JSON.stringify({ services: Object.fromEntries(Object.entries(images).map(([service, image]) => [service, { image }])) }),
+    );
+    this.arguments = [
+      '-p',
+      this.name,
+      '--project-directory',
+      ROOT,
+      '--env-file',
+      env,
+      '-f',
+      join(ROOT, 'docker-compose.yml'),
+      '-f',
+      override,
+    ];
+  }
+
+  get name(): string {
+    return this.deployment.name;
+  }
+
+  get agentImage(): string {
+    return `${this.name}-agent`;
+  }
+
+  get client(): Client {
+    return new Client(`http://127.0.0.1:${this.port}`, { 'X-API-Key': ALICE });
+  }
+
+  /** Its output; throws with it where the command fails. */
+  async compose(...args: string[]): Promise<string> {
+    return run([...COMPOSE, ...this.arguments, ...args]);
+  }
+
+  /** What `docker inspect` says of a service's container. */
+  async inspect(service: string) {
+    const label = [`com.docker.compose.project=${this.name}`, `com.docker.compose.service=${service}`];
+    const [container] = await docker.listContainers({ all: true, filters: { label } });
+    return docker.getContainer(container!.Id).inspect();
+  }
+
+  async removeAll(): Promise<void> {
+    await this.compose('down', '--volumes');
+    for (const image of [this.name, this.agentImage]) await docker.getImage(image).remove();
+    await this.deployment.removeAll();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** The tests' own variables, API_KEYS and the like, must not reach compose: only what it needs to find Docker. */
+async function run([command, ...args]: string[]): Promise<string> {
+  const names = ['PATH', 'HOME', 'DOCKER_HOST', 'NODE_EXTRA_CA_CERTS'];
+  const env = Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+  const child = new Child(spawn(command!, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  const code = await child.exited;
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} exited with ${code}:\n${child.output.slice(-4000)}`);
+  return child.output;
+}
+
+describe('docker-compose up --build', () => {
+  let composition: Composition;
+
+  beforeAll(async () => {
+    await run([process.execPath, join(ROOT, 'scripts/standin-images.mjs')]);
+    composition = new Composition(await freePort());
+    await composition.compose('up', '--build', '--detach');
+    const healthy = async (service: string) => (await composition.inspect(service)).State.Health?.Status === 'healthy';
+    for (const service of ['redis', 'api', 'cleanup']) await eventually(`${service} is healthy`, () => healthy(service), 90);
+  }, BUILD_DEADLINE_MS);
+
+  afterAll(() => composition.removeAll(), COMPOSE_DEADLINE_MS);
+
+  test('the main job, through the published port', async () => {
+    const { client } = composition;
+    expect((await client.request('PUT', client.workspace('s', 'hello.txt', true), { content: 'from outside' })).status).toBe(204);
+    expect(await client.run('s', 'cat hello.txt; python3 -c "print(6 * 7)"')).toMatchObject({ stdout: 'from outside42\n', exit_code: 0 });
+    expect((await client.request('GET', client.workspace('s', 'hello.txt', true))).body).toEqual({
+      content: 'from outside',
+      encoding: 'utf8',
+    });
+    expect((await new Client(client.url, {}).execute('s', 'id')).status).toBe(401);
+    expect((await client.request('GET', '/ready')).body).toMatchObject({ status: 'ready' });
+  });
+
+  test.each(['api', 'cleanup'])(
+    '%s: read-only root, no capabilities, no new privileges, nothing of the host but the socket',
+    async (service) => {
+      const { HostConfig, Mounts } = await composition.inspect(service);
+      expect(HostConfig).toMatchObject({ ReadonlyRootfs: true, CapDrop: ['ALL'], Privileged: false });
+      expect(HostConfig.SecurityOpt).toContainEqual(expect.stringMatching(/^no-new-privileges/));
+      expect(Mounts.map(({ Destination }) => Destination)).toEqual(['/var/run/docker.sock']);
+    },
+  );
+
+  test('Redis keeps all it is given, asks for its password, and is not published', async () => {
+    const { HostConfig, Mounts } = await composition.inspect('redis');
+    expect(HostConfig.PortBindings ?? {}).toEqual({});
+    expect(Mounts.map(({ Type, Destination }) => `${Type} ${Destination}`)).toEqual(['volume /data']);
+    const ask = (command: string) => composition.compose('exec', '-T', 'redis', 'sh', '-c', command);
+    expect(await ask('REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli config get maxmemory-policy')).toContain('noeviction');
+    expect(await ask('redis-cli ping || true')).toContain('NOAUTH');
+  });
+
+  test('an expired session is removed by the cleanup container, and by none else', async () => {
+    const { container_id } = await composition.client.run('to-expire', 'true');
+    const left = async () => (await composition.deployment.containers()).map(({ Id }) => Id.slice(0, 12));
+    expect(await left()).toContain(container_id);
+    await composition.compose('stop', 'cleanup');
+    await new Promise((expired) => setTimeout(expired, 8_000));
+    expect(await left()).toContain(container_id);
+    await composition.compose('start', 'cleanup');
+    await eventually('the expired container is gone', async () => !(await left()).includes(container_id));
+    expect(await composition.compose('logs', 'cleanup')).toContain(container_id);
+  });
+
+  test('down leaves nothing but the volume', async () => {
+    await composition.compose('down');
+    const filters = { label: [`com.docker.compose.project=${composition.name}`] };
+    expect(await docker.listContainers({ all: true, filters })).toEqual([]);
+    expect(await docker.listNetworks({ filters })).toEqual([]);
+    expect((await docker.listVolumes({ filters })).Volumes.map(({ Name }) => Name)).toEqual([`${composition.name}_redis-data`]);
+  });
+});
