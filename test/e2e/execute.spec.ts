@@ -10,7 +10,7 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
   beforeAll(async () => {
     cluster = await Cluster.start(setup, { EXEC_MAX_OUTPUT_BYTES: '4096', MAX_EXEC_TIMEOUT_SECONDS: '20' });
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster?.stop());
 
   it('answers with both streams, the exit code and where it ran', async () => {
     const { status, body } = await cluster.alice.execute('basic', 'echo out; echo err >&2; exit 3');

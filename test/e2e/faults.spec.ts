@@ -19,7 +19,7 @@ describe('Faults of a sandbox', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(SETUPS[0]);
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster?.stop());
 
   const execute = (session: string, command: string, more: object = {}): Promise<ExecuteAnswer> =>
     cluster.alice.execute(session, command, more);
@@ -183,7 +183,7 @@ describe('Faults of Redis', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(SETUPS[1]);
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster?.stop());
 
   it('a flush loses no sandbox and no file, also in the middle of a command', async () => {
     const { container_id } = await cluster.alice.run('flushed', 'echo kept > file');

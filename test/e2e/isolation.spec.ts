@@ -10,7 +10,7 @@ describe('Isolation by behaviour', () => {
   beforeAll(async () => {
     cluster = await Cluster.start(SETUPS[0]);
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster?.stop());
 
   const run = (command: string, more: object = {}) => cluster.alice.run('isolation', command, more);
 

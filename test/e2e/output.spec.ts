@@ -11,7 +11,7 @@ describe('Endless output', () => {
     cluster = await Cluster.start(SETUPS[0]);
     await cluster.alice.run('output', 'true');
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster?.stop());
 
   const residentMiB = (): number => {
     const status = readFileSync(`/proc/${cluster.services[0]!.child.pid}/status`, 'utf8');

@@ -48,7 +48,7 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
     cluster = await Cluster.start(setup);
     ({ container_id: aliceContainer } = await cluster.alice.run(SESSION, `printf ${SECRET} > secret`));
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster?.stop());
 
   /** Alice's session is as it was, and nothing of it is in an answer to bob. */
   async function untouched(answer: string): Promise<void> {

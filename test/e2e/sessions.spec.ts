@@ -20,7 +20,7 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
   beforeAll(async () => {
     cluster = await Cluster.start(setup, { MAX_EXEC_TIMEOUT_SECONDS: '20' });
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster?.stop());
 
   const create = (session_id: string) => cluster.alice.request<SessionBody>('POST', '/sessions', { session_id });
   const get = (id: string) => cluster.alice.request<SessionBody>('GET', `/sessions/${encodeURIComponent(id)}`);

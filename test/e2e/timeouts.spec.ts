@@ -31,7 +31,7 @@ describe.each(SETUPS)('A timeout (%s)', (setup) => {
   beforeAll(async () => {
     cluster = await Cluster.start(setup);
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster?.stop());
 
   /** What runs in the container, seen from outside, less the sandbox's own processes. */
   async function processes(containerId: string): Promise<string[]> {

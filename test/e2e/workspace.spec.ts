@@ -71,7 +71,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
   beforeAll(async () => {
     cluster = await Cluster.start(setup);
   });
-  afterAll(() => cluster.stop());
+  afterAll(() => cluster?.stop());
 
   const list = async (session: string, path?: string): Promise<Entry[]> => {
     const { status, body } = await cluster.alice.request<{ entries: Entry[] }>('GET', cluster.alice.workspace(session, path));

@@ -43,6 +43,13 @@ export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): C
       values[name] = variable.parse(variable.default);
     }
   }
+  // Who sets the maximum alone means it for commands that name no timeout as well.
+  if ((env.DEFAULT_EXEC_TIMEOUT_SECONDS?.trim() ?? '') === '') {
+    values.DEFAULT_EXEC_TIMEOUT_SECONDS = Math.min(
+      values.DEFAULT_EXEC_TIMEOUT_SECONDS as number,
+      values.MAX_EXEC_TIMEOUT_SECONDS as number,
+    );
+  }
   const config = values as Values;
   const jwtSecret = config.JWT_SECRET === UNSAFE_JWT_SECRET ? null : config.JWT_SECRET;
   problems.push(...crossChecks(config, jwtSecret, needsAuth));

@@ -50,7 +50,7 @@ export class ReadinessService {
     const key = createHash('sha256').update(`probe ${randomUUID()}`).digest('hex');
     try {
       const sandbox = await this.runtime.ensure({ key, userKey: key });
-      const channel = await openChannel(await this.runtime.exec(sandbox.id, AGENT_ARGV, []));
+      const channel = await openChannel(await this.runtime.exec(sandbox.id, AGENT_ARGV, []), sandbox.id);
       channel.close();
     } finally {
       await this.runtime.remove(key);

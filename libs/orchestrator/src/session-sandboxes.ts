@@ -147,9 +147,10 @@ export class SessionSandboxes implements OnApplicationShutdown {
     const { key } = record.ref;
     const connection = this.connections.get(key);
     if (connection?.channel.open && connection.sandbox.id === record.containerId) return lease(connection, false);
-    if (this.connecting.has(key)) {
+    const others = this.connecting.get(key);
+    if (others) {
       // Another call of this process is at it. Entering anew then finds its connection, of whatever generation the session is by then.
-      await Promise.allSettled([this.connecting.get(key)]);
+      await others;
       throw new SessionMovedError();
     }
     const establishing = this.creations.run(() => this.establish(record, giveUpAt)).finally(() => this.connecting.delete(key));
@@ -184,7 +185,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
 
   private async openChannel(containerId: string, giveUpAt: number): Promise<Channel> {
     try {
-      return await openChannel(await this.runtime.exec(containerId, AGENT_ARGV, []));
+      return await openChannel(await this.runtime.exec(containerId, AGENT_ARGV, []), containerId);
     } catch (error) {
       // Nothing was asked of it yet: a sandbox that ended meanwhile is no reason to fail the call.
       if (error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST && Date.now() < giveUpAt) throw new SessionMovedError();

@@ -24,7 +24,9 @@ describe('answers of the agent', () => {
   });
 
   it('refuses a header without a length', () => {
-    expect(() => parseFileHeader(Buffer.from('{"size":1,"modified":0,"offset":0}'))).toThrow(expect.objectContaining({ code: 'SANDBOX_LOST' }));
+    expect(() => parseFileHeader(Buffer.from('{"size":1,"modified":0,"offset":0}'))).toThrow(
+      expect.objectContaining({ code: 'SANDBOX_LOST' }),
+    );
   });
 
   it('splits lines, of which there may be none', () => {

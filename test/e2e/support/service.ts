@@ -85,10 +85,8 @@ export class Service {
     // A directory without a .env file, so that a developer's own does not count.
     const child = new Child(spawn(process.execPath, [main], { cwd: join(ROOT, 'test'), env, stdio: ['ignore', 'pipe', 'pipe'] }));
     const service = new Service(child, port);
-    await eventually('the API listens', async () => {
-      if (child.process.exitCode !== null) throw new Error(`it exited: ${child.output}`);
-      return (await fetch(`${service.url}/health`)).ok;
-    });
+    await eventually('the API listens', async () => child.process.exitCode !== null || (await fetch(`${service.url}/health`)).ok);
+    if (child.process.exitCode !== null) throw new Error(`the API exited: ${child.output}`);
     return service;
   }
 
