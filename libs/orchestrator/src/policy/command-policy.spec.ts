@@ -178,6 +178,7 @@ describe('guard-rail: a program that is not on the list is found', () => {
     'exec -a ls nc',
     'exec -cl nc',
     'builtin command nc',
+    'jobs -x nc',
     'command exec command nc',
     '"nc"',
     "'nc'",

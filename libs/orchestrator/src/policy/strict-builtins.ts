@@ -49,12 +49,13 @@ const unsets: Rule = (args) => {
   return names.some(isProtectedVariable) ? PROTECTED_VARIABLE : undefined;
 };
 
-/** `printf -v 'a[$(id)]'` runs id in bash. */
-const prints: Rule = ([first]) => {
-  if (!first || first.type === 'Assignment') return undefined;
-  const value = literalValue(first);
-  if (value !== undefined) return value.startsWith('-') && value !== '--' && value !== '-' ? OPTIONS : undefined;
-  return /^"?[^-"'$`\\*?[]/.test(first.text) ? undefined : 'the format of printf must be literal under a strict list';
+/** In bash `printf -v 'a[$(id)]'` runs id, and `printf %n PATH` sets PATH. */
+const prints: Rule = (args) => {
+  const [first, second] = args.slice(0, 2).map(literalValue);
+  if (args.length === 0) return undefined;
+  const format = first === '--' && args.length > 1 ? second : first;
+  if (format === undefined) return 'the format of printf must be literal under a strict list';
+  return (first !== '--' && format.startsWith('-')) || /%[-+ #0'*.\dhjlLtzqy]*n/.test(format) ? OPTIONS : undefined;
 };
 
 const sets: Rule = (args) => {
@@ -100,8 +101,8 @@ function staysOneOperand(arg: CommandArgument, numbers: NumericVariables): boole
   return true;
 }
 
-/** dash takes an option of exec for the program. */
-const replacesShell: Rule = ([first]) => (first && /^-(?!-$)/.test(literalValue(first) ?? '') ? OPTIONS : undefined);
+/** dash takes an option of exec, `--` too, for the program. */
+const replacesShell: Rule = ([first]) => (first && literalValue(first)?.startsWith('-') ? OPTIONS : undefined);
 
 const bracket: Rule = (args, numbers) => {
   const last = args.at(-1);
@@ -145,6 +146,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['[', bracket],
   ['wait', (args) => (args.every((arg) => arg.text === '$!' || arg.text === '"$!"' || /^\d+$/.test(arg.text)) ? undefined : OPTIONS)],
   ['hash', literals(/^-r$/)],
+  ['jobs', literals(/^(?:-[lnprs]+|%[\w+-]*)$/)],
   ['umask', literals(/^[\w=+,-]+$/)],
   ['ulimit', literals(/^(?:-[A-Za-z]+|\d+|unlimited)$/)],
   ['unalias', literals(/^[\w-]+$/)],

@@ -1,13 +1,15 @@
 import { Refusal } from './refusal';
 
 /** Variables that decide what a shell or the loader runs. */
-const PROTECTED =
-  /^(?:PATH|ENV|LD_.*|BASH.*|SHELLOPTS|POSIXLY_CORRECT|PS\d|PROMPT_COMMAND|EXECIGNORE|GCONV_PATH|LOCPATH|GLIBC_TUNABLES)$/s;
+const DECIDES = /^(?:PATH|ENV|LD_.*|BASH.*|SHELLOPTS|POSIXLY_CORRECT|PS\d|PROMPT_COMMAND|EXECIGNORE|GCONV_PATH|LOCPATH|GLIBC_TUNABLES)$/s;
+
+/** Variables that bash evaluates as arithmetic when they are set: `RANDOM='a[$(id)]'` runs id. */
+const EVALUATED = /^(?:RANDOM|SRANDOM|SECONDS|LINENO|HISTCMD|OPTIND|EPOCHSECONDS|EPOCHREALTIME|[EU]ID|PPID)$/;
 
 export const PROTECTED_VARIABLE = 'this variable decides what a shell runs, and may not be set under a strict list';
 
 export function isProtectedVariable(name: string): boolean {
-  return PROTECTED.test(name);
+  return DECIDES.test(name) || EVALUATED.test(name);
 }
 
 /** Set by the shell itself, to what a script may choose. */

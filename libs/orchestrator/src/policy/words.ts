@@ -2,10 +2,11 @@ import type { Assignment, CommandArgument, Word, WordPart } from 'unbash';
 
 const PLAIN = /^[\w.+/,:@%-]+$/;
 
-/** A word's value after quote removal where the text alone says it, else undefined: an expansion, a glob, a brace. */
+/** A word's value after quote removal where the text alone says it, else undefined: an expansion, a glob, a brace, a tilde. */
 export function literalValue(word: CommandArgument): string | undefined {
   if (PLAIN.test(word.text)) return word.text;
   if (word.type === 'Assignment') return literalAssignment(word);
+  if (word.text.startsWith('~')) return undefined;
   const parts = word.parts;
   if (parts === undefined) return word.value;
   return parts.every(isLiteralPart) ? word.value : undefined;
