@@ -50,9 +50,15 @@ describe('ensure', () => {
   it('survives two processes that make and remove the same sandbox', async () => {
     const owner = testOwner();
     const other = new DockerRuntime(config);
-    for (let round = 0; round < 30; round++) {
-      await Promise.all([runtime.ensure(owner), other.ensure(owner), round % 3 ? other.remove(owner.key) : runtime.remove(owner.key)]);
-    }
+    const repeat = async (times: number, step: () => Promise<unknown>): Promise<void> => {
+      for (let n = 0; n < times; n++) await step();
+    };
+    await Promise.all([
+      repeat(30, () => runtime.ensure(owner)),
+      repeat(30, () => other.ensure(owner)),
+      repeat(30, () => other.remove(owner.key)),
+      repeat(30, () => runtime.remove(owner.key)),
+    ]);
     await Promise.all([runtime.remove(owner.key), other.remove(owner.key)]);
     expect(await runtime.find(owner.key)).toBeNull();
     expect((await runtime.list()).filter(({ key }) => key === owner.key)).toEqual([]);

@@ -244,7 +244,10 @@ for d in ('/tmp', '/workspace', '/dev/shm'):
     const full = testOwner();
     const sandbox = await runtime.ensure(full);
     expect((await run(runtime, sandbox.id, argv)).stdout).toBe('28\n28\n28\n');
-    expect(await run(runtime, sandbox.id, ['python3', '-c', 'print(len(bytearray(10**7)))'])).toMatchObject({ stdout: '10000000\n', exitCode: 0 });
+    expect(await run(runtime, sandbox.id, ['python3', '-c', 'print(len(bytearray(10**7)))'])).toMatchObject({
+      stdout: '10000000\n',
+      exitCode: 0,
+    });
     expect(await runtime.ensure(full)).toMatchObject({ id: sandbox.id, created: false });
     await runtime.remove(full.key);
   });
@@ -258,14 +261,17 @@ describe('PID 1', () => {
     await sh(runtime, sandbox, 'echo kept > /workspace/file');
   });
 
-  const FORK_BOMB = `
-import os, time
+  const STORM = `
+import os, signal, time
 end = time.time() + 5
-for _ in range(4):
+def fork():
+    if os.fork() == 0: time.sleep(max(0, end - time.time())); os._exit(0)
+def signal_all():
+    for number in signal.valid_signals(): os.kill(1, number)
+for action in (signal_all, signal_all, fork, fork):
     if os.fork() == 0:
         while time.time() < end:
-            try:
-                if os.fork() == 0: time.sleep(max(0, end - time.time())); os._exit(0)
+            try: action()
             except OSError: pass
         os._exit(0)
 while time.time() < end:
@@ -276,10 +282,10 @@ while time.time() < end:
 
   it.each([
     ['kill -9 -1', ['sh', '-c', 'kill -9 -1']],
-    ['kill 1', ['sh', '-c', 'for s in TERM INT HUP QUIT USR1 CHLD ALRM PIPE SEGV KILL; do kill -$s 1; done']],
+    ['kill 1', ['sh', '-c', 'for s in TERM INT HUP QUIT USR1 CHLD ALRM PIPE SEGV KILL; do kill -$s 1; sleep 0.05; done']],
     ['pkill sleep', ['sh', '-c', 'for i in 1 2 3 4 5; do pkill -9 sleep; sleep 0.1; done']],
     ['kill -STOP 1', ['sh', '-c', 'kill -STOP 1; kill -STOP $(cat /proc/1/task/1/children)']],
-    ['a fork bomb that kills what it starts', ['python3', '-c', FORK_BOMB]],
+    ['a fork bomb and a storm of signals that kill what it starts', ['python3', '-c', STORM]],
   ])('outlives %s, and so do the files', async (_, argv) => {
     await run(runtime, sandbox, argv);
     expect(await runtime.ensure(survivor)).toMatchObject({ id: sandbox, created: false });

@@ -22,14 +22,17 @@ const PAGE_BYTES = 4096;
 const OOM_SCORE_ADJ = 500;
 
 /**
- * What PID 1 runs: it waits, and by waiting reaps every orphan. The kernel shields PID 1 from signals out of its own namespace; its
- * sleeping child may be killed, and the loop starts another. Where the process limit is used up, that start fails and ends a shell:
- * the trap then puts a new shell in its place, without a fork. `$0` is this very text.
+ * What PID 1 runs: it waits, and by waiting reaps every orphan. Its sleeping child may be killed, and the loop starts another. Where the
+ * process limit is used up, that start fails and ends a shell: the trap then puts a new shell in its place, without a fork. `$0` is
+ * this very text.
  */
 const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; while :; do sleep 2147483647 & wait $!; done`;
 
-/** Some OCI runtimes give a tmpfs the mode of the directory that it hides, whatever mode= says. */
-const PID_1 = `chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
+/**
+ * The kernel shields PID 1 from its own namespace's signals, but for those it has handlers for, and shells handle SIGINT: ignored here,
+ * it stays ignored in all that follows. And some OCI runtimes give a tmpfs the mode of the directory that it hides, whatever mode= says.
+ */
+const PID_1 = `trap '' INT; chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
 
 type SandboxHostConfig = HostConfig & { CgroupnsMode: 'private' };
 type SandboxSpec = ContainerCreateOptions & { HostConfig: SandboxHostConfig };
