@@ -210,6 +210,8 @@ describe('guard-rail: a program that is not on the list is found', () => {
     "echo $(( '$(nc)' ))",
     "echo ${a['$(nc)']}",
     "a['$(nc)']=1",
+    "a=(['$(nc)']=1)",
+    "for ((i = '$(nc)'; ; )); do ls; done",
   ])('%j', (command) => {
     expect(verdict(guardRail, command, 'bash')).not.toBe('allowed');
     expect(verdict(guardRail, command, 'sh')).not.toBe('allowed');
@@ -285,6 +287,8 @@ describe('a function', () => {
     'f() { :; }; while true; do f; f() { h; }; done; h() { :; }',
     'f() { ls; }; command f',
     'f() { ls; }; exec f',
+    'nc() { ls; }; /usr/bin/nc',
+    'nc() { ls; }; ../bin/nc',
     'f() { ls; }; nice f; env f; g',
   ])('and not where it may not be: %j', (command) => {
     expect(verdict(guardRail, command)).not.toBe('allowed');

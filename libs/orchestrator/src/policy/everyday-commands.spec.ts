@@ -87,6 +87,7 @@ const EVERYDAY_COMMANDS: readonly string[] = [
   'time make',
   'time -p sleep 0.1',
   'arr=(a b c); echo "${arr[@]}" "${#arr[@]}" "${arr[1]}"',
+  "cmds=('echo $(date)' 'ls'); echo \"${cmds[0]}\"",
   'declare -A map=([k]=v); echo "${map[k]}"',
   'mapfile -t lines < file.txt; echo "${#lines[@]}"',
   'echo "${x:-default}" "${y:=2}" "${path##*/}" "${file%.txt}" "${s//a/b}" "${s^^}" "${s:0:3}"',

@@ -73,9 +73,10 @@ export class ScriptChecker {
       case 'ParameterExpansion':
       case 'ArithmeticExpansion':
       case 'ArithmeticCommand':
-      case 'ArrayValue':
       case 'HereDocBody':
         return this.deeper(node, true, () => forEachChild(node, this.visit));
+      case 'ArrayValue':
+        return node.elements.forEach((element) => this.deeper(element, element.text.startsWith('['), () => this.visit(element)));
       case 'Assignment':
         if (node.index) this.deeper(node, true, () => node.index && this.visit(node.index));
         return this.visit(node.value);
@@ -90,11 +91,11 @@ export class ScriptChecker {
 
   private visitScript(node: ParsedScript): void {
     const error = node.errors?.[0];
-    const origin = this.origin;
-    if (error)
-      throw this.refusal(node.source ?? this.source, error.pos, `it cannot be parsed as a shell script: ${error.message}`, error.pos);
+    if (error) {
+      const word = /\S*/.exec((node.source ?? this.source).slice(error.pos))?.[0] ?? '';
+      throw this.refusal(word, error.pos, `it cannot be parsed as a shell script: ${error.message}`);
+    }
     node.commands.forEach(this.visit);
-    this.origin = origin;
   }
 
   private visitStatement(node: Statement): void {
@@ -103,8 +104,8 @@ export class ScriptChecker {
   }
 
   private visitQuoted(node: SyntaxNode & { value: string }): void {
-    const quoted = node.type !== 'ArithmeticWord' || node.value.includes("'");
-    if (this.quotesUnsure && quoted && QUOTED_SUBSTITUTION.test(node.value)) {
+    const unsure = node.type === 'ArithmeticWord' ? node.value.includes("'") : this.quotesUnsure;
+    if (unsure && QUOTED_SUBSTITUTION.test(node.value)) {
       throw this.refusal(node.value, node.pos, 'shells differ in whether this substitution is quoted here');
     }
     forEachChild(node, this.visit);
@@ -154,11 +155,12 @@ export class ScriptChecker {
 
   private checkName(word: string, node: CommandArgument, by: string): void {
     const offset = this.offsetOf(node.pos);
-    const name = this.programOf(word, node);
+    const isPath = word.includes('/');
+    const name = isPath ? this.programOf(word, node) : word;
     if (name === undefined) return;
-    // `command`, `exec` and `builtin` look past functions, `exec` past builtins too.
-    const onList = this.allowed.has(name) || this.allowed.has(word) || (by !== 'exec' && this.isBuiltin(name));
-    if (by === '') this.functions.call(name, offset, onList);
+    // A path, and `exec`, look past functions and builtins; `command` and `builtin` past functions.
+    const onList = this.allowed.has(name) || this.allowed.has(word) || (!isPath && by !== 'exec' && this.isBuiltin(name));
+    if (by === '' && !isPath) this.functions.call(name, offset, onList);
     else if (!onList) throw new Refusal(word, offset, 'it is not on the list of allowed programs');
   }
 
@@ -166,9 +168,8 @@ export class ScriptChecker {
     return this.strict ? this.strict.isBuiltin(name) : ANY_BUILTINS.has(name);
   }
 
-  /** The name a path goes by, or undefined for a program of the workspace, which the guard-rail lets pass. */
+  /** The name that a path goes by, or undefined for a program of the workspace, which the guard-rail lets pass. */
   private programOf(word: string, node: CommandArgument): string | undefined {
-    if (!word.includes('/')) return word;
     const name = word.slice(word.lastIndexOf('/') + 1);
     if (this.strict) {
       if (this.allowed.has(word) || this.strict.isImagePath(word)) return name;
@@ -185,7 +186,8 @@ export class ScriptChecker {
   }
 
   private deeper(node: SyntaxNode, quotesUnsure: boolean, visit: () => void): void {
-    if (this.depth >= MAX_SUBSTITUTION_DEPTH) throw this.refusal(this.source, node.pos, 'expansions are nested too deep', node.pos);
+    if (this.depth >= MAX_SUBSTITUTION_DEPTH)
+      throw this.refusal('text' in node ? node.text : '', node.pos, 'expansions are nested too deep');
     const { quotesUnsure: outerQuotes, origin } = this;
     this.depth++;
     this.quotesUnsure = quotesUnsure;
@@ -200,9 +202,8 @@ export class ScriptChecker {
     return this.origin ?? pos;
   }
 
-  private refusal(word: string, pos: number, reason: string, from = 0): Refusal {
-    const end = word.slice(from).search(/\s/);
-    return new Refusal(from === 0 ? word : word.slice(from, end > 0 ? from + end : undefined), this.offsetOf(pos), reason);
+  private refusal(word: string, pos: number, reason: string): Refusal {
+    return new Refusal(word, this.offsetOf(pos), reason);
   }
 }
 

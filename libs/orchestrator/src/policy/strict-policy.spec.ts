@@ -65,7 +65,10 @@ const NEVER = [
     ['$x', '"$x"', '${x}', '$(echo ls)', '`echo ls`', 'l*', '/bin/l?', '[l]s', '~/ls', 'l$x', '${x:-ls}'],
   ],
   ['text run as commands', ['eval ls', '. ./a', 'source a', 'alias ls=id', 'trap ls EXIT', 'command eval ls', 'trap "$x" INT']],
-  ['a path', ['./ls', 'bin/ls', '/workspace/ls', '/tmp/ls', '/usr/bin/../../workspace/ls', '/bin/./ls', '../bin/ls', '/bin/id']],
+  [
+    'a path',
+    ['./ls', 'bin/ls', '/workspace/ls', '/tmp/ls', '/usr/bin/../../workspace/ls', '/bin/./ls', '../bin/ls', '/bin/id', '/bin/kill 1'],
+  ],
   [
     'a variable that decides what runs',
     [
