@@ -5,16 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { Config } from '@sandbox/config';
-import { containerName, containerSpec, volumeName } from '../../libs/orchestrator/src/docker/container-spec';
-import { DockerRuntime } from '../../libs/orchestrator/src/docker/docker-runtime';
+import { createDockerRuntime } from '@sandbox/orchestrator';
 import { removeDeployment, run, sh, testConfig, testEngine, testOwner } from './support/docker';
 
 jest.setTimeout(120_000);
 
 const engine = testEngine();
 const config = testConfig();
-const runtime = new DockerRuntime(config);
-const container = (key: string) => engine.getContainer(containerName(config, key));
+const runtime = createDockerRuntime(config);
+const containerName = (key: string) => `sandbox-${config.DEPLOYMENT}-${key.slice(0, 32)}`;
+const volumeName = (key: string) => `${containerName(key)}-workspace`;
+const container = (key: string) => engine.getContainer(containerName(key));
 const made: Config[] = [config];
 
 /** The same deployment under another configuration. */
@@ -41,7 +42,7 @@ describe('ensure', () => {
 
   it('makes one where ten ask at once', async () => {
     const owner = testOwner();
-    const other = new DockerRuntime(config);
+    const other = createDockerRuntime(config);
     const all = await Promise.all(Array.from({ length: 10 }, (_, n) => (n % 2 ? runtime : other).ensure(owner)));
     expect(new Set(all.map(({ id }) => id)).size).toBe(1);
     expect(all.filter(({ created }) => created)).toHaveLength(1);
@@ -49,7 +50,7 @@ describe('ensure', () => {
 
   it('survives two processes that make and remove the same sandbox', async () => {
     const owner = testOwner();
-    const other = new DockerRuntime(config);
+    const other = createDockerRuntime(config);
     const repeat = async (times: number, step: () => Promise<unknown>): Promise<void> => {
       for (let n = 0; n < times; n++) await step();
     };
@@ -88,7 +89,10 @@ describe('ensure', () => {
 
   it('starts one whose creator died before it could', async () => {
     const owner = testOwner();
-    const { id } = await engine.createContainer(containerSpec(config, owner));
+    await runtime.ensure(owner);
+    const { Config, HostConfig } = await container(owner.key).inspect();
+    await runtime.remove(owner.key);
+    const { id } = await engine.createContainer({ ...Config, HostConfig, name: containerName(owner.key) });
     expect(await runtime.ensure(owner)).toMatchObject({ id, created: false });
     expect((await container(owner.key).inspect()).State.Running).toBe(true);
   });
@@ -96,7 +100,7 @@ describe('ensure', () => {
   it('replaces one of another configuration', async () => {
     const owner = testOwner();
     const first = await runtime.ensure(owner);
-    const second = await new DockerRuntime(variant({ CONTAINER_PIDS_LIMIT: '77' })).ensure(owner);
+    const second = await createDockerRuntime(variant({ CONTAINER_PIDS_LIMIT: '77' })).ensure(owner);
     expect(second).toMatchObject({ created: true });
     expect(second.id).not.toBe(first.id);
     expect((await container(owner.key).inspect()).HostConfig.PidsLimit).toBe(77);
@@ -104,7 +108,7 @@ describe('ensure', () => {
 
   it('never touches a container that is not ours', async () => {
     const owner = testOwner();
-    const name = containerName(config, owner.key);
+    const name = containerName(owner.key);
     const foreign = await engine.createContainer({ name, Image: config.CONTAINER_IMAGE, Cmd: ['sleep', '600'] });
     try {
       const before = await foreign.inspect();
@@ -122,7 +126,7 @@ describe('an image', () => {
   it('that is there passes', () => expect(runtime.checkImage()).resolves.toBeUndefined());
 
   it('that is absent is named', async () => {
-    const absent = new DockerRuntime(variant({ CONTAINER_IMAGE: 'sandbox-api-test-absent:1' }));
+    const absent = createDockerRuntime(variant({ CONTAINER_IMAGE: 'sandbox-api-test-absent:1' }));
     const expected = { code: 'SANDBOX_IMAGE_UNUSABLE', message: expect.stringContaining('sandbox-api-test-absent:1') };
     await expect(absent.checkImage()).rejects.toMatchObject(expected);
     await expect(absent.ensure(testOwner())).rejects.toMatchObject(expected);
@@ -134,7 +138,7 @@ describe('an image', () => {
     const image = `${name}:1`;
     try {
       const owner = testOwner();
-      const empty = new DockerRuntime(variant({ CONTAINER_IMAGE: image }));
+      const empty = createDockerRuntime(variant({ CONTAINER_IMAGE: image }));
       await expect(empty.ensure(owner)).rejects.toMatchObject({
         code: 'SANDBOX_IMAGE_UNUSABLE',
         message: expect.stringMatching(/has no sh/),
@@ -176,7 +180,7 @@ describe('remove and list', () => {
     const [alive, dead, foreign] = [testOwner(), testOwner(), testOwner()];
     const elsewhere = testConfig();
     made.push(elsewhere);
-    await Promise.all([runtime.ensure(alive), runtime.ensure(dead), new DockerRuntime(elsewhere).ensure(foreign)]);
+    await Promise.all([runtime.ensure(alive), runtime.ensure(dead), createDockerRuntime(elsewhere).ensure(foreign)]);
     await container(dead.key).kill();
     const listed = await runtime.list();
     const keys = listed.map(({ key }) => key);
@@ -192,7 +196,7 @@ describe('remove and list', () => {
 
 describe('a persistent workspace', () => {
   const persistent = variant({ WORKSPACE_PERSIST_VOLUMES: 'true' });
-  const keeping = new DockerRuntime(persistent);
+  const keeping = createDockerRuntime(persistent);
   const mine = (key: string) => ({ label: [`sandbox-api.session=${key}`] });
 
   it('is writable by the sandbox user and outlives the sandbox, until it is removed', async () => {
@@ -210,21 +214,19 @@ describe('a persistent workspace', () => {
 
     expect(await keeping.removeVolume(owner.key)).toBe(true);
     expect(await keeping.removeVolume(owner.key)).toBe(true);
-    await expect(engine.getVolume(volumeName(persistent, owner.key)).inspect()).rejects.toMatchObject({ statusCode: 404 });
+    await expect(engine.getVolume(volumeName(owner.key)).inspect()).rejects.toMatchObject({ statusCode: 404 });
     expect(await engine.listContainers({ all: true, filters: mine(owner.key) })).toEqual([]);
   });
 
   it('is made right where its creator died before it could, and its leftovers are removed', async () => {
     const owner = testOwner();
-    const { HostConfig, Labels } = containerSpec(persistent, owner);
-    await engine.createContainer(containerSpec(persistent, owner));
-    const leftover = { ...Labels, 'sandbox-api.kind': 'volume-init' };
-    await engine.createContainer({
-      Image: config.CONTAINER_IMAGE,
-      Entrypoint: ['sh'],
-      Labels: leftover,
-      HostConfig: { Mounts: HostConfig.Mounts },
-    });
+    await keeping.ensure(owner);
+    const { Config, HostConfig } = await container(owner.key).inspect();
+    await keeping.remove(owner.key);
+    await keeping.removeVolume(owner.key);
+    await engine.createContainer({ ...Config, HostConfig, name: containerName(owner.key) });
+    const leftover = { ...Config.Labels, 'sandbox-api.kind': 'volume-init' };
+    await engine.createContainer({ ...Config, Labels: leftover, HostConfig });
     const { id } = await keeping.ensure(owner);
     expect((await sh(keeping, id, 'touch /workspace/file')).exitCode).toBe(0);
     await keeping.remove(owner.key);
@@ -242,7 +244,7 @@ describe('a persistent workspace', () => {
 
   it('never touches a volume that is not ours', async () => {
     const owner = testOwner();
-    const name = volumeName(persistent, owner.key);
+    const name = volumeName(owner.key);
     await engine.createVolume({ Name: name });
     try {
       await expect(keeping.ensure(owner)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
@@ -368,7 +370,7 @@ describe('an engine that is away', () => {
     ['is not there', () => join(tmpdir(), 'no-engine.sock')],
     ['never answers', () => silentPath],
   ])('and %s is a typed error of every call', async (_, path) => {
-    const away = new DockerRuntime(variant({ DOCKER_HOST: `unix://${path()}` }), { lifecycle: 200, call: 200, ping: 200 });
+    const away = createDockerRuntime(variant({ DOCKER_HOST: `unix://${path()}` }), { lifecycle: 200, call: 200, ping: 200 });
     const { key, userKey } = testOwner();
     const calls = [
       away.ensure({ key, userKey }),

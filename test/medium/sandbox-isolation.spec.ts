@@ -1,12 +1,12 @@
+import { createDockerRuntime } from '@sandbox/orchestrator';
 import type { ContainerInspectInfo } from 'dockerode';
-import { DockerRuntime } from '../../libs/orchestrator/src/docker/docker-runtime';
 import { removeDeployment, run, sh, testConfig, testEngine, testOwner } from './support/docker';
 
 jest.setTimeout(120_000);
 
 const engine = testEngine();
 const config = testConfig();
-const runtime = new DockerRuntime(config);
+const runtime = createDockerRuntime(config);
 const owner = testOwner();
 let id: string;
 let inspected: ContainerInspectInfo;
@@ -285,6 +285,7 @@ while time.time() < end:
     ['kill 1', ['sh', '-c', 'for s in TERM INT HUP QUIT USR1 CHLD ALRM PIPE SEGV KILL; do kill -$s 1; sleep 0.05; done']],
     ['pkill sleep', ['sh', '-c', 'for i in 1 2 3 4 5; do pkill -9 sleep; sleep 0.1; done']],
     ['kill -STOP 1', ['sh', '-c', 'kill -STOP 1; kill -STOP $(cat /proc/1/task/1/children)']],
+    ['SIGINT without end', ['python3', '-c', 'import os, time\nend = time.time() + 3\nwhile time.time() < end: os.kill(1, 2)']],
     ['a fork bomb and a storm of signals that kill what it starts', ['python3', '-c', STORM]],
   ])('outlives %s, and so do the files', async (_, argv) => {
     await run(runtime, sandbox, argv);

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { type Config, loadConfig } from '@sandbox/config';
+import type { SandboxRuntime } from '@sandbox/orchestrator';
 import Docker from 'dockerode';
-import { engineAddress } from '../../../libs/orchestrator/src/docker/engine-address';
-import type { SandboxOwner, SandboxRuntime } from '../../../libs/orchestrator/src/sandbox-runtime';
 
 /** Python 3 and sh, as the test set-up makes it. */
 export const SANDBOX_IMAGE = process.env.CONTAINER_IMAGE || 'sandbox-api-agent:latest';
@@ -19,13 +18,13 @@ export function testConfig(variables: Record<string, string> = {}): Config {
   return loadConfig({ ...own, ...variables }, { needsAuth: false });
 }
 
-export function testOwner(): SandboxOwner {
+export function testOwner(): Parameters<SandboxRuntime['ensure']>[0] {
   return { key: randomBytes(32).toString('hex'), userKey: randomBytes(32).toString('hex') };
 }
 
-/** The engine itself, for what the product has no call for. */
+/** The engine itself, for what the product has no call for; dockerode finds it by DOCKER_HOST. */
 export function testEngine(): Docker {
-  return new Docker(engineAddress(process.env.DOCKER_HOST ?? ''));
+  return new Docker();
 }
 
 /** Removes all containers and volumes of a deployment, of whatever kind. */

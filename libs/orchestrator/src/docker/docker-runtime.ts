@@ -24,8 +24,9 @@ const DEADLINES: EngineDeadlines = { lifecycle: 30_000, call: 10_000, ping: 2_00
 const EXIT_CODE_TRIES = 5;
 const EXIT_CODE_INTERVAL = 50;
 
-export function createDockerRuntime(config: Config): SandboxRuntime {
-  return new DockerRuntime(config);
+/** @throws Error where DOCKER_HOST cannot be used */
+export function createDockerRuntime(config: Config, deadlines?: EngineDeadlines): SandboxRuntime {
+  return new DockerRuntime(config, deadlines);
 }
 
 /** Sandboxes as containers of a Docker engine. Only what carries our labels is ever touched. */
