@@ -183,10 +183,12 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const holds = Array.from({ length: 1_000 }, (_, i) => call(NOW + i * SECOND));
       const { record } = await enter(ref);
       await Promise.all(holds.map((hold) => enter(ref, hold)));
-      await Promise.all(holds.slice(1).map(({ callId }) => store.end(ref.key, record.generation, callId, NOW)));
-      const one = (await store.get(ref.key, NOW))!;
-      expect(one.expiresAt).toBeGreaterThanOrEqual(holds[0]!.deadline + TTL);
-      expect(one.expiresAt).toBeLessThanOrEqual(holds[999]!.deadline + TTL);
+      const [last, ...ended] = [holds[500]!, ...holds.filter((_, i) => i !== 500)];
+      await Promise.all(ended.map(({ callId }) => store.end(ref.key, record.generation, callId, NOW)));
+      // A store that bounds the calls it tells apart may err to the longer side.
+      const { expiresAt } = (await store.get(ref.key, NOW))!;
+      expect(expiresAt).toBeGreaterThanOrEqual(last.deadline + TTL);
+      expect(expiresAt).toBeLessThanOrEqual(holds[999]!.deadline + TTL);
     });
 
     it('is not changed by a look', async () => {

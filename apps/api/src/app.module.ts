@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import type { Config } from '@sandbox/config';
-import { OrchestratorModule } from '@sandbox/orchestrator';
+import { OrchestratorModule, SweeperModule } from '@sandbox/orchestrator';
 import { LoggerModule } from 'nestjs-pino';
 import { AuthGuard } from './auth/auth.guard';
 import { Authenticator } from './auth/authenticator';
@@ -24,7 +24,14 @@ export class AppModule {
   static register(config: Config): DynamicModule {
     return {
       module: AppModule,
-      imports: [LoggerModule.forRoot(logging(config)), OrchestratorModule.register(config), RateLimitModule, McpModule],
+      imports: [
+        LoggerModule.forRoot(logging(config)),
+        OrchestratorModule.register(config),
+        RateLimitModule,
+        McpModule,
+        // Sessions that only this process knows, no worker beside it can sweep.
+        ...(config.SESSION_STORE === 'memory' ? [SweeperModule] : []),
+      ],
       controllers: [ExecuteController, SessionsController, WorkspaceController, HealthController],
       providers: [
         Authenticator,

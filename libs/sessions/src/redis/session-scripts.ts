@@ -75,7 +75,6 @@ local created = (known[1] or '') == '' or not ms(known[2]) or not score(EXPIRY, 
 redis.call('HSET', session(key), 'user', user, 'ref', ref)
 if created then
   redis.call('HSET', session(key), 'generation', generation, 'container', '', 'image', '', 'created', text(now), 'used', '')
-  redis.call('DEL', calls(key))
   -- Entries whose session lapsed in Redis itself, because no sweeper runs.
   redis.call('ZREMRANGEBYSCORE', EXPIRY, '-inf', text(now - MARGIN))
   redis.call('ZREMRANGEBYSCORE', user_index(user), '-inf', text(now - MARGIN))
