@@ -2,7 +2,8 @@ import type { AddressInfo } from 'node:net';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { type Config, loadConfig } from '@sandbox/config';
-import { OrchestratorService, ReadinessService, WorkspaceService } from '@sandbox/orchestrator';
+import { OrchestratorService, ReadinessService, SANDBOX_RUNTIME, WorkspaceService } from '@sandbox/orchestrator';
+import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import { Logger, PARAMS_PROVIDER_TOKEN } from 'nestjs-pino';
 import { AppModule } from '../../apps/api/src/app.module';
 import { configureApp } from '../../apps/api/src/configure-app';
@@ -39,6 +40,9 @@ export class TestApp {
       .useValue(fakes.workspace ?? {})
       .overrideProvider(ReadinessService)
       .useValue(fakes.readiness ?? {})
+      // The sweeper asks it: there are no containers that it could take for abandoned ones.
+      .overrideProvider(SANDBOX_RUNTIME)
+      .useValue({ list: async () => [] })
       .compile();
     const app = module.createNestApplication<NestExpressApplication>({ bodyParser: false, bufferLogs: true });
     app.useLogger(app.get(Logger));
@@ -67,5 +71,6 @@ export class TestApp {
   async stop(): Promise<void> {
     this.app.getHttpServer().closeAllConnections();
     await this.app.close();
+    await this.app.get<SessionStore>(SESSION_STORE).disconnect();
   }
 }
