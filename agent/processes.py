@@ -14,6 +14,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 # A fork bomb that calls setsid in each child needs several; past this many, kill what is known and look again.
 _MAX_STOP_PASSES = 30
+_MAX_QUICK_PASSES = 1000
+_MAX_REAPED = 1000
 
 BACKGROUND_NAME = b"sandbox-bg"
 
@@ -64,16 +66,19 @@ def comm(pid):
 
 def snapshot():
     """{pid: (parent, process group, state letter)} of all processes."""
-    table = {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        stat = _read("/proc/%s/stat" % name)
-        # The name before the last ")" is the process's own choice: it may hold spaces, parentheses and newlines.
-        fields = stat[stat.rfind(b")") + 2 :].split(None, 3)
-        if len(fields) == 4:
-            table[int(name)] = (int(fields[1]), int(fields[2]), fields[0])
-    return table
+    return {pid: stat for pid, stat in ((pid, _stat(pid)) for pid in _pids()) if stat is not None}
+
+
+def _pids():
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _stat(pid):
+    """(parent, process group, state letter), or None where it is gone."""
+    stat = _read("/proc/%d/stat" % pid)
+    # The name before the last ")" is the process's own choice: it may hold spaces, parentheses and newlines.
+    fields = stat[stat.rfind(b")") + 2 :].split(None, 3)
+    return (int(fields[1]), int(fields[2]), fields[0]) if len(fields) == 4 else None
 
 
 def _read(path):
@@ -89,54 +94,65 @@ def _read(path):
         os.close(fd)
 
 
-def descendants(table, root, spared=()):
-    """All live pids below root, less the subtrees of the spared ones."""
-    children = {}
-    for pid, (parent, _, _) in table.items():
-        children.setdefault(parent, []).append(pid)
-    found = set()
-    queue = [root]
-    while queue:
-        for pid in children.get(queue.pop(), ()):
-            if pid not in spared and pid not in found:
-                found.add(pid)
-                queue.append(pid)
-    return found
-
-
 def kill_descendants(root, spared=()):
-    """Kills all below root but the spared subtrees, as far as they can be seen now; how many there were.
+    """Kills all below root but the spared pids and what is below those, as far as it can be seen now; how many there were.
 
     They are stopped first, until a look finds none that is new: a killed process would free a place under the process limit for a
     fork bomb's next child, a stopped one does not. To be repeated until it returns 0: what a process forked between the looks is
     seen the next time, since root, a subreaper, inherits it. Zombies count until they are reaped. Never forks.
     """
-    own_group = os.getpgrp()
-    stopped = set()
     found = set()
-    table = {}
     for _ in range(_MAX_STOP_PASSES):
-        table = snapshot()
-        found = descendants(table, root, spared)
-        if found <= stopped:
+        if not _stop_new(root, spared, found):
             break
-        _signal(found - stopped, table, own_group, signal.SIGSTOP)
-        stopped |= found
-    _signal(found, table, own_group, signal.SIGKILL)
+    for pid in found:
+        _signal(pid, signal.SIGKILL)
     return len(found)
+
+
+def _stop_new(root, spared, found):
+    """One look at all processes. Adds to found what descends from root; whether there was any that was not in it."""
+    new = False
+    # A process may end, leaving a child, in less time than a look at all takes. Root's children are one quick read, and every
+    # orphan becomes one.
+    for _ in range(_MAX_QUICK_PASSES):
+        children = [pid for pid in _children(root) if pid not in found and pid not in spared]
+        if not children:
+            break
+        for pid in reversed(children):
+            _signal(pid, signal.SIGSTOP)
+        found.update(children)
+        new = True
+    listed = _pids()
+    found.intersection_update(listed)
+    for pid in listed:
+        if pid not in found and pid not in spared:
+            stat = _stat(pid)
+            if stat is not None and (stat[0] == root or stat[0] in found):
+                _signal(pid, signal.SIGSTOP)
+                found.add(pid)
+                new = True
+    return new
+
+
+def _children(pid):
+    """Where the kernel offers that list; else none."""
+    return [int(child) for child in _read("/proc/%d/task/%d/children" % (pid, pid)).split()]
+
+
+def _signal(pid, number):
+    _quietly(os.kill, pid, number)
+    try:
+        group = os.getpgid(pid)
+    except OSError:
+        return  # gone
+    # A group is signalled in one step that no fork slips through, so a plain fork bomb ends here at once.
+    if group > 1 and group != os.getpgrp():
+        _quietly(os.killpg, group, number)
 
 
 def kill(pid):
     _quietly(os.kill, pid, signal.SIGKILL)
-
-
-def _signal(pids, table, own_group, number):
-    # A group is signalled in one step that no fork slips through, so a plain fork bomb ends here at once.
-    for group in {table[pid][1] for pid in pids}:
-        if group > 1 and group != own_group:
-            _quietly(os.killpg, group, number)
-    for pid in pids:
-        _quietly(os.kill, pid, number)
 
 
 def _quietly(send, target, number):
@@ -147,16 +163,18 @@ def _quietly(send, target, number):
 
 
 def reap():
-    """Collects the children that have ended: ({pid: status}, whether any child is left)."""
+    """Collects children that have ended: ({pid: status}, whether any child is left)."""
     statuses = {}
     try:
-        while True:
+        for _ in range(_MAX_REAPED):
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return statuses, True
             statuses[pid] = status
     except ChildProcessError:
         return statuses, False
+    signal.raise_signal(signal.SIGCHLD)  # the rest at the next wakeup: they may come faster than they are collected
+    return statuses, True
 
 
 def open_wakeup():

@@ -1,6 +1,7 @@
 """A worker: a process of the agent that serves one request at a time."""
 
 import json
+import os
 
 import execute
 import frames
@@ -11,6 +12,7 @@ from link import Link
 
 def run(fd):
     """Serves requests from the router until its socket closes. To be called in a process fresh from fork."""
+    os.setsid()  # so that what is signalled to another agent process's group never meets this one
     processes.become_subreaper()
     processes.volunteer_for_oom_killer()
     wakeup = processes.open_wakeup()

@@ -16,7 +16,7 @@ sys.path.insert(0, AGENT)
 
 import frames  # noqa: E402
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 60
 
 
 def _text(name):

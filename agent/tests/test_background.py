@@ -1,0 +1,101 @@
+import os
+import signal
+import uuid
+
+from harness import AgentTestCase
+
+
+class BackgroundTest(AgentTestCase):
+    """What a command that has ended left running."""
+
+    def setUp(self):
+        super().setUp()
+        self.token = uuid.uuid4().hex
+        self.addCleanup(self.kill_rest)
+
+    def kill_rest(self):
+        for pid in self.pids_of(self.token):
+            os.kill(pid, signal.SIGKILL)
+
+    def assert_ends(self, pid):
+        self.eventually(lambda: not os.path.exists("/proc/%d" % pid))
+
+    def start_background(self, agent, body):
+        """Runs a command that leaves `body` running, and returns its worker's pid."""
+        answer = agent.run("echo $PPID; sh -c '%s; : %s' &" % (body, self.token))
+        self.assertEqual(answer.ok["exit_code"], 0)
+        return int(answer.stdout.split()[0])
+
+    def test_a_command_does_not_wait_for_a_background_child_that_holds_the_pipe(self):
+        self.start_background(self.agent, "while :; do sleep 0.1; done")
+        self.assertEqual(len(self.pids_of(self.token)), 1)
+
+    def test_nor_for_one_that_goes_on_writing(self):
+        answer = self.agent.run("yes %s & sleep 0.2; echo done >&2" % self.token)
+        self.assertEqual(answer.stderr, b"done\n")
+        self.assertFalse(answer.ok["timed_out"])
+
+    def test_it_lives_on_and_can_write_on(self):
+        worker = self.start_background(self.agent, "while ! [ -e go ]; do echo noise; sleep 0.02; done; head -c 3000000 /dev/zero && touch written")
+        self.assertEqual(self.agent.run("echo other").stdout, b"other\n")
+        self.put("go", "")
+        self.eventually(lambda: os.path.exists(self.path("written")))
+        self.assert_ends(worker)
+
+    def test_its_worker_is_named(self):
+        worker = self.start_background(self.agent, "sleep 1000")
+        with open("/proc/%d/comm" % worker) as file:
+            self.assertEqual(file.read(), "sandbox-bg\n")
+
+    def test_it_outlives_later_commands_that_are_killed(self):
+        self.start_background(self.agent, "while :; do sleep 0.1; done")
+        self.assertTrue(self.agent.run("setsid sleep 100 & sleep 100", timeout_ms=200).ok["timed_out"])
+        request = self.agent.start("sleep 100")
+        self.agent.cancel(request)
+        self.agent.wait(request)
+        self.assertEqual(self.agent.run("kill -9 $PPID; sleep 100").code, "SANDBOX_LOST")
+        self.assertEqual(len(self.pids_of(self.token)), 1)
+
+    def test_it_outlives_the_channel(self):
+        agent = self.open_agent()
+        worker = self.start_background(agent, "while ! [ -e go ]; do echo noise; sleep 0.02; done; touch gone")
+        agent.process.stdin.close()
+        agent.process.wait(10)
+        self.assertEqual(len(self.pids_of(self.token)), 1)
+        self.put("go", "")
+        self.eventually(lambda: os.path.exists(self.path("gone")))
+        self.assert_ends(worker)
+
+    def test_it_does_not_hold_the_channel_open(self):
+        agent = self.open_agent()
+        self.start_background(agent, "sleep 1000")
+        agent.process.stdin.close()
+        self.assertEqual(agent.process.stdout.read(), b"")
+
+    def test_it_outlives_a_killed_agent(self):
+        agent = self.open_agent()
+        self.start_background(agent, "while :; do sleep 0.1; done")
+        agent.process.kill()
+        agent.process.wait()
+        self.assertEqual(self.open_agent().run("echo alive").stdout, b"alive\n")
+        self.assertEqual(len(self.pids_of(self.token)), 1)
+
+    def test_it_dies_with_its_worker(self):
+        worker = self.start_background(self.agent, "while :; do sleep 0.1; done")
+        os.kill(worker, signal.SIGKILL)
+        self.eventually(lambda: self.pids_of(self.token) == [])
+
+    def test_more_than_64_do_not_keep_commands_from_running(self):
+        for _ in range(70):
+            self.assertEqual(self.agent.run("sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >> pids").ok["exit_code"], 0)
+        self.assertEqual(self.agent.run("echo other").stdout, b"other\n")
+        self.agent.run("kill $(cat pids)")
+        self.eventually(lambda: len(self.children_of(self.agent.process.pid)) <= 3)
+
+    def test_output_that_waits_for_credit_is_still_delivered(self):
+        self.agent.auto_credit = False
+        request = self.agent.start("head -c 500000 /dev/zero; sh -c 'while :; do sleep 0.1; done; : %s' & touch done" % self.token)
+        self.eventually(lambda: os.path.exists(self.path("done")))
+        self.agent.credit(request, 1 << 20)
+        self.assertEqual(len(self.agent.wait(request).stdout), 500_000)
+        self.assertEqual(len(self.pids_of(self.token)), 1)

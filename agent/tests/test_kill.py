@@ -1,0 +1,160 @@
+import os
+import signal
+import uuid
+
+from harness import AgentTestCase
+
+# Each process starts its successor in a new session, with an empty environment, and ends: no two looks see the same pids.
+RUNNER = """#!/bin/sh
+[ -e "%(stop)s" ] && exit
+trap '' TERM INT HUP
+setsid env -i "$0" &
+"""
+
+
+class KillTest(AgentTestCase):
+    def setUp(self):
+        super().setUp()
+        self.token = uuid.uuid4().hex
+        self.stop = os.path.join(self.outside, "stop")
+        self.addCleanup(self.stop_runners)
+
+    def stop_runners(self):
+        with open(self.stop, "w"):
+            pass
+
+    def script(self, text):
+        path = self.path("script-" + self.token)
+        with open(path, "w") as file:
+            file.write(text)
+        os.chmod(path, 0o755)
+        return path
+
+    def assert_killed(self, command, **settings):
+        answer = self.agent.run(command, timeout_ms=400, **settings)
+        self.assertEqual(self.pids_of(self.token), [])
+        self.assertEqual((answer.ok["timed_out"], answer.ok["exit_code"]), (True, 124))
+        self.assertEqual(self.agent.run("echo alive").stdout, b"alive\n")
+        return answer
+
+    def test_timeout_gives_the_output_so_far(self):
+        answer = self.assert_killed("echo before; echo error >&2; sleep 100; : %s" % self.token)
+        self.assertEqual((answer.stdout, answer.stderr), (b"before\n", b"error\n"))
+
+    def test_busy_loop(self):
+        self.assert_killed("while :; do :; done; : %s" % self.token)
+
+    def test_ignored_signals(self):
+        self.assert_killed("trap '' TERM INT HUP QUIT; sh -c 'while :; do sleep 1; done; : %s'" % self.token)
+
+    def test_new_sessions_double_forks_and_a_cleared_environment(self):
+        escape = "env -i PATH=\"$PATH\" setsid sh -c '(setsid sh -c \"sleep 1000; : %s\" &) ; exit 0'" % self.token
+        self.assert_killed("%s; %s & sleep 100" % (escape, escape))
+
+    def test_escaped_children_of_a_shell_that_waits(self):
+        self.assert_killed("(setsid sh -c 'sleep 1000; : %s' >/dev/null 2>&1 &); sleep 100" % self.token)
+
+    def test_stopped_processes(self):
+        self.assert_killed("sh -c 'kill -STOP $$; : %s' & sh -c 'kill -STOP $$; : %s'" % (self.token, self.token))
+
+    def test_processes_that_wake_what_is_stopped(self):
+        waker = "while :; do kill -CONT -1 2>/dev/null; done; : %s" % self.token
+        if os.geteuid() == 0:
+            waker = "while :; do kill -CONT 0; done; : %s" % self.token
+        self.assert_killed("sh -c '%s' & sh -c '%s' & sleep 100" % (waker, waker))
+
+    def test_processes_that_are_replaced_faster_than_they_are_seen(self):
+        runner = self.script(RUNNER % {"stop": self.stop})
+        self.assert_killed("for i in 1 2 3 4 5 6 7 8; do %s; done; sleep 100" % runner)
+
+    def test_fork_bomb(self):
+        # Of 42 processes, bounded lest a failure brings the machine down: each starts four, to a depth of two.
+        start = 'n=$1\n[ ${#n} -lt 2 ] && for i in 1 2 3 4; do setsid "$0" "$n$i" & done\n'
+        bomb = self.script("#!/bin/sh\n" + start + "while :; do :; done\n")
+        self.assert_killed("%s '' & %s ''" % (bomb, bomb))
+
+    def test_timeout_beats_a_child_that_holds_the_shell(self):
+        self.assert_killed("sleep 1000 & wait; : %s" % self.token)
+
+    def test_cancel(self):
+        request = self.agent.start("setsid sh -c 'sleep 1000; : %s' & sleep 100" % self.token)
+        self.eventually(lambda: len(self.pids_of(self.token)) > 0)
+        self.agent.cancel(request)
+        self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
+        self.assertEqual(self.pids_of(self.token), [])
+
+    def test_cancel_of_a_command_whose_output_waits_for_credit(self):
+        self.agent.auto_credit = False
+        request = self.agent.start("head -c 1000000 /dev/zero; touch done")
+        self.eventually(lambda: os.path.exists(self.path("done")))
+        self.agent.cancel(request)
+        self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
+
+    def test_cancel_leaves_other_commands_alone(self):
+        other = self.agent.start("while ! [ -e go ]; do sleep 0.02; done; echo done")
+        request = self.agent.start("sleep 100")
+        self.agent.cancel(request)
+        self.agent.wait(request)
+        self.put("go", "")
+        self.assertEqual(self.agent.wait(other).stdout, b"done\n")
+
+    def test_end_of_the_channel_kills_what_runs(self):
+        agent = self.open_agent()
+        agent.start("setsid sh -c 'sleep 1000; : %s' & sleep 100" % self.token)
+        self.eventually(lambda: len(self.pids_of(self.token)) > 0)
+        workers = self.children_of(agent.process.pid)
+        agent.process.stdin.close()
+        self.assertEqual(agent.process.wait(10), 0)
+        self.eventually(lambda: self.pids_of(self.token) == [])
+        self.eventually(lambda: not any(os.path.exists("/proc/%d" % pid) for pid in workers))
+
+    def test_killed_agent(self):
+        agent = self.open_agent()
+        agent.start("setsid sh -c 'sleep 1000; : %s' & sleep 100" % self.token)
+        self.eventually(lambda: len(self.pids_of(self.token)) > 0)
+        agent.process.kill()
+        self.eventually(lambda: self.pids_of(self.token) == [])
+
+
+class LostWorkerTest(AgentTestCase):
+    def setUp(self):
+        super().setUp()
+        self.token = uuid.uuid4().hex
+
+    def test_killed_worker(self):
+        request = self.agent.start("setsid sh -c 'sleep 1000; : %s' & sleep 0.1; kill -9 $PPID; sleep 1000; : %s" % (self.token, self.token))
+        self.assertEqual(self.agent.wait(request).code, "SANDBOX_LOST")
+        self.eventually(lambda: self.pids_of(self.token) == [])
+        self.assertEqual(self.agent.run("echo alive").stdout, b"alive\n")
+
+    def test_killed_worker_leaves_other_commands_alone(self):
+        other = self.agent.start("while ! [ -e go ]; do sleep 0.02; done; echo done")
+        self.assertEqual(self.agent.run("kill -9 $PPID; sleep 100").code, "SANDBOX_LOST")
+        self.put("go", "")
+        self.assertEqual(self.agent.wait(other).stdout, b"done\n")
+
+    def test_stopped_worker_is_lost_at_its_deadline(self):
+        answer = self.agent.run("kill -STOP $PPID; sleep 1000; : %s" % self.token, timeout_ms=100)
+        self.assertEqual(answer.code, "SANDBOX_LOST")
+        self.eventually(lambda: self.pids_of(self.token) == [])
+
+    def test_stopped_worker_is_lost_when_it_is_cancelled(self):
+        request = self.agent.start("kill -STOP $PPID; touch there; sleep 1000; : %s" % self.token)
+        self.eventually(lambda: os.path.exists(self.path("there")))
+        self.agent.cancel(request)
+        self.assertEqual(self.agent.wait(request).code, "SANDBOX_LOST")
+        self.eventually(lambda: self.pids_of(self.token) == [])
+
+    def test_killed_idle_workers_are_replaced(self):
+        self.agent.run("true")
+        for pid in self.children_of(self.agent.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.eventually(lambda: len(self.children_of(self.agent.process.pid)) == 1)
+        self.assertEqual(self.agent.run("echo alive").stdout, b"alive\n")
+
+    def test_agent_outlives_the_signals_that_can_be_ignored(self):
+        self.agent.run("true")
+        for pid in [self.agent.process.pid, *self.children_of(self.agent.process.pid)]:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGPIPE):
+                os.kill(pid, number)
+        self.assertEqual(self.agent.run("echo alive").stdout, b"alive\n")

@@ -1,0 +1,403 @@
+import contextlib
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import threading
+
+from harness import AgentTestCase, frames
+
+
+class WorkspaceTestCase(AgentTestCase):
+    def entries(self, path=""):
+        answer = self.agent.list(path)
+        lines = [json.loads(line) for line in answer.stdout.splitlines()]
+        self.assertEqual(answer.ok, {"count": len(lines)})
+        return lines
+
+    def content(self, path, **settings):
+        """(the line before the bytes, the bytes)"""
+        answer = self.agent.read(path, **settings)
+        self.assertEqual(answer.ok, {})
+        head, _, content = answer.stdout.partition(b"\n")
+        return json.loads(head), content
+
+    def secret(self):
+        path = os.path.join(self.outside, "secret")
+        with open(path, "w") as file:
+            file.write("secret")
+        return path
+
+
+class ReadTest(WorkspaceTestCase):
+    def test_whole_and_ranges(self):
+        self.put("file", "0123456789")
+        for offset, length, expected in [(0, None, "0123456789"), (3, None, "3456789"), (3, 4, "3456"), (8, 50, "89"), (-3, None, "789"), (-30, None, "0123456789")]:
+            head, content = self.content("file", offset=offset, length=length)
+            self.assertEqual(content.decode(), expected)
+            self.assertEqual((head["size"], head["length"]), (10, len(expected)))
+            self.assertEqual(head["offset"], (offset if offset >= 0 else max(0, 10 + offset)))
+            self.assertEqual(head["modified"], os.stat(self.path("file")).st_mtime)
+
+    def test_range_past_the_end(self):
+        self.put("file", "0123456789")
+        self.put("empty", "")
+        self.assertEqual(self.agent.read("file", 10, None).code, "RANGE_NOT_SATISFIABLE")
+        self.assertEqual(self.agent.read("file", 11, 1).code, "RANGE_NOT_SATISFIABLE")
+        self.assertEqual(self.agent.read("empty", 0, 1).code, "RANGE_NOT_SATISFIABLE")
+        self.assertEqual(self.content("empty")[1], b"")
+
+    def test_big_file_under_credit(self):
+        blob = os.urandom(3_000_000)
+        with open(self.path("blob"), "wb") as file:
+            file.write(blob)
+        self.agent.auto_credit = False
+        request = self.agent.open(op="read", path="blob", offset=0, length=None, max_size=0)
+        self.agent.pump_until(lambda: len(self.agent.answers[request].stdout) == frames.WINDOW)
+        self.assertEqual(self.agent.run("echo other").stdout, b"other\n")
+        self.assertEqual(len(self.agent.answers[request].stdout), frames.WINDOW)
+        self.agent.credit(request, 4 << 20)
+        self.assertEqual(self.agent.wait(request).stdout.partition(b"\n")[2], blob)
+
+    def test_size_limit(self):
+        self.put("file", "0123456789")
+        self.assertEqual(self.agent.read("file", max_size=9).code, "FILE_TOO_LARGE")
+        self.assertEqual(self.content("file", max_size=10)[1], b"0123456789")
+
+    def test_file_that_becomes_shorter(self):
+        self.put("file", "x" * 1_000_000)
+        self.agent.auto_credit = False
+        request = self.agent.open(op="read", path="file", offset=0, length=None, max_size=0)
+        self.agent.pump_until(lambda: len(self.agent.answers[request].stdout) == frames.WINDOW)
+        os.truncate(self.path("file"), 10)
+        self.agent.credit(request, 4 << 20)
+        self.assertEqual(self.agent.wait(request).code, "INTERNAL_ERROR")
+
+    def test_what_is_no_regular_file(self):
+        os.mkdir(self.path("dir"))
+        os.mkfifo(self.path("fifo"))
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(self.path("socket"))
+        for name, code in [("dir", "IS_A_DIRECTORY"), ("", "IS_A_DIRECTORY"), ("fifo", "NOT_A_REGULAR_FILE"), ("socket", "NOT_A_REGULAR_FILE"), ("missing", "NOT_FOUND"), ("missing/x", "NOT_FOUND"), ("fifo/x", "NOT_A_DIRECTORY")]:
+            self.assertEqual(self.agent.read(name).code, code, name)
+            if code not in ("NOT_FOUND",):
+                self.assertEqual(self.agent.write(name, b"x").code, code, name)
+
+    def test_device(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root makes devices")
+        os.mknod(self.path("zero"), stat.S_IFCHR | 0o666, os.makedev(1, 5))
+        self.assertEqual(self.agent.read("zero").code, "NOT_A_REGULAR_FILE")
+        self.assertEqual(self.agent.write("zero", b"x").code, "NOT_A_REGULAR_FILE")
+
+    def test_unreadable_file(self):
+        if os.geteuid() == 0:
+            self.skipTest("root can read everything")
+        os.chmod(self.put("file", "x"), 0)
+        self.assertEqual(self.agent.read("file").code, "PERMISSION_DENIED")
+
+    def test_cancel(self):
+        self.put("file", "x" * 1_000_000)
+        self.agent.auto_credit = False
+        request = self.agent.open(op="read", path="file", offset=0, length=None, max_size=0)
+        self.agent.pump_until(lambda: len(self.agent.answers[request].stdout) == frames.WINDOW)
+        self.agent.cancel(request)
+        self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
+
+
+class WriteTest(WorkspaceTestCase):
+    def assert_no_temporary_file(self, *directory):
+        self.assertEqual([name for name in os.listdir(self.path(*directory)) if name.startswith(".sandbox-tmp")], [])
+
+    def test_new_file_and_its_parents(self):
+        self.assertEqual(self.agent.write("a/b/c", b"content").ok, {"size": 7, "created": True})
+        with open(self.path("a", "b", "c")) as file:
+            self.assertEqual(file.read(), "content")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("a", "b", "c")).st_mode), 0o644)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("a", "b")).st_mode), 0o755)
+        self.assert_no_temporary_file("a", "b")
+
+    def test_replacing_keeps_the_mode(self):
+        os.chmod(self.put("file", "old"), 0o751)
+        self.assertEqual(self.agent.write("file", b"new").ok, {"size": 3, "created": False})
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("file")).st_mode), 0o751)
+        self.assertEqual(self.content("file")[1], b"new")
+
+    def test_empty_and_big(self):
+        for content in (b"", os.urandom(3_000_000)):
+            self.assertEqual(self.agent.write("file", content).ok["size"], len(content))
+            self.assertEqual(self.content("file")[1], content)
+
+    def test_a_reader_sees_the_old_file_until_the_end(self):
+        self.put("file", "old")
+        request = self.agent.open(op="write", path="file", max_size=0)
+        self.agent.send(frames.DATA, request, b"new")
+        self.agent.pump_until(lambda: self.agent.answers[request].granted == 3)
+        self.assertEqual(self.content("file")[1], b"old")
+        self.agent.send(frames.EOF, request)
+        self.agent.wait(request)
+        self.assertEqual(self.content("file")[1], b"new")
+
+    def test_size_limit(self):
+        self.put("file", "old")
+        self.assertEqual(self.agent.write("file", b"x" * 300_000, max_size=299_999).code, "FILE_TOO_LARGE")
+        self.assertEqual(self.content("file")[1], b"old")
+        self.assert_no_temporary_file()
+        self.assertEqual(self.agent.write("file", b"x" * 300_000, max_size=300_000).ok["size"], 300_000)
+
+    def test_cancel_leaves_the_old_file(self):
+        self.put("file", "old")
+        request = self.agent.open(op="write", path="file", max_size=0)
+        self.agent.send(frames.DATA, request, b"new")
+        self.agent.pump_until(lambda: self.agent.answers[request].granted == 3)
+        self.agent.cancel(request)
+        self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
+        self.assertEqual(self.content("file")[1], b"old")
+        self.assert_no_temporary_file()
+
+    def test_end_of_the_channel_leaves_the_old_file(self):
+        self.put("file", "old")
+        agent = self.open_agent()
+        request = agent.open(op="write", path="file", max_size=0)
+        agent.send(frames.DATA, request, b"new")
+        agent.pump_until(lambda: agent.answers[request].granted == 3)
+        agent.process.stdin.close()
+        self.eventually(lambda: os.listdir(self.root) == ["file"])
+        self.assertEqual(self.content("file")[1], b"old")
+
+    def test_full_disk(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root mounts a small file system")
+        os.mkdir(self.path("small"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", self.path("small")], check=True)
+        self.addCleanup(subprocess.run, ["umount", self.path("small")])
+        self.agent.write("small/file", b"old")
+        self.assertEqual(self.agent.write("small/file", b"x" * 2_000_000).code, "STORAGE_FULL")
+        self.assertEqual(self.content("small/file")[1], b"old")
+        self.assert_no_temporary_file("small")
+        self.assertEqual(self.agent.write("small/file", b"new").ok["size"], 3)
+
+    def test_a_file_in_place_of_a_parent(self):
+        self.put("file", "x")
+        self.assertEqual(self.agent.write("file/x", b"x").code, "NOT_A_DIRECTORY")
+
+
+class NamesTest(WorkspaceTestCase):
+    NAMES = [b"it's", b'"quoted"', b"new\nline", b"-rf", b"$(id)", b"a b", b"back\\slash", b"\xff\xfe", "\u00e9\U0001f600".encode(), b"*", b"\x01\x7f", b"x" * 255]
+
+    def test_round_trip(self):
+        for raw in self.NAMES:
+            name = raw.decode("utf-8", "surrogateescape")
+            self.assertEqual(self.agent.write("dir/" + name, raw).ok["created"], True)
+            self.assertEqual(self.content("dir/" + name)[1], raw)
+        self.assertEqual(sorted(os.listdir(os.fsencode(self.path("dir")))), sorted(self.NAMES))
+        listed = [entry["name"] for entry in self.entries("dir")]
+        self.assertEqual(listed, sorted(raw.decode("utf-8", "surrogateescape") for raw in self.NAMES))
+        for name in listed:
+            self.assertEqual(self.agent.delete("dir/" + name).ok, {})
+        self.assertEqual(self.entries("dir"), [])
+
+    def test_refused(self):
+        for path in ("/etc", "a//b", "a/", ".", "..", "a/../b", "../x", "a\0b", "x" * 256, "\ud83d", "a/" * 2048 + "a"):
+            for answer in (self.agent.list(path), self.agent.read(path), self.agent.write(path, b"x"), self.agent.delete(path)):
+                self.assertEqual(answer.code, "INVALID_PATH", path)
+
+    def test_deep_path(self):
+        path = "/".join(["d"] * 2000) + "/file"
+        self.assertEqual(self.agent.write(path, b"deep").ok["created"], True)
+        self.assertEqual(self.content(path)[1], b"deep")
+        self.assertEqual(self.agent.delete("d").ok, {})
+
+
+class ListTest(WorkspaceTestCase):
+    def test_entries(self):
+        self.put("b", "12345")
+        os.mkdir(self.path("a"))
+        os.symlink("/etc/passwd", self.path("c"))
+        os.mkfifo(self.path("d"))
+        os.utime(self.path("b"), (1, 1.5))
+        entries = self.entries()
+        self.assertEqual([(entry["name"], entry["type"]) for entry in entries], [("a", "dir"), ("b", "file"), ("c", "symlink"), ("d", "other")])
+        self.assertEqual((entries[1]["size"], entries[1]["modified"]), (5, 1.5))
+
+    def test_many(self):
+        os.mkdir(self.path("many"))
+        names = ["%05d" % number for number in range(20_000)]
+        for name in names:
+            self.put("many/" + name, "")
+        self.assertEqual([entry["name"] for entry in self.entries("many")], names)
+
+    def test_what_is_no_directory(self):
+        self.put("file", "")
+        self.assertEqual(self.agent.list("file").code, "NOT_A_DIRECTORY")
+        self.assertEqual(self.agent.list("missing").code, "NOT_FOUND")
+
+
+class DeleteTest(WorkspaceTestCase):
+    def test_file_link_and_fifo(self):
+        secret = self.secret()
+        self.put("file", "")
+        os.symlink(secret, self.path("link"))
+        os.symlink(self.outside, self.path("directory-link"))
+        os.symlink("missing", self.path("dangling"))
+        os.mkfifo(self.path("fifo"))
+        for name in os.listdir(self.root):
+            self.assertEqual(self.agent.delete(name).ok, {}, name)
+        self.assertEqual(os.listdir(self.root), [])
+        self.assertTrue(os.path.exists(secret))
+
+    def test_missing_and_root(self):
+        self.assertEqual(self.agent.delete("missing").code, "NOT_FOUND")
+        self.assertEqual(self.agent.delete("").code, "INVALID_PATH")
+
+    def test_tree(self):
+        secret = self.secret()
+        for parent in ("t", "t/a", "t/a/b", "t/c", "t/c/d"):
+            os.mkdir(self.path(parent))
+            self.put(parent + "/file", "x")
+            os.symlink(self.outside, self.path(parent, "link"))
+        os.chmod(self.path("t/a/b"), 0)
+        os.chmod(self.path("t/a"), 0)
+        os.chmod(self.path("t/c"), 0o500)
+        self.assertEqual(self.agent.delete("t").ok, {})
+        self.assertEqual(os.listdir(self.root), [])
+        self.assertTrue(os.path.exists(secret))
+
+    def test_tree_of_ten_thousand_levels(self):
+        directory = os.open(self.root, os.O_RDONLY)
+        for _ in range(10_000):
+            os.mkdir("d", dir_fd=directory)
+            below = os.open("d", os.O_RDONLY, dir_fd=directory)
+            os.close(directory)
+            directory = below
+        os.close(directory)
+        self.assertEqual(self.agent.delete("d").ok, {})
+        self.assertEqual(os.listdir(self.root), [])
+
+    def test_wide_tree(self):
+        os.mkdir(self.path("t"))
+        for number in range(3000):
+            self.put("t/%d" % number, "")
+            os.makedirs(self.path("t", "dir%d" % number, "below"))
+        self.assertEqual(self.agent.delete("t").ok, {})
+        self.assertEqual(os.listdir(self.root), [])
+
+    def test_two_at_once(self):
+        os.mkdir(self.path("t"))
+        for number in range(500):
+            os.makedirs(self.path("t", "dir%d" % number, "below"))
+        requests = [self.agent.open(op="delete", path="t") for _ in range(4)]
+        codes = [self.agent.wait(request).end.get("error", {}).get("code") for request in requests]
+        self.assertLessEqual(set(codes), {None, "NOT_FOUND"})
+        self.assertEqual(os.listdir(self.root), [])
+
+
+class LinkTest(WorkspaceTestCase):
+    def test_links_that_lead_inside_are_followed(self):
+        os.makedirs(self.path("a", "b"))
+        self.put("a/b/file", "content")
+        links = {
+            "relative": "a/b",
+            "absolute": self.path("a", "b"),
+            "a/up": "../a/b",
+            "chain": "relative",
+            "a/b/round": "../../a/./b//",
+            "to-root": self.root,
+        }
+        for name, target in links.items():
+            os.symlink(target, self.path(name))
+        os.symlink("a/b/file", self.path("file"))
+        for path in ("relative/file", "absolute/file", "a/up/file", "chain/file", "a/b/round/file", "to-root/a/b/file", "file"):
+            self.assertEqual(self.content(path)[1], b"content", path)
+        self.assertEqual([entry["name"] for entry in self.entries("chain")], ["file", "round"])
+        self.assertEqual(len(self.entries("to-root")), len(os.listdir(self.root)))
+        self.assertEqual(self.agent.write("file", b"new").ok, {"size": 3, "created": False})
+        self.assertTrue(os.path.islink(self.path("file")))
+        self.assertEqual(self.content("a/b/file")[1], b"new")
+        self.assertEqual(self.agent.write("relative/new/file", b"x").ok["created"], True)
+        self.assertTrue(os.path.exists(self.path("a", "b", "new", "file")))
+        self.assertEqual(self.agent.delete("file").ok, {})
+        self.assertTrue(os.path.exists(self.path("a", "b", "file")))
+
+    def test_dangling_link(self):
+        os.symlink("target", self.path("link"))
+        self.assertEqual(self.agent.read("link").code, "NOT_FOUND")
+        self.assertEqual(self.agent.write("link", b"x").ok["created"], True)
+        self.assertEqual(self.content("target")[1], b"x")
+
+    def test_links_that_lead_outside_are_refused(self):
+        secret = self.secret()
+        os.mkdir(self.path("dir"))
+        for name, target in [
+            ("absolute", self.outside),
+            ("relative", "../outside"),
+            ("dir/deep", "../../outside"),
+            ("slash", "/"),
+            ("proc", "/proc/self/root"),
+            ("dots", self.root + "/../outside"),
+            ("prefix", self.root + "x/../outside"),
+            ("chain", "absolute"),
+            ("back", "../workspace/dir"),
+        ]:
+            os.symlink(target, self.path(name))
+            for path in (name, name + "/secret"):
+                answers = [self.agent.read(path), self.agent.write(path, b"x"), self.agent.list(path)]
+                if path != name:
+                    answers.append(self.agent.delete(path))
+                for answer in answers:
+                    self.assertEqual(answer.code, "PATH_OUTSIDE_WORKSPACE", path)
+        os.symlink(secret, self.path("file"))
+        for answer in (self.agent.read("file"), self.agent.write("file", b"x")):
+            self.assertEqual(answer.code, "PATH_OUTSIDE_WORKSPACE")
+        self.assertEqual(os.listdir(self.outside), ["secret"])
+        with open(secret) as file:
+            self.assertEqual(file.read(), "secret")
+
+    def test_loops(self):
+        os.symlink("loop", self.path("loop"))
+        os.symlink("b", self.path("a"))
+        os.symlink("a", self.path("b"))
+        for path in ("loop", "a", "b/x"):
+            self.assertEqual(self.agent.read(path).code, "INVALID_PATH", path)
+
+    def test_directory_swapped_for_a_link_in_mid_call(self):
+        with open(os.path.join(self.outside, "file"), "w") as file:
+            file.write("secret")
+        os.mkdir(self.path("d"))
+        self.put("d/file", "inside")
+        swapping = threading.Event()
+        swapping.set()
+        swapper = threading.Thread(target=self.swap, args=(swapping,))
+        swapper.start()
+        try:
+            seen = set()
+            for turn in range(700):
+                for answer in (self.agent.read("d/file"), self.agent.write("d/file", b"inside"), self.agent.list("d")):
+                    self.assertNotIn(b"secret", answer.stdout)
+                    seen.add("ok" if "ok" in answer.end else answer.code)
+                if turn % 20 == 0:
+                    self.agent.delete("d/other")
+        finally:
+            swapping.clear()
+            swapper.join()
+        self.assertLessEqual(seen, {"ok", "PATH_OUTSIDE_WORKSPACE", "NOT_FOUND", "NOT_A_DIRECTORY"})
+        self.assertLessEqual({"ok", "PATH_OUTSIDE_WORKSPACE"}, seen)
+        with open(os.path.join(self.outside, "file")) as file:
+            self.assertEqual(file.read(), "secret")
+        self.assertEqual(os.listdir(self.outside), ["file"])
+
+    def swap(self, going):
+        directory, spare = self.path("d"), self.path("spare")
+        steps = [
+            (os.rename, directory, spare),
+            (os.symlink, self.outside, directory),
+            (os.unlink, directory),
+            (shutil.rmtree, directory),  # which a write may have made anew
+            (os.rename, spare, directory),
+        ]
+        while going.is_set():
+            for step, *names in steps:
+                with contextlib.suppress(OSError):
+                    step(*names)
