@@ -1,4 +1,5 @@
 import { Cluster, SETUPS } from './support/cluster';
+import { eventually } from './support/processes';
 import { BOB } from './support/service';
 
 jest.setTimeout(180_000);
@@ -70,7 +71,8 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
       const call = CALLS[route]!;
       const [method, path] = route.split(' ') as [string, string];
       if (call === 'public') {
-        expect((await fetch(cluster.bob.url + path)).status).toBe(200);
+        // The first /ready tries the image out, and may say that it does not know yet.
+        await eventually(`${route} is open`, async () => (await fetch(cluster.bob.url + path)).status === 200);
         continue;
       }
       const url = `${path.replace(/\{[^}]+\}/, encodeURIComponent(SESSION))}${call.query ? `?${call.query}` : ''}`;

@@ -27,6 +27,7 @@ export class ProblemFilter implements ExceptionFilter {
     response.setHeader('Content-Type', PROBLEM_CONTENT_TYPE);
     response.end(JSON.stringify(toProblem(error)));
     // What the client is still sending has to go somewhere, or it never gets to read the answer. The server's request timeout ends it.
+    request.unpipe();
     request.resume();
   }
 
