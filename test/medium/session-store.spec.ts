@@ -1,18 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Config, loadConfig } from '@sandbox/config';
-import { createSessionStore, MAX_LISTED, sessionRef, type CallHold, type SessionRef, type SessionStore } from '@sandbox/sessions';
-import { Redis } from 'ioredis';
+import { createSessionStore, MAX_LISTED, type SessionStore } from '@sandbox/sessions';
 import { TestRedis } from '../e2e/support/processes';
+import { call, enter, idle, NOW, SECOND, someRef, storeConfig, TTL } from './support/sessions';
 
-/** Real: both stores, and a Redis server of this suite's own. Time is what the tests say it is. */
+/** The contract of the port, over both stores; real: a Redis server of this suite's own. */
 
 jest.setTimeout(60_000);
-
-const DEPLOYMENT = 'store-spec';
-const TTL = 600_000;
-const NOW = Date.now();
-const SECOND = 1_000;
 
 let redis: TestRedis;
 let store: SessionStore;
@@ -22,49 +16,16 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-function config(kind: 'memory' | 'redis'): Config {
-  const env = {
-    SESSION_STORE: kind,
-    DEPLOYMENT,
-    SESSION_TTL_SECONDS: String(TTL / 1000),
-    REDIS_HOST: '127.0.0.1',
-    REDIS_PORT: String(redis.port),
-  };
-  return loadConfig(env, { needsAuth: false });
-}
-
-function someRef(userId = `jwt:${randomUUID()}`, sessionId = 'work'): SessionRef {
-  return sessionRef(DEPLOYMENT, { id: userId }, sessionId);
-}
-
-function call(deadline = NOW): CallHold {
-  return { callId: randomUUID(), deadline };
-}
-
-/** Begins and ends a call, so that the session is there and idle since `now`. */
-async function idle(ref: SessionRef, now = NOW): Promise<string> {
-  const hold = call(now);
-  const { record } = await enter(ref, hold, now);
-  await store.end(ref.key, record.generation, hold.callId, now);
-  return record.generation;
-}
-
-async function enter(ref: SessionRef, hold = call(), now = NOW) {
-  const result = await store.begin(ref, hold, now);
-  if (result.state !== 'live') throw new Error('the session is closing');
-  return result;
-}
-
 describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   beforeEach(() => {
-    store = createSessionStore(config(kind));
+    store = createSessionStore(storeConfig(kind, redis.port));
   });
   afterEach(() => store.disconnect());
 
   describe('begin', () => {
     it('makes a record once', async () => {
       const ref = someRef();
-      const first = await enter(ref);
+      const first = await enter(store, ref);
       expect(first).toEqual({
         state: 'live',
         created: true,
@@ -78,7 +39,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
           expiresAt: NOW + TTL,
         },
       });
-      const second = await enter(ref, call(), NOW + SECOND);
+      const second = await enter(store, ref, call(), NOW + SECOND);
       expect(second.created).toBe(false);
       expect(second.record).toEqual({ ...first.record, lastUsedAt: NOW + SECOND, expiresAt: NOW + SECOND + TTL });
     });
@@ -86,7 +47,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('keeps any name unchanged', async () => {
       for (const name of ['a/b/../c', '👩‍💻 é\u0301', '"\\\n\0', '\ud800', '[]', 'x'.repeat(256)]) {
         const ref = someRef(`jwt:${name}`, name);
-        await enter(ref);
+        await enter(store, ref);
         expect((await store.get(ref.key, NOW))?.ref).toEqual(ref);
         expect((await store.list(ref.userKey, NOW)).map((record) => record.ref)).toEqual([ref]);
         await store.remove(ref.key);
@@ -95,17 +56,17 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('creates once when a hundred come at once', async () => {
       const ref = someRef();
-      const results = await Promise.all(Array.from({ length: 100 }, () => enter(ref)));
+      const results = await Promise.all(Array.from({ length: 100 }, () => enter(store, ref)));
       expect(results.filter(({ created }) => created)).toHaveLength(1);
       expect(new Set(results.map(({ record }) => record.generation)).size).toBe(1);
     });
 
     it('revives a record that has expired but was not closed', async () => {
       const ref = someRef();
-      const generation = await idle(ref);
+      const generation = await idle(store, ref);
       await store.attach(ref.key, generation, { containerId: 'c1', image: 'i' });
       const later = NOW + TTL + SECOND;
-      const { created, record } = await enter(ref, call(later), later);
+      const { created, record } = await enter(store, ref, call(later), later);
       expect(created).toBe(false);
       expect(record).toMatchObject({ generation, containerId: 'c1', expiresAt: later + TTL });
       expect(await store.close(ref.key, 'expired', later, later + SECOND)).toBe(false);
@@ -120,11 +81,11 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('starts afresh after a removal', async () => {
       const ref = someRef();
-      const generation = await idle(ref);
+      const generation = await idle(store, ref);
       await store.attach(ref.key, generation, { containerId: 'c1', image: 'i' });
       await store.close(ref.key, 'always', NOW, NOW + SECOND);
       await store.remove(ref.key);
-      const { created, record } = await enter(ref);
+      const { created, record } = await enter(store, ref);
       expect(created).toBe(true);
       expect(record.containerId).toBeNull();
       expect(record.generation).not.toBe(generation);
@@ -132,8 +93,8 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('never lets last use go back', async () => {
       const ref = someRef();
-      await idle(ref, NOW + 5 * SECOND);
-      const { record } = await enter(ref, call(), NOW);
+      await idle(store, ref, NOW + 5 * SECOND);
+      const { record } = await enter(store, ref, call(), NOW);
       expect(record).toMatchObject({ lastUsedAt: NOW + 5 * SECOND, expiresAt: NOW + 5 * SECOND + TTL });
     });
   });
@@ -142,8 +103,8 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('waits for the last deadline of the calls in the session', async () => {
       const ref = someRef();
       const deadline = NOW + 3 * TTL;
-      await enter(ref, call(deadline));
-      await enter(ref, call(NOW + SECOND));
+      await enter(store, ref, call(deadline));
+      await enter(store, ref, call(NOW + SECOND));
       const idleTooLong = NOW + 2 * TTL;
       expect(await store.get(ref.key, idleTooLong)).toMatchObject({ lastUsedAt: NOW, expiresAt: deadline + TTL });
       expect(await store.close(ref.key, 'expired', idleTooLong, idleTooLong + SECOND)).toBe(false);
@@ -152,7 +113,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('comes although a call never ended, after its deadline', async () => {
       const ref = someRef();
-      await enter(ref, call(NOW + SECOND));
+      await enter(store, ref, call(NOW + SECOND));
       expect(await store.get(ref.key, NOW + SECOND + TTL - 1)).not.toBeNull();
       expect(await store.get(ref.key, NOW + SECOND + TTL)).toBeNull();
       expect(await store.expired(NOW + SECOND + TTL, 1_000)).toContain(ref.key);
@@ -161,7 +122,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('counts from the end of a call that ended before its deadline', async () => {
       const ref = someRef();
       const hold = call(NOW + 100 * SECOND);
-      const { record } = await enter(ref, hold);
+      const { record } = await enter(store, ref, hold);
       await store.end(ref.key, record.generation, hold.callId, NOW + SECOND);
       expect(await store.get(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW + SECOND, expiresAt: NOW + SECOND + TTL });
     });
@@ -170,8 +131,8 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const ref = someRef();
       const long = call(NOW + 100 * SECOND);
       const short = call(NOW + 50 * SECOND);
-      const { record } = await enter(ref, long);
-      await enter(ref, short);
+      const { record } = await enter(store, ref, long);
+      await enter(store, ref, short);
       await store.end(ref.key, record.generation, short.callId, NOW + SECOND);
       expect(await store.get(ref.key, NOW)).toMatchObject({ expiresAt: long.deadline + TTL });
       await store.end(ref.key, record.generation, long.callId, NOW + 2 * SECOND);
@@ -181,8 +142,8 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('is kept for each of a thousand calls at once', async () => {
       const ref = someRef();
       const holds = Array.from({ length: 1_000 }, (_, i) => call(NOW + i * SECOND));
-      const { record } = await enter(ref);
-      await Promise.all(holds.map((hold) => enter(ref, hold)));
+      const { record } = await enter(store, ref);
+      await Promise.all(holds.map((hold) => enter(store, ref, hold)));
       const [last, ...ended] = [holds[500]!, ...holds.filter((_, i) => i !== 500)];
       await Promise.all(ended.map(({ callId }) => store.end(ref.key, record.generation, callId, NOW)));
       // A store that bounds the calls it tells apart may err to the longer side.
@@ -193,7 +154,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('is not changed by a look', async () => {
       const ref = someRef();
-      await idle(ref);
+      await idle(store, ref);
       await store.get(ref.key, NOW + SECOND);
       await store.list(ref.userKey, NOW + SECOND);
       await store.known([ref.key], NOW + SECOND);
@@ -205,7 +166,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('of another generation, or of a removed session, has no effect', async () => {
       const ref = someRef();
       const hold = call(NOW + 9 * SECOND);
-      await enter(ref, hold);
+      await enter(store, ref, hold);
       await store.end(ref.key, randomUUID(), hold.callId, NOW + SECOND);
       expect(await store.get(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW, expiresAt: NOW + 9 * SECOND + TTL });
       const gone = someRef();
@@ -216,7 +177,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('does not bring a closing session back', async () => {
       const ref = someRef();
       const hold = call();
-      const { record } = await enter(ref, hold);
+      const { record } = await enter(store, ref, hold);
       await store.close(ref.key, 'always', NOW, NOW + SECOND);
       await store.end(ref.key, record.generation, hold.callId, NOW);
       expect(await store.get(ref.key, NOW)).toBeNull();
@@ -227,7 +188,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   describe('attach', () => {
     it('notes the sandbox, and tells which one was there before', async () => {
       const ref = someRef();
-      const generation = await idle(ref);
+      const generation = await idle(store, ref);
       expect(await store.attach(ref.key, generation, { containerId: 'c1', image: 'i1' })).toEqual({ live: true, previous: null });
       expect(await store.attach(ref.key, generation, { containerId: 'c2', image: 'i2' })).toEqual({ live: true, previous: 'c1' });
       expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', image: 'i2', createdAt: NOW });
@@ -235,7 +196,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('takes the earlier of two times of creation', async () => {
       const ref = someRef();
-      const generation = await idle(ref);
+      const generation = await idle(store, ref);
       await store.attach(ref.key, generation, { containerId: 'c1', image: 'i', createdAt: NOW + SECOND });
       expect((await store.get(ref.key, NOW))?.createdAt).toBe(NOW);
       await store.attach(ref.key, generation, { containerId: 'c1', image: 'i', createdAt: NOW - SECOND });
@@ -244,7 +205,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('is refused to another generation, to a closing and to an unknown session', async () => {
       const ref = someRef();
-      const generation = await idle(ref);
+      const generation = await idle(store, ref);
       const container = { containerId: 'c1', image: 'i' };
       expect(await store.attach(ref.key, randomUUID(), container)).toEqual({ live: false });
       await store.close(ref.key, 'always', NOW, NOW + SECOND);
@@ -257,16 +218,16 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('has the user’s live sessions and no others, oldest first', async () => {
       const user = `jwt:${randomUUID()}`;
       const [old, young, expired, closing, removed] = ['old', 'young', 'expired', 'closing', 'removed'].map((name) => someRef(user, name));
-      await idle(young!, NOW + 2);
-      await idle(old!, NOW + 1);
-      await enter(old!, call(), NOW + SECOND);
-      await idle(expired!, NOW - TTL);
+      await idle(store, young!, NOW + 2);
+      await idle(store, old!, NOW + 1);
+      await enter(store, old!, call(), NOW + SECOND);
+      await idle(store, expired!, NOW - TTL);
       for (const ref of [closing!, removed!]) {
-        await idle(ref);
+        await idle(store, ref);
         await store.close(ref.key, 'always', NOW, NOW + SECOND);
       }
       await store.remove(removed!.key);
-      await idle(someRef(undefined, 'old'));
+      await idle(store, someRef(undefined, 'old'));
       const listed = await store.list(old!.userKey, NOW);
       expect(listed.map((record) => record.ref.sessionId)).toEqual(['old', 'young']);
       expect(listed).toEqual([await store.get(old!.key, NOW), await store.get(young!.key, NOW)]);
@@ -275,7 +236,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('is bounded', async () => {
       const user = `jwt:${randomUUID()}`;
       const refs = Array.from({ length: MAX_LISTED + 5 }, (_, i) => someRef(user, `s${i}`));
-      await Promise.all(refs.map((ref, i) => enter(ref, call(), NOW + i)));
+      await Promise.all(refs.map((ref, i) => enter(store, ref, call(), NOW + i)));
       const listed = await store.list(refs[0]!.userKey, NOW);
       expect(listed).toHaveLength(MAX_LISTED);
       expect(listed.map(({ createdAt }) => createdAt)).toEqual(listed.map(({ createdAt }) => createdAt).sort((a, b) => a - b));
@@ -289,7 +250,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('always: takes whatever is there, also nothing', async () => {
       const [used, unknown] = [someRef(), someRef()];
-      await enter(used, call(NOW + TTL));
+      await enter(store, used, call(NOW + TTL));
       expect(await store.close(used.key, 'always', NOW, till)).toBe(true);
       expect(await store.close(unknown.key, 'always', NOW, till)).toBe(true);
       expect(await store.get(used.key, NOW)).toBeNull();
@@ -297,7 +258,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('expired: takes only a record whose expiry is past', async () => {
       const ref = someRef();
-      await idle(ref);
+      await idle(store, ref);
       expect(await store.close(ref.key, 'expired', NOW + TTL - 1, till)).toBe(false);
       expect(await store.get(ref.key, NOW)).not.toBeNull();
       expect(await store.close(ref.key, 'expired', NOW + TTL, NOW + TTL + 1)).toBe(true);
@@ -306,7 +267,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('unknown: takes only where there is no record', async () => {
       const ref = someRef();
-      await idle(ref, NOW - 2 * TTL);
+      await idle(store, ref, NOW - 2 * TTL);
       expect(await store.close(ref.key, 'unknown', NOW, till)).toBe(false);
       expect(await store.close(someRef().key, 'unknown', NOW, till)).toBe(true);
     });
@@ -325,20 +286,20 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('lets one of a hundred at once win', async () => {
       const ref = someRef();
-      await idle(ref);
+      await idle(store, ref);
       const won = await Promise.all(Array.from({ length: 100 }, () => store.close(ref.key, 'expired', NOW + TTL, NOW + TTL + SECOND)));
       expect(won.filter(Boolean)).toHaveLength(1);
     });
 
     it('and a begin of an expired session never both succeed', async () => {
-      const other = createSessionStore(config(kind));
+      const other = createSessionStore(storeConfig(kind, redis.port));
       // The in-memory store is of one process; its rivals share it.
       const rival = kind === 'memory' ? store : other;
       const later = NOW + TTL;
       const winners = { begin: 0, close: 0 };
       for (let round = 0; round < 500; round++) {
         const ref = someRef();
-        await idle(ref);
+        await idle(store, ref);
         const jitter = (): Promise<void> => sleep(1 + Math.floor(3 * Math.random()));
         const [begun, closed] = await Promise.all([
           jitter().then(() => store.begin(ref, call(later), later)),
@@ -358,10 +319,10 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const [first, second, third, used, closing] = Array.from({ length: 5 }, () => someRef());
       // A time before all that other tests left.
       const then = NOW - 1_000 * TTL;
-      await idle(third!, then + 3);
-      await idle(first!, then + 1);
+      await idle(store, third!, then + 3);
+      await idle(store, first!, then + 1);
       await store.close(second!.key, 'always', then, then + TTL + 2);
-      await enter(used!, call(then + SECOND), then);
+      await enter(store, used!, call(then + SECOND), then);
       await store.close(closing!.key, 'always', then, then + 2 * TTL);
       const at = then + TTL + 3;
       expect(await store.expired(at, 10)).toEqual([first!.key, second!.key, third!.key]);
@@ -372,8 +333,8 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('known: a record, expired or not, or a valid closing mark', async () => {
       const [live, expired, closing, stale, unknown] = Array.from({ length: 5 }, () => someRef());
-      await idle(live!);
-      await idle(expired!, NOW - 2 * TTL);
+      await idle(store, live!);
+      await idle(store, expired!, NOW - 2 * TTL);
       await store.close(closing!.key, 'always', NOW, NOW + SECOND);
       await store.close(stale!.key, 'always', NOW - SECOND, NOW);
       const keys = [live, expired, closing, stale, unknown].map((ref) => ref!.key);
@@ -386,151 +347,3 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     await expect(store.ping()).resolves.toBeUndefined();
   });
 });
-
-describe('redis session store, when Redis is not well', () => {
-  beforeEach(async () => {
-    store = createSessionStore(config('redis'));
-    await store.ping();
-  });
-  afterEach(() => store.disconnect());
-
-  const unavailable = { code: 'STORE_UNAVAILABLE', status: 503, retryAfter: 2 };
-
-  it('answers STORE_UNAVAILABLE while it is away, and works again by itself', async () => {
-    const ref = someRef();
-    await idle(ref);
-    await redis.down();
-    await expect(store.begin(ref, call(), NOW)).rejects.toMatchObject(unavailable);
-    await expect(store.get(ref.key, NOW)).rejects.toMatchObject(unavailable);
-    await redis.up();
-    await untilItAnswers();
-    // What it knew is lost; the session begins anew.
-    expect((await enter(ref)).created).toBe(true);
-  });
-
-  it('rides out a restart', async () => {
-    await redis.down();
-    // A command written before the client has heard of it is lost, and is not sent twice.
-    await sleep(50);
-    const calls = Array.from({ length: 50 }, () => enter(someRef()));
-    await redis.up();
-    const results = await Promise.all(calls);
-    expect(results.every(({ created }) => created)).toBe(true);
-  });
-
-  it('answers STORE_UNAVAILABLE where it is there but silent, and works again by itself', async () => {
-    redis.signal('SIGSTOP');
-    try {
-      const calls = Array.from({ length: 20 }, () => store.begin(someRef(), call(), NOW));
-      for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
-    } finally {
-      redis.signal('SIGCONT');
-    }
-    await untilItAnswers();
-    expect((await enter(someRef())).created).toBe(true);
-  });
-
-  it('answers STORE_UNAVAILABLE where Redis takes no writes', async () => {
-    await redis.send('CONFIG SET maxmemory 1');
-    try {
-      await expect(enter(someRef())).rejects.toMatchObject(unavailable);
-    } finally {
-      await redis.send('CONFIG SET maxmemory 0');
-    }
-    await expect(enter(someRef())).resolves.toMatchObject({ created: true });
-  });
-
-  it('was never there: answers STORE_UNAVAILABLE, and connects once it is', async () => {
-    await redis.down();
-    const late = createSessionStore(config('redis'));
-    try {
-      await expect(late.ping()).rejects.toMatchObject(unavailable);
-      await redis.up();
-      await untilItAnswers(late);
-    } finally {
-      await late.disconnect();
-    }
-  });
-
-  it('goes on after its scripts were flushed', async () => {
-    const ref = someRef();
-    await idle(ref);
-    await redis.send('SCRIPT FLUSH');
-    expect((await enter(ref)).created).toBe(false);
-    expect(await store.known([ref.key], NOW)).toEqual(new Set([ref.key]));
-  });
-
-  it('takes a session flushed in mid-call for a new one, whose calls say again that they are there', async () => {
-    const ref = someRef();
-    const hold = call(NOW + 100 * SECOND);
-    const before = await enter(ref, hold);
-    await redis.flush();
-    await store.end(ref.key, before.record.generation, 'another', NOW);
-    expect(await store.attach(ref.key, before.record.generation, { containerId: 'c', image: 'i' })).toEqual({ live: false });
-    const after = await enter(ref, hold);
-    expect(after).toMatchObject({ created: true, record: { expiresAt: hold.deadline + TTL } });
-    expect(after.record.generation).not.toBe(before.record.generation);
-  });
-
-  it('takes a damaged record for an absent one', async () => {
-    for (const field of ['ref', 'generation', 'created']) {
-      const ref = someRef();
-      await idle(ref);
-      await admin((client) => client.hset(`sandbox:{${DEPLOYMENT}}:session:${ref.key}`, field, field === 'generation' ? '' : '["a"'));
-      expect(await store.get(ref.key, NOW)).toBeNull();
-      expect(await store.list(ref.userKey, NOW)).toEqual([]);
-      await expect(enter(ref)).resolves.toMatchObject({ state: 'live' });
-      expect(await store.get(ref.key, NOW)).toMatchObject({ ref });
-    }
-  });
-
-  it('does not take another session’s record for the one asked for', async () => {
-    const [mine, theirs] = [someRef(), someRef()];
-    await idle(mine);
-    await idle(theirs);
-    const name = (ref: SessionRef): string => `sandbox:{${DEPLOYMENT}}:session:${ref.key}`;
-    await admin((client) => client.copy(name(theirs), name(mine), 'REPLACE'));
-    expect(await store.get(mine.key, NOW)).toBeNull();
-  });
-
-  it('leaves nothing in Redis for ever', async () => {
-    await redis.flush();
-    const ref = someRef();
-    await enter(ref, call(NOW + SECOND));
-    await store.close(someRef().key, 'always', NOW, NOW + SECOND);
-    const lifetimes = await admin(async (client) => Promise.all((await client.keys('*')).map((key) => client.pttl(key))));
-    expect(lifetimes).toHaveLength(5); // session, calls, expiry, user, closing
-    for (const lifetime of lifetimes) expect(lifetime).toBeGreaterThan(TTL);
-    await idle(ref);
-    await store.close(ref.key, 'always', NOW, NOW + SECOND);
-    await store.remove(ref.key);
-    expect(await admin((client) => client.keys('*'))).toEqual([`sandbox:{${DEPLOYMENT}}:closing`]);
-  });
-
-  it('fails calls after disconnect', async () => {
-    await store.disconnect();
-    await expect(store.ping()).rejects.toMatchObject(unavailable);
-  });
-});
-
-/** Works on the server past the store. */
-async function admin<T>(work: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis({ port: redis.port, host: '127.0.0.1' });
-  try {
-    return await work(client);
-  } finally {
-    client.disconnect();
-  }
-}
-
-async function untilItAnswers(which = store): Promise<void> {
-  const end = Date.now() + 10_000;
-  for (;;) {
-    try {
-      return await which.ping();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-      await sleep(50);
-    }
-  }
-}

@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createSessionStore, type SessionRef, type SessionStore } from '@sandbox/sessions';
+import { Redis } from 'ioredis';
+import { TestRedis } from '../e2e/support/processes';
+import { call, DEPLOYMENT, enter, idle, NOW, SECOND, someRef, storeConfig, TTL } from './support/sessions';
+
+/** The Redis store where Redis is killed, silent, full, flushed or tampered with; real: a Redis server of this suite's own. */
+
+jest.setTimeout(60_000);
+
+let redis: TestRedis;
+let store: SessionStore;
+
+beforeAll(async () => {
+  redis = await TestRedis.start();
+});
+afterAll(() => redis.stop());
+
+describe('redis session store, when Redis is not well', () => {
+  beforeEach(async () => {
+    store = createSessionStore(storeConfig('redis', redis.port));
+    await store.ping();
+  });
+  afterEach(() => store.disconnect());
+
+  const unavailable = { code: 'STORE_UNAVAILABLE', status: 503, retryAfter: 2 };
+
+  it('answers STORE_UNAVAILABLE while it is away, and works again by itself', async () => {
+    const ref = someRef();
+    await idle(store, ref);
+    await redis.down();
+    await expect(store.begin(ref, call(), NOW)).rejects.toMatchObject(unavailable);
+    await expect(store.get(ref.key, NOW)).rejects.toMatchObject(unavailable);
+    await redis.up();
+    await untilItAnswers();
+    // What it knew is lost; the session begins anew.
+    expect((await enter(store, ref)).created).toBe(true);
+  });
+
+  it('rides out a restart', async () => {
+    await redis.down();
+    // A command written before the client has heard of it is lost, and is not sent twice.
+    await sleep(50);
+    const calls = Array.from({ length: 50 }, () => enter(store, someRef()));
+    await redis.up();
+    const results = await Promise.all(calls);
+    expect(results.every(({ created }) => created)).toBe(true);
+  });
+
+  it('answers STORE_UNAVAILABLE where it is there but silent, and works again by itself', async () => {
+    redis.signal('SIGSTOP');
+    try {
+      const calls = Array.from({ length: 20 }, () => store.begin(someRef(), call(), NOW));
+      for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
+    } finally {
+      redis.signal('SIGCONT');
+    }
+    await untilItAnswers();
+    expect((await enter(store, someRef())).created).toBe(true);
+  });
+
+  it('answers STORE_UNAVAILABLE where Redis takes no writes', async () => {
+    await redis.send('CONFIG SET maxmemory 1');
+    try {
+      await expect(enter(store, someRef())).rejects.toMatchObject(unavailable);
+    } finally {
+      await redis.send('CONFIG SET maxmemory 0');
+    }
+    await expect(enter(store, someRef())).resolves.toMatchObject({ created: true });
+  });
+
+  it('was never there: answers STORE_UNAVAILABLE, and connects once it is', async () => {
+    await redis.down();
+    const late = createSessionStore(storeConfig('redis', redis.port));
+    try {
+      await expect(late.ping()).rejects.toMatchObject(unavailable);
+      await redis.up();
+      await untilItAnswers(late);
+    } finally {
+      await late.disconnect();
+    }
+  });
+
+  it('goes on after its scripts were flushed', async () => {
+    const ref = someRef();
+    await idle(store, ref);
+    await redis.send('SCRIPT FLUSH');
+    expect((await enter(store, ref)).created).toBe(false);
+    expect(await store.known([ref.key], NOW)).toEqual(new Set([ref.key]));
+  });
+
+  it('takes a session flushed in mid-call for a new one, whose calls say again that they are there', async () => {
+    const ref = someRef();
+    const hold = call(NOW + 100 * SECOND);
+    const before = await enter(store, ref, hold);
+    await redis.flush();
+    await store.end(ref.key, before.record.generation, 'another', NOW);
+    expect(await store.attach(ref.key, before.record.generation, { containerId: 'c', image: 'i' })).toEqual({ live: false });
+    const after = await enter(store, ref, hold);
+    expect(after).toMatchObject({ created: true, record: { expiresAt: hold.deadline + TTL } });
+    expect(after.record.generation).not.toBe(before.record.generation);
+  });
+
+  it('takes a damaged record for an absent one', async () => {
+    for (const field of ['ref', 'generation', 'created']) {
+      const ref = someRef();
+      await idle(store, ref);
+      await admin((client) => client.hset(`sandbox:{${DEPLOYMENT}}:session:${ref.key}`, field, field === 'generation' ? '' : '["a"'));
+      expect(await store.get(ref.key, NOW)).toBeNull();
+      expect(await store.list(ref.userKey, NOW)).toEqual([]);
+      await expect(enter(store, ref)).resolves.toMatchObject({ state: 'live' });
+      expect(await store.get(ref.key, NOW)).toMatchObject({ ref });
+    }
+  });
+
+  it('does not take another session’s record for the one asked for', async () => {
+    const [mine, theirs] = [someRef(), someRef()];
+    await idle(store, mine);
+    await idle(store, theirs);
+    const name = (ref: SessionRef): string => `sandbox:{${DEPLOYMENT}}:session:${ref.key}`;
+    await admin((client) => client.copy(name(theirs), name(mine), 'REPLACE'));
+    expect(await store.get(mine.key, NOW)).toBeNull();
+  });
+
+  it('leaves nothing in Redis for ever', async () => {
+    await redis.flush();
+    const ref = someRef();
+    await enter(store, ref, call(NOW + SECOND));
+    await store.close(someRef().key, 'always', NOW, NOW + SECOND);
+    const lifetimes = await admin(async (client) => Promise.all((await client.keys('*')).map((key) => client.pttl(key))));
+    expect(lifetimes).toHaveLength(5); // session, calls, expiry, user, closing
+    for (const lifetime of lifetimes) expect(lifetime).toBeGreaterThan(TTL);
+    await idle(store, ref);
+    await store.close(ref.key, 'always', NOW, NOW + SECOND);
+    await store.remove(ref.key);
+    expect(await admin((client) => client.keys('*'))).toEqual([`sandbox:{${DEPLOYMENT}}:closing`]);
+  });
+
+  it('fails calls after disconnect', async () => {
+    await store.disconnect();
+    await expect(store.ping()).rejects.toMatchObject(unavailable);
+  });
+});
+
+/** Works on the server past the store. */
+async function admin<T>(work: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis({ port: redis.port, host: '127.0.0.1' });
+  try {
+    return await work(client);
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function untilItAnswers(which = store): Promise<void> {
+  const end = Date.now() + 10_000;
+  for (;;) {
+    try {
+      return await which.ping();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await sleep(50);
+    }
+  }
+}

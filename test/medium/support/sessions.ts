@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto';
+import { type Config, loadConfig } from '@sandbox/config';
+import { type BeginResult, type CallHold, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
+
+/** Sessions for tests of a store. Time is what the tests say it is. */
+
+export const DEPLOYMENT = 'store-spec';
+/** Milliseconds. */
+export const TTL = 600_000;
+export const SECOND = 1_000;
+export const NOW = Date.now();
+
+export function storeConfig(kind: 'memory' | 'redis', redisPort: number): Config {
+  const env = {
+    SESSION_STORE: kind,
+    DEPLOYMENT,
+    SESSION_TTL_SECONDS: String(TTL / 1000),
+    REDIS_HOST: '127.0.0.1',
+    REDIS_PORT: String(redisPort),
+  };
+  return loadConfig(env, { needsAuth: false });
+}
+
+export function someRef(userId = `jwt:${randomUUID()}`, sessionId = 'work'): SessionRef {
+  return sessionRef(DEPLOYMENT, { id: userId }, sessionId);
+}
+
+export function call(deadline = NOW): CallHold {
+  return { callId: randomUUID(), deadline };
+}
+
+/** Opens a call in a session that has to be live. */
+export async function enter(store: SessionStore, ref: SessionRef, hold = call(), now = NOW): Promise<BeginResult & { state: 'live' }> {
+  const result = await store.begin(ref, hold, now);
+  if (result.state !== 'live') throw new Error('the session is closing');
+  return result;
+}
+
+/** Begins and ends a call, so that the session is there and idle since `now`; its generation. */
+export async function idle(store: SessionStore, ref: SessionRef, now = NOW): Promise<string> {
+  const hold = call(now);
+  const { record } = await enter(store, ref, hold, now);
+  await store.end(ref.key, record.generation, hold.callId, now);
+  return record.generation;
+}
