@@ -10,7 +10,7 @@ describe('limitServer', () => {
 
   beforeEach(async () => {
     server = createServer();
-    limitServer(server, { WORKSPACE_MAX_FILE_SIZE_BYTES: 1024 * 1024 });
+    limitServer(server, { WORKSPACE_MAX_FILE_SIZE_BYTES: 1024 * 1024, MAX_EXEC_TIMEOUT_SECONDS: 120 });
     server.on('connection', (socket) => (inside = socket));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -48,8 +48,9 @@ describe('limitServer', () => {
     [1024 ** 4, 300_000],
     [0, 300_000],
   ])('lets a request of files up to %i bytes take %i ms', (maxBytes, timeout) => {
-    limitServer(server, { WORKSPACE_MAX_FILE_SIZE_BYTES: maxBytes });
+    limitServer(server, { WORKSPACE_MAX_FILE_SIZE_BYTES: maxBytes, MAX_EXEC_TIMEOUT_SECONDS: 120 });
     expect(server.requestTimeout).toBe(timeout);
     expect(server.headersTimeout).toBe(15_000);
+    expect(server.timeout).toBe(240_000);
   });
 });

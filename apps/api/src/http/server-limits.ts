@@ -12,15 +12,17 @@ const MAX_REQUEST_TIMEOUT_MS = 300_000;
 const MIN_BYTES_PER_MS = 128;
 /** Above the 60 s of the usual load balancers, which else send a request on a connection that is just being closed. */
 const KEEP_ALIVE_MS = 65_000;
+/** A connection on which nothing has moved for so long, and for the longest command besides, has nobody at its other end. */
+const MAX_SILENCE_MS = 120_000;
+
+type Limits = Pick<Config, 'WORKSPACE_MAX_FILE_SIZE_BYTES' | 'MAX_EXEC_TIMEOUT_SECONDS'>;
 
 /** Bounds what a client may take of the server's time, and answers what never becomes a request with a problem document too. */
-export function limitServer(
-  server: Server,
-  { WORKSPACE_MAX_FILE_SIZE_BYTES: maxFileBytes }: Pick<Config, 'WORKSPACE_MAX_FILE_SIZE_BYTES'>,
-): void {
+export function limitServer(server: Server, config: Limits): void {
   server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = requestTimeout(maxFileBytes);
+  server.requestTimeout = requestTimeout(config.WORKSPACE_MAX_FILE_SIZE_BYTES);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.timeout = config.MAX_EXEC_TIMEOUT_SECONDS * 1000 + MAX_SILENCE_MS;
   const underWay = new WeakMap<Socket, ServerResponse>();
   server.on('request', (request, response) => {
     underWay.set(request.socket, response);
@@ -28,8 +30,8 @@ export function limitServer(
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const begun = underWay.get(socket)?.headersSent === true;
-    if (socket.writable && !begun && error.code !== 'ECONNRESET') socket.write(rawProblem(error.code));
-    socket.destroySoon();
+    if (begun || !socket.writable) socket.destroy();
+    else socket.write(rawProblem(error.code), () => socket.destroySoon());
   });
 }
 

@@ -6,6 +6,8 @@ import type { Config } from '@sandbox/config';
 /** Beyond the longest command, for its answer to go out, milliseconds. */
 const GRACE_MS = 10_000;
 const IDLE_CHECK_MS = 100;
+/** For connections to Docker and the store, and a removal under way, milliseconds. */
+const CLOSE_MS = 20_000;
 const SIGNALS = { SIGTERM: 15, SIGINT: 2 } as const;
 
 /**
@@ -30,15 +32,22 @@ export function shutDownOnSignal(app: INestApplication, config: Pick<Config, 'MA
   for (const signal of Object.keys(SIGNALS) as (keyof typeof SIGNALS)[]) process.on(signal, () => void stop(signal));
 }
 
-async function close(app: INestApplication, deadlineMs: number): Promise<void> {
-  const server = app.getHttpServer() as Server;
-  // A connection that has got its answer stays open for the next request: closing the server waits for it in vain.
+/** New connections are refused first of all: what the application holds is closed only when nobody uses it any more. */
+async function close(app: INestApplication, drainMs: number): Promise<void> {
+  await drain(app.getHttpServer() as Server, drainMs);
+  const late = setTimeout(() => {
+    new Logger('Shutdown').error('Not closed in time');
+    process.exit(1);
+  }, CLOSE_MS);
+  await app.close();
+  clearTimeout(late);
+}
+
+async function drain(server: Server, deadlineMs: number): Promise<void> {
+  // A connection that has got its answer stays open for the next request: closing the server would wait for it in vain.
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
-  try {
-    await app.close();
-  } finally {
-    clearInterval(idle);
-    clearTimeout(deadline);
-  }
+  await new Promise((resolve) => server.close(resolve));
+  clearInterval(idle);
+  clearTimeout(deadline);
 }

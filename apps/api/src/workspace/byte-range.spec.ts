@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { byteRange } from './byte-range';
 
 describe('byteRange', () => {
@@ -18,16 +17,14 @@ describe('byteRange', () => {
     ['lines=1-2', undefined],
     ['', undefined],
   ])('%s', (range, expected) => {
-    expect(byteRange({ headers: { range } } as IncomingMessage)).toEqual(expected);
+    expect(byteRange({ headers: { range } })).toEqual(expected);
   });
 
   it('refuses the last 0 bytes', () => {
-    expect(() => byteRange({ headers: { range: 'bytes=-0' } } as IncomingMessage)).toThrow(
-      expect.objectContaining({ code: 'RANGE_NOT_SATISFIABLE' }),
-    );
+    expect(() => byteRange({ headers: { range: 'bytes=-0' } })).toThrow(expect.objectContaining({ code: 'RANGE_NOT_SATISFIABLE' }));
   });
 
   it('leaves a conditional range aside', () => {
-    expect(byteRange({ headers: { range: 'bytes=0-1', 'if-range': '"x"' } } as IncomingMessage)).toBeUndefined();
+    expect(byteRange({ headers: { range: 'bytes=0-1', 'if-range': '"x"' } })).toBeUndefined();
   });
 });

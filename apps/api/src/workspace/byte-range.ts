@@ -7,9 +7,9 @@ import type { ByteRange } from '@sandbox/orchestrator';
  * for none, for several, for another unit, for something malformed, or only if the file is still what it was: there are no validators.
  * @throws SandboxError RANGE_NOT_SATISFIABLE for the last 0 bytes, which no file has
  */
-export function byteRange(request: IncomingMessage): ByteRange | undefined {
-  if (request.headers['if-range'] !== undefined) return undefined;
-  const match = /^bytes=\s*(\d{0,15})-(\d{0,15})\s*$/i.exec(request.headers.range ?? '');
+export function byteRange({ headers }: Pick<IncomingMessage, 'headers'>): ByteRange | undefined {
+  if (headers['if-range'] !== undefined) return undefined;
+  const match = /^bytes=\s*(\d{0,15})-(\d{0,15})\s*$/i.exec(headers.range ?? '');
   const [first, last] = [match?.[1] ?? '', match?.[2] ?? ''];
   if (first === '' && last === '') return undefined;
   if (first === '' && Number(last) === 0) throw new SandboxError(ErrorCode.RANGE_NOT_SATISFIABLE, 'The range is empty.');
