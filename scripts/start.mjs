@@ -12,6 +12,8 @@ import { runMain, SetupError, step } from './setup/steps.mjs';
 
 const READY_DEADLINE_MS = 60_000;
 const SAME_SIGNAL_MS = 500;
+const ABANDONED_CHECK_MS = 250;
+const PARENT = process.ppid;
 const DISABLED_JWT_SECRET = 'change-me-in-production';
 
 await runMain(async () => {
@@ -33,6 +35,7 @@ await runMain(async () => {
     SESSION_STORE: chosen('SESSION_STORE', 'memory'),
     ...(authIsSet() ? {} : { API_KEYS: keptApiKey() }),
   };
+  if (isAbandoned()) throw new SetupError('npm has ended; so the API is not started.');
   // A process group of its own: Ctrl-C reaches the API through us, and only so.
   const api = spawn(process.execPath, ['dist/apps/api/src/main.js'], { env, detached: true, stdio: ['ignore', 'inherit', 'inherit'] });
   const ended = exitCodeOf(api);
@@ -74,15 +77,30 @@ function urlOf(host, port) {
   return `http://${reachable}:${port}`;
 }
 
-/** The API takes a second signal for impatience and ends at once; a Ctrl-C under npm arrives here twice, from the terminal and from npm. */
+/**
+ * The API takes a second signal for impatience and ends at once; a Ctrl-C under npm arrives here twice, from the terminal and from npm.
+ * A signal to npm alone does not arrive at all, where npm's shell keeps it to itself: then the loss of that shell is the signal.
+ */
 function forwardSignals(child) {
   let last = -Infinity;
+  const send = (signal) => {
+    if (performance.now() - last > SAME_SIGNAL_MS) child.kill(signal);
+    last = performance.now();
+  };
   for (const [received, sent] of Object.entries({ SIGINT: 'SIGINT', SIGTERM: 'SIGTERM', SIGHUP: 'SIGTERM' })) {
-    process.on(received, () => {
-      if (performance.now() - last > SAME_SIGNAL_MS) child.kill(sent);
-      last = performance.now();
-    });
+    process.on(received, () => send(sent));
   }
+  const watch = setInterval(() => {
+    if (!isAbandoned()) return;
+    clearInterval(watch);
+    send('SIGTERM');
+  }, ABANDONED_CHECK_MS);
+  watch.unref();
+}
+
+/** Whether the npm that ran this is gone. */
+function isAbandoned() {
+  return process.env.npm_lifecycle_event !== undefined && process.ppid !== PARENT;
 }
 
 function exitCodeOf(child) {
