@@ -147,9 +147,11 @@ class LostWorkerTest(AgentTestCase):
 
     def test_killed_idle_workers_are_replaced(self):
         self.agent.run("true")
-        for pid in self.children_of(self.agent.process.pid):
+        killed = self.children_of(self.agent.process.pid)
+        for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        self.eventually(lambda: len(self.children_of(self.agent.process.pid)) == 1)
+        self.eventually(lambda: {*self.children_of(self.agent.process.pid)} - {*killed})
+        self.eventually(lambda: not any(os.path.exists("/proc/%d" % pid) for pid in killed))
         self.assertEqual(self.agent.run("echo alive").stdout, b"alive\n")
 
     def test_agent_outlives_the_signals_that_can_be_ignored(self):
