@@ -38,9 +38,10 @@ const CHECKS = [
 
 const JEST_PROJECTS = [
   { project: 'unit', options: [] },
-  // One file at a time: they run real engines, and would take the cores from each other.
-  { project: 'medium', options: ['--runInBand'] },
-  { project: 'e2e', options: ['--runInBand'] },
+  // One file at a time: they run real engines, and would take the cores from each other. A connection that a failed test left open must
+  // not keep the sum from being printed.
+  { project: 'medium', options: ['--runInBand', '--forceExit'] },
+  { project: 'e2e', options: ['--runInBand', '--forceExit'] },
 ];
 
 await runMain(async () => {
