@@ -6,7 +6,7 @@ import select
 import frames
 from errors import Cancelled, ChannelClosed
 
-_CHUNK = 256 << 10
+_CHUNK = 64 << 10  # over 128 KiB, the C library would map and unmap memory for every read
 
 
 class Link:

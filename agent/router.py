@@ -18,7 +18,7 @@ _MAX_OUTGOING = 256 << 10
 _MAX_WAITING_FOR_WORKER = 4 << 20  # a REQUEST and the window of DATA take less
 _KILL_GRACE_SECONDS = 3.0
 _SWEEP_INTERVAL_SECONDS = 0.02
-_CHUNK = 256 << 10
+_CHUNK = 64 << 10  # over 128 KiB, the C library would map and unmap memory for every read
 
 _FOR_ROUTER = (frames.FREE, frames.BACKGROUND, frames.DELIVERING)
 _READ, _NOTHING_YET, _ENDED = 0, 1, 2
