@@ -10,7 +10,8 @@ import shell
 from streams import Capture, Feed
 
 _CHUNK = 64 << 10
-# What is still read once the shell has ended: a background child that goes on writing must not hold the answer.
+# What is still read of each stream once the shell has ended: as much as a pipe may hold, and no more, since a background child that
+# goes on writing must not hold the answer.
 _MAX_DRAIN = 1 << 20
 # Between two looks at a tree that is being killed, where no child of ours has ended meanwhile.
 _KILL_INTERVAL_MS = 20
@@ -51,8 +52,10 @@ class Command:
             self._deliver()
         except BaseException:
             self._kill()
-            self._close()
             raise
+        finally:
+            if not self.has_children:
+                self._close()
         return {
             "exit_code": _TIMED_OUT_EXIT_CODE if timed_out else _exit_code(self._status),
             "timed_out": timed_out,
@@ -184,13 +187,13 @@ class Command:
         if self._feed is not None:
             self._watch_feed(None)
             self._feed.close()
-        budget = _MAX_DRAIN
-        while budget > 0:
-            readable = [fd for fd, _ in self._poll.poll(0) if fd in self._pipes]
+        budgets = dict.fromkeys(self._pipes, _MAX_DRAIN)
+        while True:
+            readable = [fd for fd, _ in self._poll.poll(0) if fd in self._pipes and budgets[fd] > 0]
             if not readable:
                 break
             for fd in readable:
-                budget -= self._read(fd)
+                budgets[fd] -= self._read(fd)
         self._discarding = True
         for capture in self._captures:
             capture.end()

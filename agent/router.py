@@ -32,6 +32,7 @@ class Worker:
         self.fd = fd  # None once closed: it was retired, stays in the background, or has ended
         self.request_id = 0  # 0: it is idle
         self.deadline = None  # monotonic, s; past it the worker is lost
+        self.cancelled = False
         self.idle_since = 0.0
         self.received = bytearray()
         self.unsent = bytearray()
@@ -66,7 +67,7 @@ class Router:
             self._keep_spare()
             while True:
                 self._turn()
-        except (EOFError, BrokenPipeError, ConnectionError, frames.BadFrame):
+        except (EOFError, ConnectionError, frames.BadFrame):
             return
 
     def _turn(self):
@@ -109,6 +110,7 @@ class Router:
             return
         chosen = self._idle.pop()
         chosen.request_id = request_id
+        chosen.cancelled = False
         self._by_request[request_id] = chosen
         self._send(chosen, frame(frames.REQUEST, request_id, payload))
         timeout_ms = json.loads(payload).get("timeout_ms")
@@ -117,9 +119,10 @@ class Router:
         self._keep_spare()
 
     def _forward(self, target, kind, payload):
-        if target is None:
+        if target is None or target.fd is None:
             return  # it has ended, and the two crossed
         if kind == frames.CANCEL:
+            target.cancelled = True
             target.deadline = time.monotonic() + _KILL_GRACE_SECONDS
         self._send(target, frame(kind, target.request_id, payload))
 
@@ -249,7 +252,8 @@ class Router:
             served.request_id = 0
             served.deadline = None
         elif kind == frames.DELIVERING:
-            served.deadline = None
+            if not served.cancelled:
+                served.deadline = None
         elif kind == frames.FREE:
             self._rest(served)
         elif kind == frames.BACKGROUND:
@@ -262,6 +266,8 @@ class Router:
             self._poll.unregister(released.fd)
             os.close(released.fd)
             released.fd = None
+        if released in self._idle:
+            self._idle.remove(released)
 
     # ---- the end of workers
 
@@ -282,8 +288,6 @@ class Router:
         while ended.fd is not None and self._read_worker(ended) == _READ:
             pass
         self._release(ended)
-        if ended in self._idle:
-            self._idle.remove(ended)
         if ended.request_id:
             del self._by_request[ended.request_id]
             self._outgoing += error_frame(ended.request_id, "SANDBOX_LOST", "The call's process in the sandbox was killed.")
@@ -309,6 +313,6 @@ class Router:
                 processes.kill(each.pid)
                 each.deadline = None
         while len(self._idle) > _SPARE_WORKERS and self._idle[0].idle_since + _SPARE_SECONDS <= now:
-            self._release(self._idle.pop(0))
+            self._release(self._idle[0])
         if self._strays:
             self._kill_strays()
