@@ -1,5 +1,6 @@
-import { BadRequestException, ForbiddenException, NotFoundException } from '@nestjs/common';
+import { type ArgumentsHost, BadRequestException, ForbiddenException, NotFoundException } from '@nestjs/common';
 import { ERROR_STATUS, ErrorCode, SandboxError } from '@sandbox/errors';
+import { ProblemFilter } from './problem.filter';
 import { toProblem, toSandboxError } from './problem';
 
 describe('toProblem', () => {
@@ -31,5 +32,15 @@ describe('toSandboxError', () => {
     expect(error.code).toBe(code);
     expect(error.message).not.toMatch(/inner|docker|secret|Cannot/);
     expect(error.cause).toBe(exception);
+  });
+});
+
+describe('ProblemFilter', () => {
+  it('cuts an answer that has begun, and writes nothing into it', () => {
+    const response = { headersSent: true, destroy: jest.fn(), setHeader: jest.fn(), end: jest.fn() };
+    const host = { switchToHttp: () => ({ getRequest: () => ({}), getResponse: () => response }) };
+    new ProblemFilter({} as never).catch(new SandboxError(ErrorCode.SESSION_DELETED, ''), host as ArgumentsHost);
+    expect(response.destroy).toHaveBeenCalled();
+    expect([...response.setHeader.mock.calls, ...response.end.mock.calls]).toEqual([]);
   });
 });

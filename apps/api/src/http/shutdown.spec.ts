@@ -1,16 +1,18 @@
 import { once } from 'node:events';
-import { TestApp } from '../../../../test/support/test-app';
+import { connect } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { API_KEY, TestApp } from '../../../../test/support/test-app';
 import { shutDownOnSignal } from './shutdown';
 
 describe('shutDownOnSignal', () => {
   let app: TestApp;
   let answer: () => void;
   let asked: Promise<void>;
-  let exit: jest.SpyInstance;
-  const exited = (): Promise<number> => new Promise((resolve) => exit.mockImplementation((code) => resolve(code as number)));
+  const exit = jest.fn();
+  const exited = (): Promise<number> => new Promise((resolve) => exit.mockImplementation(resolve));
 
   beforeEach(async () => {
-    exit = jest.spyOn(process, 'exit').mockImplementation((() => undefined) as never);
+    exit.mockReset();
     let ask: () => void;
     asked = new Promise((resolve) => (ask = resolve));
     app = await TestApp.start({
@@ -21,24 +23,25 @@ describe('shutDownOnSignal', () => {
         },
       },
     });
-    shutDownOnSignal(app.app, app.config);
+    shutDownOnSignal(app.app, app.config, exit);
   });
   afterEach(async () => {
     for (const signal of ['SIGTERM', 'SIGINT']) process.removeAllListeners(signal);
     await app.stop().catch(() => undefined);
-    exit.mockRestore();
   });
 
   it('takes no more connections, lets a request finish, and exits with 0', async () => {
     const code = exited();
     const { url } = app;
-    const request = app.fetch('/sessions');
+    // A connection that is kept open after its answer.
+    const client = connect(app.port, '127.0.0.1');
+    client.write(`GET /sessions HTTP/1.1\r\nHost: x\r\nX-API-Key: ${API_KEY}\r\n\r\n`);
     await asked;
     process.emit('SIGTERM');
     await expect(fetch(`${url}/health`)).rejects.toThrow('fetch failed');
     expect(exit).not.toHaveBeenCalled();
     answer();
-    expect((await request).status).toBe(200);
+    expect((await buffer(client)).toString()).toMatch(/^HTTP\/1\.1 200 /);
     expect(await code).toBe(0);
   });
 

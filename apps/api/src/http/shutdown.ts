@@ -1,5 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { Logger } from '@nestjs/common';
+import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { Config } from '@sandbox/config';
 
@@ -14,35 +15,31 @@ const SIGNALS = { SIGTERM: 15, SIGINT: 2 } as const;
  * On the first SIGTERM or SIGINT: takes no more connections, lets the requests under way finish within the longest a command may take, closes
  * what the application holds, and exits. On the second: exits at once.
  */
-export function shutDownOnSignal(app: INestApplication, config: Pick<Config, 'MAX_EXEC_TIMEOUT_SECONDS'>): void {
+export function shutDownOnSignal(
+  app: INestApplication,
+  config: Pick<Config, 'MAX_EXEC_TIMEOUT_SECONDS'>,
+  exit: (code: number) => void = (code) => process.exit(code),
+): void {
   const logger = new Logger('Shutdown');
   let stopping = false;
   const stop = async (signal: keyof typeof SIGNALS): Promise<void> => {
-    if (stopping) process.exit(128 + SIGNALS[signal]);
+    if (stopping) return exit(128 + SIGNALS[signal]);
     stopping = true;
     logger.log(`${signal}: no more connections are taken; waiting for the requests under way`);
     try {
-      await close(app, config.MAX_EXEC_TIMEOUT_SECONDS * 1000 + GRACE_MS);
-      process.exit(0);
+      await drain(app.getHttpServer() as Server, config.MAX_EXEC_TIMEOUT_SECONDS * 1000 + GRACE_MS);
+      // Closed only now that nobody uses it any more.
+      await withDeadline(app.close(), CLOSE_MS);
+      exit(0);
     } catch (error) {
       logger.error({ msg: 'not closed cleanly', err: error });
-      process.exit(1);
+      exit(1);
     }
   };
   for (const signal of Object.keys(SIGNALS) as (keyof typeof SIGNALS)[]) process.on(signal, () => void stop(signal));
 }
 
-/** New connections are refused first of all: what the application holds is closed only when nobody uses it any more. */
-async function close(app: INestApplication, drainMs: number): Promise<void> {
-  await drain(app.getHttpServer() as Server, drainMs);
-  const late = setTimeout(() => {
-    new Logger('Shutdown').error('Not closed in time');
-    process.exit(1);
-  }, CLOSE_MS);
-  await app.close();
-  clearTimeout(late);
-}
-
+/** Refuses new connections, and resolves when the last one is closed. */
 async function drain(server: Server, deadlineMs: number): Promise<void> {
   // A connection that has got its answer stays open for the next request: closing the server would wait for it in vain.
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
@@ -50,4 +47,9 @@ async function drain(server: Server, deadlineMs: number): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
   clearInterval(idle);
   clearTimeout(deadline);
+}
+
+async function withDeadline(closing: Promise<void>, deadlineMs: number): Promise<void> {
+  const late = AbortSignal.timeout(deadlineMs);
+  await Promise.race([closing, once(late, 'abort').then(() => Promise.reject(late.reason as Error))]);
 }

@@ -6,8 +6,8 @@ import type { Response } from 'express';
 const logger = new Logger('Files');
 
 /**
- * Streams a file, or the part of it that was asked for, as bytes that no browser shows or runs. Where they stop short the connection is cut:
- * with the headers out there is no other way to say so.
+ * Streams a file, or the part of it that was asked for, as bytes that no browser shows or runs. Where they stop short the connection is cut
+ * (by pipeline): with the headers out there is no other way to say so.
  */
 export async function sendFile(response: Response, file: FileStream, ranged: boolean): Promise<void> {
   const { size, offset, length, content } = file;
@@ -28,7 +28,6 @@ export async function sendFile(response: Response, file: FileStream, ranged: boo
   try {
     await pipeline(content, response);
   } catch (error) {
-    response.destroy();
     logger.warn({ msg: 'a file was not sent whole', err: error });
   }
 }

@@ -81,6 +81,26 @@ describe('POST …/upload', () => {
     expect([(await upload(body, { query: '?path=p' })).status, stored]).toEqual([422, []]);
   });
 
+  it('stores nothing of a form whose second part comes late', async () => {
+    const first = part('form-data; name="file"; filename="f"', '');
+    const body = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(Buffer.concat([first, Buffer.from(`\r\n--${BOUNDARY}`)]));
+        // Long enough for the first part to be stored, were it taken for all there is.
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        controller.enqueue(part('form-data; name="file"; filename="g"').subarray(`--${BOUNDARY}`.length));
+        controller.close();
+      },
+    });
+    const answer = await app.fetch('/sessions/s/workspace/upload', {
+      method: 'POST',
+      body,
+      duplex: 'half',
+      headers: { 'Content-Type': multipart.type },
+    });
+    expect([answer.status, stored]).toEqual([422, []]);
+  });
+
   it('stores nothing of a form that is cut off', async () => {
     const answer = await upload(part('form-data; name="file"; filename="f"', ''), multipart);
     expect([answer.status, stored]).toEqual([400, []]);
