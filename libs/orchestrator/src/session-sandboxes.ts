@@ -13,8 +13,8 @@ import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from './sandbox-ru
 const ENTER_DEADLINE_MS = 28_000;
 /** A call's hold outlives its deadline by so much: the channel's own grace before it gives a call up. Milliseconds. */
 const HOLD_GRACE_MS = 10_000;
-/** How long one removal may take before another caller may take it over, milliseconds. */
-const CLOSING_MS = 20_000;
+/** How long one removal may take before another caller may take it over, milliseconds; longer than the runtime lets it take. */
+const CLOSING_MS = 40_000;
 const CLOSING_POLL_MS = 25;
 /** How often the calls under way tell the store that they are, so that a flushed store forgets none of them. Milliseconds. */
 const REASSERT_MS = 5_000;
@@ -116,9 +116,10 @@ export class SessionSandboxes implements OnApplicationShutdown {
     await this.store.remove(ref.key);
   }
 
-  onApplicationShutdown(): void {
+  async onApplicationShutdown(): Promise<void> {
     clearInterval(this.reassertTimer);
     for (const { channel } of this.connections.values()) channel.close();
+    await this.store.disconnect();
   }
 
   private async begin(ref: SessionRef, hold: CallHold, giveUpAt: number): Promise<SessionRecord> {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
@@ -36,11 +36,18 @@ export class TestEngine {
 
   async up(): Promise<void> {
     const at = (name: string): string => join(this.directory, name);
-    // In a network namespace of its own: --bridge=none would otherwise delete the other engine's bridge.
-    const args = ['-n', 'dockerd', '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '-H', this.host];
+    // In a network namespace of its own: --bridge=none would otherwise delete the other engine's bridge. In a mount namespace too, with
+    // which the mounts of a killed engine go.
+    const args = ['-n', '-m', 'dockerd', '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '-H', this.host];
     args.push('--bridge=none', '--iptables=false', '--ip6tables=false', '--shutdown-timeout', '2');
-    this.child = new Child(spawn('unshare', args, { stdio: ['ignore', 'pipe', 'pipe'] }));
-    await eventually('the engine answers', () => this.docker.ping());
+    // To a file and in a session of its own, as a service manager does it: what the engine leaves when killed lives on undisturbed.
+    const log = openSync(at('log'), 'a');
+    this.child = new Child(spawn('unshare', args, { stdio: ['ignore', log, log], detached: true }));
+    closeSync(log);
+    // Killed, it left containers running, which it ends first.
+    await eventually('the engine answers', () => this.docker.ping(), 60).catch((error: Error) => {
+      throw new Error(`${error.message}\n${readFileSync(at('log'), 'utf8').slice(-2000)}`);
+    });
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -50,6 +57,8 @@ export class TestEngine {
 
   async down(signal: NodeJS.Signals): Promise<void> {
     await this.child.stop(signal);
+    // Its containerd dies with it. Where nobody reaps it at once, the next engine would take its process id for a living one's.
+    rmSync(join(this.directory, 'exec/containerd/containerd.pid'), { force: true });
   }
 
   async stop(): Promise<void> {

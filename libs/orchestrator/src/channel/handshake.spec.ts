@@ -125,7 +125,8 @@ describe('openChannel', () => {
 
 describe('startFailure', () => {
   it.each([
-    [127, '', 'SANDBOX_IMAGE_UNUSABLE', 'no python3'],
+    [127, 'exec: "python3": stat python3: no such file or directory', 'SANDBOX_IMAGE_UNUSABLE', 'no python3'],
+    [127, 'open /proc/1234/ns/ipc: no such file or directory', 'SANDBOX_LOST', 'ended before'],
     [126, 'exec: "python3": executable file not found in $PATH: unknown', 'SANDBOX_IMAGE_UNUSABLE', 'no python3'],
     [126, 'exec: "python3": permission denied: unknown', 'SANDBOX_IMAGE_UNUSABLE', 'cannot be executed'],
     [1, '  File "<string>", line 1\nSyntaxError: invalid syntax', 'SANDBOX_IMAGE_UNUSABLE', 'too old'],

@@ -103,9 +103,8 @@ export function startFailure(exitCode: number | null, output: string): SandboxEr
   if (/ctypes/.test(output)) return unusable('The python3 of the sandbox image lacks its ctypes module.');
   if (/ModuleNotFoundError|ImportError|No module named/.test(output))
     return unusable('The python3 of the sandbox image lacks part of its standard library.');
-  if (exitCode === 127 || /executable file not found|python3: not found|no such file or directory/i.test(output)) {
-    return unusable('The sandbox image has no python3.');
-  }
+  // "No such file" alone, or exit code 127, may also be a sandbox that is being removed while the engine starts the agent in it.
+  if (/executable file not found|python3[^\n]*(not found|no such file)/i.test(output)) return unusable('The sandbox image has no python3.');
   if (exitCode === 126 && /permission denied|exec format error/i.test(output))
     return unusable('The python3 of the sandbox image cannot be executed.');
   return new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox ended before it could take the call.', { cause });
