@@ -3,7 +3,6 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { type Config, loadConfig } from '@sandbox/config';
 import { OrchestratorService, ReadinessService, SANDBOX_RUNTIME, WorkspaceService } from '@sandbox/orchestrator';
-import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import { Logger, PARAMS_PROVIDER_TOKEN } from 'nestjs-pino';
 import { AppModule } from '../../apps/api/src/app.module';
 import { configureApp } from '../../apps/api/src/configure-app';
@@ -71,6 +70,5 @@ export class TestApp {
   async stop(): Promise<void> {
     this.app.getHttpServer().closeAllConnections();
     await this.app.close();
-    await this.app.get<SessionStore>(SESSION_STORE).disconnect();
   }
 }

@@ -20,6 +20,7 @@ const FAILED_PROBE_MS = 10_000;
 
 @Injectable()
 export class ReadinessService {
+  private checking: Promise<ReadinessChecks> | undefined;
   private probe: Promise<void> | undefined;
 
   constructor(
@@ -27,7 +28,13 @@ export class ReadinessService {
     @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
   ) {}
 
-  async check(): Promise<ReadinessChecks> {
+  /** Callers that ask meanwhile share the check under way: anybody may ask, and each check asks Docker and the store. */
+  check(): Promise<ReadinessChecks> {
+    this.checking ??= this.checkAll().finally(() => (this.checking = undefined));
+    return this.checking;
+  }
+
+  private async checkAll(): Promise<ReadinessChecks> {
     const [docker, store, image] = await Promise.all([
       outcome(this.runtime.ping()),
       outcome(this.store.ping()),

@@ -1,0 +1,39 @@
+import type { Express } from 'express';
+import { TestApp } from './support/test-app';
+
+/** What anybody may see. Everything else that the router knows wants a credential, whether the API's documentation names it or not. */
+const PUBLIC = ['GET /health', 'GET /ready'];
+
+interface RouterLayer {
+  route?: { path: string; stack: { method: string }[] };
+}
+
+function routesOf(app: Express): string[] {
+  const layers = (app as unknown as { router: { stack: RouterLayer[] } }).router.stack;
+  return layers.flatMap(({ route }) =>
+    route ? [...new Set(route.stack.map(({ method }) => `${method.toUpperCase()} ${route.path}`))] : [],
+  );
+}
+
+describe('Authentication', () => {
+  let app: TestApp;
+
+  beforeAll(async () => {
+    app = await TestApp.start({ readiness: { check: async () => ({ docker: 'ok', store: 'ok', image: 'ok' }) } });
+  });
+  afterAll(() => app.stop());
+
+  it('is asked for on every route of the router but the public ones', async () => {
+    const routes = routesOf(app.app.getHttpAdapter().getInstance() as Express);
+    expect(routes).toEqual(expect.arrayContaining([...PUBLIC, 'POST /execute', 'DELETE /sessions/:session_id']));
+    expect(routes.some((route) => route.includes('/mcp'))).toBe(true);
+    for (const route of routes) {
+      const [method, path] = route.split(' ') as [string, string];
+      const documentation = /^\/(docs|openapi)/.test(path);
+      const url = path.replace(/:\w+/g, 'x').replace(/\{.*\}/, '');
+      const { status } = await fetch(app.url + url, { method });
+      const open = PUBLIC.includes(route) || documentation;
+      expect([route, status === 401]).toEqual([route, !open]);
+    }
+  });
+});
