@@ -31,7 +31,7 @@ const CHECKS = [
   {
     title: 'tests of agent/',
     command: 'python3',
-    args: ['-m', 'unittest', 'discover', '-s', 'agent/tests', '-t', '.'],
+    args: ['-m', 'unittest', 'discover', '-s', 'agent/tests'],
     count: countOfUnittest,
   },
 ];
