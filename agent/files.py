@@ -1,5 +1,6 @@
 """The file operations of PROTOCOL.md. Each takes the link and the request and returns the `ok` of END."""
 
+import errno
 import json
 import os
 import stat
@@ -154,6 +155,8 @@ def delete(link, request):
 
 
 def _check_regular(status):
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, "a link since it was resolved")
     if stat.S_ISDIR(status.st_mode):
         raise RequestError("IS_A_DIRECTORY", "It is a directory.")
     if not stat.S_ISREG(status.st_mode):

@@ -278,10 +278,8 @@ class Router:
             ended = self._workers.pop(pid, None)
             if ended is not None:
                 self._bury(ended)
-            # Killed, it left its command's processes to us.
+            # Killed, it left its command's processes to us: _expire ends them.
             self._strays = self._strays or ended is None or status != 0
-        if self._strays:
-            self._kill_strays()
         self._keep_spare()
 
     def _bury(self, ended):
@@ -291,9 +289,6 @@ class Router:
         if ended.request_id:
             del self._by_request[ended.request_id]
             self._outgoing += error_frame(ended.request_id, "SANDBOX_LOST", "The call's process in the sandbox was killed.")
-
-    def _kill_strays(self):
-        self._strays = processes.kill_descendants(os.getpid(), self._workers) > 0
 
     # ---- time
 
@@ -315,4 +310,4 @@ class Router:
         while len(self._idle) > _SPARE_WORKERS and self._idle[0].idle_since + _SPARE_SECONDS <= now:
             self._release(self._idle[0])
         if self._strays:
-            self._kill_strays()
+            self._strays = processes.kill_descendants(os.getpid(), self._workers) > 0

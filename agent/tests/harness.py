@@ -15,6 +15,7 @@ AGENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, AGENT)
 
 import frames  # noqa: E402
+import processes  # noqa: E402
 
 DEADLINE_SECONDS = 60
 
@@ -227,6 +228,4 @@ class AgentTestCase(unittest.TestCase):
         return found
 
     def children_of(self, pid):
-        import processes
-
         return [child for child, (parent, _, state) in processes.snapshot().items() if parent == pid and state != b"Z"]

@@ -2,7 +2,7 @@ import os
 import signal
 import uuid
 
-from harness import AgentTestCase
+from harness import AgentTestCase, processes
 
 
 class BackgroundTest(AgentTestCase):
@@ -15,7 +15,8 @@ class BackgroundTest(AgentTestCase):
 
     def kill_rest(self):
         for pid in self.pids_of(self.token):
-            os.kill(pid, signal.SIGKILL)
+            processes.kill_descendants(pid)
+            processes.kill(pid)
 
     def assert_ends(self, pid):
         self.eventually(lambda: not os.path.exists("/proc/%d" % pid))
@@ -66,6 +67,16 @@ class BackgroundTest(AgentTestCase):
         self.eventually(lambda: os.path.exists(self.path("gone")))
         self.assert_ends(worker)
 
+    def test_it_does_not_keep_other_commands_from_seeing_the_channels_end(self):
+        agent = self.open_agent()
+        agent.start("touch there; sleep 1000; : foreground-%s" % self.token[::-1])
+        self.eventually(lambda: os.path.exists(self.path("there")))
+        agent.run("true")  # so that the next worker is one that was started since
+        self.start_background(agent, "while :; do sleep 0.1; done")
+        agent.process.stdin.close()
+        self.eventually(lambda: not self.pids_of("foreground-%s" % self.token[::-1]))
+        self.assertTrue(self.pids_of(self.token))
+
     def test_it_does_not_hold_the_channel_open(self):
         agent = self.open_agent()
         self.start_background(agent, "sleep 1000")
@@ -92,10 +103,14 @@ class BackgroundTest(AgentTestCase):
         self.agent.run("kill $(cat pids)")
         self.eventually(lambda: len(self.children_of(self.agent.process.pid)) <= 3)
 
-    def test_output_that_waits_for_credit_is_still_delivered(self):
+    def test_output_that_waits_for_credit_is_still_delivered_and_what_comes_later_is_not(self):
         self.agent.auto_credit = False
-        request = self.agent.start("head -c 500000 /dev/zero; sh -c 'while :; do sleep 0.1; done; : %s' & touch done" % self.token)
-        self.eventually(lambda: os.path.exists(self.path("done")))
+        background = "while ! [ -e go ]; do sleep 0.02; done; echo noise; touch written; while :; do sleep 0.1; done"
+        shell = "shell-%s" % self.token[::-1]
+        request = self.agent.start("head -c 500000 /dev/zero; sh -c '%s; : %s' & touch done; : %s" % (background, self.token, shell))
+        self.eventually(lambda: os.path.exists(self.path("done")) and not self.pids_of(shell))
+        self.put("go", "")
+        self.eventually(lambda: os.path.exists(self.path("written")))
         self.agent.credit(request, 1 << 20)
-        self.assertEqual(len(self.agent.wait(request).stdout), 500_000)
+        self.assertEqual(self.agent.wait(request).stdout, b"\0" * 500_000)
         self.assertTrue(self.pids_of(self.token))

@@ -388,6 +388,31 @@ class LinkTest(WorkspaceTestCase):
             self.assertEqual(file.read(), "secret")
         self.assertEqual(os.listdir(self.outside), ["file"])
 
+    def test_file_swapped_for_a_link_in_mid_call(self):
+        secret = self.secret()
+        self.put("file", "inside")
+        going = threading.Event()
+        going.set()
+        swapper = threading.Thread(target=self.swap_file, args=(going, secret))
+        swapper.start()
+        try:
+            seen = set()
+            for _ in range(1000):
+                answer = self.agent.read("file")
+                self.assertNotIn(b"secret", answer.stdout)
+                seen.add("ok" if "ok" in answer.end else answer.code)
+        finally:
+            going.clear()
+            swapper.join()
+        self.assertEqual(seen, {"ok", "PATH_OUTSIDE_WORKSPACE"})
+
+    def swap_file(self, going, secret):
+        while going.is_set():
+            os.symlink(secret, self.path("new"))
+            os.rename(self.path("new"), self.path("file"))
+            self.put("new", "inside")
+            os.rename(self.path("new"), self.path("file"))
+
     def swap(self, going):
         directory, spare = self.path("d"), self.path("spare")
         steps = [
