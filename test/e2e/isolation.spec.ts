@@ -31,7 +31,9 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       'find / -xdev -type d -writable 2>/dev/null; for d in /etc /usr /var /root /; do touch $d/x 2>/dev/null && echo wrote $d; done; true',
     );
     expect(stdout).toBe('/tmp\n/workspace\n');
-    expect((await run('touch /workspace/x /tmp/x /dev/shm/x && echo ok; cp /bin/true /tmp/t; cd /tmp; ./t; echo $?')).stdout).toBe('ok\n126\n');
+    expect((await run('touch /workspace/x /tmp/x /dev/shm/x && echo ok; cp /bin/true /tmp/t; cd /tmp; ./t; echo $?')).stdout).toBe(
+      'ok\n126\n',
+    );
   });
 
   it('is nobody and can become nobody else', async () => {
