@@ -24,9 +24,10 @@ const OOM_SCORE_ADJ = 500;
 /**
  * What PID 1 runs: it waits, and by waiting reaps every orphan. Its sleeping child may be killed, and the loop starts another. Where the
  * process limit is used up, that start fails and ends a shell: the trap then puts a new shell in its place, without a fork. `$0` is
- * this very text.
+ * this very text. Dead orphans alone may be what uses the limit up, and so keep the shell from ever coming to wait: `jobs` collects them
+ * without a fork, in dash only once a SIGCHLD has been seen.
  */
-const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; while :; do sleep 2147483647 & wait $!; done`;
+const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; kill -s CHLD $$; jobs; while :; do sleep 2147483647 & wait $!; done`;
 
 /**
  * The kernel shields PID 1 from its own namespace's signals, but for those it has handlers for, and shells handle SIGINT: ignored here,
