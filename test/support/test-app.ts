@@ -6,6 +6,7 @@ import { OrchestratorService, ReadinessService, SANDBOX_RUNTIME, WorkspaceServic
 import { Logger, PARAMS_PROVIDER_TOKEN } from 'nestjs-pino';
 import { AppModule } from '../../apps/api/src/app.module';
 import { configureApp } from '../../apps/api/src/configure-app';
+import { ExpressServerAdapter } from '../../apps/api/src/http/express-server';
 import { logging } from '../../apps/api/src/logging/logging';
 
 export const API_KEY = 'key-of-alice-0123456789';
@@ -43,7 +44,7 @@ export class TestApp {
       .overrideProvider(SANDBOX_RUNTIME)
       .useValue({ list: async () => [] })
       .compile();
-    const app = module.createNestApplication<NestExpressApplication>({ bodyParser: false, bufferLogs: true });
+    const app = module.createNestApplication<NestExpressApplication>(new ExpressServerAdapter(), { bodyParser: false, bufferLogs: true });
     app.useLogger(app.get(Logger));
     configureApp(app, config);
     await app.listen(0, '127.0.0.1');

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import type { Config } from '@sandbox/config';
 import { OrchestratorModule, SweeperModule } from '@sandbox/orchestrator';
 import { LoggerModule } from 'nestjs-pino';
@@ -9,7 +9,7 @@ import { FailedAttempts } from './auth/failed-attempts';
 import { ProblemFilter } from './errors/problem.filter';
 import { ExecuteController } from './execute/execute.controller';
 import { HealthController } from './health/health.controller';
-import { JsonBodyInterceptor } from './http/json-body.interceptor';
+import { JsonBodyGuard } from './http/json-body.guard';
 import { logging } from './logging/logging';
 import { McpModule } from './mcp/mcp.module';
 import { RateLimitGuard } from './rate-limit/rate-limit.guard';
@@ -39,7 +39,7 @@ export class AppModule {
         // Guards run in this order: who is it, then how much has been asked for. Only then is a body read.
         { provide: APP_GUARD, useClass: AuthGuard },
         { provide: APP_GUARD, useClass: RateLimitGuard },
-        { provide: APP_INTERCEPTOR, useClass: JsonBodyInterceptor },
+        { provide: APP_GUARD, useClass: JsonBodyGuard },
         { provide: APP_PIPE, useClass: DtoValidationPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

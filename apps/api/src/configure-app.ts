@@ -13,13 +13,14 @@ export function configureApp(app: NestExpressApplication, config: Config): void 
   // Answers are a user's own and change at any time: no validators, no caches.
   app.disable('etag');
   app.set('query parser', parseQuery);
-  app.use(requestId, securityHeaders(), noStore);
+  app.use(requestId, answerHeaders);
+  app.use('/docs', pageHeaders());
   serveDocs(app, config);
   limitServer(app.getHttpServer(), config);
 }
 
-/** Just what Swagger UI needs is let into the policy. Whether browsers must use TLS is for the proxy that has it to say. */
-function securityHeaders(): ReturnType<typeof helmet> {
+/** Of the one page there is: just what Swagger UI needs is let in. Whether browsers must use TLS is for the proxy that has it to say. */
+function pageHeaders(): ReturnType<typeof helmet> {
   const none = ["'none'"];
   const self = ["'self'"];
   return helmet({
@@ -40,7 +41,10 @@ function securityHeaders(): ReturnType<typeof helmet> {
   });
 }
 
-function noStore(_request: Request, response: Response, next: NextFunction): void {
+/** Of every answer, whatever a browser makes of it: what is a user's own is kept nowhere, and nothing in it is run or shown in a page. */
+function answerHeaders(_request: Request, response: Response, next: NextFunction): void {
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  response.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   response.setHeader('Cache-Control', 'no-store');
   next();
 }

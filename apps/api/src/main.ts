@@ -6,13 +6,17 @@ import { COMMAND_POLICY, type CommandPolicy, describePolicy } from '@sandbox/orc
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module';
 import { configureApp } from './configure-app';
+import { ExpressServerAdapter } from './http/express-server';
 import { shutDownOnSignal } from './http/shutdown';
 
 /** EX_CONFIG of sysexits.h: trying again will not help. */
 const EXIT_BAD_CONFIG = 78;
 
 async function start(config: Config): Promise<void> {
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config), { bodyParser: false, bufferLogs: true });
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config), new ExpressServerAdapter(), {
+    bodyParser: false,
+    bufferLogs: true,
+  });
   app.useLogger(app.get(Logger));
   configureApp(app, config);
   shutDownOnSignal(app, config);

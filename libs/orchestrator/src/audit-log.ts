@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { SandboxError } from '@sandbox/errors';
 import type { SessionRef } from '@sandbox/sessions';
-import { requestContext } from './request-context';
 
 const COMMAND_CHARACTERS = 200;
 
@@ -11,7 +10,7 @@ const logger = new Logger('Audit');
 export type AuditSubject = { readonly op: string; readonly command?: string; readonly path?: string };
 
 /**
- * Runs one command or file call and writes its one log line, whether it ends well or not.
+ * Runs one command or file call and writes its one log line, whether it ends well or not. The transport's logger adds the request's id.
  * @param outcome members of the line that only the result knows (the exit code)
  */
 export async function audited<T>(
@@ -31,7 +30,6 @@ export async function audited<T>(
       ...(subject.path === undefined ? {} : { path: subject.path }),
       ...more,
       duration_ms: Math.round(performance.now() - started),
-      request_id: requestContext.getStore()?.requestId,
     });
   };
   try {

@@ -1,7 +1,6 @@
 export { OrchestratorModule } from './orchestrator.module';
 export { OrchestratorService, type ExecuteCommand, type ExecuteResult, type SessionInfo } from './orchestrator.service';
 export { ReadinessService, type ReadinessChecks } from './readiness.service';
-export { requestContext } from './request-context';
 export { WorkspaceService, type ByteRange, type FileStream } from './workspace.service';
 export { type WorkspaceEntry } from './workspace-answers';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';

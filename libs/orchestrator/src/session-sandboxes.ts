@@ -80,8 +80,8 @@ export class SessionSandboxes implements OnApplicationShutdown {
    */
   async enter<T>(ref: SessionRef, maxMs: number, work: (lease: Lease) => Promise<T>): Promise<T> {
     const giveUpAt = Date.now() + ENTER_DEADLINE_MS;
-    const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS };
     for (;;) {
+      const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS };
       const record = await this.begin(ref, hold, giveUpAt);
       const call: CallUnderWay = { ref, hold, generation: record.generation };
       this.callsUnderWay.add(call);
@@ -93,7 +93,8 @@ export class SessionSandboxes implements OnApplicationShutdown {
         if (Date.now() > giveUpAt) throw unresponsive(error);
       } finally {
         this.callsUnderWay.delete(call);
-        this.end(call);
+        // Once the answer is on its way.
+        setImmediate(() => this.end(call));
       }
       await sleep(CLOSING_POLL_MS);
     }

@@ -25,7 +25,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (error.retryAfter !== undefined) response.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
     response.statusCode = error.status;
     response.setHeader('Content-Type', PROBLEM_CONTENT_TYPE);
-    response.end(JSON.stringify(toProblem(error)));
+    response.end(JSON.stringify(toProblem(error, String(request.id))));
     // What the client is still sending has to go somewhere, or it never gets to read the answer. The server's request timeout ends it.
     request.unpipe();
     request.resume();

@@ -6,11 +6,11 @@ import { toProblem, toSandboxError } from './problem';
 describe('toProblem', () => {
   it('lets no extension stand in for a member of the problem itself', () => {
     const error = new SandboxError(ErrorCode.NOT_FOUND, 'Gone.', { extensions: { status: 200, code: 'OK', hint: 'h' } });
-    expect(toProblem(error)).toMatchObject({ status: 404, code: 'NOT_FOUND', hint: 'h' });
+    expect(toProblem(error, 'id')).toMatchObject({ status: 404, code: 'NOT_FOUND', hint: 'h' });
   });
 
   it('has an own type for every code', () => {
-    const types = Object.values(ErrorCode).map((code) => toProblem(new SandboxError(code, '')).type);
+    const types = Object.values(ErrorCode).map((code) => toProblem(new SandboxError(code, ''), 'id').type);
     expect(new Set(types).size).toBe(Object.keys(ERROR_STATUS).length);
   });
 });

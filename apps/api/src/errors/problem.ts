@@ -1,6 +1,5 @@
 import { HttpException } from '@nestjs/common';
 import { ERROR_TITLE, ErrorCode, type FieldError, SandboxError } from '@sandbox/errors';
-import { requestContext } from '@sandbox/orchestrator';
 
 /** RFC 9457. Extension members of the error stand beside these. */
 export interface Problem {
@@ -9,7 +8,7 @@ export interface Problem {
   status: number;
   detail: string;
   code: ErrorCode;
-  request_id?: string;
+  request_id: string;
   errors?: FieldError[];
   [extension: string]: unknown;
 }
@@ -17,7 +16,7 @@ export interface Problem {
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 
 /** What a client is told of any failure. Nothing of an unexpected one shows. */
-export function toProblem(exception: unknown): Problem {
+export function toProblem(exception: unknown, requestId: string): Problem {
   const error = toSandboxError(exception);
   return {
     ...error.extensions,
@@ -26,7 +25,7 @@ export function toProblem(exception: unknown): Problem {
     status: error.status,
     detail: error.message,
     code: error.code,
-    request_id: requestContext.getStore()?.requestId,
+    request_id: requestId,
     ...(error.errors && { errors: error.errors }),
   };
 }

@@ -1,15 +1,15 @@
-import { Body, Controller, HttpCode, Post, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OrchestratorService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
 import { ClientSignal } from '../http/client-signal.decorator';
-import { NoQueryInterceptor } from '../validation/no-query.interceptor';
+import { NoQueryGuard } from '../validation/no-query.guard';
 import { ExecuteDto, ExecuteResultDto } from './execute.dto';
 
 @ApiTags('execute')
-@UseInterceptors(NoQueryInterceptor)
+@UseGuards(NoQueryGuard)
 @Controller('execute')
 export class ExecuteController {
   constructor(private readonly orchestrator: OrchestratorService) {}

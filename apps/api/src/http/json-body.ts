@@ -76,6 +76,8 @@ function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
     request.once('end', () => resolve(Buffer.concat(chunks)));
     // Every way of ending without an 'end': an error, an aborted request, a timeout.
     request.once('error', () => undefined);
-    request.once('close', () => fail(new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The body did not come whole.')));
+    request.once('close', () => {
+      if (!request.readableEnded) fail(new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The body did not come whole.'));
+    });
   });
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { requestContext } from '@sandbox/orchestrator';
 import type { NextFunction, Request, Response } from 'express';
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
@@ -13,5 +12,5 @@ export function requestId(request: Request, response: Response, next: NextFuncti
   const id = typeof given === 'string' && USABLE_ID.test(given) ? given : randomUUID();
   request.id = id;
   response.setHeader(REQUEST_ID_HEADER, id);
-  requestContext.run({ requestId: id }, next);
+  next();
 }

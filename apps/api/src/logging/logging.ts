@@ -16,6 +16,9 @@ export function logging(config: Pick<Config, 'DEBUG'>, stream: { write(line: str
       {
         level: config.DEBUG ? 'debug' : 'info',
         genReqId: (request) => request.id,
+        // Every line of a request carries its id and no more of it.
+        quietReqLogger: true,
+        customAttributeKeys: { reqId: 'request_id' },
         serializers: { req: describeRequest, res: ({ statusCode }: { statusCode: number }) => ({ statusCode }) },
         wrapSerializers: false,
         customLogLevel: (request, response, error) => requestLevel(request as Request, response as Response, error),
@@ -26,7 +29,7 @@ export function logging(config: Pick<Config, 'DEBUG'>, stream: { write(line: str
 }
 
 function describeRequest(request: Request): Record<string, unknown> {
-  return { id: request.id, method: request.method, path: request.originalUrl.split('?', 1)[0] };
+  return { method: request.method, path: request.originalUrl.split('?', 1)[0] };
 }
 
 function requestLevel(request: Request, response: Response, error?: Error): 'error' | 'info' | 'debug' {

@@ -61,7 +61,7 @@ describe('tools, as the official client sees them', () => {
       new SandboxTools(orchestrator as OrchestratorService, workspace as WorkspaceService, CONFIG_UNDER_TEST),
     );
     const [ours, theirs] = InMemoryTransport.createLinkedPair();
-    await factory.create({ user: { id: USER }, signal: new AbortController().signal }).connect(ours);
+    await factory.create({ user: { id: USER }, signal: new AbortController().signal, requestId: 'id' }).connect(ours);
     client = new Client({ name: 'test', version: '1' });
     await client.connect(theirs);
     // The client checks structured content against the output schemas it has listed.

@@ -27,7 +27,7 @@ export class McpController {
     @Res() response: Response,
   ): Promise<void> {
     if (Array.isArray(request.body)) return rejectBatch(response);
-    const server = this.servers.create({ user, signal });
+    const server = this.servers.create({ user, signal, requestId: String(request.id) });
     const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined, enableJsonResponse: true });
     try {
       await server.connect(transport);

@@ -2,6 +2,7 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 import type { ThrottlerStorage } from '@nestjs/throttler';
 import type { Config } from '@sandbox/config';
 import { RedisConnection } from '@sandbox/sessions';
+import type { Redis } from 'ioredis';
 import { toRecord, type ThrottlerRecord } from './throttler-record';
 
 // A key without an expiry, however it came about, gets one: it would shut its user out for ever.
@@ -14,6 +15,8 @@ if left < 0 then
 end
 return {hits, left}`;
 
+type CountingClient = Redis & { countRequest(key: string, windowMs: number): Promise<unknown> };
+
 /**
  * One count over all replicas, in one round trip. Where Redis is away the request fails with STORE_UNAVAILABLE: the session store is in
  * the same Redis, so letting it through would gain nothing.
@@ -24,11 +27,12 @@ export class RedisRateLimitStorage implements ThrottlerStorage, OnApplicationShu
 
   constructor(config: Config) {
     this.connection = new RedisConnection(config);
+    this.connection.client.defineCommand('countRequest', { numberOfKeys: 1, lua: COUNT });
     this.prefix = `sandbox:{${config.DEPLOYMENT}}:rate:`;
   }
 
   async increment(key: string, ttl: number, limit: number): Promise<ThrottlerRecord> {
-    const reply = await this.connection.run((client) => client.eval(COUNT, 1, this.prefix + key, ttl));
+    const reply = await this.connection.run((client) => (client as CountingClient).countRequest(this.prefix + key, ttl));
     const [hits, remainingMs] = reply as [number, number];
     return toRecord({ hits, remainingMs }, limit);
   }

@@ -1,14 +1,14 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OrchestratorService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
-import { NoQueryInterceptor } from '../validation/no-query.interceptor';
+import { NoQueryGuard } from '../validation/no-query.guard';
 import { CreateSessionDto, DeletedSessionDto, SessionCreatedDto, SessionDto, SessionIdDto, SessionListDto } from './sessions.dto';
 
 @ApiTags('sessions')
-@UseInterceptors(NoQueryInterceptor)
+@UseGuards(NoQueryGuard)
 @Controller('sessions')
 export class SessionsController {
   constructor(private readonly orchestrator: OrchestratorService) {}

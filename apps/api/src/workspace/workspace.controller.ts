@@ -7,7 +7,7 @@ import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
 import { ClientSignal } from '../http/client-signal.decorator';
-import { StreamedBody } from '../http/json-body.interceptor';
+import { StreamedBody } from '../http/json-body.guard';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { byteRange } from './byte-range';
 import { fileContent } from './file-content';

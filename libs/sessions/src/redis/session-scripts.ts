@@ -9,12 +9,12 @@
  *     closing        zset    key by the end of its closing mark; a key stands in `expiry` or here, never in both
  *
  * The time is the caller's. Of several replicas one may be behind: last use therefore never goes back. Lifetimes in Redis (PEXPIRE)
- * are relative, a day beyond the expiry, and only keep an abandoned deployment from staying for ever.
+ * are relative, a day (less an hour, so that not every call sets them) beyond the expiry, and only keep an abandoned deployment from staying for ever.
  */
 const PRELUDE = `
 local prefix = KEYS[1]
 local EXPIRY, CLOSING = prefix .. 'expiry', prefix .. 'closing'
-local MARGIN = 86400000
+local MARGIN, SLACK = 86400000, 3600000
 local MAX_CALLS = 256
 
 local function session(key) return prefix .. 'session:' .. key end
@@ -34,7 +34,7 @@ local function score(index, key)
 end
 
 local function keep(name, lifetime)
-  if redis.call('PTTL', name) < lifetime then redis.call('PEXPIRE', name, text(lifetime)) end
+  if redis.call('PTTL', name) < lifetime - SLACK then redis.call('PEXPIRE', name, text(lifetime)) end
 end
 
 -- Notes a use of the session and settles its expiry.

@@ -6,10 +6,10 @@ import { toProblem, toSandboxError } from '../../errors/problem';
  * A failed call, with the code and detail that REST answers. The problem document goes in _meta and not in structuredContent, which
  * clients check against the tool's output schema, on errors too.
  */
-export function toolError(exception: unknown): CallToolResult {
+export function toolError(exception: unknown, requestId: string): CallToolResult {
   const error = toSandboxError(exception);
   logFailure(error);
   const wait = error.retryAfter === undefined ? '' : ` Try again after ${Math.ceil(error.retryAfter)} s.`;
   const text = `${error.code}: ${error.message}${wait}`;
-  return { isError: true, content: [{ type: 'text', text }], _meta: { problem: toProblem(error) } };
+  return { isError: true, content: [{ type: 'text', text }], _meta: { problem: toProblem(error, requestId) } };
 }

@@ -9,6 +9,7 @@ export interface ToolCaller {
   readonly user: User;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  readonly requestId: string;
 }
 
 /** What makes a tool: its DTO classes give the types, the validation and the schemas. */
@@ -43,7 +44,7 @@ export function defineTool<Args extends object, Result extends object>(definitio
         const text = definition.text?.(result) ?? JSON.stringify(result);
         return { content: [{ type: 'text', text }], structuredContent: result as Record<string, unknown> };
       } catch (error) {
-        return toolError(error);
+        return toolError(error, caller.requestId);
       }
     },
   };
