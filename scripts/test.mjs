@@ -38,10 +38,10 @@ const CHECKS = [
 
 const JEST_PROJECTS = [
   { project: 'unit', options: [] },
-  // One file at a time: they run real engines, and would take the cores from each other. A connection that a failed test left open must
-  // not keep the sum from being printed.
+  // A connection that a failed test left open must not keep the sum from being printed.
   { project: 'medium', options: ['--runInBand', '--forceExit'] },
-  { project: 'e2e', options: ['--runInBand', '--forceExit'] },
+  // Two files at a time: much of what they do is to wait.
+  { project: 'e2e', options: ['--maxWorkers=2', '--forceExit'] },
 ];
 
 await runMain(async () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
@@ -10,10 +12,13 @@ jest.setTimeout(180_000);
 class Tools {
   private constructor(private readonly client: McpClient) {}
 
-  static async connect(service: Service, apiKey: string): Promise<Tools> {
+  static connect(service: Service, apiKey: string): Promise<Tools> {
+    return Tools.connectTo(`${service.url}/mcp/`, { 'X-API-Key': apiKey });
+  }
+
+  static async connectTo(url: string, headers: Record<string, string>): Promise<Tools> {
     const client = new McpClient({ name: 'e2e', version: '1' });
-    const headers = { 'X-API-Key': apiKey };
-    await client.connect(new StreamableHTTPClientTransport(new URL(`${service.url}/mcp/`), { requestInit: { headers } }));
+    await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
     // From here on the client checks results against the tools' output schemas.
     await client.listTools();
     return new Tools(client);
@@ -84,6 +89,28 @@ describe('MCP', () => {
     const deleted = await alice.call('delete_session', { session_id });
     expect(deleted.structuredContent).toEqual({ status: 'deleted', session_id });
     expect(await rest.request('GET', `/sessions/${encodeURIComponent(session_id)}`)).toMatchObject({ status: 404 });
+  });
+
+  it('takes what the README gives Cursor and Claude Code, but for the port and the key', async () => {
+    const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8');
+    const cursor = JSON.parse(/^Cursor[^]*?```json\n([^]*?)```/m.exec(readme)![1]!) as {
+      mcpServers: { sandbox: { url: string; headers: Record<string, string> } };
+    };
+    const [, url, header] = /^claude mcp add --transport http sandbox (\S+) --header "([^:]+): \$\(cat \.sandbox\/api-key\)"$/m.exec(
+      readme,
+    )!;
+    const { sandbox } = cursor.mcpServers;
+    const ways = [
+      { url: sandbox.url, headers: Object.fromEntries(Object.keys(sandbox.headers).map((name) => [name, ALICE])) },
+      { url: url!, headers: { [header!]: ALICE } },
+    ];
+    for (const way of ways) {
+      expect(new URL(way.url).port).toBe('8000');
+      const tools = await Tools.connectTo(way.url.replace('127.0.0.1:8000', `127.0.0.1:${service.port}`), way.headers);
+      const result = await tools.call('execute', { session_id: 'readme', command: 'echo connected' });
+      expect(result.structuredContent).toMatchObject({ stdout: 'connected\n' });
+      await tools.close();
+    }
   });
 
   it('keeps users apart', async () => {

@@ -93,8 +93,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
         if (Date.now() > giveUpAt) throw unresponsive(error);
       } finally {
         this.callsUnderWay.delete(call);
-        // Once the answer is on its way.
-        setImmediate(() => this.end(call));
+        this.end(call);
       }
       await sleep(CLOSING_POLL_MS);
     }
