@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 
+const require = createRequire(import.meta.url);
 export const docker = new Docker();
 export const IMAGE = process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest';
 const KEY = randomBytes(16).toString('hex');
@@ -87,6 +89,20 @@ export async function execute(service, session, command, more = {}) {
   const body = JSON.parse(answer.body);
   if (answer.status !== 200 || body.exit_code !== 0) throw new Error(`${answer.status} ${answer.body.toString().slice(0, 300)}`);
   return body;
+}
+
+/** A channel of our own into a session's sandbox, beside the service's. */
+export async function openChannel(containerId) {
+  const built = (path) => require(`../dist/libs/${path}`);
+  const config = built('config/src').loadConfig({ DEPLOYMENT, CONTAINER_IMAGE: IMAGE, SESSION_STORE: 'memory' }, { needsAuth: false });
+  const runtime = built('orchestrator/src').createDockerRuntime(config);
+  const { AGENT_ARGV } = built('orchestrator/src/channel/agent-source');
+  const channel = await built('orchestrator/src/channel/exec-channel').openChannel(await runtime.exec(containerId, AGENT_ARGV, []));
+  const exec = { op: 'exec', shell: 'sh', cwd: '/workspace', env: {}, timeout_ms: 10_000, max_output: 1024, stdin: false };
+  return {
+    run: (command) => channel.call({ ...exec, command }, { onOutput: () => undefined, deadlineMs: 15_000 }),
+    close: () => channel.close(),
+  };
 }
 
 /** The floor: a plain `docker exec` through dockerode, its output read to the end and its exit code asked for. */
