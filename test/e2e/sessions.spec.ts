@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, SETUPS } from './support/cluster';
 import { eventually } from './support/processes';
-import { startCleanup } from './support/service';
 
 jest.setTimeout(420_000);
 
@@ -125,40 +124,5 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
     await cluster.alice.deleteSession('race');
     const { body } = await cluster.alice.request<{ sessions: SessionBody[] }>('GET', '/sessions');
     expect(body.sessions.map((session) => session.session_id)).not.toContain('race');
-  });
-});
-
-describe.each(SETUPS)('Expiry (%s)', (setup) => {
-  it('removes an idle session and never one in use, whatever the moment', async () => {
-    const cluster = await Cluster.start(setup, { SESSION_TTL_SECONDS: '1', CLEANUP_INTERVAL_SECONDS: '1' });
-    const cleanup = cluster.redis
-      ? startCleanup({
-          deployment: cluster.deployment,
-          redis: cluster.redis,
-          env: { SESSION_TTL_SECONDS: '1', CLEANUP_INTERVAL_SECONDS: '1' },
-        })
-      : undefined;
-    try {
-      await cluster.alice.run('idle', 'true');
-      // Longer than its session's time to live.
-      const long = cluster.alice.run('busy', 'sleep 6; echo done', { timeout: 20 });
-      await eventually('the idle one is gone', async () => (await cluster.deployment.containers()).length === 1);
-      expect(await long).toMatchObject({ stdout: 'done\n', timed_out: false });
-
-      // Calls at the moment of expiry: each enters the old session or a new one, and answers.
-      const sessions = Array.from({ length: 20 }, (_, i) => `edge ${i}`);
-      await Promise.all(
-        sessions.map(async (session) => {
-          for (let i = 0; i < 10; i++) {
-            expect(await cluster.alice.run(session, 'echo here')).toMatchObject({ stdout: 'here\n', exit_code: 0 });
-            await sleep(900 + Math.random() * 1200);
-          }
-        }),
-      );
-      await eventually('all are gone', async () => (await cluster.deployment.containers()).length === 0);
-    } finally {
-      await cleanup?.stop();
-      await cluster.stop();
-    }
   });
 });
