@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { ensureDocker } from './setup/docker-engine.mjs';
 import { build, installPackages } from './setup/node-project.mjs';
 import { ensureSandboxImage, SANDBOX_IMAGE } from './setup/sandbox-image.mjs';
-import { runMain, STATE_DIR, step } from './setup/steps.mjs';
+import { runMain, say, STATE_DIR, step } from './setup/steps.mjs';
 import { ensureTestPrograms } from './setup/test-programs.mjs';
 import { countOfCheck, countOfJest, countOfNodeTests, countOfUnittest, sumOf } from './test-counts.mjs';
 
@@ -31,7 +31,8 @@ const CHECKS = [
   {
     title: 'tests of agent/',
     command: 'python3',
-    args: ['-m', 'unittest', 'discover', '-s', 'agent/tests'],
+    // Verbose, for the reasons of what it skips.
+    args: ['-m', 'unittest', 'discover', '-v', '-s', 'agent/tests'],
     count: countOfUnittest,
   },
 ];
@@ -71,6 +72,7 @@ async function runCheck({ command, args, count = countOfCheck }, env) {
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk) => (output += chunk));
   const succeeded = await succeeds(child);
   if (!succeeded) console.log(output);
+  else for (const [line] of output.matchAll(/^.* \.\.\. skipped .*$/gm)) say(line);
   return noted(count(succeeded, output));
 }
 

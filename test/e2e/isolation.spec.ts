@@ -51,6 +51,20 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
     expect(Number((await run('ls -d /proc/[0-9]* | wc -l')).stdout)).toBeLessThan(15);
   });
 
+  it('opens nothing of the agent that runs it', async () => {
+    const { stdout, stderr } = await run(
+      'for pid in $PPID $(pgrep -f "^python3 -I -S -u -c"); do cat /proc/$pid/environ /proc/$pid/mem; ls /proc/$pid/fd; done',
+    );
+    expect(stdout).toBe('');
+    expect(stderr.match(/Permission denied/g)!.length).toBeGreaterThanOrEqual(9);
+    expect(
+      stderr
+        .trim()
+        .split('\n')
+        .filter((line) => !line.endsWith('Permission denied')),
+    ).toEqual([]);
+  });
+
   it('survives its own kill -9 -1, kill 1 and pkill, files and all', async () => {
     await run('echo kept > file');
     const { container_id } = await run('true');

@@ -214,6 +214,8 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
       body: { code: 'NOT_A_DIRECTORY' },
     });
     expect(await content('types', 'file/x')).toMatchObject({ status: 409, body: { code: 'NOT_A_DIRECTORY' } });
+    await cluster.alice.run('types', 'echo x > unreadable; chmod 0 unreadable');
+    expect(await content('types', 'unreadable')).toMatchObject({ status: 403, body: { code: 'PERMISSION_DENIED' } });
     expect(await content('types', 'none')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
     expect((await cluster.alice.request('GET', cluster.alice.workspace('types', 'none'))).status).toBe(404);
     for (const root of ['', '/', '.']) {
