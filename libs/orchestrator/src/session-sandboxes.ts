@@ -80,8 +80,8 @@ export class SessionSandboxes implements OnApplicationShutdown {
    */
   async enter<T>(ref: SessionRef, maxMs: number, work: (lease: Lease) => Promise<T>): Promise<T> {
     const giveUpAt = Date.now() + ENTER_DEADLINE_MS;
+    const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS };
     for (;;) {
-      const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS };
       const record = await this.begin(ref, hold, giveUpAt);
       const call: CallUnderWay = { ref, hold, generation: record.generation };
       this.callsUnderWay.add(call);
