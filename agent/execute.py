@@ -7,7 +7,7 @@ import time
 import frames
 import processes
 import shell
-from streams import Capture, Feed
+from streams import Capture, Feed, Passage
 
 _CHUNK = 64 << 10
 # What is still read of each stream once the shell has ended: as much as a pipe may hold, and no more, since a background child that
@@ -29,8 +29,9 @@ class Command:
         self._request = request
         self._poll = select.poll()
         self._link_events = 0
-        self._captures = [Capture(frames.OUT, request["max_output"]), Capture(frames.ERR, request["max_output"])]
-        self._pipes = {}  # read end -> its Capture
+        self._captures = [_capture(frames.OUT, request["max_output"]), _capture(frames.ERR, request["max_output"])]
+        self._pipes = {}  # read end -> its capture
+        self._held = set()  # read ends that are not read, since their captures are full
         self._feed = None
         self._watched_feed = None
         self._status = None  # of the shell, as waitpid gives it
@@ -155,7 +156,20 @@ class Command:
             os.close(fd)
         elif not self._discarding:
             self._pipes[fd].add(chunk)
+            if self._pipes[fd].full:
+                self._hold(fd)
         return len(chunk)
+
+    def _hold(self, fd):
+        if fd not in self._held and self._status is None:
+            self._poll.unregister(fd)
+            self._held.add(fd)
+
+    def _resume(self):
+        """Reads again what there is room for; all of it once the shell has ended, since what a pipe holds is little."""
+        for fd in [fd for fd in self._held if self._status is not None or not self._pipes[fd].full]:
+            self._held.remove(fd)
+            self._poll.register(fd, select.POLLIN)
 
     # ---- output
 
@@ -164,6 +178,8 @@ class Command:
         if self._link.flush():
             self._queue_output()
             self._link.flush()
+        if self._held:
+            self._resume()
         self._watch_link()
 
     def _queue_output(self):
@@ -187,6 +203,7 @@ class Command:
         if self._feed is not None:
             self._watch_feed(None)
             self._feed.close()
+        self._resume()
         budgets = dict.fromkeys(self._pipes, _MAX_DRAIN)
         while True:
             readable = [fd for fd, _ in self._poll.poll(0) if fd in self._pipes and budgets[fd] > 0]
@@ -223,6 +240,10 @@ class Command:
         self._pipes.clear()
         if self._feed is not None:
             self._feed.close()
+
+
+def _capture(kind, limit):
+    return Passage(kind) if limit is None else Capture(kind, limit)
 
 
 def _exit_code(status):

@@ -1,4 +1,4 @@
-"""A command's streams: what is kept of its output, and what it is still to be fed."""
+"""A command's streams: what is kept of its output, what passes through, and what it is still to be fed."""
 
 import os
 
@@ -39,6 +39,38 @@ class Capture:
         if excess > 0:
             del self._tail[:excess]
             self.omitted += excess
+
+    full = False  # it takes whatever comes, and leaves some of it out
+
+    def __len__(self):
+        """Bytes that can be taken now."""
+        return len(self._ready)
+
+    def take(self, size):
+        taken = bytes(memoryview(self._ready)[:size])
+        del self._ready[:size]
+        return taken
+
+
+class Passage:
+    """Hands on every byte, in order: while it is full, its pipe is not to be read, and so the command waits when it writes."""
+
+    omitted = 0
+    _ROOM = 64 << 10
+
+    def __init__(self, kind):
+        self.kind = kind  # OUT or ERR
+        self._ready = bytearray()
+
+    def add(self, chunk):
+        self._ready += chunk
+
+    def end(self):
+        pass
+
+    @property
+    def full(self):
+        return len(self._ready) >= self._ROOM
 
     def __len__(self):
         """Bytes that can be taken now."""

@@ -1,5 +1,13 @@
 export { OrchestratorModule } from './orchestrator.module';
-export { OrchestratorService, type ExecuteCommand, type ExecuteResult, type SessionInfo } from './orchestrator.service';
+export {
+  OrchestratorService,
+  type ExecuteCommand,
+  type ExecuteExit,
+  type ExecuteResult,
+  type ExecuteStart,
+  type ExecuteWatcher,
+  type SessionInfo,
+} from './orchestrator.service';
 export { ReadinessService, type ReadinessChecks } from './readiness.service';
 export { WorkspaceService, type ByteRange, type FileStream } from './workspace.service';
 export { type WorkspaceEntry } from './workspace-answers';

@@ -1,40 +1,53 @@
-import { posix } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { SESSION_STORE, sessionRef, type SessionRecord, type SessionRef, type SessionStore, type User } from '@sandbox/sessions';
 import { audited } from './audit-log';
-import type { AgentRequest } from './channel/channel';
+import { RequestNotSentError, type AgentRequest, type CallOptions } from './channel/channel';
+import { execEnd, type ExecEnd } from './exec-end';
 import { OutputCapture } from './output-capture';
+import { OutputText } from './output-text';
 import { COMMAND_POLICY, type CommandPolicy } from './policy/command-policy';
 import { SessionSandboxes, type Lease } from './session-sandboxes';
+import { shellRequest, timeoutMs, type ShellCommand } from './shell-command';
 
 /** A command to run. Field names are those of POST /execute and of the MCP tool. */
-export interface ExecuteCommand {
-  command: string;
+export interface ExecuteCommand extends ShellCommand {
   session_id: string;
   /** Seconds. */
   timeout?: number;
-  /** Relative means below /workspace. */
-  working_dir?: string;
-  env?: Record<string, string>;
   stdin?: string;
   /** Of stdout and stderr in the result. */
   encoding?: 'utf8' | 'base64';
-  shell?: 'sh' | 'bash';
 }
 
-export interface ExecuteResult {
-  stdout: string;
-  stderr: string;
+/** Where a command runs. */
+export interface ExecuteStart {
+  /** The first 12 hex digits of the container's id. */
+  container_id: string;
+  session_restarted: boolean;
+}
+
+/** How a command ended. */
+export interface ExecuteExit {
   exit_code: number;
   /** Seconds, 3 decimals. */
   execution_time: number;
-  /** The first 12 hex digits of the container's id. */
-  container_id: string;
   timed_out: boolean;
   truncated: boolean;
-  session_restarted: boolean;
+}
+
+export interface ExecuteResult extends ExecuteStart, ExecuteExit {
+  stdout: string;
+  stderr: string;
+}
+
+/** Watches a command while it runs. */
+export interface ExecuteWatcher {
+  /** Before any output. */
+  started(start: ExecuteStart): void;
+  /** Output as it is produced, in the command's `encoding`. While a promise is pending the command waits with its next output. */
+  output(stream: 'stdout' | 'stderr', data: string): void | Promise<void>;
 }
 
 export interface SessionInfo {
@@ -79,6 +92,26 @@ export class OrchestratorService {
     );
   }
 
+  /**
+   * As `execute`, but gives the output while the command runs, all of it: it is not cut, and a watcher that is slow makes the command wait
+   * (and nobody else). The timeout counts on meanwhile.
+   * @throws SandboxError as execute; REQUEST_TIMEOUT where the watcher has not taken the output 5 s past the timeout
+   */
+  async stream(user: User, command: ExecuteCommand, watcher: ExecuteWatcher, signal?: AbortSignal): Promise<ExecuteExit> {
+    const ref = this.ref(user, command.session_id);
+    return audited(
+      ref,
+      { op: 'execute', command: command.command },
+      async () => {
+        const request = { ...this.agentRequest(command), max_output: null };
+        return this.sandboxes.enter(ref, request.timeout_ms + EXEC_GRACE_MS, (lease) =>
+          this.watch(lease, request, command, watcher, signal),
+        );
+      },
+      (exit) => ({ exit_code: exit.exit_code, timed_out: exit.timed_out }),
+    );
+  }
+
   /** Makes the session where it is not there. Idempotent. */
   async createSession(user: User, sessionId: string): Promise<{ session_id: string; container_id: string }> {
     const ref = this.ref(user, sessionId);
@@ -111,72 +144,73 @@ export class OrchestratorService {
     return sessionRef(this.config.DEPLOYMENT, user, sessionId);
   }
 
-  private agentRequest(command: ExecuteCommand): AgentRequest & { op: 'exec' } {
-    const shell = command.shell ?? this.config.EXEC_SHELL;
-    const env = command.env ?? {};
-    const timeout = command.timeout ?? this.config.DEFAULT_EXEC_TIMEOUT_SECONDS;
-    const maxTimeout = this.config.MAX_EXEC_TIMEOUT_SECONDS;
-    if (!(timeout >= 1 && timeout <= maxTimeout)) {
-      throw new SandboxError(ErrorCode.VALIDATION_FAILED, 'The request does not fit its schema.', {
-        errors: [{ field: 'timeout', message: `timeout must be from 1 to ${maxTimeout} seconds` }],
-      });
-    }
-    this.policy.check(command.command, shell, env);
+  private agentRequest(command: ExecuteCommand): ExecRequest {
+    const { DEFAULT_EXEC_TIMEOUT_SECONDS, MAX_EXEC_TIMEOUT_SECONDS, EXEC_MAX_OUTPUT_BYTES, EXEC_SHELL } = this.config;
     return {
       op: 'exec',
-      command: command.command,
-      shell,
-      cwd: posix.resolve('/workspace', command.working_dir ?? ''),
-      env,
-      timeout_ms: Math.ceil(timeout * 1000),
-      max_output: this.config.EXEC_MAX_OUTPUT_BYTES,
+      timeout_ms: timeoutMs(command.timeout ?? DEFAULT_EXEC_TIMEOUT_SECONDS, MAX_EXEC_TIMEOUT_SECONDS),
+      ...shellRequest(command, this.policy, EXEC_SHELL),
+      max_output: EXEC_MAX_OUTPUT_BYTES,
       stdin: command.stdin !== undefined,
     };
   }
 
-  private async run(
-    { channel, containerId, restarted }: Lease,
-    request: AgentRequest & { op: 'exec' },
-    { stdin, encoding = 'utf8' }: ExecuteCommand,
+  private async run(lease: Lease, request: ExecRequest, command: ExecuteCommand, signal: AbortSignal | undefined): Promise<ExecuteResult> {
+    const { EXEC_MAX_OUTPUT_BYTES } = this.config;
+    const output = { stdout: new OutputCapture(EXEC_MAX_OUTPUT_BYTES), stderr: new OutputCapture(EXEC_MAX_OUTPUT_BYTES) };
+    const onOutput: CallOptions['onOutput'] = (stream, chunk) => output[stream].add(chunk);
+    const { end, seconds } = await callExec(lease, request, command, onOutput, signal);
+    const stdout = output.stdout.finish(end.omitted.stdout, command.encoding ?? 'utf8');
+    const stderr = output.stderr.finish(end.omitted.stderr, command.encoding ?? 'utf8');
+    return { stdout: stdout.text, stderr: stderr.text, ...exit(end, seconds, stdout.truncated || stderr.truncated), ...start(lease) };
+  }
+
+  private async watch(
+    lease: Lease,
+    request: ExecRequest,
+    command: ExecuteCommand,
+    watcher: ExecuteWatcher,
     signal: AbortSignal | undefined,
-  ): Promise<ExecuteResult> {
-    const output = { stdout: new OutputCapture(request.max_output), stderr: new OutputCapture(request.max_output) };
-    const started = performance.now();
-    const end = await channel.call(request, {
-      input: stdin === undefined ? undefined : Buffer.from(stdin),
-      onOutput: (stream, chunk) => output[stream].add(chunk),
-      signal,
-      deadlineMs: request.timeout_ms + EXEC_GRACE_MS,
-    });
-    const seconds = (performance.now() - started) / 1000;
-    const { exitCode, timedOut, omitted } = execEnd(end);
-    const stdout = output.stdout.finish(omitted.stdout, encoding);
-    const stderr = output.stderr.finish(omitted.stderr, encoding);
-    return {
-      stdout: stdout.text,
-      stderr: stderr.text,
-      exit_code: exitCode,
-      execution_time: Number(seconds.toFixed(3)),
-      container_id: shortId(containerId),
-      timed_out: timedOut,
-      truncated: stdout.truncated || stderr.truncated,
-      session_restarted: restarted,
-    };
+  ): Promise<ExecuteExit> {
+    // Told once: from here on the request goes out, and no other sandbox is tried.
+    if (!lease.channel.open) throw new RequestNotSentError('The channel is closed.');
+    watcher.started(start(lease));
+    const texts = { stdout: new OutputText(command.encoding ?? 'utf8'), stderr: new OutputText(command.encoding ?? 'utf8') };
+    const tell = (stream: 'stdout' | 'stderr', data: string): void | Promise<void> =>
+      data === '' ? undefined : watcher.output(stream, data);
+    const onOutput: CallOptions['onOutput'] = (stream, chunk) => tell(stream, texts[stream].add(chunk));
+    const { end, seconds } = await callExec(lease, request, command, onOutput, signal);
+    for (const stream of ['stdout', 'stderr'] as const) await tell(stream, texts[stream].end());
+    return exit(end, seconds, end.omitted.stdout + end.omitted.stderr > 0);
   }
 }
 
-/** Reads the agent's account of how a command ended. It comes out of the sandbox: an account that makes no sense is not passed on. */
-function execEnd(end: Record<string, unknown>): { exitCode: number; timedOut: boolean; omitted: { stdout: number; stderr: number } } {
-  const { exit_code: exitCode, timed_out: timedOut } = end;
-  const omitted = (end.omitted ?? {}) as Record<string, unknown>;
-  const { stdout, stderr } = omitted;
-  const sound = isCount(exitCode) && exitCode <= 255 && typeof timedOut === 'boolean' && isCount(stdout) && isCount(stderr);
-  if (!sound) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave no sound account of how the command ended.');
-  return { exitCode, timedOut, omitted: { stdout, stderr } };
+type ExecRequest = AgentRequest & { op: 'exec' };
+
+async function callExec(
+  { channel }: Lease,
+  request: ExecRequest,
+  { stdin }: ExecuteCommand,
+  onOutput: CallOptions['onOutput'],
+  signal: AbortSignal | undefined,
+): Promise<{ end: ExecEnd; seconds: number }> {
+  const started = performance.now();
+  const end = await channel.call(request, {
+    input: stdin === undefined ? undefined : Buffer.from(stdin),
+    onOutput,
+    signal,
+    deadlineMs: request.timeout_ms + EXEC_GRACE_MS,
+  });
+  const seconds = (performance.now() - started) / 1000;
+  return { end: execEnd(end), seconds };
 }
 
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+function start({ containerId, restarted }: Lease): ExecuteStart {
+  return { container_id: shortId(containerId), session_restarted: restarted };
+}
+
+function exit({ exitCode, timedOut }: ExecEnd, seconds: number, truncated: boolean): ExecuteExit {
+  return { exit_code: exitCode, execution_time: Number(seconds.toFixed(3)), timed_out: timedOut, truncated };
 }
 
 /** A record whose first sandbox is still being made is no session to a reader yet. */

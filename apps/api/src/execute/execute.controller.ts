@@ -1,12 +1,16 @@
-import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OrchestratorService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
+import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
 import { ClientSignal } from '../http/client-signal.decorator';
+import { wantsEvents } from '../http/event-stream';
 import { NoQueryGuard } from '../validation/no-query.guard';
-import { ExecuteDto, ExecuteResultDto } from './execute.dto';
+import { ApiExecuteAnswers } from './execute.docs';
+import { ExecuteDto } from './execute.dto';
+import { sendExecution } from './execute-events';
 
 @ApiTags('execute')
 @UseGuards(NoQueryGuard)
@@ -19,9 +23,9 @@ export class ExecuteController {
   @ApiOperation({
     summary: 'Run a command',
     description:
-      'Runs a shell command in the session’s container, made on first use, and answers when its shell has ended. A command that fails or runs out of time is a 200, too. Each command is a fresh shell: `cd` and `export` do not carry over to the next one, files do. Background processes go on for as long as the session lives. Closing the connection ends the command.',
+      'Runs a shell command in the session’s container, made on first use, and answers when its shell has ended. A command that fails or runs out of time is a 200, too. Each command is a fresh shell: `cd` and `export` do not carry over to the next one, files do. Background processes go on for as long as the session lives. Closing the connection ends the command. With `Accept: text/event-stream` its output comes while it runs, uncut.',
   })
-  @ApiOkResponse({ type: ExecuteResultDto, description: 'How the command ended, whatever its exit code' })
+  @ApiExecuteAnswers()
   @ApiProblems(
     ...PROBLEMS.GUARDED,
     ...PROBLEMS.JSON_BODY,
@@ -31,7 +35,14 @@ export class ExecuteController {
     'TOO_MANY_COMMANDS',
     ...PROBLEMS.SANDBOX,
   )
-  execute(@CurrentUser() user: User, @Body() command: ExecuteDto, @ClientSignal() signal: AbortSignal): Promise<ExecuteResultDto> {
-    return this.orchestrator.execute(user, command, signal);
+  async execute(
+    @CurrentUser() user: User,
+    @Body() command: ExecuteDto,
+    @ClientSignal() signal: AbortSignal,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    if (wantsEvents(request)) await sendExecution(response, (watcher) => this.orchestrator.stream(user, command, watcher, signal));
+    else response.json(await this.orchestrator.execute(user, command, signal));
   }
 }

@@ -1,5 +1,5 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import type { ExecuteCommand, ExecuteResult } from '@sandbox/orchestrator';
+import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
+import type { ExecuteCommand, ExecuteExit, ExecuteResult, ExecuteStart } from '@sandbox/orchestrator';
 import { IsIn, IsNumber, Min } from 'class-validator';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { IsEnvironment, IsText, IsTextOfBytes, MAX_ENV_BYTES, MAX_ENV_ENTRIES, Optional } from '../validation/rules';
@@ -76,13 +76,19 @@ export class ExecuteDto extends SessionIdDto implements ExecuteCommand {
   shell?: 'sh' | 'bash';
 }
 
-export class ExecuteResultDto implements ExecuteResult {
-  @ApiProperty({ description: 'Standard output, cut in its middle where it is too long', example: 'hello from /workspace\n' })
-  stdout: string;
+export class ExecuteStartDto implements ExecuteStart {
+  @ApiProperty({ description: 'First 12 hex digits of the id of the session’s container', example: '4f1d0c2b9a7e' })
+  container_id: string;
 
-  @ApiProperty({ description: 'Standard error, cut likewise', example: '' })
-  stderr: string;
+  @ApiProperty({
+    description:
+      'The session’s container had ended and was made anew for this call: processes are gone, and files too unless the workspace is persistent',
+    example: false,
+  })
+  session_restarted: boolean;
+}
 
+export class ExecuteExitDto implements ExecuteExit {
   @ApiProperty({
     type: 'integer',
     description: 'As the shell gives it: 127 not found, 126 not executable, 128+n killed by signal n; 124 on timeout',
@@ -93,19 +99,22 @@ export class ExecuteResultDto implements ExecuteResult {
   @ApiProperty({ description: 'Seconds, to 3 decimals', example: 0.004 })
   execution_time: number;
 
-  @ApiProperty({ description: 'First 12 hex digits of the id of the session’s container', example: '4f1d0c2b9a7e' })
-  container_id: string;
-
   @ApiProperty({ description: 'The command reached its timeout and was killed', example: false })
   timed_out: boolean;
 
   @ApiProperty({ description: 'stdout or stderr was too long and its middle left out', example: false })
   truncated: boolean;
+}
 
-  @ApiProperty({
-    description:
-      'The session’s container had ended and was made anew for this call: processes are gone, and files too unless the workspace is persistent',
-    example: false,
-  })
-  session_restarted: boolean;
+export class ExecuteResultDto extends IntersectionType(ExecuteExitDto, ExecuteStartDto) implements ExecuteResult {
+  @ApiProperty({ description: 'Standard output, cut in its middle where it is too long', example: 'hello from /workspace\n' })
+  stdout: string;
+
+  @ApiProperty({ description: 'Standard error, cut likewise', example: '' })
+  stderr: string;
+}
+
+export class OutputEventDto {
+  @ApiProperty({ description: 'The next piece of the stream, in the `encoding` asked for', example: 'hello\n' })
+  data: string;
 }

@@ -1,17 +1,22 @@
 import type { Readable } from 'node:stream';
 
+/** What a shell is to run, and where. */
+export interface ShellRequest {
+  readonly command: string;
+  readonly shell: 'sh' | 'bash';
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** One request on a channel, as the agent's protocol names it (agent/PROTOCOL.md). */
 export type AgentRequest =
-  | {
+  | (ShellRequest & {
       readonly op: 'exec';
-      readonly command: string;
-      readonly shell: 'sh' | 'bash';
-      readonly cwd: string;
-      readonly env: Readonly<Record<string, string>>;
       readonly timeout_ms: number;
-      readonly max_output: number;
+      /** Bytes kept of each stream; null for every byte, at the reader's speed. */
+      readonly max_output: number | null;
       readonly stdin: boolean;
-    }
+    })
   | { readonly op: 'list'; readonly path: string }
   | { readonly op: 'read'; readonly path: string; readonly offset: number; readonly length: number | null; readonly max_size: number }
   | { readonly op: 'write'; readonly path: string; readonly max_size: number }

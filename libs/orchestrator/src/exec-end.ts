@@ -1,0 +1,25 @@
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+
+export interface ExecEnd {
+  exitCode: number;
+  timedOut: boolean;
+  /** Bytes of each stream that the agent left out. */
+  omitted: { stdout: number; stderr: number };
+}
+
+/**
+ * Reads the agent's account of how a command ended. It comes out of the sandbox: an account that makes no sense is not passed on.
+ * @throws SandboxError SANDBOX_LOST
+ */
+export function execEnd(end: Record<string, unknown>): ExecEnd {
+  const { exit_code: exitCode, timed_out: timedOut } = end;
+  const omitted = (end.omitted ?? {}) as Record<string, unknown>;
+  const { stdout, stderr } = omitted;
+  const sound = isCount(exitCode) && exitCode <= 255 && typeof timedOut === 'boolean' && isCount(stdout) && isCount(stderr);
+  if (!sound) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave no sound account of how the command ended.');
+  return { exitCode, timedOut, omitted: { stdout, stderr } };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,35 @@
+import { posix } from 'node:path';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { ShellRequest } from './channel/channel';
+import type { CommandPolicy } from './policy/command-policy';
+
+/** What a caller says of a command, however it is run. Field names are those of REST and MCP. */
+export interface ShellCommand {
+  command: string;
+  /** Relative means below /workspace. */
+  working_dir?: string;
+  env?: Record<string, string>;
+  shell?: 'sh' | 'bash';
+}
+
+/**
+ * What the agent is asked to run.
+ * @throws SandboxError COMMAND_NOT_ALLOWED
+ */
+export function shellRequest(command: ShellCommand, policy: CommandPolicy, defaultShell: 'sh' | 'bash'): ShellRequest {
+  const shell = command.shell ?? defaultShell;
+  const env = command.env ?? {};
+  policy.check(command.command, shell, env);
+  return { command: command.command, shell, cwd: posix.resolve('/workspace', command.working_dir ?? ''), env };
+}
+
+/**
+ * Seconds to milliseconds.
+ * @throws SandboxError VALIDATION_FAILED
+ */
+export function timeoutMs(seconds: number, maxSeconds: number): number {
+  if (seconds >= 1 && seconds <= maxSeconds) return Math.ceil(seconds * 1000);
+  throw new SandboxError(ErrorCode.VALIDATION_FAILED, 'The request does not fit its schema.', {
+    errors: [{ field: 'timeout', message: `timeout must be from 1 to ${maxSeconds} seconds` }],
+  });
+}
