@@ -88,16 +88,19 @@ class Feed:
     def __init__(self, write_end):
         os.set_blocking(write_end, False)
         self.fd = write_end  # None once closed
+        self.ended = False  # nothing more is added
         self._data = bytearray()
-        self._ended = False
 
     def add(self, data):
         """Takes a piece, or None for the end; how many bytes are done with."""
         if data is None:
-            self._ended = True
+            self.ended = True
         else:
             self._data += data
         return self.write()
+
+    def __len__(self):
+        return len(self._data)
 
     @property
     def waiting(self):
@@ -117,7 +120,7 @@ class Feed:
         if self.fd is None:
             done = len(self._data)
         del self._data[:done]
-        if self._ended and not self._data:
+        if self.ended and not self._data:
             self.close()
         return done
 

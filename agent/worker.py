@@ -20,7 +20,7 @@ def run(fd):
     try:
         while True:
             answer, command = _serve(link, wakeup, link.next_request())
-            if command is not None and command.has_children:
+            if command is not None and command.stays:
                 _stay_with(command, link, answer)
                 return
             link.finish(answer + frames.frame(frames.FREE, 0))
