@@ -75,8 +75,8 @@ class Link:
             del self.unsent[: self._write(self.unsent)]
         return not self.unsent
 
-    def send_output(self, data):
-        """Sends it as OUT, blocking for credit and for the router."""
+    def send_output(self, data, kind=frames.OUT):
+        """Sends it, blocking for credit and for the router."""
         view = memoryview(data)
         while view:
             self.receive()
@@ -85,7 +85,7 @@ class Link:
                 self.receive()
             size = min(len(view), self.credit, frames.MAX_AGENT_PAYLOAD)
             self.credit -= size
-            self.queue(frames.frame(frames.OUT, self.request_id, view[:size]))
+            self.queue(frames.frame(kind, self.request_id, view[:size]))
             view = view[size:]
 
     def grant(self, size):

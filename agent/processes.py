@@ -155,6 +155,17 @@ def kill(pid):
     _quietly(os.kill, pid, signal.SIGKILL)
 
 
+def resume(pid):
+    """Has a process go on that was stopped."""
+    _quietly(os.kill, pid, signal.SIGCONT)
+
+
+def exists(pid):
+    """Whether it is there and no zombie."""
+    stat = _stat(pid)
+    return stat is not None and stat[2] != b"Z"
+
+
 def _quietly(send, target, number):
     try:
         send(target, number)

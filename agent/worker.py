@@ -46,8 +46,13 @@ def _serve(link, wakeup, payload):
         if request["op"] == "exec":
             command = execute.Command(link, wakeup, request)
             result = command.run()
+        elif request["op"] == "job_start":
+            import job_calls
+
+            command = job_calls.start(link, wakeup, request)
+            result = {}
         else:
-            result = _file_operation(request["op"])(link, request)
+            result = _operation(request["op"])(link, request)
         return frames.ok_frame(link.request_id, result), command
     except ChannelClosed:
         raise
@@ -55,9 +60,13 @@ def _serve(link, wakeup, payload):
         return frames.error_frame(link.request_id, *end_code(error)), None
 
 
-def _file_operation(op):
-    import files  # compiled when a worker first needs it: many sessions run commands alone
+def _operation(op):
+    # Compiled when a worker first needs them: many sessions run commands alone.
+    if op.startswith("job_"):
+        import job_calls as module
+    else:
+        import files as module
 
-    if op not in files.OPERATIONS:
+    if op not in module.OPERATIONS:
         raise RequestError("INTERNAL_ERROR", "The agent has no such operation.")
-    return files.OPERATIONS[op]
+    return module.OPERATIONS[op]

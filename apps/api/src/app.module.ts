@@ -10,6 +10,7 @@ import { ProblemFilter } from './errors/problem.filter';
 import { ExecuteController } from './execute/execute.controller';
 import { HealthController } from './health/health.controller';
 import { JsonBodyGuard } from './http/json-body.guard';
+import { JobsController } from './jobs/jobs.controller';
 import { logging } from './logging/logging';
 import { McpModule } from './mcp/mcp.module';
 import { RateLimitGuard } from './rate-limit/rate-limit.guard';
@@ -32,7 +33,7 @@ export class AppModule {
         // Sessions that only this process knows, no worker beside it can sweep.
         ...(config.SESSION_STORE === 'memory' ? [SweeperModule] : []),
       ],
-      controllers: [ExecuteController, SessionsController, WorkspaceController, HealthController],
+      controllers: [ExecuteController, SessionsController, WorkspaceController, JobsController, HealthController],
       providers: [
         Authenticator,
         FailedAttempts,

@@ -132,6 +132,13 @@ export const VARIABLES = {
     'Each of stdout and stderr is cut at so many bytes, keeping the beginning and the end',
     integer(1024, 64 * 1024 * 1024),
   ),
+  JOB_MAX_SECONDS: variable('3600', 'Longest time a job may run, and its time where it names none, seconds', integer(1, 31_536_000)),
+  JOB_MAX_OUTPUT_BYTES: variable(
+    '8388608',
+    'Output kept of a job, both streams together; past it the oldest is dropped',
+    integer(64 * 1024, 256 * 1024 * 1024),
+  ),
+  MAX_JOBS_PER_SESSION: variable('16', 'Jobs a session may have; the oldest that has ended gives way to a new one', integer(1, 64)),
   EXEC_SHELL: variable('sh', 'Shell of a command that names none: `sh` or `bash`', oneOf('sh', 'bash')),
   ALLOWED_COMMANDS: variable('', 'Programs a command may name, comma-separated; empty: the built-in list; `*`: no policy', list),
 

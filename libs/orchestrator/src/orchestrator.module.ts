@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { createSessionStore, SESSION_STORE } from '@sandbox/sessions';
 import { createDockerRuntime } from './docker/docker-runtime';
+import { JobsService } from './jobs/jobs.service';
 import { OrchestratorService } from './orchestrator.service';
 import { COMMAND_POLICY, createCommandPolicy } from './policy/command-policy';
 import { ReadinessService } from './readiness.service';
@@ -23,10 +24,20 @@ export class OrchestratorModule {
         { provide: COMMAND_POLICY, useFactory: () => createCommandPolicy(config.ALLOWED_COMMANDS) },
         SessionSandboxes,
         OrchestratorService,
+        JobsService,
         WorkspaceService,
         ReadinessService,
       ],
-      exports: [CONFIG, SESSION_STORE, SANDBOX_RUNTIME, COMMAND_POLICY, OrchestratorService, WorkspaceService, ReadinessService],
+      exports: [
+        CONFIG,
+        SESSION_STORE,
+        SANDBOX_RUNTIME,
+        COMMAND_POLICY,
+        OrchestratorService,
+        JobsService,
+        WorkspaceService,
+        ReadinessService,
+      ],
     };
   }
 }

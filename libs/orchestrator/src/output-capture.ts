@@ -1,3 +1,5 @@
+import { continuationPrefix, incompleteSuffix } from './utf8-boundaries';
+
 /**
  * Collects one output stream of a command as the agent sends it: whole, or, where bytes were left out, its first
  * `maxBytes / 2` (rounded down) bytes and then its last ones. Holds at most `maxBytes`, whatever the sandbox sends.
@@ -42,24 +44,4 @@ export class OutputCapture {
 
 function marker(bytes: number): string {
   return `\n[... ${bytes} bytes omitted ...]\n`;
-}
-
-const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;
-
-/** Bytes at the end that begin a UTF-8 sequence without ending it: the cut went through a character. */
-function incompleteSuffix(bytes: Buffer): number {
-  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
-    const byte = bytes[bytes.length - back]!;
-    if (isContinuation(byte)) continue;
-    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return needed > back ? back : 0;
-  }
-  return 0;
-}
-
-/** Bytes at the beginning that end a UTF-8 sequence begun before them. */
-function continuationPrefix(bytes: Buffer): number {
-  let count = 0;
-  while (count < 3 && count < bytes.length && isContinuation(bytes[count]!)) count++;
-  return count;
 }

@@ -25,6 +25,8 @@ const CREATE_QUEUE = 256;
 export interface Lease {
   readonly channel: Channel;
   readonly containerId: string;
+  /** Of the session, when the call entered it. */
+  readonly generation: string;
   /** True on the one call that had to make a sandbox anew for a session that had one. */
   readonly restarted: boolean;
 }
@@ -147,7 +149,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
   private async connect(record: SessionRecord, giveUpAt: number): Promise<Lease> {
     const { key } = record.ref;
     const connection = this.connections.get(key);
-    if (connection?.channel.open && connection.sandbox.id === record.containerId) return lease(connection, false);
+    if (connection?.channel.open && connection.sandbox.id === record.containerId) return lease(record, connection, false);
     const others = this.connecting.get(key);
     if (others) {
       // Another call of this process is at it. Entering anew then finds its connection, of whatever generation the session is by then.
@@ -165,7 +167,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
     const connection = await this.open(key, sandbox, giveUpAt);
     const attached = await this.attach(record.generation, key, sandbox);
     if (!attached.live) throw new SessionMovedError();
-    return lease(connection, attached.previous !== null && attached.previous !== sandbox.id);
+    return lease(record, connection, attached.previous !== null && attached.previous !== sandbox.id);
   }
 
   private attach(generation: string, key: string, { id, image, createdAt }: Sandbox): Promise<AttachResult> {
@@ -219,8 +221,8 @@ export class SessionSandboxes implements OnApplicationShutdown {
   }
 }
 
-function lease({ sandbox, channel }: Connection, restarted: boolean): Lease {
-  return { containerId: sandbox.id, channel, restarted };
+function lease({ generation }: SessionRecord, { sandbox, channel }: Connection, restarted: boolean): Lease {
+  return { containerId: sandbox.id, generation, channel, restarted };
 }
 
 function unresponsive(cause?: unknown): SandboxError {

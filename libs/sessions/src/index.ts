@@ -8,6 +8,7 @@ export {
   type AttachResult,
   type BeginResult,
   type CallHold,
+  type JobRecord,
   type SessionRecord,
   type SessionStore,
 } from './session-store';

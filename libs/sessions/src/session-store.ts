@@ -20,6 +20,17 @@ export interface CallHold {
   readonly deadline: number;
 }
 
+/** A job that was started in a session. What became of it, its sandbox knows. */
+export interface JobRecord {
+  readonly jobId: string;
+  readonly containerId: string;
+  readonly command: string;
+  /** Milliseconds since the epoch, as all times. */
+  readonly startedAt: number;
+  /** The latest moment at which it can still run. */
+  readonly deadline: number;
+}
+
 export type BeginResult =
   | { readonly state: 'live'; readonly record: SessionRecord; readonly created: boolean }
   /** Somebody is removing it; `until` is when that somebody's time is over and another may take the removal over. */
@@ -57,6 +68,11 @@ export interface SessionStore {
   expired(now: number, limit: number): Promise<string[]>;
   /** Which of these keys have a record or a valid closing mark. */
   known(keys: string[], now: number): Promise<Set<string>>;
+  /** Notes a job of the session. `full` where it has `max` others; `moved` where the generation is another, or gone. */
+  addJob(key: string, generation: string, job: JobRecord, max: number): Promise<'added' | 'full' | 'moved'>;
+  /** Oldest first. A session's jobs go with its record. */
+  jobs(key: string): Promise<JobRecord[]>;
+  removeJob(key: string, jobId: string): Promise<void>;
   /** Resolves when the store answers. */
   ping(): Promise<void>;
   disconnect(): Promise<void>;

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { declaredLength, requireIdentityEncoding } from './body-headers';
+import { readBytes } from './read-bytes';
 
 export const MAX_JSON_BYTES = 2 * 1024 * 1024;
 /** Deeper than any schema here; what walks a value recursively then needs no limit of its own. */
@@ -54,30 +55,4 @@ function deeperThan(value: unknown, limit: number): boolean {
     if (level.length === 0) return false;
   }
   return true;
-}
-
-/** By events and not by iteration, which would destroy the connection where it stops early, and with it the answer. */
-function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const fail = (error: SandboxError): void => {
-      request.off('data', take);
-      reject(error);
-    };
-    const tooLarge = (): void => fail(new SandboxError(ErrorCode.PAYLOAD_TOO_LARGE, `A JSON body may have at most ${limit} bytes.`));
-    const take = (chunk: Buffer): void => {
-      size += chunk.length;
-      if (size > limit) tooLarge();
-      else chunks.push(chunk);
-    };
-    if ((declaredLength(request) ?? 0) > limit) return tooLarge();
-    request.on('data', take);
-    request.once('end', () => resolve(Buffer.concat(chunks)));
-    // Every way of ending without an 'end': an error, an aborted request, a timeout.
-    request.once('error', () => undefined);
-    request.once('close', () => {
-      if (!request.readableEnded) fail(new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The body did not come whole.'));
-    });
-  });
 }

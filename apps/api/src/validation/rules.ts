@@ -19,6 +19,14 @@ export function IsTextOfBytes(maxBytes: number): PropertyDecorator {
   });
 }
 
+/** A whole number in a query string or path: digits, nothing else. */
+export function IsIntegerText({ min, max }: { min: number; max: number }): PropertyDecorator {
+  return rule('isIntegerText', (value) => {
+    const sound = typeof value === 'string' && /^\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max;
+    return sound ? undefined : `must be a whole number from ${min} to ${max}`;
+  });
+}
+
 export const MAX_ENV_ENTRIES = 128;
 export const MAX_ENV_BYTES = 32 * 1024;
 

@@ -17,6 +17,26 @@ export type AgentRequest =
       readonly max_output: number | null;
       readonly stdin: boolean;
     })
+  | (ShellRequest & {
+      readonly op: 'job_start';
+      readonly job_id: string;
+      readonly timeout_ms: number;
+      /** Bytes kept of both streams together. */
+      readonly max_output: number;
+      readonly stdin: boolean;
+      readonly open_stdin: boolean;
+    })
+  | { readonly op: 'job_list' }
+  | { readonly op: 'job_stat' | 'job_delete'; readonly job_id: string }
+  | {
+      readonly op: 'job_output';
+      readonly job_id: string;
+      readonly offsets: { readonly stdout?: number; readonly stderr?: number };
+      readonly limit: number;
+      readonly wait_ms: number;
+    }
+  | { readonly op: 'job_stdin'; readonly job_id: string; readonly eof: boolean }
+  | { readonly op: 'job_signal'; readonly job_id: string; readonly signal: number }
   | { readonly op: 'list'; readonly path: string }
   | { readonly op: 'read'; readonly path: string; readonly offset: number; readonly length: number | null; readonly max_size: number }
   | { readonly op: 'write'; readonly path: string; readonly max_size: number }

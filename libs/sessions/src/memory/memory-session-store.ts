@@ -1,12 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '@sandbox/config';
 import type { SessionRef } from '../session-identity';
-import { MAX_LISTED, type AttachResult, type BeginResult, type CallHold, type SessionRecord, type SessionStore } from '../session-store';
+import {
+  MAX_LISTED,
+  type AttachResult,
+  type BeginResult,
+  type CallHold,
+  type JobRecord,
+  type SessionRecord,
+  type SessionStore,
+} from '../session-store';
 
 interface Session {
   readonly ref: SessionRef;
   readonly generation: string;
   readonly calls: Map<string, number>;
+  readonly jobs: Map<string, JobRecord>;
   containerId: string | null;
   image: string | null;
   createdAt: number;
@@ -102,6 +111,22 @@ export class MemorySessionStore implements SessionStore {
     return new Set(keys.filter((key) => this.sessions.has(key) || (this.closing.get(key) ?? 0) > now));
   }
 
+  async addJob(key: string, generation: string, job: JobRecord, max: number): Promise<'added' | 'full' | 'moved'> {
+    const session = this.sessions.get(key);
+    if (session?.generation !== generation) return 'moved';
+    if (!session.jobs.has(job.jobId) && session.jobs.size >= max) return 'full';
+    session.jobs.set(job.jobId, job);
+    return 'added';
+  }
+
+  async jobs(key: string): Promise<JobRecord[]> {
+    return [...(this.sessions.get(key)?.jobs.values() ?? [])].sort((a, b) => a.startedAt - b.startedAt);
+  }
+
+  async removeJob(key: string, jobId: string): Promise<void> {
+    this.sessions.get(key)?.jobs.delete(jobId);
+  }
+
   async ping(): Promise<void> {}
 
   async disconnect(): Promise<void> {}
@@ -122,7 +147,16 @@ export class MemorySessionStore implements SessionStore {
 }
 
 function newSession(ref: SessionRef, now: number): Session {
-  return { ref, generation: randomUUID(), calls: new Map(), containerId: null, image: null, createdAt: now, lastUsedAt: now };
+  return {
+    ref,
+    generation: randomUUID(),
+    calls: new Map(),
+    jobs: new Map(),
+    containerId: null,
+    image: null,
+    createdAt: now,
+    lastUsedAt: now,
+  };
 }
 
 /** Notes a use of the session; holds past their deadline count no more. */

@@ -2,9 +2,28 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Config } from '@sandbox/config';
 import type { SessionRef } from '../session-identity';
-import { MAX_LISTED, type AttachResult, type BeginResult, type CallHold, type SessionRecord, type SessionStore } from '../session-store';
+import {
+  MAX_LISTED,
+  type AttachResult,
+  type BeginResult,
+  type CallHold,
+  type JobRecord,
+  type SessionRecord,
+  type SessionStore,
+} from '../session-store';
 import { RedisConnection } from './redis-connection';
-import { formatRef, parseAttach, parseBegin, parseExpired, parseRecord, parseRecords, parseTexts } from './session-replies';
+import {
+  formatJob,
+  formatRef,
+  parseAttach,
+  parseBegin,
+  parseExpired,
+  parseJobAdded,
+  parseJobs,
+  parseRecord,
+  parseRecords,
+  parseTexts,
+} from './session-replies';
 import { SESSION_SCRIPTS, type SessionScript } from './session-scripts';
 
 type ScriptedClient = Redis & Record<SessionScript, (prefix: string, ...args: (string | number)[]) => Promise<unknown>>;
@@ -59,6 +78,18 @@ export class RedisSessionStore implements SessionStore {
 
   known(keys: string[], now: number): Promise<Set<string>> {
     return this.run('sessionKnown', [now, ...keys], (reply) => new Set(parseTexts(reply)));
+  }
+
+  addJob(key: string, generation: string, job: JobRecord, max: number): Promise<'added' | 'full' | 'moved'> {
+    return this.run('sessionAddJob', [key, generation, job.jobId, formatJob(job), max], parseJobAdded);
+  }
+
+  jobs(key: string): Promise<JobRecord[]> {
+    return this.run('sessionJobs', [key], parseJobs);
+  }
+
+  removeJob(key: string, jobId: string): Promise<void> {
+    return this.run('sessionRemoveJob', [key, jobId], () => undefined);
   }
 
   async ping(): Promise<void> {

@@ -1,5 +1,5 @@
 import { sessionRef, type SessionRef } from '../session-identity';
-import type { AttachResult, BeginResult, SessionRecord } from '../session-store';
+import type { AttachResult, BeginResult, JobRecord, SessionRecord } from '../session-store';
 
 /** What the scripts answer, read strictly: Redis may hold what somebody else wrote there. */
 
@@ -46,6 +46,23 @@ export function parseExpired(reply: unknown, limit: number): string[] {
     .map(({ key }) => key);
 }
 
+export function parseJobAdded(reply: unknown): 'added' | 'full' | 'moved' {
+  if (reply === 'added' || reply === 'full' || reply === 'moved') return reply;
+  throw unexpected();
+}
+
+export function formatJob({ jobId, containerId, command, startedAt, deadline }: JobRecord): string {
+  return JSON.stringify([jobId, containerId, command, startedAt, deadline]);
+}
+
+/** Oldest first; what is damaged is left out. */
+export function parseJobs(reply: unknown): JobRecord[] {
+  return parseTexts(reply)
+    .map(parseJob)
+    .filter((job) => job !== null)
+    .sort((a, b) => a.startedAt - b.startedAt);
+}
+
 export function parseTexts(reply: unknown): string[] {
   if (!isTexts(reply)) throw unexpected();
   return reply;
@@ -56,13 +73,24 @@ export function formatRef({ userId, sessionId }: SessionRef): string {
   return JSON.stringify([userId, sessionId]);
 }
 
-function parseRef(deployment: string, text: string): SessionRef | null {
-  let value: unknown;
+function parseJob(text: string): JobRecord | null {
+  const value = parseJson(text);
+  if (!Array.isArray(value)) return null;
+  const [jobId, containerId, command, startedAt, deadline] = value as unknown[];
+  if (!isTexts([jobId, containerId, command]) || !Number.isSafeInteger(startedAt) || !Number.isSafeInteger(deadline)) return null;
+  return { jobId, containerId, command, startedAt, deadline } as JobRecord;
+}
+
+function parseJson(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return null;
   }
+}
+
+function parseRef(deployment: string, text: string): SessionRef | null {
+  const value = parseJson(text);
   if (!isTexts(value) || value.length !== 2) return null;
   const [id, sessionId] = value as [string, string];
   return sessionRef(deployment, { id }, sessionId);

@@ -4,6 +4,7 @@
  *
  *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used
  *     calls:<key>    zset    call id by deadline
+ *     jobs:<key>     hash    job id to job (JSON)
  *     expiry         zset    key by expiry: whether a session has a record is whether it stands here
  *     user:<user>    zset    key by expiry, of one user
  *     closing        zset    key by the end of its closing mark; a key stands in `expiry` or here, never in both
@@ -19,6 +20,7 @@ local MAX_CALLS = 256
 
 local function session(key) return prefix .. 'session:' .. key end
 local function calls(key) return prefix .. 'calls:' .. key end
+local function jobs(key) return prefix .. 'jobs:' .. key end
 local function user_index(user) return prefix .. 'user:' .. user end
 
 -- The milliseconds a text stands for; nil where it is none.
@@ -52,7 +54,7 @@ end
 local function forget(key)
   local user = redis.call('HGET', session(key), 'user')
   if user then redis.call('ZREM', user_index(user), key) end
-  redis.call('DEL', session(key), calls(key))
+  redis.call('DEL', session(key), calls(key), jobs(key))
   redis.call('ZREM', EXPIRY, key)
 end
 
@@ -160,6 +162,24 @@ end
 return known
 `;
 
+const ADD_JOB = `
+local key, generation, id, job, max = unpack(ARGV)
+if redis.call('HGET', session(key), 'generation') ~= generation then return 'moved' end
+if redis.call('HEXISTS', jobs(key), id) == 0 and redis.call('HLEN', jobs(key)) >= tonumber(max) then return 'full' end
+redis.call('HSET', jobs(key), id, job)
+-- As long as the session has a record by now; later jobs, and the end of the record, set it anew.
+redis.call('PEXPIRE', jobs(key), math.max(redis.call('PTTL', session(key)), MARGIN))
+return 'added'
+`;
+
+const JOBS = `
+return redis.call('HVALS', jobs(ARGV[1]))
+`;
+
+const REMOVE_JOB = `
+redis.call('HDEL', jobs(ARGV[1]), ARGV[2])
+`;
+
 /** By the name under which the client has it as a command. */
 export const SESSION_SCRIPTS = {
   sessionBegin: PRELUDE + BEGIN,
@@ -171,6 +191,9 @@ export const SESSION_SCRIPTS = {
   sessionRemove: PRELUDE + REMOVE,
   sessionExpired: PRELUDE + EXPIRED,
   sessionKnown: PRELUDE + KNOWN,
+  sessionAddJob: PRELUDE + ADD_JOB,
+  sessionJobs: PRELUDE + JOBS,
+  sessionRemoveJob: PRELUDE + REMOVE_JOB,
 } as const;
 
 export type SessionScript = keyof typeof SESSION_SCRIPTS;

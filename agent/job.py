@@ -1,0 +1,274 @@
+"""A job: a command that outlives the call that started it, and the process that stays with it and answers for it.
+
+The keeper is a worker that has left its router. It listens on an abstract socket, which nothing in a file system can remove and any
+agent in the sandbox finds, and holds the job's output and how it ended until the job is forgotten.
+"""
+
+import json
+import os
+import select
+import time
+
+import _socket
+import frames
+from errors import RequestError, end_code
+from running import Running, exit_code
+
+ADDRESS = b"\0sandbox-job-"
+MAX_UNREAD_INPUT = 1 << 20
+_MAX_CONNECTIONS = 32
+_TIMED_OUT_EXIT_CODE = 124
+
+
+class Ring:
+    """The last bytes of a stream, by their offset from its beginning."""
+
+    full = False  # the command never waits: the oldest goes
+
+    def __init__(self):
+        self.start = 0  # offset of the oldest byte that is kept
+        self._bytes = bytearray()
+
+    def add(self, chunk):
+        self._bytes += chunk
+
+    def end(self):
+        pass
+
+    def __len__(self):
+        return len(self._bytes)
+
+    @property
+    def stop(self):
+        """How many bytes the stream has had in all."""
+        return self.start + len(self._bytes)
+
+    def drop(self, size):
+        del self._bytes[:size]
+        self.start += size
+
+    def read(self, offset, limit):
+        """(offset of the first byte, bytes): from `offset` or, where that is dropped already, from the oldest that is kept."""
+        first = max(offset, self.start)
+        begin = first - self.start
+        return first, bytes(memoryview(self._bytes)[begin : begin + limit])
+
+
+class Job:
+    stays = True
+
+    def __init__(self, link, wakeup, request):
+        self._link = link
+        self._id = request["job_id"]
+        self._command = request["command"]
+        self._output = {"stdout": Ring(), "stderr": Ring()}
+        self._max_output = request["max_output"]
+        self._running = Running(wakeup, list(self._output.values()))
+        self._state = "running"
+        self._exit_code = self._signal = self._ended_at = None
+        self._connections = set()
+        self._listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self._listener.bind(ADDRESS + self._id.encode())
+        self._listener.listen(_MAX_CONNECTIONS)
+        self._listener.setblocking(False)
+        self._started_at = time.time()
+        self._ends_by = self._started_at + request["timeout_ms"] / 1000
+        self._deadline = time.monotonic() + request["timeout_ms"] / 1000
+
+    def start(self, request, stdin, keep_open):
+        """`stdin`: bytes, or None. Raises RequestError or OSError; then nothing of it is left."""
+        wants_input = stdin is not None or keep_open
+        try:
+            self._running.start(request, (lambda done: None) if wants_input else None)
+        except BaseException:
+            self._running.kill()
+            raise
+        if stdin:
+            self._running.add_input(stdin)
+        if wants_input and not keep_open:
+            self._running.add_input(None)
+
+    def linger(self):
+        """Answers for the job until its process is killed, which is how it is forgotten."""
+        self._link.close()
+        self._running.watch(self._listener.fileno(), select.POLLIN, self._accept)
+        while True:
+            self._running.step(self._timeout_ms())
+            self._trim()
+            if self._state == "running":
+                self._look_at_end()
+            for connection in list(self._connections):
+                self._serve(connection)
+
+    def _timeout_ms(self):
+        times = [each.answer_at for each in self._connections if each.answer_at is not None]
+        if self._state == "running":
+            times.append(self._deadline)
+        return max(0, (min(times) - time.monotonic()) * 1000 + 1) if times else None
+
+    def _trim(self):
+        excess = sum(map(len, self._output.values())) - self._max_output
+        if excess > 0:
+            max(self._output.values(), key=len).drop(excess)
+
+    def _look_at_end(self):
+        timed_out = self._running.status is None and time.monotonic() >= self._deadline
+        if timed_out:
+            self._running.kill()
+        elif self._running.status is None:
+            return
+        self._running.end_output()
+        self._trim()
+        self._ended_at = time.time()
+        status = self._running.status
+        self._exit_code = _TIMED_OUT_EXIT_CODE if timed_out else exit_code(status)
+        self._signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) and not timed_out else None
+        self._state = "timed_out" if timed_out else "exited" if self._signal is None else "killed"
+
+    # ---- those who ask
+
+    def _accept(self, _):
+        try:
+            fd, _ = self._listener._accept()
+        except OSError:
+            return
+        connection = _Connection(fd)
+        if len(self._connections) >= _MAX_CONNECTIONS:
+            connection.close()
+            return
+        self._connections.add(connection)
+        self._running.watch(connection.fd, select.POLLIN, lambda _: connection.read())
+
+    def _serve(self, connection):
+        try:
+            if connection.request is not None and not connection.answered:
+                self._answer(connection)
+            connection.write()
+        except Exception:  # whoever it is, it is no agent
+            connection.ended = True
+        if connection.ended:
+            self._connections.discard(connection)
+            self._running.unwatch(connection.fd)
+            connection.close()
+        elif connection.unsent:
+            self._running.watch(connection.fd, select.POLLIN | select.POLLOUT, lambda _: connection.read())
+
+    def _answer(self, connection):
+        request = connection.request
+        try:
+            if request["op"] == "output" and not self._has_news(request):
+                if connection.answer_at is None:
+                    connection.answer_at = time.monotonic() + request["wait_ms"] / 1000
+                if time.monotonic() < connection.answer_at:
+                    return
+            streams, result = getattr(self, "_op_" + request["op"])(request, connection.data)
+            answer = frames.ok_frame(0, result)
+        except RequestError as error:
+            streams, answer = [], frames.error_frame(0, *end_code(error))
+        connection.answer(b"".join(frames.frame(kind, 0, data) for kind, data in streams) + answer)
+
+    def _op_stat(self, request, data):
+        return [], {
+            "job_id": self._id,
+            "command": self._command,
+            "state": self._state,
+            "exit_code": self._exit_code,
+            "signal": self._signal,
+            "started_at": self._started_at,
+            "ends_by": self._ends_by,
+            "ended_at": self._ended_at,
+            "stdout_bytes": self._output["stdout"].stop,
+            "stderr_bytes": self._output["stderr"].stop,
+        }
+
+    def _has_news(self, request):
+        wanted = [(self._output[name], offset) for name, offset in request["offsets"].items()]
+        return self._state != "running" or any(ring.stop > offset for ring, offset in wanted)
+
+    def _op_output(self, request, data):
+        streams, result = [], {}
+        limit = request["limit"]
+        for name, offset in request["offsets"].items():
+            ring = self._output[name]
+            if offset > ring.stop:
+                raise RequestError("RANGE_NOT_SATISFIABLE", "The stream has %d bytes." % ring.stop)
+            first, taken = ring.read(offset, limit)
+            limit -= len(taken)
+            ended = self._state != "running" and first + len(taken) == ring.stop
+            result[name] = {"offset": first, "next_offset": first + len(taken), "gap": first - offset, "eof": ended}
+            kind = frames.OUT if name == "stdout" else frames.ERR
+            streams += [(kind, taken[at : at + frames.MAX_AGENT_PAYLOAD]) for at in range(0, len(taken), frames.MAX_AGENT_PAYLOAD)]
+        return streams, result
+
+    def _op_stdin(self, request, data):
+        if not self._running.input_open:
+            raise RequestError("JOB_STDIN_CLOSED", "The job takes no input.")
+        if self._running.unread_input + len(data) > MAX_UNREAD_INPUT:
+            raise RequestError("JOB_STDIN_FULL", "The job has %d bytes of input to read first." % self._running.unread_input)
+        self._running.add_input(data)
+        if request["eof"]:
+            self._running.add_input(None)
+        return [], {}
+
+    def _op_signal(self, request, data):
+        if self._state != "running" or self._running.status is not None:
+            raise RequestError("JOB_ENDED", "The job has ended.")
+        try:
+            os.killpg(self._running.pid, request["signal"])
+        except ProcessLookupError:
+            raise RequestError("JOB_ENDED", "The job has ended.")
+        return [], {}
+
+
+class _Connection:
+    """One question: a REQUEST with DATA after it, then EOF. One answer: OUT and ERR, then END."""
+
+    _MAX_RECEIVED = (1 << 20) + (64 << 10)
+
+    def __init__(self, fd):
+        self._socket = _socket.socket(fileno=fd)
+        self._socket.setblocking(False)
+        self.fd = fd
+        self.request = None  # once it is whole
+        self.data = b""
+        self.answered = False
+        self.answer_at = None  # monotonic, s: it waits for news until then
+        self.ended = False
+        self.unsent = bytearray()
+        self._received = bytearray()
+        self._pending = None
+
+    def read(self):
+        try:
+            data = self._socket.recv(64 << 10)
+            if not data or len(self._received) + len(self.data) > self._MAX_RECEIVED:
+                self.ended = True
+            self._received += data
+            for kind, _, payload in frames.split(self._received):
+                if kind == frames.REQUEST:
+                    self._pending = json.loads(payload)
+                elif kind == frames.DATA:
+                    self.data += payload
+                elif kind == frames.EOF:
+                    self.request = self._pending
+        except BlockingIOError:
+            pass
+        except Exception:  # whoever it is, it is no agent
+            self.ended = True
+
+    def answer(self, data):
+        self.unsent += data
+        self.answered = True
+
+    def write(self):
+        try:
+            while self.unsent:
+                del self.unsent[: self._socket.send(self.unsent)]
+        except BlockingIOError:
+            return
+        if self.answered:
+            self.ended = True
+
+    def close(self):
+        self._socket.close()
+

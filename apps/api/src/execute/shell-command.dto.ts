@@ -1,0 +1,66 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsNumber, Min } from 'class-validator';
+import { IsEnvironment, IsText, IsTextOfBytes, MAX_ENV_BYTES, MAX_ENV_ENTRIES, Optional } from '../validation/rules';
+
+const MAX_COMMAND_CHARACTERS = 32_000;
+const MAX_WORKING_DIR_CHARACTERS = 512;
+const MAX_STDIN_BYTES = 1024 * 1024;
+
+/** A command, however it is run. */
+export class ShellCommandDto {
+  @ApiProperty({
+    description:
+      'Shell command line. Each command is a fresh shell in working_dir: `cd` and `export` do not carry over to the next, files do. Without NUL.',
+    minLength: 1,
+    maxLength: MAX_COMMAND_CHARACTERS,
+    example: 'echo "hello from $(pwd)"',
+  })
+  @IsText({ min: 1, max: MAX_COMMAND_CHARACTERS, nul: false })
+  command: string;
+
+  @ApiPropertyOptional({
+    type: Number,
+    description: 'Seconds until the command is killed with everything it started; then `timed_out` is true and `exit_code` 124',
+    minimum: 1,
+    example: 30,
+  })
+  @Optional()
+  @IsNumber({ allowNaN: false, allowInfinity: false }, { message: 'must be a number' })
+  @Min(1, { message: 'must be at least 1' })
+  timeout?: number;
+
+  @ApiPropertyOptional({
+    description: 'Directory the command starts in; relative means below /workspace',
+    maxLength: MAX_WORKING_DIR_CHARACTERS,
+    default: '/workspace',
+    example: '/workspace',
+  })
+  @Optional()
+  @IsText({ max: MAX_WORKING_DIR_CHARACTERS, nul: false })
+  working_dir?: string;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    description: `Environment variables: shell names (letters, digits, _) to text without NUL; at most ${MAX_ENV_ENTRIES}, of ${MAX_ENV_BYTES} bytes in all`,
+    maxProperties: MAX_ENV_ENTRIES,
+    example: { GREETING: 'hello' },
+  })
+  @Optional()
+  @IsEnvironment()
+  env?: Record<string, string>;
+
+  @ApiPropertyOptional({
+    description: `Text for the command's standard input, at most ${MAX_STDIN_BYTES} bytes of UTF-8; without it stdin is empty`,
+    maxLength: MAX_STDIN_BYTES,
+    example: 'a line of input\n',
+  })
+  @Optional()
+  @IsTextOfBytes(MAX_STDIN_BYTES)
+  stdin?: string;
+
+  @ApiPropertyOptional({ enum: ['sh', 'bash'], description: 'Shell that runs the command; not every image has bash', example: 'sh' })
+  @Optional()
+  @IsIn(['sh', 'bash'], { message: 'must be sh or bash' })
+  shell?: 'sh' | 'bash';
+}

@@ -1,0 +1,40 @@
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { Job, JobOffsets, JobWatcher } from '@sandbox/orchestrator';
+import type { Request, Response } from 'express';
+import { logFailure } from '../errors/log-failure';
+import { toProblem, toSandboxError } from '../errors/problem';
+import { EventStream } from '../http/event-stream';
+
+/**
+ * Where the client's last answer broke off: the `Last-Event-ID` that browsers send by themselves. An id is the offsets in both streams.
+ * @throws SandboxError BAD_REQUEST
+ */
+export function lastOffsets(request: Request): JobOffsets | undefined {
+  const id = request.headers['last-event-id'];
+  if (id === undefined) return undefined;
+  const [, stdout, stderr] = /^(\d{1,15})-(\d{1,15})$/.exec(String(id)) ?? [];
+  if (stdout === undefined || stderr === undefined)
+    throw new SandboxError(ErrorCode.BAD_REQUEST, 'Last-Event-ID is none of these events’.');
+  return { stdout: Number(stdout), stderr: Number(stderr) };
+}
+
+/** Answers with a job's output as events `stdout`, `stderr` and `gap`, and last `end` with the job, or `error`. */
+export async function sendJobOutput(response: Response, follow: (watcher: JobWatcher) => Promise<Job>): Promise<void> {
+  const events = new EventStream(response);
+  try {
+    const job = await follow({
+      output: (stream, data, next) => events.send(stream, { data }, eventId(next)),
+      gap: (stream, bytes, next) => events.send('gap', { stream, bytes }, eventId(next)),
+    });
+    void events.send('end', job);
+  } catch (exception) {
+    const error = toSandboxError(exception);
+    logFailure(error);
+    void events.send('error', toProblem(error, String(response.req.id)));
+  }
+  events.end();
+}
+
+function eventId({ stdout, stderr }: JobOffsets): string {
+  return `${stdout}-${stderr}`;
+}

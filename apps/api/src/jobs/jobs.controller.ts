@@ -1,0 +1,141 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { JobsService, MAX_JOB_INPUT_BYTES } from '@sandbox/orchestrator';
+import type { User } from '@sandbox/sessions';
+import type { Request, Response } from 'express';
+import { CurrentUser } from '../auth/current-user.decorator';
+import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
+import { requireIdentityEncoding } from '../http/body-headers';
+import { ClientSignal } from '../http/client-signal.decorator';
+import { wantsEvents } from '../http/event-stream';
+import { StreamedBody } from '../http/json-body.guard';
+import { readBytes } from '../http/read-bytes';
+import { SessionIdDto } from '../sessions/sessions.dto';
+import { NoQueryGuard } from '../validation/no-query.guard';
+import { lastOffsets, sendJobOutput } from './job-events';
+import { ApiJobInput, ApiJobOutput } from './jobs.docs';
+import { JobDto, JobIdDto, JobInputQuery, JobListDto, JobOutputQueryDto, SignalDto, StartedJobDto, StartJobDto } from './jobs.dto';
+
+const SESSION = [...PROBLEMS.GUARDED, ...PROBLEMS.SANDBOX, 'BAD_REQUEST', 'TOO_MANY_COMMANDS'] as const;
+const JOB = [...SESSION, 'JOB_NOT_FOUND'] as const;
+
+@ApiTags('jobs')
+@Controller('sessions/:session_id/jobs')
+export class JobsController {
+  constructor(private readonly jobs: JobsService) {}
+
+  @Post()
+  @HttpCode(201)
+  @UseGuards(NoQueryGuard)
+  @ApiOperation({
+    summary: 'Start a job',
+    description:
+      'Runs a command in the background and answers when it has started. It goes on without a client, and keeps its session alive, until it ends or `timeout` (at most JOB_MAX_SECONDS) is over.',
+  })
+  @ApiCreatedResponse({ type: StartedJobDto, description: 'It has started' })
+  @ApiProblems(...SESSION, ...PROBLEMS.JSON_BODY, 'INVALID_WORKING_DIR', 'SHELL_NOT_AVAILABLE', 'COMMAND_NOT_ALLOWED', 'TOO_MANY_JOBS')
+  start(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Body() command: StartJobDto,
+    @ClientSignal() signal: AbortSignal,
+  ): Promise<StartedJobDto> {
+    return this.jobs.start(user, session_id, command, signal);
+  }
+
+  @Get()
+  @UseGuards(NoQueryGuard)
+  @ApiOperation({ summary: 'List a session’s jobs', description: 'Those that run, and those that have ended and were not deleted.' })
+  @ApiOkResponse({ type: JobListDto, description: 'Its jobs' })
+  @ApiProblems(...SESSION)
+  async list(@CurrentUser() user: User, @Param() { session_id }: SessionIdDto, @ClientSignal() signal: AbortSignal): Promise<JobListDto> {
+    return { jobs: await this.jobs.list(user, session_id, signal) };
+  }
+
+  @Get(':job_id')
+  @UseGuards(NoQueryGuard)
+  @ApiOperation({ summary: 'Look at a job' })
+  @ApiOkResponse({ type: JobDto, description: 'The job' })
+  @ApiProblems(...JOB)
+  get(@CurrentUser() user: User, @Param() { session_id, job_id }: JobIdDto, @ClientSignal() signal: AbortSignal): Promise<JobDto> {
+    return this.jobs.get(user, session_id, job_id, signal);
+  }
+
+  @Get(':job_id/output')
+  @ApiOperation({
+    summary: 'Read a job’s output',
+    description:
+      'From an offset on. The last JOB_MAX_OUTPUT_BYTES of both streams together are kept; `gap` tells what is gone. With `Accept: text/event-stream`: as it is produced, from `offset` of the one `stream` named or from the beginning of both.',
+  })
+  @ApiJobOutput()
+  @ApiProblems(...JOB, 'JOB_LOST', 'RANGE_NOT_SATISFIABLE')
+  async output(
+    @CurrentUser() user: User,
+    @Param() { session_id, job_id }: JobIdDto,
+    @Query() { stream, offset, limit, encoding, wait_seconds }: JobOutputQueryDto,
+    @ClientSignal() signal: AbortSignal,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    if (!wantsEvents(request)) {
+      const query = { stream, offset: number(offset), limit: number(limit), encoding, wait_seconds: number(wait_seconds) };
+      response.json(await this.jobs.output(user, session_id, job_id, query, signal));
+      return;
+    }
+    // What is not there is answered with a status of its own, not with an event.
+    await this.jobs.get(user, session_id, job_id, signal);
+    const beginning = { stdout: 0, stderr: 0, ...(stream && { [stream]: number(offset) ?? 0 }) };
+    const reader = { from: lastOffsets(request) ?? beginning, streams: stream ? [stream] : (['stdout', 'stderr'] as const), encoding };
+    await sendJobOutput(response, (watcher) => this.jobs.follow(user, session_id, job_id, reader, watcher, signal));
+  }
+
+  @Post(':job_id/stdin')
+  @HttpCode(204)
+  @StreamedBody()
+  @ApiOperation({
+    summary: 'Add to a job’s input',
+    description: 'All of the body or, where the answer is an error, nothing of it. The job must have been started with `open_stdin`.',
+  })
+  @ApiJobInput()
+  @ApiNoContentResponse({ description: 'It will be read in its turn' })
+  @ApiProblems(...JOB, 'REQUEST_TIMEOUT', 'UNSUPPORTED_MEDIA_TYPE', 'PAYLOAD_TOO_LARGE', 'JOB_ENDED', 'JOB_STDIN_CLOSED', 'JOB_STDIN_FULL')
+  async write(
+    @CurrentUser() user: User,
+    @Param() { session_id, job_id }: JobIdDto,
+    @Query() { eof }: JobInputQuery,
+    @ClientSignal() signal: AbortSignal,
+    @Req() request: Request,
+  ): Promise<void> {
+    requireIdentityEncoding(request);
+    await this.jobs.write(user, session_id, job_id, await readBytes(request, MAX_JOB_INPUT_BYTES), eof === 'true', signal);
+  }
+
+  @Post(':job_id/signal')
+  @HttpCode(204)
+  @UseGuards(NoQueryGuard)
+  @ApiOperation({ summary: 'Signal a job', description: 'Its process group, as Ctrl-C in a terminal does.' })
+  @ApiNoContentResponse({ description: 'Sent' })
+  @ApiProblems(...JOB, ...PROBLEMS.JSON_BODY, 'JOB_ENDED')
+  signal(
+    @CurrentUser() user: User,
+    @Param() { session_id, job_id }: JobIdDto,
+    @Body() { signal: name }: SignalDto,
+    @ClientSignal() signal: AbortSignal,
+  ): Promise<void> {
+    return this.jobs.signal(user, session_id, job_id, name, signal);
+  }
+
+  @Delete(':job_id')
+  @HttpCode(204)
+  @UseGuards(NoQueryGuard)
+  @ApiOperation({ summary: 'End and forget a job', description: 'Kills it with all it started. Its output is gone.' })
+  @ApiNoContentResponse({ description: 'It is not there any more' })
+  @ApiProblems(...JOB)
+  delete(@CurrentUser() user: User, @Param() { session_id, job_id }: JobIdDto, @ClientSignal() signal: AbortSignal): Promise<void> {
+    return this.jobs.delete(user, session_id, job_id, signal);
+  }
+}
+
+function number(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}

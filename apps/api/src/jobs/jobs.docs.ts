@@ -1,0 +1,40 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiExtraModels, ApiHeader, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { MAX_JOB_INPUT_BYTES } from '@sandbox/orchestrator';
+import { ProblemDto } from '../docs/problem.dto';
+import { OutputEventDto } from '../execute/execute.dto';
+import { EVENT_STREAM } from '../http/event-stream';
+import { GapEventDto, JobDto, JobOutputDto } from './jobs.dto';
+
+const EVENTS = `Server-Sent Events, each with one line of JSON: \`stdout\` and \`stderr\` (${OutputEventDto.name}), \`gap\` (${GapEventDto.name}), and last \`end\` (${JobDto.name}) or \`error\` (${ProblemDto.name}). Sent back as \`Last-Event-ID\`, an event’s id continues after it.`;
+
+/** The two forms in which a job's output is answered. */
+export function ApiJobOutput(): MethodDecorator {
+  return applyDecorators(
+    ApiExtraModels(JobOutputDto, OutputEventDto, GapEventDto, JobDto),
+    ApiHeader({
+      name: 'Last-Event-ID',
+      required: false,
+      description: 'With text/event-stream: where to go on',
+      schema: { type: 'string', example: '9-0' },
+    }),
+    ApiResponse({
+      status: 200,
+      description: 'What there is past the offset; or, with `Accept: text/event-stream`, the output as it is produced, until the job ends',
+      content: {
+        'application/json': { schema: { $ref: getSchemaPath(JobOutputDto) } },
+        [EVENT_STREAM]: {
+          schema: { type: 'string', description: EVENTS },
+          example: 'event: stdout\nid: 9-0\ndata: {"data":"compiled\\n"}\n\n',
+        },
+      },
+    }),
+  );
+}
+
+export function ApiJobInput(): MethodDecorator {
+  return applyDecorators(
+    ApiConsumes('application/octet-stream'),
+    ApiBody({ schema: { type: 'string', format: 'binary', maxLength: MAX_JOB_INPUT_BYTES } }),
+  );
+}

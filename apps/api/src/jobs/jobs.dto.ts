@@ -1,0 +1,144 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import {
+  JOB_STATES,
+  type Job,
+  type JobCommand,
+  type JobOutput,
+  type JobState,
+  type JobStream,
+  MAX_JOB_READ_BYTES,
+  MAX_JOB_WAIT_SECONDS,
+  type StartedJob,
+} from '@sandbox/orchestrator';
+import { IsBoolean, IsIn } from 'class-validator';
+import { ShellCommandDto } from '../execute/shell-command.dto';
+import { SessionIdDto } from '../sessions/sessions.dto';
+import { IsIntegerText, IsText, Optional } from '../validation/rules';
+
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGKILL', 'SIGUSR1', 'SIGUSR2', 'SIGTERM', 'SIGCONT', 'SIGSTOP', 'SIGTSTP'] as const;
+
+export class JobIdDto extends SessionIdDto {
+  @ApiProperty({ description: 'As POST …/jobs gave it', example: '9f86d081884c7d659a2feaa0c55ad015' })
+  @IsText({ min: 1, max: 64 })
+  job_id: string;
+}
+
+export class StartJobDto extends ShellCommandDto implements JobCommand {
+  @ApiPropertyOptional({ description: 'Leaves stdin open, for POST …/stdin to add to', default: false, example: false })
+  @Optional()
+  @IsBoolean({ message: 'must be true or false' })
+  open_stdin?: boolean;
+}
+
+export class JobDto implements Job {
+  @ApiProperty({ example: '9f86d081884c7d659a2feaa0c55ad015' })
+  job_id: string;
+
+  @ApiProperty({ example: 'npm run build' })
+  command: string;
+
+  @ApiProperty({ enum: JOB_STATES, description: '`lost`: its sandbox ended, and it was not run again', example: 'exited' })
+  state: JobState;
+
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    description: 'As the shell gives it, 124 where its time was over; null while it runs, and of a lost job',
+    example: 0,
+  })
+  exit_code: number | null;
+
+  @ApiProperty({ type: String, nullable: true, description: 'The signal that ended it, of a killed job', example: null })
+  signal: string | null;
+
+  @ApiProperty({ format: 'date-time', example: '2025-01-01T12:00:00.000Z' })
+  started_at: string;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2025-01-01T12:00:05.000Z' })
+  ended_at: string | null;
+
+  @ApiProperty({ type: 'integer', nullable: true, description: 'Bytes written to stdout so far; null of a lost job', example: 1234 })
+  stdout_bytes: number | null;
+
+  @ApiProperty({ type: 'integer', nullable: true, description: 'Bytes written to stderr so far; null of a lost job', example: 0 })
+  stderr_bytes: number | null;
+}
+
+export class StartedJobDto extends JobDto implements StartedJob {
+  @ApiProperty({ description: 'The session’s container had ended and was made anew for this call', example: false })
+  session_restarted: boolean;
+}
+
+export class JobListDto {
+  @ApiProperty({ type: [JobDto], description: 'The oldest first' })
+  jobs: JobDto[];
+}
+
+export class JobOutputQueryDto {
+  @ApiPropertyOptional({ enum: ['stdout', 'stderr'], description: 'Default: stdout; as events: both', example: 'stdout' })
+  @Optional()
+  @IsIn(['stdout', 'stderr'], { message: 'must be stdout or stderr' })
+  stream?: JobStream;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 0, default: 0, description: 'Bytes from the beginning of the stream', example: 0 })
+  @Optional()
+  @IsIntegerText({ min: 0, max: Number.MAX_SAFE_INTEGER })
+  offset?: string;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 16, maximum: MAX_JOB_READ_BYTES, default: 65536, description: 'Bytes', example: 65536 })
+  @Optional()
+  @IsIntegerText({ min: 16, max: MAX_JOB_READ_BYTES })
+  limit?: string;
+
+  @ApiPropertyOptional({ enum: ['utf8', 'base64'], default: 'utf8', example: 'utf8' })
+  @Optional()
+  @IsIn(['utf8', 'base64'], { message: 'must be utf8 or base64' })
+  encoding?: 'utf8' | 'base64';
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 0,
+    maximum: MAX_JOB_WAIT_SECONDS,
+    default: 0,
+    description: 'Seconds to wait for output past the offset, or the job’s end',
+    example: 0,
+  })
+  @Optional()
+  @IsIntegerText({ min: 0, max: MAX_JOB_WAIT_SECONDS })
+  wait_seconds?: string;
+}
+
+export class JobOutputDto implements JobOutput {
+  @ApiProperty({ example: 'compiled\n' })
+  data: string;
+
+  @ApiProperty({ type: 'integer', description: 'Where to go on', example: 9 })
+  next_offset: number;
+
+  @ApiProperty({ description: 'Nothing will follow', example: false })
+  eof: boolean;
+
+  @ApiProperty({ type: 'integer', description: 'Bytes before `data` that were asked for and are dropped already', example: 0 })
+  gap: number;
+}
+
+export class JobInputQuery {
+  @ApiPropertyOptional({ enum: ['true', 'false'], default: 'false', description: 'Ends the input after this', example: 'true' })
+  @Optional()
+  @IsIn(['true', 'false'], { message: 'must be true or false' })
+  eof?: 'true' | 'false';
+}
+
+export class SignalDto {
+  @ApiProperty({ enum: SIGNALS, example: 'SIGINT' })
+  @IsIn(SIGNALS, { message: `must be one of ${SIGNALS.join(', ')}` })
+  signal: (typeof SIGNALS)[number];
+}
+
+export class GapEventDto {
+  @ApiProperty({ enum: ['stdout', 'stderr'], example: 'stdout' })
+  stream: JobStream;
+
+  @ApiProperty({ type: 'integer', description: 'Bytes that were dropped before they were read', example: 4096 })
+  bytes: number;
+}

@@ -1,0 +1,63 @@
+import { OutputText } from '../output-text';
+import type { StreamPart } from './job-answers';
+
+export type JobStream = 'stdout' | 'stderr';
+
+/** Where a reader of both streams stands. */
+export type JobOffsets = Readonly<Record<JobStream, number>>;
+
+export interface JobWatcher {
+  /** The next piece of a stream, with where to go on after it. While a promise is pending nothing more is read. */
+  output(stream: JobStream, data: string, next: JobOffsets): void | Promise<void>;
+  /** Bytes of a stream that were dropped before they were read. */
+  gap(stream: JobStream, bytes: number, next: JobOffsets): void | Promise<void>;
+}
+
+/** Follows a job's streams: where it stands in each, and what its watcher is told of what was read. */
+export class JobReader {
+  private readonly offsets: Record<JobStream, number>;
+  private readonly texts: Record<JobStream, OutputText>;
+  private readonly open: Set<JobStream>;
+
+  constructor(
+    from: JobOffsets,
+    streams: readonly JobStream[],
+    encoding: 'utf8' | 'base64',
+    private readonly watcher: JobWatcher,
+  ) {
+    this.offsets = { ...from };
+    this.texts = { stdout: new OutputText(encoding), stderr: new OutputText(encoding) };
+    this.open = new Set(streams);
+  }
+
+  /** All of every stream was given. */
+  get done(): boolean {
+    return this.open.size === 0;
+  }
+
+  /** What is to be read next, by stream. */
+  get wanted(): Partial<Record<JobStream, number>> {
+    return Object.fromEntries([...this.open].map((stream) => [stream, this.offsets[stream]]));
+  }
+
+  async take(bytes: Record<JobStream, Buffer>, parts: Partial<Record<JobStream, StreamPart>>): Promise<void> {
+    for (const stream of [...this.open]) {
+      const { nextOffset, gap, eof } = parts[stream]!;
+      this.offsets[stream] = nextOffset;
+      if (eof) this.open.delete(stream);
+      if (gap > 0) {
+        // The rest of a character that was begun before is among what is gone.
+        this.texts[stream].end();
+        await this.watcher.gap(stream, gap, this.next());
+      }
+      const text = this.texts[stream].add(bytes[stream]) + (eof ? this.texts[stream].end() : '');
+      if (text !== '') await this.watcher.output(stream, text, this.next());
+    }
+  }
+
+  /** Where to go on after what was given: before a character of which only the beginning has come. */
+  private next(): JobOffsets {
+    const { stdout, stderr } = this.offsets;
+    return { stdout: stdout - this.texts.stdout.pending, stderr: stderr - this.texts.stderr.pending };
+  }
+}

@@ -1,0 +1,404 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '@sandbox/config';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { SESSION_STORE, sessionRef, type JobRecord, type SessionRef, type SessionStore, type User } from '@sandbox/sessions';
+import { audited } from '../audit-log';
+import { RequestNotSentError, type AgentRequest, type CallOptions } from '../channel/channel';
+import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
+import { SessionSandboxes, type Lease } from '../session-sandboxes';
+import { shellRequest, timeoutMs, type ShellCommand } from '../shell-command';
+import { incompleteSuffix } from '../utf8-boundaries';
+import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
+import { isJobId, type JobState, type KeptJob, parseJobLines, parseKeptJob, parseStreamPart, type StreamPart } from './job-answers';
+
+/** A command to be started as a job. Field names are those of REST. */
+export interface JobCommand extends ShellCommand {
+  /** The beginning of its input. */
+  stdin?: string;
+  /** Input may follow later; else it ends with `stdin`. */
+  open_stdin?: boolean;
+  /** Seconds. */
+  timeout?: number;
+}
+
+export interface Job {
+  job_id: string;
+  command: string;
+  state: JobState;
+  /** As the shell gives it; null while it runs, and of a lost job. */
+  exit_code: number | null;
+  /** Name of the signal that ended it. */
+  signal: string | null;
+  started_at: string;
+  ended_at: string | null;
+  /** Written in all; null of a lost job. */
+  stdout_bytes: number | null;
+  stderr_bytes: number | null;
+}
+
+export interface StartedJob extends Job {
+  session_restarted: boolean;
+}
+
+export interface OutputQuery {
+  stream?: JobStream;
+  /** Bytes from the stream's beginning. */
+  offset?: number;
+  /** Bytes. */
+  limit?: number;
+  encoding?: 'utf8' | 'base64';
+  /** For news past the offset, or the job's end. */
+  wait_seconds?: number;
+}
+
+export interface JobOutput {
+  data: string;
+  next_offset: number;
+  /** Nothing will follow. */
+  eof: boolean;
+  /** Bytes between the offset asked for and the first of `data` that were dropped. */
+  gap: number;
+}
+
+export const MAX_JOB_READ_BYTES = 1024 * 1024;
+export const MAX_JOB_INPUT_BYTES = 1024 * 1024;
+export const MAX_JOB_WAIT_SECONDS = 30;
+const DEFAULT_READ_BYTES = 64 * 1024;
+const FOLLOW_READ_BYTES = 256 * 1024;
+const FOLLOW_WAIT_MS = 20_000;
+/** Reads that bring no more than this are this far apart, bytes and milliseconds: a job that trickles costs no call a line. */
+const LITTLE_BYTES = 4 * 1024;
+const PACE_MS = 20;
+/** Beyond what a call waits for, milliseconds. */
+const CALL_MS = 15_000;
+/** A job's hold on its session outlives its time by so much, milliseconds: its end has still to be made. */
+const HOLD_GRACE_MS = 10_000;
+/** So young, a job that its sandbox does not know may be one that is just being started, milliseconds. */
+const STARTING_MS = 15_000;
+const MAX_LIST_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Commands that outlive the call that started them. The job's keeper in the sandbox has its output and its end, so that any replica can
+ * ask, also after a restart; the store has that it was there, which tells a lost job from one that never was.
+ *
+ * Every method but `start` throws SandboxError JOB_NOT_FOUND, and all throw SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*,
+ * RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE.
+ */
+@Injectable()
+export class JobsService {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(SESSION_STORE) private readonly store: SessionStore,
+    @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
+    private readonly sandboxes: SessionSandboxes,
+  ) {}
+
+  /**
+   * Answers once the command has started. It keeps its session alive for as long as it runs.
+   * @throws SandboxError COMMAND_NOT_ALLOWED, VALIDATION_FAILED (timeout), INVALID_WORKING_DIR, SHELL_NOT_AVAILABLE, TOO_MANY_JOBS besides
+   */
+  async start(user: User, sessionId: string, command: JobCommand, signal?: AbortSignal): Promise<StartedJob> {
+    const ref = this.ref(user, sessionId);
+    const jobId = randomBytes(16).toString('hex');
+    return audited(ref, { op: 'job_start', command: command.command }, async () => {
+      const request = this.startRequest(jobId, command);
+      return this.sandboxes.enter(ref, CALL_MS, async (lease) => {
+        const now = Date.now();
+        const job = {
+          jobId,
+          containerId: lease.containerId,
+          command: command.command,
+          startedAt: now,
+          deadline: now + request.timeout_ms + HOLD_GRACE_MS,
+        };
+        await this.makeRoom(ref, lease, job, signal);
+        try {
+          await this.hold(ref, job);
+          const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
+          await lease.channel.call(request, { input, signal, deadlineMs: CALL_MS });
+        } catch (error) {
+          await this.forget(ref, jobId).catch(() => undefined);
+          throw error;
+        }
+        return { ...startingJob(job), session_restarted: lease.restarted };
+      });
+    });
+  }
+
+  /** Oldest first. */
+  async list(user: User, sessionId: string, signal?: AbortSignal): Promise<Job[]> {
+    const ref = this.ref(user, sessionId);
+    return this.sandboxes.enter(ref, CALL_MS, (lease) => this.all(ref, lease, signal));
+  }
+
+  async get(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<Job> {
+    const ref = this.ref(user, sessionId);
+    return this.sandboxes.enter(ref, CALL_MS, async (lease) => {
+      try {
+        const kept = parseKeptJob(await this.ask(lease, { op: 'job_stat', job_id: known(jobId) }, signal));
+        if (kept.jobId !== jobId) throw notFound();
+        await this.settle(ref, lease, kept);
+        return keptJob(kept);
+      } catch (error) {
+        return this.explain(ref, lease, jobId, error);
+      }
+    });
+  }
+
+  /**
+   * Output from an offset on, as much of it as there is and fits. As text, a character whose rest is still to come is left for the next read.
+   * @throws SandboxError RANGE_NOT_SATISFIABLE, JOB_LOST besides
+   */
+  async output(user: User, sessionId: string, jobId: string, query: OutputQuery, signal?: AbortSignal): Promise<JobOutput> {
+    const ref = this.ref(user, sessionId);
+    const { stream = 'stdout', offset = 0, limit = DEFAULT_READ_BYTES, encoding = 'utf8', wait_seconds = 0 } = query;
+    return audited(ref, { op: 'job_output', job: jobId }, async () => {
+      const { bytes, parts } = await this.read(ref, jobId, { [stream]: offset }, limit, wait_seconds * 1000, signal);
+      const part = parts[stream]!;
+      const held = encoding === 'utf8' && !part.eof ? incompleteSuffix(bytes[stream]) : 0;
+      const data = bytes[stream].subarray(0, bytes[stream].length - held);
+      return { data: data.toString(encoding), next_offset: part.nextOffset - held, eof: part.eof, gap: part.gap };
+    });
+  }
+
+  /** Gives output as it is produced, from the offsets on, until the job has ended and all of it was given: the job as it ended, or as lost. */
+  async follow(
+    user: User,
+    sessionId: string,
+    jobId: string,
+    { from, streams, encoding = 'utf8' }: { from: JobOffsets; streams: readonly JobStream[]; encoding?: 'utf8' | 'base64' },
+    watcher: JobWatcher,
+    signal: AbortSignal,
+  ): Promise<Job> {
+    const ref = this.ref(user, sessionId);
+    return audited(ref, { op: 'job_output', job: jobId }, async () => {
+      try {
+        const reader = new JobReader(from, streams, encoding, watcher);
+        while (!reader.done) {
+          const { bytes, parts } = await this.read(ref, jobId, reader.wanted, FOLLOW_READ_BYTES, FOLLOW_WAIT_MS, signal);
+          await reader.take(bytes, parts);
+          if (signal.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
+          const little = bytes.stdout.length + bytes.stderr.length < LITTLE_BYTES;
+          if (little && !reader.done) await sleep(PACE_MS);
+        }
+      } catch (error) {
+        if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_LOST) throw error;
+      }
+      return this.get(user, sessionId, jobId, signal);
+    });
+  }
+
+  /**
+   * Adds to the job's input: all of it or, where an error is thrown, nothing.
+   * @throws SandboxError JOB_STDIN_CLOSED, JOB_STDIN_FULL besides
+   */
+  async write(user: User, sessionId: string, jobId: string, input: Buffer, eof: boolean, signal?: AbortSignal): Promise<void> {
+    await this.change('job_input', user, sessionId, jobId, { op: 'job_stdin', eof }, { input, signal });
+  }
+
+  /**
+   * Signals the job's processes as a terminal would, its process group.
+   * @param name such as `SIGINT`
+   * @throws SandboxError JOB_ENDED besides
+   */
+  async signal(user: User, sessionId: string, jobId: string, name: NodeJS.Signals, signal?: AbortSignal): Promise<void> {
+    await this.change('job_signal', user, sessionId, jobId, { op: 'job_signal', signal: constants.signals[name] }, { signal });
+  }
+
+  /** Kills the job with all it started, and forgets it. */
+  async delete(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<void> {
+    const ref = this.ref(user, sessionId);
+    await audited(ref, { op: 'job_delete', job: jobId }, () =>
+      this.sandboxes.enter(ref, CALL_MS, async (lease) => {
+        try {
+          await this.ask(lease, { op: 'job_delete', job_id: known(jobId) }, signal);
+        } catch (error) {
+          await this.explain(ref, lease, jobId, error);
+        }
+        await this.forget(ref, jobId);
+      }),
+    );
+  }
+
+  private ref(user: User, sessionId: string): SessionRef {
+    return sessionRef(this.config.DEPLOYMENT, user, sessionId);
+  }
+
+  private startRequest(jobId: string, command: JobCommand): AgentRequest & { op: 'job_start' } {
+    const { JOB_MAX_SECONDS, JOB_MAX_OUTPUT_BYTES, EXEC_SHELL } = this.config;
+    return {
+      op: 'job_start',
+      job_id: jobId,
+      timeout_ms: timeoutMs(command.timeout ?? JOB_MAX_SECONDS, JOB_MAX_SECONDS),
+      ...shellRequest(command, this.policy, EXEC_SHELL),
+      max_output: JOB_MAX_OUTPUT_BYTES,
+      stdin: command.stdin !== undefined,
+      open_stdin: command.open_stdin === true,
+    };
+  }
+
+  /** Notes the job in the store; where there are too many, the oldest that has ended gives way. */
+  private async makeRoom(ref: SessionRef, lease: Lease, job: JobRecord, signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      const added = await this.store.addJob(ref.key, lease.generation, job, this.config.MAX_JOBS_PER_SESSION);
+      if (added === 'added') return;
+      if (added === 'moved') throw new RequestNotSentError('The session was begun anew.');
+      const ended = (await this.all(ref, lease, signal)).find(({ state }) => state !== 'running');
+      if (ended === undefined) {
+        const detail = `The session runs ${this.config.MAX_JOBS_PER_SESSION} jobs already.`;
+        throw new SandboxError(ErrorCode.TOO_MANY_JOBS, detail, { retryAfter: 5 });
+      }
+      await this.ask(lease, { op: 'job_delete', job_id: ended.job_id }, signal).catch(ignoreNotFound);
+      await this.forget(ref, ended.job_id);
+    }
+  }
+
+  private async all(ref: SessionRef, lease: Lease, signal?: AbortSignal): Promise<Job[]> {
+    const lines: Buffer[] = [];
+    let size = 0;
+    await this.ask(lease, { op: 'job_list' }, signal, (_stream, chunk) => {
+      size += chunk.length;
+      if (size > MAX_LIST_BYTES) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
+      lines.push(Buffer.from(chunk));
+    });
+    const kept = parseJobLines(Buffer.concat(lines));
+    await Promise.all(kept.map((job) => this.settle(ref, lease, job)));
+    const there = new Set(kept.map(({ jobId }) => jobId));
+    const others = (await this.store.jobs(ref.key)).filter(({ jobId }) => !there.has(jobId));
+    return [...kept.map(keptJob), ...others.map((job) => absentJob(job, lease))].sort((a, b) => a.started_at.localeCompare(b.started_at));
+  }
+
+  private async read(
+    ref: SessionRef,
+    jobId: string,
+    offsets: Partial<Record<JobStream, number>>,
+    limit: number,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<{ bytes: Record<JobStream, Buffer>; parts: Partial<Record<JobStream, StreamPart>> }> {
+    return this.sandboxes.enter(ref, CALL_MS + waitMs, async (lease) => {
+      const chunks: Record<JobStream, Buffer[]> = { stdout: [], stderr: [] };
+      let size = 0;
+      const request = { op: 'job_output', job_id: known(jobId), offsets, limit, wait_ms: waitMs } as const;
+      const onOutput: CallOptions['onOutput'] = (stream, chunk) => {
+        size += chunk.length;
+        if (size > limit) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent more than was asked for.');
+        chunks[stream].push(Buffer.from(chunk));
+      };
+      const answer = await lease.channel
+        .call(request, { onOutput, signal, deadlineMs: CALL_MS + waitMs })
+        .catch((error: unknown) => this.explainOutput(ref, lease, jobId, error));
+      const parts = Object.fromEntries(Object.keys(offsets).map((stream) => [stream, parseStreamPart(answer[stream])]));
+      return { bytes: { stdout: Buffer.concat(chunks.stdout), stderr: Buffer.concat(chunks.stderr) }, parts };
+    });
+  }
+
+  private async change(
+    op: string,
+    user: User,
+    sessionId: string,
+    jobId: string,
+    request: { op: 'job_stdin'; eof: boolean } | { op: 'job_signal'; signal: number },
+    options: Omit<CallOptions, 'deadlineMs'>,
+  ): Promise<void> {
+    const ref = this.ref(user, sessionId);
+    await audited(ref, { op, job: jobId }, () =>
+      this.sandboxes.enter(ref, CALL_MS, async (lease) => {
+        try {
+          await lease.channel.call({ ...request, job_id: known(jobId) }, { ...options, deadlineMs: CALL_MS });
+        } catch (error) {
+          await this.explain(ref, lease, jobId, error);
+          throw new SandboxError(ErrorCode.JOB_ENDED, 'The job was lost with its sandbox.', { cause: error });
+        }
+      }),
+    );
+  }
+
+  private ask(
+    lease: Lease,
+    request: AgentRequest,
+    signal?: AbortSignal,
+    onOutput?: CallOptions['onOutput'],
+  ): Promise<Record<string, unknown>> {
+    return lease.channel.call(request, { signal, onOutput, deadlineMs: CALL_MS });
+  }
+
+  /** Of a job that its sandbox does not know: that it is lost, where it was there. Any other error goes on. */
+  private async explain(ref: SessionRef, lease: Lease, jobId: string, error: unknown): Promise<Job> {
+    if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
+    const record = (await this.store.jobs(ref.key)).find((job) => job.jobId === jobId);
+    if (record === undefined) throw error;
+    return absentJob(record, lease);
+  }
+
+  private async explainOutput(ref: SessionRef, lease: Lease, jobId: string, error: unknown): Promise<never> {
+    await this.explain(ref, lease, jobId, error);
+    throw new SandboxError(ErrorCode.JOB_LOST, 'The job was lost with its sandbox, and its output too.', { cause: error });
+  }
+
+  /**
+   * Brings the store up to what the sandbox says: a job that has ended holds its session no longer, and one that runs does, also where a
+   * flushed store knows nothing of it.
+   */
+  private async settle(ref: SessionRef, lease: Lease, { jobId, command, state, startedAt, endsBy }: KeptJob): Promise<void> {
+    if (state !== 'running') return this.store.end(ref.key, lease.generation, holdId(jobId), Date.now());
+    const latest = Date.now() + this.config.JOB_MAX_SECONDS * 1000 + HOLD_GRACE_MS;
+    const job = { jobId, containerId: lease.containerId, command, startedAt, deadline: Math.min(endsBy + HOLD_GRACE_MS, latest) };
+    if ((await this.store.addJob(ref.key, lease.generation, job, this.config.MAX_JOBS_PER_SESSION)) === 'added') await this.hold(ref, job);
+  }
+
+  private async hold(ref: SessionRef, { jobId, deadline }: JobRecord): Promise<void> {
+    await this.store.begin(ref, { callId: holdId(jobId), deadline }, Date.now());
+  }
+
+  private async forget(ref: SessionRef, jobId: string): Promise<void> {
+    const record = await this.store.get(ref.key, Date.now());
+    if (record !== null) await this.store.end(ref.key, record.generation, holdId(jobId), Date.now());
+    await this.store.removeJob(ref.key, jobId);
+  }
+}
+
+function known(jobId: string): string {
+  if (!isJobId(jobId)) throw notFound();
+  return jobId;
+}
+
+function notFound(): SandboxError {
+  return new SandboxError(ErrorCode.JOB_NOT_FOUND, 'There is no such job.');
+}
+
+function ignoreNotFound(error: unknown): void {
+  if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
+}
+
+function holdId(jobId: string): string {
+  return `job:${jobId}`;
+}
+
+function keptJob({ jobId, command, state, exitCode, signal, startedAt, endedAt, stdoutBytes, stderrBytes }: KeptJob): Job {
+  return {
+    job_id: jobId,
+    command,
+    state,
+    exit_code: exitCode,
+    signal,
+    started_at: new Date(startedAt).toISOString(),
+    ended_at: endedAt === null ? null : new Date(endedAt).toISOString(),
+    stdout_bytes: stdoutBytes,
+    stderr_bytes: stderrBytes,
+  };
+}
+
+function startingJob({ jobId, command, startedAt }: JobRecord): Job {
+  const none = { exit_code: null, signal: null, ended_at: null, stdout_bytes: 0, stderr_bytes: 0 };
+  return { job_id: jobId, command, state: 'running', started_at: new Date(startedAt).toISOString(), ...none };
+}
+
+/** Of a job that its sandbox does not know. */
+function absentJob(job: JobRecord, lease: Lease): Job {
+  const starting = job.containerId === lease.containerId && Date.now() - job.startedAt < STARTING_MS;
+  return starting ? startingJob(job) : { ...startingJob(job), state: 'lost', stdout_bytes: null, stderr_bytes: null };
+}

@@ -1,0 +1,36 @@
+import { OutputText } from './output-text';
+
+describe('OutputText', () => {
+  it('gives the same text however the bytes are cut, of characters and of what is none', () => {
+    const texts = ['aé€😀z', '', 'plain'].map((text) => Buffer.from(text));
+    const broken = [
+      [0xff, 0x41],
+      [0xc3],
+      [0xe2, 0x82],
+      [0xe2, 0x82, 0x41],
+      [0xf0, 0x9f, 0x98],
+      [0x80, 0x80, 0xe0, 0x80, 0x41],
+      [0xc0, 0xaf],
+    ];
+    for (const bytes of [...texts, ...broken.map((each) => Buffer.from(each))]) {
+      for (let size = 1; size <= bytes.length + 1; size++) {
+        const decoder = new OutputText('utf8');
+        let text = '';
+        for (let at = 0; at < bytes.length; at += size) text += decoder.add(bytes.subarray(at, at + size));
+        expect(text + decoder.end()).toBe(bytes.toString('utf8'));
+        expect(decoder.pending).toBe(0);
+      }
+    }
+  });
+
+  it('holds back the beginning of a character, and says how much', () => {
+    const decoder = new OutputText('utf8');
+    expect([decoder.add(Buffer.from([0x61, 0xe2, 0x82])), decoder.pending]).toEqual(['a', 2]);
+    expect([decoder.add(Buffer.from([0xac])), decoder.pending]).toEqual(['€', 0]);
+  });
+
+  it('gives each chunk as base64 of its own', () => {
+    const decoder = new OutputText('base64');
+    expect([decoder.add(Buffer.from('a')), decoder.add(Buffer.from([0xc3])), decoder.end()]).toEqual(['YQ==', 'ww==', '']);
+  });
+});

@@ -1,0 +1,243 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster, SETUPS } from './support/cluster';
+import { Events, textOf } from './support/events';
+import { eventually } from './support/processes';
+import { type Answer, docker, Service } from './support/service';
+
+jest.setTimeout(180_000);
+
+interface Job {
+  job_id: string;
+  command: string;
+  state: string;
+  exit_code: number | null;
+  signal: string | null;
+  started_at: string;
+  ended_at: string | null;
+  stdout_bytes: number | null;
+  stderr_bytes: number | null;
+  session_restarted?: boolean;
+  code?: string;
+}
+
+interface Output {
+  data: string;
+  next_offset: number;
+  eof: boolean;
+  gap: number;
+  code?: string;
+}
+
+const UNTIL = (file: string): string => `until [ -e ${file} ]; do sleep 0.02; done`;
+
+describe.each(SETUPS)('Jobs (%s)', (setup) => {
+  let cluster: Cluster;
+  let session: string;
+  let count = 0;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(setup, {
+      JOB_MAX_SECONDS: '60',
+      MAX_JOBS_PER_SESSION: '3',
+      JOB_MAX_OUTPUT_BYTES: '65536',
+      SESSION_TTL_SECONDS: '4',
+    });
+  });
+  afterAll(() => cluster?.stop());
+  beforeEach(() => {
+    session = `jobs/${count++}`;
+  });
+
+  const jobs = (path = ''): string => `/sessions/${encodeURIComponent(session)}/jobs${path}`;
+  /** Each call goes to the process whose turn it is. */
+  const call = <T = Job>(method: string, path: string, body?: object): Promise<Answer<T>> =>
+    cluster.alice.request<T>(method, jobs(path), body);
+
+  async function start(command: string, more: object = {}): Promise<Job> {
+    const { status, body } = await call('POST', '', { command, ...more });
+    expect([status, body.code]).toEqual([201, undefined]);
+    return body;
+  }
+
+  const ended = (id: string): Promise<Job> =>
+    eventually('the job ends', async () => {
+      const { body } = await call('GET', `/${id}`);
+      return body.state !== 'running' && body;
+    });
+  const output = async (id: string, query = ''): Promise<Output> => (await call<Output>('GET', `/${id}/output?${query}`)).body;
+  const input = (id: string, text: string, query = ''): Promise<Answer> =>
+    cluster.alice.request('POST', jobs(`/${id}/stdin${query}`), undefined, {
+      body: text,
+      headers: { 'Content-Type': 'application/octet-stream' },
+    });
+
+  it('outlive their call, and are seen by every process', async () => {
+    const job = await start(`echo out; echo err >&2; ${UNTIL('go')}; echo more; exit 3`);
+    expect(job).toEqual({
+      job_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+      command: expect.stringContaining('echo out'),
+      state: 'running',
+      exit_code: null,
+      signal: null,
+      started_at: expect.stringMatching(/Z$/),
+      ended_at: null,
+      stdout_bytes: 0,
+      stderr_bytes: 0,
+      session_restarted: false,
+    });
+    for (let i = 0; i < 2; i++) expect((await call('GET', `/${job.job_id}`)).body.state).toBe('running');
+    await cluster.alice.run(session, 'touch go');
+    expect(await ended(job.job_id)).toMatchObject({ state: 'exited', exit_code: 3, stdout_bytes: 9, stderr_bytes: 4 });
+    expect(await output(job.job_id)).toEqual({ data: 'out\nmore\n', next_offset: 9, eof: true, gap: 0 });
+    expect(await output(job.job_id, 'stream=stderr&encoding=base64')).toMatchObject({ data: Buffer.from('err\n').toString('base64') });
+    expect((await call<{ jobs: Job[] }>('GET', '')).body.jobs.map((each) => each.job_id)).toEqual([job.job_id]);
+  });
+
+  it('serve a later command of the same session: a web server on its loopback', async () => {
+    await start('python3 -m http.server 8000 --bind 127.0.0.1');
+    const fetchIt = 'python3 -c "import urllib.request as u; print(u.urlopen(\'http://127.0.0.1:8000/page.txt\').read().decode())"';
+    await cluster.alice.run(session, 'echo served > page.txt');
+    await eventually('the server answers', async () => (await cluster.alice.run(session, fetchIt)).stdout.includes('served'));
+  });
+
+  it('are read on from where a reader stood, characters whole, and wait for news', async () => {
+    const job = await start(`printf 'a\\303'; ${UNTIL('go')}; printf '\\251z'; ${UNTIL('end')}`);
+    await eventually('it has written', async () => (await call('GET', `/${job.job_id}`)).body.stdout_bytes === 2);
+    expect(await output(job.job_id)).toEqual({ data: 'a', next_offset: 1, eof: false, gap: 0 });
+    const news = output(job.job_id, 'offset=2&wait_seconds=30&encoding=base64');
+    await cluster.alice.run(session, 'touch go');
+    expect(await news).toMatchObject({ data: Buffer.from([0xa9, 0x7a]).toString('base64'), next_offset: 4 });
+    expect(await output(job.job_id, 'offset=1')).toMatchObject({ data: 'éz', next_offset: 4 });
+    await cluster.alice.run(session, 'touch end');
+    expect(await output(job.job_id, 'offset=4&wait_seconds=30')).toEqual({ data: '', next_offset: 4, eof: true, gap: 0 });
+  });
+
+  it('drop their oldest output, and tell', async () => {
+    const job = await start('seq 1 50000');
+    await ended(job.job_id);
+    const whole = Array.from({ length: 50_000 }, (_, i) => `${i + 1}\n`).join('');
+    const read = await output(job.job_id, 'limit=1048576');
+    expect(read).toEqual({ data: whole.slice(-65_536), next_offset: whole.length, eof: true, gap: whole.length - 65_536 });
+  });
+
+  it('are followed as events, and again from the last one seen', async () => {
+    const job = await start(`echo one; ${UNTIL('go')}; echo two >&2; exit 4`);
+    const path = jobs(`/${job.job_id}/output`);
+    const first = await Events.open(cluster.alice, 'GET', path);
+    const one = await first.next();
+    expect(one).toEqual({ event: 'stdout', id: '4-0', data: { data: 'one\n' } });
+    first.close();
+    const second = await Events.open(cluster.alice, 'GET', path, undefined, { 'Last-Event-ID': one!.id! });
+    await cluster.alice.run(session, 'touch go');
+    expect(await second.all()).toEqual([
+      { event: 'stderr', id: '4-4', data: { data: 'two\n' } },
+      { event: 'end', data: expect.objectContaining({ job_id: job.job_id, state: 'exited', exit_code: 4 }) },
+    ]);
+    expect(textOf(await (await Events.open(cluster.alice, 'GET', `${path}?stream=stderr`)).all(), 'stderr')).toBe('two\n');
+    expect((await Events.open(cluster.alice, 'GET', path, undefined, { 'Last-Event-ID': 'x' })).status).toBe(400);
+  });
+
+  it('take input later, and signals', async () => {
+    const cat = await start('cat; echo end', { stdin: 'one ', open_stdin: true });
+    expect((await input(cat.job_id, 'two ')).status).toBe(204);
+    expect((await input(cat.job_id, 'three', '?eof=true')).status).toBe(204);
+    await ended(cat.job_id);
+    expect((await output(cat.job_id)).data).toBe('one two threeend\n');
+    expect((await input(cat.job_id, 'x')).body).toMatchObject({ code: 'JOB_STDIN_CLOSED' });
+    const deaf = await start('sleep 50', { open_stdin: true });
+    expect((await input(deaf.job_id, 'x'.repeat(1024 * 1024))).status).toBe(204);
+    expect((await input(deaf.job_id, 'x'.repeat(512 * 1024))).body).toMatchObject({ code: 'JOB_STDIN_FULL' });
+    expect((await input(deaf.job_id, 'x'.repeat(1024 * 1024 + 1))).status).toBe(413);
+    expect((await call('POST', `/${deaf.job_id}/signal`, { signal: 'SIGTERM' })).status).toBe(204);
+    expect(await ended(deaf.job_id)).toMatchObject({ state: 'killed', signal: 'SIGTERM', exit_code: 143 });
+    expect((await call('POST', `/${deaf.job_id}/signal`, { signal: 'SIGTERM' })).body.code).toBe('JOB_ENDED');
+    expect((await call('POST', `/${deaf.job_id}/signal`, { signal: 'SIGRTMIN' })).status).toBe(422);
+  });
+
+  it('end at their timeout, or when deleted, with all they started', async () => {
+    const slow = await start('setsid sleep 71.5 & sleep 71.5', { timeout: 1 });
+    const doomed = await start('setsid sleep 72.5 & sleep 72.5');
+    expect(await ended(slow.job_id)).toMatchObject({ state: 'timed_out', exit_code: 124 });
+    expect((await call('DELETE', `/${doomed.job_id}`)).status).toBe(204);
+    expect((await cluster.alice.run(session, 'ps -eo args | grep -c "^sleep 7[12]" || true')).stdout).toBe('0\n');
+    for (const method of ['GET', 'DELETE']) expect((await call(method, `/${doomed.job_id}`)).body.code).toBe('JOB_NOT_FOUND');
+    expect((await Events.open(cluster.alice, 'GET', jobs(`/${doomed.job_id}/output`))).status).toBe(404);
+  });
+
+  it('are bounded: the oldest that has ended gives way, a running one never', async () => {
+    const [first, second] = [await start('true'), await start('true')];
+    await ended(first.job_id);
+    await ended(second.job_id);
+    await start('sleep 50');
+    await start('sleep 50');
+    expect((await call('GET', `/${first.job_id}`)).status).toBe(404);
+    expect((await call('GET', `/${second.job_id}`)).status).toBe(200);
+    await start('sleep 50');
+    const refused = await call('POST', '', { command: 'sleep 50' });
+    expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([429, 'TOO_MANY_JOBS', '5']);
+  });
+
+  it('refuse what a command is refused for, and times beyond their limit', async () => {
+    expect((await call('POST', '', { command: 'no-such-program' })).body.code).toBe('COMMAND_NOT_ALLOWED');
+    expect((await call('POST', '', { command: 'true', working_dir: 'missing' })).body.code).toBe('INVALID_WORKING_DIR');
+    for (const timeout of [0, 61, '5', null]) expect((await call('POST', '', { command: 'true', timeout })).status).toBe(422);
+    expect((await call('POST', '', { command: 'true', timeout: 60 })).status).toBe(201);
+    for (const query of ['offset=-1', 'offset=1.5', 'limit=0', 'limit=1048577', 'stream=all', 'wait_seconds=31', 'more=1']) {
+      expect((await call('GET', `/${'0'.repeat(32)}/output?${query}`)).status).toBe(422);
+    }
+    expect((await call('GET', '/not-an-id')).body.code).toBe('JOB_NOT_FOUND');
+  });
+
+  it('keep their session alive while they run, and no longer', async () => {
+    const job = await start(UNTIL('never-there'), { timeout: 9 });
+    const path = `/sessions/${encodeURIComponent(session)}`;
+    await sleep(6_000);
+    expect((await cluster.alice.request('GET', path)).status).toBe(200);
+    await eventually('its time is over', async () => (await call('GET', `/${job.job_id}`)).body.state === 'timed_out');
+    await eventually('the session expires', async () => (await cluster.alice.request('GET', path)).status === 404, 15);
+  });
+
+  it('are lost with their sandbox, and never run again', async () => {
+    const job = await start('echo ran >> count; sleep 50');
+    const { container_id } = await cluster.alice.run(session, 'true');
+    const follower = await Events.open(cluster.alice, 'GET', jobs(`/${job.job_id}/output`));
+    await docker.getContainer(container_id).kill();
+    expect((await follower.all()).at(-1)!.event).toMatch(/end|error/);
+    expect((await call('GET', `/${job.job_id}`)).body).toMatchObject({ state: 'lost', exit_code: null, stdout_bytes: null });
+    expect((await call('GET', `/${job.job_id}/output`)).body.code).toBe('JOB_LOST');
+    expect((await cluster.alice.run(session, 'ls')).stdout).toBe('');
+    expect((await call<{ jobs: Job[] }>('GET', '')).body.jobs).toMatchObject([{ job_id: job.job_id, state: 'lost' }]);
+    expect((await call('DELETE', `/${job.job_id}`)).status).toBe(204);
+    expect((await call<{ jobs: Job[] }>('GET', '')).body.jobs).toEqual([]);
+  });
+});
+
+describe('Jobs and a killed API', () => {
+  it('survive it: their output is read whole afterwards, also where Redis was flushed', async () => {
+    const cluster = await Cluster.start(SETUPS[1]);
+    try {
+      const [first] = cluster.services;
+      const command = 'i=0; until [ -e stop ]; do i=$((i+1)); echo $i; sleep 0.01; done; echo end';
+      const { body: job } = await cluster.alice.request<Job>('POST', '/sessions/s/jobs', { command });
+      for (const service of cluster.services) await service.stop('SIGKILL');
+      await cluster.redis!.flush();
+      const again = await Service.start({ deployment: cluster.deployment, redis: cluster.redis });
+      try {
+        const alice = again.client(cluster.alice.headers['X-API-Key']!);
+        expect(first).toBeDefined();
+        expect((await alice.request<{ jobs: Job[] }>('GET', '/sessions/s/jobs')).body.jobs).toMatchObject([
+          { job_id: job.job_id, state: 'running' },
+        ]);
+        await alice.run('s', 'touch stop');
+        const events = await (await Events.open(alice, 'GET', `/sessions/s/jobs/${job.job_id}/output`)).all();
+        const lines = textOf(events, 'stdout').trimEnd().split('\n');
+        expect(lines.at(-1)).toBe('end');
+        expect(lines.slice(0, -1)).toEqual(lines.slice(0, -1).map((_, i) => String(i + 1)));
+      } finally {
+        await again.stop('SIGKILL');
+      }
+    } finally {
+      await cluster.stop();
+    }
+  });
+});
