@@ -7,6 +7,8 @@ jest.setTimeout(180_000);
 const SESSION = 'alice’s own/session';
 const SECRET = 'alice-secret-content';
 
+const JOBS = `/sessions/${encodeURIComponent(SESSION)}/jobs`;
+
 interface OpenApi {
   paths: Record<string, Record<string, { security?: unknown[] }>>;
 }
@@ -27,6 +29,13 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 
   'get /sessions/{session_id}/workspace/content': { query: 'path=secret' },
   'put /sessions/{session_id}/workspace/content': { query: 'path=secret', body: { content: 'bob was here' } },
   'post /sessions/{session_id}/workspace/upload': { query: 'path=secret', form: true },
+  'post /sessions/{session_id}/jobs': { body: { command: 'cat secret; ls -A' } },
+  'get /sessions/{session_id}/jobs': {},
+  'get /sessions/{session_id}/jobs/{job_id}': {},
+  'delete /sessions/{session_id}/jobs/{job_id}': {},
+  'get /sessions/{session_id}/jobs/{job_id}/output': {},
+  'post /sessions/{session_id}/jobs/{job_id}/stdin': {},
+  'post /sessions/{session_id}/jobs/{job_id}/signal': { body: { signal: 'SIGKILL' } },
   'get /health': 'public',
   'get /ready': 'public',
 };
@@ -44,10 +53,14 @@ const TOOL_CALLS: Record<string, object> = {
 describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
   let cluster: Cluster;
   let aliceContainer: string;
+  let aliceJob: string;
 
   beforeAll(async () => {
     cluster = await Cluster.start(setup);
     ({ container_id: aliceContainer } = await cluster.alice.run(SESSION, `printf ${SECRET} > secret`));
+    const job = { command: 'cat secret; sleep 1000', open_stdin: true };
+    const { body } = await cluster.alice.request<{ job_id: string }>('POST', JOBS, job);
+    aliceJob = body.job_id;
   });
   afterAll(() => cluster?.stop());
 
@@ -55,6 +68,8 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
   async function untouched(answer: string): Promise<void> {
     expect(answer).not.toContain(SECRET);
     expect(answer).not.toContain(aliceContainer);
+    expect(answer).not.toContain(aliceJob);
+    expect((await cluster.alice.request('GET', `${JOBS}/${aliceJob}`)).body).toMatchObject({ state: 'running' });
     const { stdout, container_id, session_restarted } = await cluster.alice.run(SESSION, 'cat secret; ls -A');
     expect({ stdout, container_id, session_restarted }).toEqual({
       stdout: `${SECRET}secret\n`,
@@ -75,7 +90,7 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
         await eventually(`${route} is open`, async () => (await fetch(cluster.bob.url + path)).status === 200);
         continue;
       }
-      const url = `${path.replace(/\{[^}]+\}/, encodeURIComponent(SESSION))}${call.query ? `?${call.query}` : ''}`;
+      const url = `${path.replace('{session_id}', encodeURIComponent(SESSION)).replace('{job_id}', aliceJob)}${call.query ? `?${call.query}` : ''}`;
       const form = new FormData();
       form.append('file', new Blob(['bob was here']), 'secret');
       const send = (headers: Record<string, string>): Promise<Response> =>

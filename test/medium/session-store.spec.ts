@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createSessionStore, MAX_LISTED, type SessionStore } from '@sandbox/sessions';
+import { createSessionStore, MAX_LISTED, type JobRecord, type SessionStore } from '@sandbox/sessions';
 import { TestRedis } from '../e2e/support/processes';
 import { call, enter, idle, NOW, SECOND, someRef, storeConfig, TTL } from './support/sessions';
 
@@ -340,6 +340,42 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const keys = [live, expired, closing, stale, unknown].map((ref) => ref!.key);
       expect(await store.known(keys, NOW)).toEqual(new Set([live!.key, expired!.key, closing!.key]));
       expect(await store.known([], NOW)).toEqual(new Set());
+    });
+  });
+
+  describe('jobs', () => {
+    const job = (jobId: string, startedAt: number): JobRecord => ({
+      jobId,
+      containerId: 'c',
+      command: `é "quoted"\n\0 ${jobId}`,
+      startedAt,
+      deadline: NOW + 1,
+    });
+
+    it('are a session’s own, oldest first, noted once each, and go with it', async () => {
+      const ref = someRef();
+      const { generation } = (await enter(store, ref)).record;
+      expect(await store.jobs(ref.key)).toEqual([]);
+      for (const each of [job('b', 2), job('a', 1), job('b', 2)]) expect(await store.addJob(ref.key, generation, each, 2)).toBe('added');
+      expect(await store.jobs(ref.key)).toEqual([job('a', 1), job('b', 2)]);
+      await store.removeJob(ref.key, 'a');
+      await store.removeJob(ref.key, 'a');
+      expect(await store.jobs(ref.key)).toEqual([job('b', 2)]);
+      await store.close(ref.key, 'always', NOW, NOW + 1000);
+      await store.remove(ref.key);
+      await enter(store, ref);
+      expect(await store.jobs(ref.key)).toEqual([]);
+    });
+
+    it('are at most so many, also where a hundred come at once, and none of another generation', async () => {
+      const ref = someRef();
+      const { generation } = (await enter(store, ref)).record;
+      const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => store.addJob(ref.key, generation, job(`${i}`, i), 7)));
+      expect(answers.filter((answer) => answer === 'added')).toHaveLength(7);
+      expect(answers.filter((answer) => answer === 'full')).toHaveLength(93);
+      expect(await store.jobs(ref.key)).toHaveLength(7);
+      expect(await store.addJob(ref.key, 'another', job('x', 1), 100)).toBe('moved');
+      expect(await store.addJob('unknown', generation, job('x', 1), 100)).toBe('moved');
     });
   });
 

@@ -8,17 +8,8 @@ export {
   type ExecuteWatcher,
   type SessionInfo,
 } from './orchestrator.service';
-export {
-  JobsService,
-  MAX_JOB_INPUT_BYTES,
-  MAX_JOB_READ_BYTES,
-  MAX_JOB_WAIT_SECONDS,
-  type Job,
-  type JobCommand,
-  type JobOutput,
-  type OutputQuery,
-  type StartedJob,
-} from './jobs/jobs.service';
+export { JobsService, MAX_JOB_INPUT_BYTES, MAX_JOB_READ_BYTES, MAX_JOB_WAIT_SECONDS } from './jobs/jobs.service';
+export { type Job, type JobCommand, type JobOutput, type OutputQuery, type StartedJob } from './jobs/job';
 export { type JobOffsets, type JobStream, type JobWatcher } from './jobs/job-reader';
 export { JOB_STATES, type JobState } from './jobs/job-answers';
 export { ReadinessService, type ReadinessChecks } from './readiness.service';

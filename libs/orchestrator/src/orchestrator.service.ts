@@ -88,7 +88,7 @@ export class OrchestratorService {
         const maxMs = request.timeout_ms + EXEC_GRACE_MS;
         return this.sandboxes.enter(ref, maxMs, (lease) => this.run(lease, request, command, signal));
       },
-      (result) => ({ exit_code: result.exit_code, timed_out: result.timed_out }),
+      ({ exit_code, timed_out }) => ({ exit_code, timed_out }),
     );
   }
 
@@ -108,7 +108,7 @@ export class OrchestratorService {
           this.watch(lease, request, command, watcher, signal),
         );
       },
-      (exit) => ({ exit_code: exit.exit_code, timed_out: exit.timed_out }),
+      ({ exit_code, timed_out }) => ({ exit_code, timed_out }),
     );
   }
 

@@ -20,6 +20,13 @@ const ROUTES = [
   'get /sessions/{session_id}/workspace/content',
   'put /sessions/{session_id}/workspace/content',
   'post /sessions/{session_id}/workspace/upload',
+  'post /sessions/{session_id}/jobs',
+  'get /sessions/{session_id}/jobs',
+  'get /sessions/{session_id}/jobs/{job_id}',
+  'delete /sessions/{session_id}/jobs/{job_id}',
+  'get /sessions/{session_id}/jobs/{job_id}/output',
+  'post /sessions/{session_id}/jobs/{job_id}/stdin',
+  'post /sessions/{session_id}/jobs/{job_id}/signal',
   'get /health',
   'get /ready',
 ];
@@ -31,7 +38,7 @@ describe('API documentation', () => {
   let operations: Map<string, Operation>;
 
   beforeAll(async () => {
-    app = await TestApp.start({}, { MAX_EXEC_TIMEOUT_SECONDS: '77', DEFAULT_EXEC_TIMEOUT_SECONDS: '7', API_KEY_HEADER: 'X-My-Key' });
+    app = await TestApp.start({}, { MAX_EXEC_TIMEOUT_SECONDS: '77', DEFAULT_EXEC_TIMEOUT_SECONDS: '7', API_KEY_HEADER: 'X-My-Key', JOB_MAX_SECONDS: '66' });
     document = (await (await fetch(`${app.url}/openapi.json`)).json()) as OpenAPIObject;
     operations = new Map(
       Object.entries(document.paths).flatMap(([path, item]) =>
@@ -66,6 +73,10 @@ describe('API documentation', () => {
       'get /sessions/{session_id}/workspace/content': ['200', '206'],
       'put /sessions/{session_id}/workspace/content': ['204'],
       'post /sessions/{session_id}/workspace/upload': ['201'],
+      'post /sessions/{session_id}/jobs': ['201'],
+      'delete /sessions/{session_id}/jobs/{job_id}': ['204'],
+      'post /sessions/{session_id}/jobs/{job_id}/stdin': ['204'],
+      'post /sessions/{session_id}/jobs/{job_id}/signal': ['204'],
     });
   });
 
@@ -92,6 +103,7 @@ describe('API documentation', () => {
   });
 
   it('tells the limits of this deployment', () => {
+    expect(document.components!.schemas!.StartJobDto).toMatchObject({ properties: { timeout: { minimum: 1, maximum: 66, default: 66 } } });
     expect(document.components!.schemas!.ExecuteDto).toMatchObject({
       required: ['session_id', 'command'],
       additionalProperties: false,

@@ -9,59 +9,12 @@ import { audited } from '../audit-log';
 import { RequestNotSentError, type AgentRequest, type CallOptions } from '../channel/channel';
 import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
 import { SessionSandboxes, type Lease } from '../session-sandboxes';
-import { shellRequest, timeoutMs, type ShellCommand } from '../shell-command';
+import { shellRequest, timeoutMs } from '../shell-command';
 import { incompleteSuffix } from '../utf8-boundaries';
+import { absentJob, type Job, type JobCommand, type JobOutput, keptJob, type OutputQuery, type StartedJob, startingJob } from './job';
+import { isJobId, parseJobLines, parseKeptJob, parseStreamPart, type StreamPart } from './job-answers';
+import { JobIndex } from './job-index';
 import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
-import { isJobId, type JobState, type KeptJob, parseJobLines, parseKeptJob, parseStreamPart, type StreamPart } from './job-answers';
-
-/** A command to be started as a job. Field names are those of REST. */
-export interface JobCommand extends ShellCommand {
-  /** The beginning of its input. */
-  stdin?: string;
-  /** Input may follow later; else it ends with `stdin`. */
-  open_stdin?: boolean;
-  /** Seconds. */
-  timeout?: number;
-}
-
-export interface Job {
-  job_id: string;
-  command: string;
-  state: JobState;
-  /** As the shell gives it; null while it runs, and of a lost job. */
-  exit_code: number | null;
-  /** Name of the signal that ended it. */
-  signal: string | null;
-  started_at: string;
-  ended_at: string | null;
-  /** Written in all; null of a lost job. */
-  stdout_bytes: number | null;
-  stderr_bytes: number | null;
-}
-
-export interface StartedJob extends Job {
-  session_restarted: boolean;
-}
-
-export interface OutputQuery {
-  stream?: JobStream;
-  /** Bytes from the stream's beginning. */
-  offset?: number;
-  /** Bytes. */
-  limit?: number;
-  encoding?: 'utf8' | 'base64';
-  /** For news past the offset, or the job's end. */
-  wait_seconds?: number;
-}
-
-export interface JobOutput {
-  data: string;
-  next_offset: number;
-  /** Nothing will follow. */
-  eof: boolean;
-  /** Bytes between the offset asked for and the first of `data` that were dropped. */
-  gap: number;
-}
 
 export const MAX_JOB_READ_BYTES = 1024 * 1024;
 export const MAX_JOB_INPUT_BYTES = 1024 * 1024;
@@ -74,10 +27,6 @@ const LITTLE_BYTES = 4 * 1024;
 const PACE_MS = 20;
 /** Beyond what a call waits for, milliseconds. */
 const CALL_MS = 15_000;
-/** A job's hold on its session outlives its time by so much, milliseconds: its end has still to be made. */
-const HOLD_GRACE_MS = 10_000;
-/** So young, a job that its sandbox does not know may be one that is just being started, milliseconds. */
-const STARTING_MS = 15_000;
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -89,12 +38,16 @@ const MAX_LIST_BYTES = 4 * 1024 * 1024;
  */
 @Injectable()
 export class JobsService {
+  private readonly index: JobIndex;
+
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(SESSION_STORE) private readonly store: SessionStore,
+    @Inject(SESSION_STORE) store: SessionStore,
     @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
     private readonly sandboxes: SessionSandboxes,
-  ) {}
+  ) {
+    this.index = new JobIndex(store, config);
+  }
 
   /**
    * Answers once the command has started. It keeps its session alive for as long as it runs.
@@ -106,21 +59,13 @@ export class JobsService {
     return audited(ref, { op: 'job_start', command: command.command }, async () => {
       const request = this.startRequest(jobId, command);
       return this.sandboxes.enter(ref, CALL_MS, async (lease) => {
-        const now = Date.now();
-        const job = {
-          jobId,
-          containerId: lease.containerId,
-          command: command.command,
-          startedAt: now,
-          deadline: now + request.timeout_ms + HOLD_GRACE_MS,
-        };
-        await this.makeRoom(ref, lease, job, signal);
+        const job = { jobId, command: command.command, startedAt: Date.now() };
+        await this.note(ref, lease, job, request.timeout_ms, signal);
         try {
-          await this.hold(ref, job);
           const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
           await lease.channel.call(request, { input, signal, deadlineMs: CALL_MS });
         } catch (error) {
-          await this.forget(ref, jobId).catch(() => undefined);
+          await this.index.forget(ref, lease, jobId).catch(() => undefined);
           throw error;
         }
         return { ...startingJob(job), session_restarted: lease.restarted };
@@ -140,7 +85,7 @@ export class JobsService {
       try {
         const kept = parseKeptJob(await this.ask(lease, { op: 'job_stat', job_id: known(jobId) }, signal));
         if (kept.jobId !== jobId) throw notFound();
-        await this.settle(ref, lease, kept);
+        await this.index.settle(ref, lease, kept);
         return keptJob(kept);
       } catch (error) {
         return this.explain(ref, lease, jobId, error);
@@ -218,7 +163,7 @@ export class JobsService {
         } catch (error) {
           await this.explain(ref, lease, jobId, error);
         }
-        await this.forget(ref, jobId);
+        await this.index.forget(ref, lease, jobId);
       }),
     );
   }
@@ -241,9 +186,15 @@ export class JobsService {
   }
 
   /** Notes the job in the store; where there are too many, the oldest that has ended gives way. */
-  private async makeRoom(ref: SessionRef, lease: Lease, job: JobRecord, signal?: AbortSignal): Promise<void> {
+  private async note(
+    ref: SessionRef,
+    lease: Lease,
+    job: Pick<JobRecord, 'jobId' | 'command' | 'startedAt'>,
+    timeMs: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
     for (;;) {
-      const added = await this.store.addJob(ref.key, lease.generation, job, this.config.MAX_JOBS_PER_SESSION);
+      const added = await this.index.add(ref, lease, job, job.startedAt + timeMs);
       if (added === 'added') return;
       if (added === 'moved') throw new RequestNotSentError('The session was begun anew.');
       const ended = (await this.all(ref, lease, signal)).find(({ state }) => state !== 'running');
@@ -252,7 +203,7 @@ export class JobsService {
         throw new SandboxError(ErrorCode.TOO_MANY_JOBS, detail, { retryAfter: 5 });
       }
       await this.ask(lease, { op: 'job_delete', job_id: ended.job_id }, signal).catch(ignoreNotFound);
-      await this.forget(ref, ended.job_id);
+      await this.index.forget(ref, lease, ended.job_id);
     }
   }
 
@@ -265,10 +216,12 @@ export class JobsService {
       lines.push(Buffer.from(chunk));
     });
     const kept = parseJobLines(Buffer.concat(lines));
-    await Promise.all(kept.map((job) => this.settle(ref, lease, job)));
+    await Promise.all(kept.map((job) => this.index.settle(ref, lease, job)));
     const there = new Set(kept.map(({ jobId }) => jobId));
-    const others = (await this.store.jobs(ref.key)).filter(({ jobId }) => !there.has(jobId));
-    return [...kept.map(keptJob), ...others.map((job) => absentJob(job, lease))].sort((a, b) => a.started_at.localeCompare(b.started_at));
+    const others = (await this.index.all(ref)).filter(({ jobId }) => !there.has(jobId));
+    return [...kept.map(keptJob), ...others.map((job) => absentJob(job, lease.containerId))].sort((a, b) =>
+      a.started_at.localeCompare(b.started_at),
+    );
   }
 
   private async read(
@@ -329,35 +282,14 @@ export class JobsService {
   /** Of a job that its sandbox does not know: that it is lost, where it was there. Any other error goes on. */
   private async explain(ref: SessionRef, lease: Lease, jobId: string, error: unknown): Promise<Job> {
     if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
-    const record = (await this.store.jobs(ref.key)).find((job) => job.jobId === jobId);
+    const record = await this.index.find(ref, jobId);
     if (record === undefined) throw error;
-    return absentJob(record, lease);
+    return absentJob(record, lease.containerId);
   }
 
   private async explainOutput(ref: SessionRef, lease: Lease, jobId: string, error: unknown): Promise<never> {
     await this.explain(ref, lease, jobId, error);
     throw new SandboxError(ErrorCode.JOB_LOST, 'The job was lost with its sandbox, and its output too.', { cause: error });
-  }
-
-  /**
-   * Brings the store up to what the sandbox says: a job that has ended holds its session no longer, and one that runs does, also where a
-   * flushed store knows nothing of it.
-   */
-  private async settle(ref: SessionRef, lease: Lease, { jobId, command, state, startedAt, endsBy }: KeptJob): Promise<void> {
-    if (state !== 'running') return this.store.end(ref.key, lease.generation, holdId(jobId), Date.now());
-    const latest = Date.now() + this.config.JOB_MAX_SECONDS * 1000 + HOLD_GRACE_MS;
-    const job = { jobId, containerId: lease.containerId, command, startedAt, deadline: Math.min(endsBy + HOLD_GRACE_MS, latest) };
-    if ((await this.store.addJob(ref.key, lease.generation, job, this.config.MAX_JOBS_PER_SESSION)) === 'added') await this.hold(ref, job);
-  }
-
-  private async hold(ref: SessionRef, { jobId, deadline }: JobRecord): Promise<void> {
-    await this.store.begin(ref, { callId: holdId(jobId), deadline }, Date.now());
-  }
-
-  private async forget(ref: SessionRef, jobId: string): Promise<void> {
-    const record = await this.store.get(ref.key, Date.now());
-    if (record !== null) await this.store.end(ref.key, record.generation, holdId(jobId), Date.now());
-    await this.store.removeJob(ref.key, jobId);
   }
 }
 
@@ -372,33 +304,4 @@ function notFound(): SandboxError {
 
 function ignoreNotFound(error: unknown): void {
   if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
-}
-
-function holdId(jobId: string): string {
-  return `job:${jobId}`;
-}
-
-function keptJob({ jobId, command, state, exitCode, signal, startedAt, endedAt, stdoutBytes, stderrBytes }: KeptJob): Job {
-  return {
-    job_id: jobId,
-    command,
-    state,
-    exit_code: exitCode,
-    signal,
-    started_at: new Date(startedAt).toISOString(),
-    ended_at: endedAt === null ? null : new Date(endedAt).toISOString(),
-    stdout_bytes: stdoutBytes,
-    stderr_bytes: stderrBytes,
-  };
-}
-
-function startingJob({ jobId, command, startedAt }: JobRecord): Job {
-  const none = { exit_code: null, signal: null, ended_at: null, stdout_bytes: 0, stderr_bytes: 0 };
-  return { job_id: jobId, command, state: 'running', started_at: new Date(startedAt).toISOString(), ...none };
-}
-
-/** Of a job that its sandbox does not know. */
-function absentJob(job: JobRecord, lease: Lease): Job {
-  const starting = job.containerId === lease.containerId && Date.now() - job.startedAt < STARTING_MS;
-  return starting ? startingJob(job) : { ...startingJob(job), state: 'lost', stdout_bytes: null, stderr_bytes: null };
 }

@@ -1,0 +1,56 @@
+import type { Config } from '@sandbox/config';
+import type { JobRecord, SessionRef, SessionStore } from '@sandbox/sessions';
+import type { Lease } from '../session-sandboxes';
+import type { KeptJob } from './job-answers';
+
+/** A job's hold on its session outlives its time by so much, milliseconds: its end has still to be made. */
+const HOLD_GRACE_MS = 10_000;
+
+/** What the store has of jobs: that they were there, and that those that run hold their session. */
+export class JobIndex {
+  constructor(
+    private readonly store: SessionStore,
+    private readonly config: Pick<Config, 'JOB_MAX_SECONDS' | 'MAX_JOBS_PER_SESSION'>,
+  ) {}
+
+  /** Notes a job that is about to start, and has it hold its session; nothing but the answer where there is no room, or the session moved on. */
+  async add(
+    ref: SessionRef,
+    lease: Lease,
+    job: Omit<JobRecord, 'containerId' | 'deadline'>,
+    endsBy: number,
+  ): Promise<'added' | 'full' | 'moved'> {
+    const record = { ...job, containerId: lease.containerId, deadline: endsBy + HOLD_GRACE_MS };
+    const added = await this.store.addJob(ref.key, lease.generation, record, this.config.MAX_JOBS_PER_SESSION);
+    if (added === 'added') await this.store.begin(ref, { callId: holdId(job.jobId), deadline: record.deadline }, Date.now());
+    return added;
+  }
+
+  /**
+   * Brings the store up to what the sandbox says: a job that has ended holds its session no longer, and one that runs does, also where a
+   * flushed store knows nothing of it.
+   */
+  async settle(ref: SessionRef, lease: Lease, { jobId, command, state, startedAt, endsBy }: KeptJob): Promise<void> {
+    if (state !== 'running') return this.store.end(ref.key, lease.generation, holdId(jobId), Date.now());
+    // The end comes out of the sandbox: no session is held for longer than a job may last.
+    await this.add(ref, lease, { jobId, command, startedAt }, Math.min(endsBy, Date.now() + this.config.JOB_MAX_SECONDS * 1000));
+  }
+
+  /** Oldest first. */
+  all(ref: SessionRef): Promise<JobRecord[]> {
+    return this.store.jobs(ref.key);
+  }
+
+  async find(ref: SessionRef, jobId: string): Promise<JobRecord | undefined> {
+    return (await this.all(ref)).find((job) => job.jobId === jobId);
+  }
+
+  async forget(ref: SessionRef, lease: Lease, jobId: string): Promise<void> {
+    await this.store.end(ref.key, lease.generation, holdId(jobId), Date.now());
+    await this.store.removeJob(ref.key, jobId);
+  }
+}
+
+function holdId(jobId: string): string {
+  return `job:${jobId}`;
+}

@@ -1,0 +1,82 @@
+import type { JobRecord } from '@sandbox/sessions';
+import type { ShellCommand } from '../shell-command';
+import type { JobState, KeptJob } from './job-answers';
+import type { JobStream } from './job-reader';
+
+/** A command to be started as a job. Field names are those of REST. */
+export interface JobCommand extends ShellCommand {
+  /** The beginning of its input. */
+  stdin?: string;
+  /** Input may follow later; else it ends with `stdin`. */
+  open_stdin?: boolean;
+  /** Seconds. */
+  timeout?: number;
+}
+
+export interface Job {
+  job_id: string;
+  command: string;
+  state: JobState;
+  /** As the shell gives it; null while it runs, and of a lost job. */
+  exit_code: number | null;
+  /** Name of the signal that ended it. */
+  signal: string | null;
+  started_at: string;
+  ended_at: string | null;
+  /** Written in all; null of a lost job. */
+  stdout_bytes: number | null;
+  stderr_bytes: number | null;
+}
+
+export interface StartedJob extends Job {
+  session_restarted: boolean;
+}
+
+export interface OutputQuery {
+  stream?: JobStream;
+  /** Bytes from the stream's beginning. */
+  offset?: number;
+  /** Bytes. */
+  limit?: number;
+  encoding?: 'utf8' | 'base64';
+  /** For news past the offset, or the job's end. */
+  wait_seconds?: number;
+}
+
+export interface JobOutput {
+  data: string;
+  next_offset: number;
+  /** Nothing will follow. */
+  eof: boolean;
+  /** Bytes between the offset asked for and the first of `data` that were dropped. */
+  gap: number;
+}
+
+/** So young, a job that its sandbox does not know may be one that is just being started, milliseconds. */
+const STARTING_MS = 15_000;
+
+/** A job of which its sandbox tells. */
+export function keptJob({ jobId, command, state, exitCode, signal, startedAt, endedAt, stdoutBytes, stderrBytes }: KeptJob): Job {
+  return {
+    job_id: jobId,
+    command,
+    state,
+    exit_code: exitCode,
+    signal,
+    started_at: new Date(startedAt).toISOString(),
+    ended_at: endedAt === null ? null : new Date(endedAt).toISOString(),
+    stdout_bytes: stdoutBytes,
+    stderr_bytes: stderrBytes,
+  };
+}
+
+export function startingJob({ jobId, command, startedAt }: Pick<JobRecord, 'jobId' | 'command' | 'startedAt'>): Job {
+  const none = { exit_code: null, signal: null, ended_at: null, stdout_bytes: 0, stderr_bytes: 0 };
+  return { job_id: jobId, command, state: 'running', started_at: new Date(startedAt).toISOString(), ...none };
+}
+
+/** A job that its sandbox, the container of that id, does not know. */
+export function absentJob(job: JobRecord, containerId: string): Job {
+  const starting = job.containerId === containerId && Date.now() - job.startedAt < STARTING_MS;
+  return starting ? startingJob(job) : { ...startingJob(job), state: 'lost', stdout_bytes: null, stderr_bytes: null };
+}
