@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
-import { eventually } from './support/processes';
+import { eventually, TestRedis } from './support/processes';
 import { ALICE, BOB, type Client, Service, TestDeployment } from './support/service';
 
 jest.setTimeout(180_000);
@@ -24,14 +25,16 @@ class Tools {
     return new Tools(client);
   }
 
-  async call(name: string, args: Record<string, unknown>): Promise<CallToolResult> {
-    return CallToolResultSchema.parse(await this.client.callTool({ name, arguments: args }));
+  async call(name: string, args: Record<string, unknown>, options?: RequestOptions): Promise<CallToolResult> {
+    return CallToolResultSchema.parse(await this.client.callTool({ name, arguments: args }, undefined, options));
   }
 
   close(): Promise<void> {
     return this.client.close();
   }
 }
+
+const INITIALIZE = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'e2e', version: '1' } };
 
 const deployment = new TestDeployment();
 let service: Service;
@@ -164,6 +167,97 @@ describe('MCP', () => {
     const read = await alice.call('workspace_read', { session_id, path: 'f' });
     expect(Buffer.from((read.structuredContent as { content: string }).content, 'base64').equals(bytes)).toBe(true);
     await alice.call('delete_session', { session_id });
+  });
+
+  it('runs a command in the background: read, answered, stopped', async () => {
+    const session_id = 'background';
+    const command = 'printf "name? "; read name; echo "hello $name"; sleep 77';
+    const started = await alice.call('execute', { session_id, command, background: true, open_stdin: true });
+    const { job_id } = started.structuredContent as { job_id: string };
+    const asked = await alice.call('job_output', { session_id, job_id, wait_seconds: 20 });
+    expect(asked.structuredContent).toMatchObject({ data: 'name? ', next_offset: 6, state: 'running', exit_code: null });
+    await alice.call('job_input', { session_id, job_id, data: 'model\n' });
+    const greeted = await alice.call('job_output', { session_id, job_id, offset: 6, wait_seconds: 20 });
+    expect(greeted.structuredContent).toMatchObject({ data: 'hello model\n' });
+    expect((await alice.call('job_stop', { session_id, job_id })).structuredContent).toMatchObject({ state: 'killed' });
+    expect((await rest.run(session_id, 'ps -eo args | grep -c "^sleep 77" || true')).stdout).toBe('0\n');
+    expect(await alice.call('job_output', { session_id, job_id })).toMatchObject({
+      isError: true,
+      _meta: { problem: { code: 'JOB_NOT_FOUND' } },
+    });
+  });
+
+  it('tells of a command’s output while it runs, where the client asks for progress', async () => {
+    const session_id = 'progress';
+    const notes: { progress: number; message?: string }[] = [];
+    const onprogress = (note: { progress: number; message?: string }): void => void notes.push(note);
+    const command = 'printf first; until [ -e go ]; do sleep 0.02; done; printf second >&2; sleep 0.3; seq 1 20000';
+    const result = alice.call('execute', { session_id, command }, { onprogress });
+    await eventually('the first note', async () => notes.length === 1);
+    expect(notes[0]!.message).toBe('first');
+    await rest.run(session_id, 'touch go');
+    expect((await result).structuredContent).toMatchObject({ exit_code: 0, stderr: 'second' });
+    expect(notes[1]!.message).toBe('second');
+    for (const [i, note] of notes.entries()) expect(note.progress).toBeGreaterThan(notes[i - 1]?.progress ?? 0);
+  });
+
+  it('cuts what a model reads, at its beginning and end', async () => {
+    const result = (await alice.call('execute', { session_id: 'long', command: 'seq 1 20000; echo err >&2' })).structuredContent as {
+      stdout: string;
+      stderr: string;
+      truncated: boolean;
+    };
+    expect(result).toMatchObject({ stderr: 'err\n', truncated: true });
+    expect(result.stdout.length).toBeLessThan(20_200);
+    expect(result.stdout).toMatch(/^1\n2\n[^]*\n\[\.\.\. \d+ characters left out; send long output to a file [^\n]*\]\n[^]*\n20000\n$/);
+  });
+
+  it('ends a command that is cancelled at another replica, and no other', async () => {
+    const redis = await TestRedis.start();
+    const services = await Promise.all([1, 2].map(() => Service.start({ deployment, redis })));
+    const [first, second] = services as [Service, Service];
+    const session_id = 'cancelled';
+    const user = first.client(ALICE);
+    const headers = { Accept: 'application/json, text/event-stream' };
+    const send = (to: Service, client: string, message: object): ReturnType<Client['request']> =>
+      to.client(ALICE).request('POST', '/mcp', { jsonrpc: '2.0', ...message }, { headers: { ...headers, 'Mcp-Session-Id': client } });
+    const run = (to: Service, client: string, seconds: string): ReturnType<Client['request']> =>
+      send(to, client, {
+        id: 1,
+        method: 'tools/call',
+        params: { name: 'execute', arguments: { session_id, command: `sleep ${seconds}` } },
+      });
+    const sleeping = async (): Promise<string[]> =>
+      (await user.run(session_id, 'ps -eo args | grep "^sleep 7" || true')).stdout.trim().split('\n').sort();
+    try {
+      const begun = await user.request('POST', '/mcp', { jsonrpc: '2.0', id: 0, method: 'initialize', params: INITIALIZE }, { headers });
+      const client = begun.headers.get('mcp-session-id')!;
+      expect(client).toMatch(/^[0-9a-f-]{36}$/);
+      const calls = [run(first, client, '71.5'), run(first, 'another-client', '72.5'), run(second, client, '73.5')];
+      await eventually('all three run', async () => (await sleeping()).length === 3);
+      const cancel = { method: 'notifications/cancelled', params: { requestId: 1 } };
+      expect((await send(second, client, cancel)).status).toBe(202);
+      await eventually('its own replica’s is gone', async () => String(await sleeping()) === 'sleep 71.5,sleep 72.5');
+      expect((await send(second, client, cancel)).status).toBe(202);
+      await eventually('the other replica’s is gone', async () => String(await sleeping()) === 'sleep 72.5');
+      expect((await send(first, 'another-client', cancel)).status).toBe(202);
+      for (const answer of await Promise.all(calls)) expect(answer.body).toMatchObject({ result: { isError: true } });
+    } finally {
+      await Promise.all(services.map((each) => each.stop('SIGKILL')));
+      await redis.stop();
+    }
+  });
+
+  it('ends a command that the official client cancels', async () => {
+    const session_id = 'aborted';
+    const abort = new AbortController();
+    const result = alice.call('execute', { session_id, command: 'touch begun; sleep 78' }, { signal: abort.signal });
+    result.catch(() => undefined);
+    const sleeping = async (): Promise<string> => (await rest.run(session_id, 'ls begun; ps -eo args')).stdout;
+    await eventually('the command runs', async () => /^sleep 78$/m.test(await sleeping()));
+    abort.abort('enough');
+    await expect(result).rejects.toThrow('enough');
+    await eventually('the command is gone', async () => !/^sleep 78$/m.test(await sleeping()));
   });
 
   it('ends a command whose client goes away', async () => {

@@ -40,10 +40,16 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 
   'get /ready': 'public',
 };
 
+/** Stands for the id of her job. */
+const ALICE_JOB = 'alice-job';
+
 const TOOL_CALLS: Record<string, object> = {
   create_session: {},
   delete_session: {},
   execute: { command: 'cat secret; ls -A' },
+  job_output: { job_id: ALICE_JOB },
+  job_input: { job_id: ALICE_JOB, data: 'x' },
+  job_stop: { job_id: ALICE_JOB },
   workspace_list: {},
   workspace_read: { path: 'secret' },
   workspace_write: { path: 'secret', content: 'bob was here' },
@@ -124,7 +130,8 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
     expect(names.sort()).toEqual(Object.keys(TOOL_CALLS).sort());
     expect((await rpc('tools/list', {}, {})).status).toBe(401);
     for (const name of names) {
-      const params = { name, arguments: { session_id: SESSION, ...TOOL_CALLS[name] } };
+      const args = JSON.parse(JSON.stringify(TOOL_CALLS[name]).replaceAll(ALICE_JOB, aliceJob)) as object;
+      const params = { name, arguments: { session_id: SESSION, ...args } };
       expect((await rpc('tools/call', params, {})).status).toBe(401);
       await untouched(await (await rpc('tools/call', params)).text());
     }

@@ -379,6 +379,17 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     });
   });
 
+  it('gives a text that was left to one of many who ask for it, and to none after its time', async () => {
+    await store.putOnce('name', 'old', 60_000);
+    await store.putOnce('name', 'é', 60_000);
+    await store.putOnce('short', 'x', 1);
+    const taken = await Promise.all(Array.from({ length: 20 }, () => store.takeOnce('name')));
+    expect(taken.filter((value) => value !== null)).toEqual(['é']);
+    await sleep(20);
+    expect(await store.takeOnce('short')).toBeNull();
+    expect(await store.takeOnce('never')).toBeNull();
+  });
+
   it('answers a ping', async () => {
     await expect(store.ping()).resolves.toBeUndefined();
   });

@@ -139,6 +139,11 @@ export const VARIABLES = {
     integer(64 * 1024, 256 * 1024 * 1024),
   ),
   MAX_JOBS_PER_SESSION: variable('16', 'Jobs a session may have; the oldest that has ended gives way to a new one', integer(1, 64)),
+  MCP_MAX_OUTPUT_CHARS: variable(
+    '20000',
+    'Output that an MCP tool answers with, for a model to read: past it the middle is left out, characters',
+    integer(1000, 1_048_576),
+  ),
   EXEC_SHELL: variable('sh', 'Shell of a command that names none: `sh` or `bash`', oneOf('sh', 'bash')),
   ALLOWED_COMMANDS: variable('', 'Programs a command may name, comma-separated; empty: the built-in list; `*`: no policy', list),
 

@@ -75,10 +75,11 @@ export class OrchestratorService {
   /**
    * Runs a command in the user's session, made on first use. A command that fails or runs out of time is a result, not an error.
    * @param signal aborting ends the command and all it started
+   * @param onOutput is told of output while the command runs, of what comes before the cut; the command does not wait for it
    * @throws SandboxError COMMAND_NOT_ALLOWED, VALIDATION_FAILED (timeout), INVALID_WORKING_DIR, SHELL_NOT_AVAILABLE, SESSION_DELETED,
    * TOO_MANY_COMMANDS, SANDBOX_*, RUNTIME_UNAVAILABLE, STORE_UNAVAILABLE
    */
-  async execute(user: User, command: ExecuteCommand, signal?: AbortSignal): Promise<ExecuteResult> {
+  async execute(user: User, command: ExecuteCommand, signal?: AbortSignal, onOutput?: (text: string) => void): Promise<ExecuteResult> {
     const ref = this.ref(user, command.session_id);
     return audited(
       ref,
@@ -86,7 +87,7 @@ export class OrchestratorService {
       async () => {
         const request = this.agentRequest(command);
         const maxMs = request.timeout_ms + EXEC_GRACE_MS;
-        return this.sandboxes.enter(ref, maxMs, (lease) => this.run(lease, request, command, signal));
+        return this.sandboxes.enter(ref, maxMs, (lease) => this.run(lease, request, command, signal, onOutput));
       },
       ({ exit_code, timed_out }) => ({ exit_code, timed_out }),
     );
@@ -155,10 +156,20 @@ export class OrchestratorService {
     };
   }
 
-  private async run(lease: Lease, request: ExecRequest, command: ExecuteCommand, signal: AbortSignal | undefined): Promise<ExecuteResult> {
+  private async run(
+    lease: Lease,
+    request: ExecRequest,
+    command: ExecuteCommand,
+    signal?: AbortSignal,
+    tell?: (text: string) => void,
+  ): Promise<ExecuteResult> {
     const { EXEC_MAX_OUTPUT_BYTES } = this.config;
     const output = { stdout: new OutputCapture(EXEC_MAX_OUTPUT_BYTES), stderr: new OutputCapture(EXEC_MAX_OUTPUT_BYTES) };
-    const onOutput: CallOptions['onOutput'] = (stream, chunk) => output[stream].add(chunk);
+    const texts = { stdout: new OutputText('utf8'), stderr: new OutputText('utf8') };
+    const onOutput: CallOptions['onOutput'] = (stream, chunk) => {
+      output[stream].add(chunk);
+      tell?.(texts[stream].add(chunk));
+    };
     const { end, seconds } = await callExec(lease, request, command, onOutput, signal);
     const stdout = output.stdout.finish(end.omitted.stdout, command.encoding ?? 'utf8');
     const stderr = output.stderr.finish(end.omitted.stderr, command.encoding ?? 'utf8');

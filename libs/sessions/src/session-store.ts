@@ -73,6 +73,10 @@ export interface SessionStore {
   /** Oldest first. A session's jobs go with its record. */
   jobs(key: string): Promise<JobRecord[]>;
   removeJob(key: string, jobId: string): Promise<void>;
+  /** Leaves a short text for whoever takes it first, in this process or another; it is gone after `lifetimeMs`. */
+  putOnce(name: string, value: string, lifetimeMs: number): Promise<void>;
+  /** Takes it: null where nothing is there (any more). Of many callers one gets it. */
+  takeOnce(name: string): Promise<string | null>;
   /** Resolves when the store answers. */
   ping(): Promise<void>;
   disconnect(): Promise<void>;

@@ -39,14 +39,19 @@ export function serveDocs(app: INestApplication, config: Config): void {
 
 /** An unknown field of a request is an error. */
 function closeRequestSchemas(document: OpenAPIObject): void {
-  for (const name of ['ExecuteDto', 'CreateSessionDto', 'WriteContentDto']) schema(document, name).additionalProperties = false;
+  for (const name of ['ExecuteDto', 'CreateSessionDto', 'WriteContentDto', 'StartJobDto', 'SignalDto']) schema(document, name).additionalProperties = false;
 }
 
 function describeLimits(document: OpenAPIObject, config: Config): void {
-  const { timeout, shell } = schema(document, 'ExecuteDto').properties as Record<string, SchemaObject>;
-  Object.assign(timeout!, { maximum: config.MAX_EXEC_TIMEOUT_SECONDS, default: config.DEFAULT_EXEC_TIMEOUT_SECONDS });
-  timeout!.example = config.DEFAULT_EXEC_TIMEOUT_SECONDS;
-  shell!.default = config.EXEC_SHELL;
+  const timeouts = {
+    ExecuteDto: { maximum: config.MAX_EXEC_TIMEOUT_SECONDS, default: config.DEFAULT_EXEC_TIMEOUT_SECONDS },
+    StartJobDto: { maximum: config.JOB_MAX_SECONDS, default: config.JOB_MAX_SECONDS },
+  };
+  for (const [name, limits] of Object.entries(timeouts)) {
+    const { timeout, shell } = schema(document, name).properties as Record<string, SchemaObject>;
+    Object.assign(timeout!, limits, { example: limits.default });
+    shell!.default = config.EXEC_SHELL;
+  }
   const { stdout } = schema(document, 'ExecuteResultDto').properties as Record<string, SchemaObject>;
   stdout!.description += `: over ${config.EXEC_MAX_OUTPUT_BYTES} bytes`;
 }

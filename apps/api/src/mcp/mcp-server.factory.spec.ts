@@ -4,7 +4,7 @@ import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol
 import { Logger } from '@nestjs/common';
 import { loadConfig } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { ExecuteResult, OrchestratorService, WorkspaceService } from '@sandbox/orchestrator';
+import type { ExecuteResult, Job, JobsService, OrchestratorService, WorkspaceService } from '@sandbox/orchestrator';
 import { McpServerFactory } from './mcp-server.factory';
 import { SandboxTools } from './tools/sandbox-tools';
 
@@ -52,13 +52,33 @@ const workspace: Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'
   delete: (user, session, path) => note(undefined, 'delete', user.id, session, path),
 };
 
+const JOB: Job = {
+  job_id: 'a'.repeat(32),
+  command: 'make',
+  state: 'running',
+  exit_code: null,
+  signal: null,
+  started_at: '2026-01-01T00:00:00.000Z',
+  ended_at: null,
+  stdout_bytes: 3,
+  stderr_bytes: 0,
+};
+
+const jobs: Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> = {
+  start: (user, session, command) => note({ ...JOB, session_restarted: false }, 'start', user.id, session, { ...command }),
+  get: (user, session, job) => note(JOB, 'get', user.id, session, job),
+  output: (user, session, job, query) => note({ data: 'out', next_offset: 3, eof: false, gap: 0 }, 'output', user.id, session, job, query),
+  write: (user, session, job, input, eof) => note(undefined, 'write', user.id, session, job, input.toString(), eof),
+  delete: (user, session, job) => note(undefined, 'deleteJob', user.id, session, job),
+};
+
 describe('tools, as the official client sees them', () => {
   let client: Client;
 
   beforeAll(async () => {
     const factory = new McpServerFactory(
       CONFIG_UNDER_TEST,
-      new SandboxTools(orchestrator as OrchestratorService, workspace as WorkspaceService, CONFIG_UNDER_TEST),
+      new SandboxTools(orchestrator as OrchestratorService, jobs as JobsService, workspace as WorkspaceService, CONFIG_UNDER_TEST),
     );
     const [ours, theirs] = InMemoryTransport.createLinkedPair();
     await factory.create({ user: { id: USER }, signal: new AbortController().signal, requestId: 'id' }).connect(ours);
@@ -92,6 +112,9 @@ describe('tools, as the official client sees them', () => {
       'create_session',
       'delete_session',
       'execute',
+      'job_input',
+      'job_output',
+      'job_stop',
       'workspace_delete',
       'workspace_list',
       'workspace_read',
@@ -120,9 +143,30 @@ describe('tools, as the official client sees them', () => {
     expect(execute.description).toMatch(/cd and export do not carry over/);
     expect(execute.inputSchema.required).toEqual(expect.arrayContaining(['command', 'session_id']));
     expect(execute.inputSchema.properties).toMatchObject({
-      timeout: { type: 'number', minimum: 1, maximum: 99, default: 17 },
+      timeout: { type: 'number', minimum: 1, maximum: 3600, default: 17 },
       shell: { enum: ['sh', 'bash'], default: 'sh' },
     });
+  });
+
+  it('starts a command in the background, reads it, answers it and stops it', async () => {
+    const background = await call('execute', { session_id: 's', command: 'make', background: true, open_stdin: true, timeout: 900 });
+    expect(background.structuredContent).toEqual({ job_id: JOB.job_id, session_restarted: false });
+    expect(text(background)).toContain(`job ${JOB.job_id}`);
+    const of = { session_id: 's', job_id: JOB.job_id };
+    const output = await call('job_output', { ...of, offset: 0, wait_seconds: 2 });
+    expect(output.structuredContent).toEqual({ data: 'out', next_offset: 3, eof: false, gap: 0, state: 'running', exit_code: null });
+    expect(text(output)).toBe('running; next_offset 3\n---\nout');
+    expect((await call('job_input', { ...of, data: 'y\n', eof: true })).structuredContent).toEqual({ state: 'running', exit_code: null });
+    expect((await call('job_stop', of)).structuredContent).toEqual({ state: 'killed', exit_code: null });
+    expect(calls).toEqual([
+      ['start', USER, 's', { command: 'make', open_stdin: true, timeout: 900 }],
+      ['output', USER, 's', JOB.job_id, { offset: 0, wait_seconds: 2, limit: 20_000 }],
+      ['get', USER, 's', JOB.job_id],
+      ['write', USER, 's', JOB.job_id, 'y\n', true],
+      ['get', USER, 's', JOB.job_id],
+      ['get', USER, 's', JOB.job_id],
+      ['deleteJob', USER, 's', JOB.job_id],
+    ]);
   });
 
   it('runs a command', async () => {

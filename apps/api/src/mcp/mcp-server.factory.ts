@@ -4,6 +4,7 @@ import { CallToolRequestSchema, ErrorCode as RpcErrorCode, ListToolsRequestSchem
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { CONFIG, type Config } from '@sandbox/config';
 import { z } from 'zod';
+import { ProgressNotes } from './progress-notes';
 import { serverInstructions } from './server-instructions';
 import { SandboxTools } from './tools/sandbox-tools';
 import type { ToolCaller } from './tools/tool';
@@ -34,11 +35,17 @@ export class McpServerFactory {
       { capabilities: { tools: { listChanged: false } }, instructions: this.instructions, jsonSchemaValidator: this.jsonSchemaValidator },
     );
     server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: this.tools.list() }));
-    server.setRequestHandler(ToolCall, (request) => {
-      const { name, arguments: args = {} } = CallToolRequestSchema.parse(request).params;
+    server.setRequestHandler(ToolCall, async (request, { sendNotification }) => {
+      const { name, arguments: args = {}, _meta } = CallToolRequestSchema.parse(request).params;
       const tool = this.tools.find(name);
       if (tool === undefined) throw new McpError(RpcErrorCode.InvalidParams, `Unknown tool: ${name.slice(0, 100)}`);
-      return tool.call(args, caller);
+      const progressToken = _meta?.progressToken;
+      if (progressToken === undefined) return tool.call(args, caller);
+      const notes = new ProgressNotes((progress, message) => {
+        // A client that is gone ends the call by its signal.
+        sendNotification({ method: 'notifications/progress', params: { progressToken, progress, message } }).catch(() => undefined);
+      });
+      return tool.call(args, { ...caller, onOutput: notes.add }).finally(() => notes.end());
     });
     return server;
   }

@@ -4,20 +4,29 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import { ErrorCode as RpcErrorCode } from '@modelcontextprotocol/sdk/types.js';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { User } from '@sandbox/sessions';
+import { randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ClientSignal } from '../http/client-signal.decorator';
+import { Cancellations } from './cancellations';
 import { McpServerFactory } from './mcp-server.factory';
+import { CLIENT_ID_HEADER, cancelledRequest, clientId, isInitialize, toolCallId, wantsProgress } from './messages';
+import type { ToolCaller } from './tools/tool';
 import { ALLOWED_METHODS } from './origin.middleware';
 
 /**
- * MCP's Streamable HTTP transport without sessions: one POST, one JSON answer. A call ends when its client goes away, for nobody could fetch
- * its answer later.
+ * MCP's Streamable HTTP transport without state between requests: one POST, one answer, which any replica can give. It is JSON, or, where the
+ * client asks for progress, a stream of events. A call ends when its client cancels it or goes away, for nobody could fetch its answer later.
+ *
+ * The session id that a client gets means nothing to the server: it tells a user's clients apart when one of them cancels a call.
  */
 @ApiExcludeController()
 @Controller('mcp')
 export class McpController {
-  constructor(private readonly servers: McpServerFactory) {}
+  constructor(
+    private readonly servers: McpServerFactory,
+    private readonly cancellations: Cancellations,
+  ) {}
 
   @Post()
   async handle(
@@ -26,12 +35,33 @@ export class McpController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    if (Array.isArray(request.body)) return rejectBatch(response);
-    const server = this.servers.create({ user, signal, requestId: String(request.id) });
-    const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined, enableJsonResponse: true });
+    const message: unknown = request.body;
+    if (Array.isArray(message)) return rejectBatch(response);
+    const client = clientId(request);
+    if (isInitialize(message)) response.setHeader(CLIENT_ID_HEADER, randomUUID());
+    const cancelled = cancelledRequest(message);
+    if (client !== null && cancelled !== null) await this.cancellations.cancel({ user, client, requestId: cancelled });
+    const requestId = toolCallId(message);
+    const call = client === null || requestId === null ? null : this.cancellations.watch({ user, client, requestId }, signal);
+    try {
+      await this.answer({ user, signal: call?.signal ?? signal, requestId: String(request.id) }, request, response);
+    } finally {
+      call?.done();
+    }
+  }
+
+  private async answer(caller: ToolCaller, request: Request, response: Response): Promise<void> {
+    const server = this.servers.create(caller);
+    const transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: undefined,
+      enableJsonResponse: !wantsProgress(request.body),
+    });
+    // An answer of events goes on after the request is handled.
+    const answered = new Promise((resolve) => response.once('close', resolve));
     try {
       await server.connect(transport);
       await transport.handleRequest(request, response, request.body);
+      await answered;
     } finally {
       await server.close();
     }

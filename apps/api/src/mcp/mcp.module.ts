@@ -1,4 +1,5 @@
 import { type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common';
+import { Cancellations } from './cancellations';
 import { McpServerFactory } from './mcp-server.factory';
 import { McpController } from './mcp.controller';
 import { OriginMiddleware } from './origin.middleware';
@@ -7,7 +8,7 @@ import { SandboxTools } from './tools/sandbox-tools';
 /** The MCP server: the same services as REST, behind the same guards. */
 @Module({
   controllers: [McpController],
-  providers: [McpServerFactory, SandboxTools],
+  providers: [Cancellations, McpServerFactory, SandboxTools],
 })
 export class McpModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {

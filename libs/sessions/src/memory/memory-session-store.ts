@@ -10,6 +10,7 @@ import {
   type SessionRecord,
   type SessionStore,
 } from '../session-store';
+import { LeftTexts } from './left-texts';
 
 interface Session {
   readonly ref: SessionRef;
@@ -30,6 +31,7 @@ export class MemorySessionStore implements SessionStore {
   private readonly sessions = new Map<string, Session>();
   /** When the closing mark of a key ends. A key is here or in `sessions`, never in both. */
   private readonly closing = new Map<string, number>();
+  private readonly left = new LeftTexts();
   private readonly ttlMs: number;
 
   constructor(config: Config) {
@@ -125,6 +127,14 @@ export class MemorySessionStore implements SessionStore {
 
   async removeJob(key: string, jobId: string): Promise<void> {
     this.sessions.get(key)?.jobs.delete(jobId);
+  }
+
+  async putOnce(name: string, value: string, lifetimeMs: number): Promise<void> {
+    this.left.put(name, value, Date.now() + lifetimeMs);
+  }
+
+  async takeOnce(name: string): Promise<string | null> {
+    return this.left.take(name, Date.now());
   }
 
   async ping(): Promise<void> {}

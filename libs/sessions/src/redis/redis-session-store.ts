@@ -92,6 +92,14 @@ export class RedisSessionStore implements SessionStore {
     return this.run('sessionRemoveJob', [key, jobId], () => undefined);
   }
 
+  async putOnce(name: string, value: string, lifetimeMs: number): Promise<void> {
+    await this.connection.run((client) => client.set(`${this.prefix}once:${name}`, value, 'PX', lifetimeMs));
+  }
+
+  takeOnce(name: string): Promise<string | null> {
+    return this.connection.run((client) => client.getdel(`${this.prefix}once:${name}`));
+  }
+
   async ping(): Promise<void> {
     await this.connection.run((client) => client.ping());
   }

@@ -1,15 +1,16 @@
-import type { ExecuteResult } from '@sandbox/orchestrator';
+import type { ExecuteToolResultDto } from './execute-tool.dto';
 
 /** A command's outcome as a terminal would show it; streams that are empty are left out. */
-export function executeText(result: ExecuteResult): string {
+export function executeText(result: ExecuteToolResultDto): string {
   return [headline(result), ...notes(result), ...stream('stdout', result.stdout), ...stream('stderr', result.stderr)].join('\n');
 }
 
-function headline({ exit_code, execution_time, timed_out }: ExecuteResult): string {
+function headline({ job_id, exit_code, execution_time, timed_out }: ExecuteToolResultDto): string {
+  if (job_id !== undefined) return `started as job ${job_id}: job_output reads its output, job_stop ends it`;
   return `exit code ${exit_code}${timed_out ? ' (timed out, killed)' : ''} after ${execution_time} s`;
 }
 
-function notes({ truncated, session_restarted }: ExecuteResult): string[] {
+function notes({ truncated, session_restarted }: ExecuteToolResultDto): string[] {
   return [
     ...(truncated ? ['note: output was cut in its middle'] : []),
     ...(session_restarted
@@ -18,6 +19,6 @@ function notes({ truncated, session_restarted }: ExecuteResult): string[] {
   ];
 }
 
-function stream(name: string, content: string): string[] {
+function stream(name: string, content = ''): string[] {
   return content === '' ? [] : [`--- ${name} ---`, content];
 }

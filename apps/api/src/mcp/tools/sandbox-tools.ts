@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Tool as ToolDescriptor } from '@modelcontextprotocol/sdk/types.js';
 import { CONFIG, type Config } from '@sandbox/config';
-import { OrchestratorService, WorkspaceService } from '@sandbox/orchestrator';
+import { JobsService, OrchestratorService, WorkspaceService } from '@sandbox/orchestrator';
 import { executeTool } from './execute-tool';
+import { jobTools } from './job-tools';
 import { sessionTools } from './session-tools';
 import type { Tool } from './tool';
 import { workspaceTools } from './workspace-tools';
@@ -12,8 +13,13 @@ import { workspaceTools } from './workspace-tools';
 export class SandboxTools {
   private readonly tools: ReadonlyMap<string, Tool>;
 
-  constructor(orchestrator: OrchestratorService, workspace: WorkspaceService, @Inject(CONFIG) config: Config) {
-    const tools = [...sessionTools(orchestrator, config), executeTool(orchestrator, config), ...workspaceTools(workspace, config)];
+  constructor(orchestrator: OrchestratorService, jobs: JobsService, workspace: WorkspaceService, @Inject(CONFIG) config: Config) {
+    const tools = [
+      ...sessionTools(orchestrator, config),
+      executeTool(orchestrator, jobs, config),
+      ...jobTools(jobs, config),
+      ...workspaceTools(workspace, config),
+    ];
     this.tools = new Map(tools.map((tool) => [tool.descriptor.name, tool]));
   }
 

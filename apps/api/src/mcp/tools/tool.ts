@@ -10,6 +10,8 @@ export interface ToolCaller {
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
   readonly requestId: string;
+  /** Tells the client what a command has written since the last time; absent where it has not asked for progress. */
+  readonly onOutput?: (text: string) => void;
 }
 
 /** What makes a tool: its DTO classes give the types, the validation and the schemas. */

@@ -1,0 +1,23 @@
+/**
+ * Text of at most about so many characters for a model: its beginning and its end, with a line between that says how much is left out and
+ * where to read it.
+ */
+export function cutText(text: string, maxCharacters: number, hint: string): string {
+  if (text.length <= maxCharacters) return text;
+  const head = text.slice(0, wholeEnd(text, Math.ceil(maxCharacters / 2)));
+  const tail = text.slice(wholeStart(text, text.length - Math.floor(maxCharacters / 2)));
+  return `${head}\n[... ${text.length - head.length - tail.length} characters left out; ${hint} ...]\n${tail}`;
+}
+
+/** A cut goes through no character outside the BMP, which is two units of a string. */
+function wholeEnd(text: string, at: number): number {
+  return isHighSurrogate(text.charCodeAt(at - 1)) ? at - 1 : at;
+}
+
+function wholeStart(text: string, at: number): number {
+  return isHighSurrogate(text.charCodeAt(at - 1)) ? at + 1 : at;
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00;
+}

@@ -1,0 +1,22 @@
+/** Clients leave them: past this many the oldest go. */
+const MAX_TEXTS = 10_000;
+
+/** Texts by name, each taken at most once and before its end. */
+export class LeftTexts {
+  private readonly texts = new Map<string, { value: string; endsAt: number }>();
+
+  put(name: string, value: string, endsAt: number): void {
+    this.texts.delete(name);
+    this.texts.set(name, { value, endsAt });
+    for (const oldest of this.texts.keys()) {
+      if (this.texts.size <= MAX_TEXTS) return;
+      this.texts.delete(oldest);
+    }
+  }
+
+  take(name: string, now: number): string | null {
+    const left = this.texts.get(name);
+    this.texts.delete(name);
+    return left !== undefined && left.endsAt > now ? left.value : null;
+  }
+}
