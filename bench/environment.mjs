@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 
@@ -89,6 +90,53 @@ export async function execute(service, session, command, more = {}) {
   const body = JSON.parse(answer.body);
   if (answer.status !== 200 || body.exit_code !== 0) throw new Error(`${answer.status} ${answer.body.toString().slice(0, 300)}`);
   return body;
+}
+
+/**
+ * Runs a command as a stream of events until it ends, and checks how many bytes it wrote.
+ * @returns milliseconds until the first of them
+ */
+export function streamedBytes({ port }, session, command, bytes, more = {}) {
+  return new Promise((resolve, reject) => {
+    const began = performance.now();
+    const headers = { 'X-API-Key': KEY, 'Content-Type': 'application/json', Accept: 'text/event-stream' };
+    const call = http.request({ port, host: '127.0.0.1', method: 'POST', path: '/execute', agent, headers }, (response) => {
+      let text = '';
+      let count = 0;
+      let first = null;
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => {
+        const events = (text + chunk).split('\n\n');
+        text = events.pop();
+        for (const event of events) {
+          if (!event.startsWith('event: stdout\n')) continue;
+          first ??= performance.now() - began;
+          count += JSON.parse(event.slice(event.indexOf('data: ') + 6)).data.length;
+        }
+      });
+      response.on('end', () => (count === bytes ? resolve(first) : reject(new Error(`${count} bytes of ${bytes}`))));
+      response.on('error', reject);
+    });
+    call.on('error', reject);
+    call.end(JSON.stringify({ session_id: session, command, ...more }));
+  });
+}
+
+/** The same by a plain `docker exec`: its multiplexed stream, read and taken apart. */
+export async function plainExecBytes(containerId, argv, bytes) {
+  const began = performance.now();
+  const exec = await docker.getContainer(containerId).exec({ Cmd: argv, AttachStdout: true, AttachStderr: true });
+  const stream = await exec.start({ hijack: true, stdin: false });
+  let first = null;
+  let count = 0;
+  const sink = new PassThrough().on('data', (chunk) => {
+    first ??= performance.now() - began;
+    count += chunk.length;
+  });
+  docker.modem.demuxStream(stream, sink, sink);
+  await new Promise((resolve, reject) => stream.on('end', resolve).on('error', reject));
+  if (count !== bytes) throw new Error(`${count} bytes of ${bytes}`);
+  return first;
 }
 
 /** A channel of our own into a session's sandbox, beside the service's. */

@@ -14,14 +14,21 @@ export function percentiles(times) {
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), count: sorted.length };
 }
 
-/** `a` and `b` in turns, `rounds` times `perRound` calls each, after one call of each that does not count: the machine's drift meets both alike. */
-export async function interleaved(rounds, a, b) {
+/**
+ * `a` and `b` in turns, `rounds` times `perRound` calls each, after one call of each that does not count: the machine's drift meets both alike.
+ * @param {'whole' | 'returned'} time of the whole call, or what the call returns, milliseconds
+ */
+export async function interleaved(rounds, a, b, time = 'whole') {
   const times = [[], []];
   await a.call(0);
   await b.call(0);
   for (let round = 0; round < rounds; round++) {
     for (const [index, side] of [a, b].entries()) {
-      for (let i = 0; i < side.perRound; i++) times[index].push(await timed(() => side.call(round * side.perRound + i + 1)));
+      for (let i = 0; i < side.perRound; i++) {
+        let returned;
+        const whole = await timed(async () => (returned = await side.call(round * side.perRound + i + 1)));
+        times[index].push(time === 'whole' ? whole : returned);
+      }
     }
   }
   return times.map(percentiles);

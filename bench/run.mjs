@@ -1,7 +1,17 @@
 // The figures of docs/bench.md: `npm run bench`. Needs a Docker engine, redis-server and the sandbox image (`npm test` sets all up).
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { docker, dockerRun, execute, openChannel, plainExec, request, startService } from './environment.mjs';
+import {
+  docker,
+  dockerRun,
+  execute,
+  openChannel,
+  plainExec,
+  plainExecBytes,
+  request,
+  startService,
+  streamedBytes,
+} from './environment.mjs';
 import { interleaved, percentiles, rate, timed } from './measure.mjs';
 
 /** Until V8 has compiled what a call runs through: a service that has been up for a minute is what is measured. */
@@ -90,6 +100,40 @@ async function cold(service) {
   for (let i = 0; i <= 15; i++) await request(service, 'DELETE', `/sessions/cold${i}`);
 }
 
+/** Until the first byte of a command's output is here, of one that goes on: streamed, and by a plain exec's stream. */
+async function firstByte(service) {
+  const { container_id } = await execute(service, 'stream', 'true');
+  const command = 'printf x; exec sleep 0.2';
+  const [ours, plain] = await interleaved(
+    20,
+    { perRound: 3, call: () => streamedBytes(service, 'stream', command, 1) },
+    { perRound: 3, call: () => plainExecBytes(container_id, ['sh', '-c', command], 1) },
+    'returned',
+  );
+  const ratio = plain.p50 / ours.p50;
+  row('first byte of a stream', spread(ours), `docker exec ${spread(plain)}`, `1/${ratio.toFixed(1)}`, 'p50 ≤ 1/10', ratio >= 10);
+}
+
+async function streamedThroughput(service) {
+  const { container_id } = await execute(service, 'stream', 'true');
+  const bytes = 64 * MIB;
+  const command = `head -c ${bytes} /dev/zero | tr '\\0' 'x'`;
+  const rates = { ours: [], plain: [] };
+  for (let round = 0; round < 3; round++) {
+    rates.ours.push(bytes / MIB / ((await timed(() => streamedBytes(service, 'stream', command, bytes, { timeout: 60 }))) / 1000));
+    rates.plain.push(bytes / MIB / ((await timed(() => plainExecBytes(container_id, ['sh', '-c', command], bytes))) / 1000));
+  }
+  const [our, floor] = [percentiles(rates.ours).p50, percentiles(rates.plain).p50];
+  row(
+    'output streamed out of a sandbox',
+    `${our.toFixed(0)} MB/s`,
+    `docker exec ${floor.toFixed(0)} MB/s`,
+    `${(our / floor).toFixed(2)} times`,
+    '≥ 1 times',
+    our >= floor,
+  );
+}
+
 async function files(service) {
   const { container_id } = await execute(service, 'files', 'true');
   const bytes = Buffer.alloc(MIB, 'x');
@@ -141,7 +185,8 @@ const machine = `${cpus().length} × ${cpus()[0].model.trim()}, ${Math.round(tot
 console.log(machine);
 const service = await startService();
 try {
-  for (const scenario of [warmUp, warm, channelAlone, eightSessions, cold, files, healthUnderOutput]) await scenario(service);
+  for (const scenario of [warmUp, warm, channelAlone, eightSessions, cold, firstByte, streamedThroughput, files, healthUnderOutput])
+    await scenario(service);
 } finally {
   await service.stop();
 }

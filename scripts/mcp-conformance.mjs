@@ -41,8 +41,6 @@ const NOT_APPLICABLE = {
   'elicitation-sep1034-defaults': ONE_WAY,
   'elicitation-sep1330-enums': ONE_WAY,
   'json-schema-2020-12': NO_SUCH_TOOL,
-  'server-sse-polling': 'the server keeps no streams to resume',
-  'server-sse-multiple-streams': 'the server has no streams of its own',
   'resources-list': NO_RESOURCES,
   'resources-read-text': NO_RESOURCES,
   'resources-read-binary': NO_RESOURCES,
