@@ -66,6 +66,8 @@ class Job:
         self._running = Running(wakeup, list(self._output.values()))
         self._state = "running"
         self._exit_code = self._signal = self._ended_at = None
+        self._terminal = request.get("terminal")  # {columns, rows, detached_ms}
+        self._last_read = time.monotonic()
         self._connections = set()
         self._listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         self._listener.bind(ADDRESS + self._id.encode())
@@ -79,31 +81,48 @@ class Job:
         """`stdin`: bytes, or None. Raises RequestError or OSError; then nothing of it is left."""
         wants_input = stdin is not None or keep_open
         try:
-            self._running.start(request, (lambda done: None) if wants_input else None)
+            if self._terminal is not None:
+                self._running.start_on_terminal(request, self._terminal["columns"], self._terminal["rows"])
+            else:
+                self._running.start(request, _ignore if wants_input else None)
         except BaseException:
             self._running.kill()
             raise
         if stdin:
             self._running.add_input(stdin)
-        if wants_input and not keep_open:
+        if wants_input and not keep_open and self._terminal is None:
             self._running.add_input(None)
 
     def linger(self):
-        """Answers for the job until its process is killed, which is how it is forgotten."""
+        """Answers for the job until its process is killed, which is how it is forgotten, or for a terminal until nobody looks at it."""
         self._link.close()
         self._running.watch(self._listener.fileno(), select.POLLIN, self._accept)
-        while True:
+        while not self._abandoned():
             self._running.step(self._timeout_ms())
             self._trim()
             if self._state == "running":
                 self._look_at_end()
             for connection in list(self._connections):
                 self._serve(connection)
+        self._running.kill()
+
+    def _abandoned(self):
+        if self._terminal is None:
+            return False
+        if any(each.answer_at is not None for each in self._connections):
+            self._last_read = time.monotonic()
+        return time.monotonic() >= self._abandoned_at
+
+    @property
+    def _abandoned_at(self):
+        return self._last_read + self._terminal["detached_ms"] / 1000
 
     def _timeout_ms(self):
         times = [each.answer_at for each in self._connections if each.answer_at is not None]
         if self._state == "running":
             times.append(self._deadline)
+        if self._terminal is not None:
+            times.append(self._abandoned_at)
         return max(0, (min(times) - time.monotonic()) * 1000 + 1) if times else None
 
     def _trim(self):
@@ -179,6 +198,7 @@ class Job:
             "ended_at": self._ended_at,
             "stdout_bytes": self._output["stdout"].stop,
             "stderr_bytes": self._output["stderr"].stop,
+            "terminal": self._terminal is not None,
         }
 
     def _has_news(self, request):
@@ -186,6 +206,7 @@ class Job:
         return self._state != "running" or any(ring.stop > offset for ring, offset in wanted)
 
     def _op_output(self, request, data):
+        self._last_read = time.monotonic()
         streams, result = [], {}
         limit = request["limit"]
         for name, offset in request["offsets"].items():
@@ -218,6 +239,17 @@ class Job:
         except ProcessLookupError:
             raise RequestError("JOB_ENDED", "The job has ended.")
         return [], {}
+
+
+    def _op_resize(self, request, data):
+        if self._terminal is None or self._state != "running":
+            raise RequestError("JOB_ENDED", "The terminal has ended.")
+        self._running.resize(request["columns"], request["rows"])
+        return [], {}
+
+
+def _ignore(done):
+    pass
 
 
 class _Connection:

@@ -58,6 +58,10 @@ def send_signal(link, request):
     return _ask(link, request["job_id"], {"op": "signal", "signal": request["signal"]}, _ANSWER_SECONDS)[0]
 
 
+def resize(link, request):
+    return _ask(link, request["job_id"], {"op": "resize", "columns": request["columns"], "rows": request["rows"]}, _ANSWER_SECONDS)[0]
+
+
 def delete(link, request):
     """Kills the job's tree and its keeper. From here, so that a keeper that was stopped does not matter."""
     keeper = _connect(request["job_id"])
@@ -143,11 +147,13 @@ def _ask(link, job_id, question, seconds, data=b""):
 def _answer(link, keeper, deadline):
     received = bytearray()
     streams = []
+    if link.pending:
+        link.receive()  # raises where the host has cancelled
     while True:
         remaining = deadline - time.monotonic()
         ready = select.select([keeper.fd, link.fd], [], [], max(0, remaining))[0]
         if link.fd in ready:
-            link.receive()  # raises where the host has cancelled
+            link.receive()
         if keeper.fd in ready:
             data = keeper.receive()
             received += data
@@ -174,5 +180,6 @@ OPERATIONS = {
     "job_output": output,
     "job_stdin": stdin,
     "job_signal": send_signal,
+    "job_resize": resize,
     "job_delete": delete,
 }

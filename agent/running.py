@@ -2,6 +2,7 @@
 
 import os
 import select
+import sys
 
 import processes
 import shell
@@ -36,6 +37,7 @@ class Running:
         self._fed = None
         self._watched_feed = None
         self._discarding = False
+        self._terminal = None
 
     def start(self, request, fed=None):
         """`fed`: called with the number of bytes of input that are done with; None where stdin is empty."""
@@ -62,6 +64,29 @@ class Running:
             for end in ends:
                 os.close(end)
         self.watch(self._wakeup, select.POLLIN, self._reap)
+
+    def start_on_terminal(self, request, columns, rows):
+        """As `start`, with a pseudo-terminal for stdin, stdout and stderr: all output is the first capture's."""
+        self._terminal, slave = os.openpty()
+        try:
+            self.resize(columns, rows)
+            self._feed = Feed(os.dup(self._terminal))
+            self._fed = _ignore
+            self._pipes[self._terminal] = self._captures[0]
+            self.watch(self._terminal, select.POLLIN, self._read)
+            self.pid = shell.start_on_terminal(request, os.ttyname(slave))
+            self.has_children = True
+            os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS)
+        finally:
+            os.close(slave)
+        self.watch(self._wakeup, select.POLLIN, self._reap)
+
+    def resize(self, columns, rows):
+        """Of the terminal, whose programs are told."""
+        import fcntl  # of no use to a worker that runs commands
+        import termios
+
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, rows.to_bytes(2, sys.byteorder) + columns.to_bytes(2, sys.byteorder) + bytes(4))
 
     def watch(self, fd, events, handler):
         """Has `step` call the handler, with the descriptor, when it is ready. Anew for other events."""
@@ -115,7 +140,12 @@ class Running:
 
     def _read(self, fd):
         """Reads one pipe once: how many bytes."""
-        chunk = os.read(fd, _CHUNK)
+        try:
+            chunk = os.read(fd, _CHUNK)
+        except BlockingIOError:
+            return 0
+        except OSError:  # of a terminal that no process has open any more
+            chunk = b""
         if not chunk:
             self.unwatch(fd)
             del self._pipes[fd]
@@ -171,6 +201,10 @@ class Running:
         self._pipes.clear()
         if self._feed is not None:
             self._feed.close()
+
+
+def _ignore(done):
+    pass
 
 
 def exit_code(status):

@@ -50,16 +50,23 @@ def start(request, stdin, stdout, stderr):
 
     The caller's working directory is / afterwards.
     """
+    return _spawn(request, {}, [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))])
+
+
+def start_on_terminal(request, name):
+    """As `start`, on the terminal of that name. The first terminal that the leader of a session opens is its controlling one."""
+    opening = (os.POSIX_SPAWN_OPEN, 0, name, os.O_RDWR, 0)
+    return _spawn(request, {b"TERM": b"xterm-256color"}, [opening, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)])
+
+
+def _spawn(request, more_environment, file_actions):
     program = _find_shell(request["shell"])
     argv = [encode(request["shell"]), b"-c", b"--", encode(request["command"])]
     env = dict(IMAGE_ENVIRONMENT)
+    env.update(more_environment)
     for name, value in request["env"].items():
         env[encode(name)] = encode(value)
-    settings = {
-        "file_actions": [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))],
-        "setsigmask": (),
-        "setsigdef": _RESET_SIGNALS,
-    }
+    settings = {"file_actions": file_actions, "setsigmask": (), "setsigdef": _RESET_SIGNALS}
     try:
         os.chdir(encode(request["cwd"]))
     except (OSError, ValueError):

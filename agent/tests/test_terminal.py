@@ -1,0 +1,84 @@
+import re
+import secrets
+import signal
+
+from harness import AgentTestCase
+
+
+class TerminalTest(AgentTestCase):
+    def open_terminal(self, command="sh", columns=80, rows=24, detached_ms=60000, **settings):
+        self.job_id = secrets.token_hex(16)
+        request = {"shell": "sh", "cwd": self.root, "env": {"PS1": "$ "}, "timeout_ms": 60000, "max_output": 256 << 10}
+        request.update({"stdin": False, "open_stdin": True, "terminal": {"columns": columns, "rows": rows, "detached_ms": detached_ms}})
+        request.update(settings)
+        self.assertEqual(self.agent.call("job_start", job_id=self.job_id, command=command, **request).ok, {})
+        self.addCleanup(lambda: self.open_agent().call("job_delete", job_id=self.job_id))
+        self.screen = b""
+
+    def type(self, text):
+        request = self.agent.open(op="job_stdin", job_id=self.job_id, eof=False)
+        self.agent.send_input(request, text.encode())
+        self.assertEqual(self.agent.wait(request).ok, {})
+
+    def read(self, wait_ms=20000):
+        offsets = {"stdout": len(self.screen)}
+        answer = self.agent.call("job_output", job_id=self.job_id, offsets=offsets, limit=65536, wait_ms=wait_ms)
+        self.screen += answer.stdout
+        return answer.ok["stdout"]
+
+    def read_until(self, pattern):
+        ended = False
+        while not re.search(pattern, self.screen):
+            self.assertFalse(ended, self.screen)
+            ended = self.read()["eof"]
+
+    def stat(self):
+        return self.agent.call("job_stat", job_id=self.job_id).ok
+
+    def test_is_a_terminal_with_a_size_that_changes(self):
+        self.open_terminal("tty; stty size; trap 'stty size' WINCH; echo ready; while :; do sleep 0.02; done", columns=101, rows=33)
+        self.read_until(rb"/dev/pts/\d+\r\n33 101\r\nready")
+        self.assertEqual(self.agent.call("job_resize", job_id=self.job_id, columns=77, rows=22).ok, {})
+        self.read_until(rb"22 77\r\n")
+        self.assertEqual(self.stat()["terminal"], True)
+
+    def test_job_control_and_the_keys_that_signal(self):
+        self.open_terminal()
+        self.type("sleep 63.5\n")
+        self.eventually(lambda: self.pids_of("sleep\00063.5"))
+        self.type("\x1a")
+        self.read_until(rb"Stopped|suspended")
+        self.type("bg; jobs; kill %1; wait; cat\n")
+        self.eventually(lambda: not self.pids_of("sleep\00063.5"))
+        self.eventually(lambda: self.pids_of("cat\0"))
+        self.type("\x03")
+        self.type("echo after-$((6*7)); exit 5\n")
+        self.read_until(rb"after-42\r\n")
+        self.eventually(lambda: self.stat()["state"] == "exited")
+        self.assertEqual(self.stat()["exit_code"], 5)
+
+    def test_echo_and_end_of_file(self):
+        self.open_terminal("cat; echo end")
+        self.type("typed\n")
+        self.read_until(rb"typed\r\ntyped\r\n")
+        self.type("\x04")
+        self.read_until(rb"end\r\n")
+        self.eventually(lambda: self.read()["eof"])
+
+    def test_ends_with_all_in_it_when_nobody_looks_any_more(self):
+        self.open_terminal("setsid sleep 64.5 & sleep 64.5", detached_ms=300)
+        self.eventually(lambda: self.pids_of("sleep\00064.5"))
+        self.eventually(lambda: not self.pids_of("sleep\00064.5"))
+        self.assertEqual(self.agent.call("job_stat", job_id=self.job_id).code, "JOB_NOT_FOUND")
+
+    def test_stays_while_somebody_looks(self):
+        self.open_terminal("sleep 1; echo still; sleep 20", detached_ms=300)
+        self.read()
+        self.assertEqual(self.screen, b"still\r\n")
+
+    def test_a_flood_is_bounded_and_ends_by_a_key(self):
+        self.open_terminal("yes")
+        self.eventually(lambda: self.stat()["stdout_bytes"] > 1 << 20)
+        self.type("\x03")
+        self.eventually(lambda: self.stat()["state"] == "killed")
+        self.assertEqual(self.stat()["signal"], signal.SIGINT)
