@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { AgentConditions, FileRequest } from './file-requests';
 
 /** One request on a channel, as the agent's protocol names it (agent/PROTOCOL.md). */
 export type AgentRequest =
@@ -12,10 +13,18 @@ export type AgentRequest =
       readonly max_output: number;
       readonly stdin: boolean;
     }
-  | { readonly op: 'list'; readonly path: string }
-  | { readonly op: 'read'; readonly path: string; readonly offset: number; readonly length: number | null; readonly max_size: number }
-  | { readonly op: 'write'; readonly path: string; readonly max_size: number }
-  | { readonly op: 'delete'; readonly path: string };
+  | { readonly op: 'list'; readonly path: string; readonly depth?: number; readonly limit?: number }
+  | {
+      readonly op: 'read';
+      readonly path: string;
+      readonly offset: number;
+      readonly length: number | null;
+      readonly max_size: number;
+      readonly lines?: readonly [number, number | null];
+    }
+  | ({ readonly op: 'write'; readonly path: string; readonly max_size: number } & AgentConditions)
+  | ({ readonly op: 'delete'; readonly path: string } & AgentConditions)
+  | FileRequest;
 
 export interface CallOptions {
   /**
