@@ -27,6 +27,11 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 
   'get /sessions/{session_id}/workspace/content': { query: 'path=secret' },
   'put /sessions/{session_id}/workspace/content': { query: 'path=secret', body: { content: 'bob was here' } },
   'post /sessions/{session_id}/workspace/upload': { query: 'path=secret', form: true },
+  'get /sessions/{session_id}/workspace/stat': { query: 'path=secret' },
+  'post /sessions/{session_id}/workspace/move': { body: { from: 'secret', to: 'taken', overwrite: true } },
+  'post /sessions/{session_id}/workspace/mkdir': { body: { path: 'bob-was-here' } },
+  'get /sessions/{session_id}/workspace/search': { query: 'pattern=.' },
+  'post /sessions/{session_id}/workspace/edit': { body: { path: 'secret', edits: [{ old: 'a', new: 'b', all: true }] } },
   'get /health': 'public',
   'get /ready': 'public',
 };
@@ -39,6 +44,8 @@ const TOOL_CALLS: Record<string, object> = {
   workspace_read: { path: 'secret' },
   workspace_write: { path: 'secret', content: 'bob was here' },
   workspace_delete: { path: 'secret' },
+  workspace_search: { pattern: '.' },
+  workspace_edit: { path: 'secret', edits: [{ old: 'a', new: 'b', all: true }] },
 };
 
 describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {

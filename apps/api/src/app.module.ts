@@ -17,6 +17,7 @@ import { RateLimitModule } from './rate-limit/rate-limit.module';
 import { SessionsController } from './sessions/sessions.controller';
 import { DtoValidationPipe } from './validation/dto-validation.pipe';
 import { WorkspaceController } from './workspace/workspace.controller';
+import { WorkspaceTreeController } from './workspace/workspace-tree.controller';
 
 /** The transports over the orchestrator, and what holds for all their routes. */
 @Module({})
@@ -32,7 +33,7 @@ export class AppModule {
         // Sessions that only this process knows, no worker beside it can sweep.
         ...(config.SESSION_STORE === 'memory' ? [SweeperModule] : []),
       ],
-      controllers: [ExecuteController, SessionsController, WorkspaceController, HealthController],
+      controllers: [ExecuteController, SessionsController, WorkspaceController, WorkspaceTreeController, HealthController],
       providers: [
         Authenticator,
         FailedAttempts,

@@ -6,8 +6,8 @@ const COMMAND_CHARACTERS = 200;
 
 const logger = new Logger('Audit');
 
-/** What was asked: a command or a path. Environment values, stdin and file content never stand here. */
-export type AuditSubject = { readonly op: string; readonly command?: string; readonly path?: string };
+/** What was asked: a command or a path, or two. Environment values, stdin and file content never stand here. */
+export type AuditSubject = { readonly op: string; readonly command?: string; readonly path?: string; readonly to?: string };
 
 /**
  * Runs one command or file call and writes its one log line, whether it ends well or not. The transport's logger adds the request's id.
@@ -28,6 +28,7 @@ export async function audited<T>(
       session: ref.sessionId,
       ...(subject.command === undefined ? {} : { command: subject.command.slice(0, COMMAND_CHARACTERS) }),
       ...(subject.path === undefined ? {} : { path: subject.path }),
+      ...(subject.to === undefined ? {} : { to: subject.to }),
       ...more,
       duration_ms: Math.round(performance.now() - started),
     });

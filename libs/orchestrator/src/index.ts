@@ -1,7 +1,11 @@
 export { OrchestratorModule } from './orchestrator.module';
 export { OrchestratorService, type ExecuteCommand, type ExecuteResult, type SessionInfo } from './orchestrator.service';
 export { ReadinessService, type ReadinessChecks } from './readiness.service';
-export { WorkspaceService, type ByteRange, type FileStream } from './workspace.service';
+export { WorkspaceService, type ByteRange, type FileStream, type LineRange, type WorkspaceListing } from './workspace.service';
+export { WorkspaceTreeService, type EditResult, type SearchResult, type TextEdit } from './workspace-tree.service';
+export { type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
+export { type Preconditions } from './file-call';
+export { type EntityTags } from './channel/file-requests';
 export { type WorkspaceEntry } from './workspace-answers';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
 export { createDockerRuntime } from './docker/docker-runtime';

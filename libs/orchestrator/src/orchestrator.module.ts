@@ -8,6 +8,7 @@ import { ReadinessService } from './readiness.service';
 import { SANDBOX_RUNTIME } from './sandbox-runtime';
 import { SessionSandboxes } from './session-sandboxes';
 import { WorkspaceService } from './workspace.service';
+import { WorkspaceTreeService } from './workspace-tree.service';
 
 /** The core with its adapters, for an application that serves clients. */
 @Global()
@@ -24,9 +25,19 @@ export class OrchestratorModule {
         SessionSandboxes,
         OrchestratorService,
         WorkspaceService,
+        WorkspaceTreeService,
         ReadinessService,
       ],
-      exports: [CONFIG, SESSION_STORE, SANDBOX_RUNTIME, COMMAND_POLICY, OrchestratorService, WorkspaceService, ReadinessService],
+      exports: [
+        CONFIG,
+        SESSION_STORE,
+        SANDBOX_RUNTIME,
+        COMMAND_POLICY,
+        OrchestratorService,
+        WorkspaceService,
+        WorkspaceTreeService,
+        ReadinessService,
+      ],
     };
   }
 }

@@ -39,7 +39,15 @@ export function serveDocs(app: INestApplication, config: Config): void {
 
 /** An unknown field of a request is an error. */
 function closeRequestSchemas(document: OpenAPIObject): void {
-  for (const name of ['ExecuteDto', 'CreateSessionDto', 'WriteContentDto']) schema(document, name).additionalProperties = false;
+  for (const name of [
+    'ExecuteDto',
+    'CreateSessionDto',
+    'WriteContentDto',
+    'MoveDto',
+    'MakeDirectoryDto',
+    'EditDto',
+    'TextEditDto',
+  ]) schema(document, name).additionalProperties = false;
 }
 
 function describeLimits(document: OpenAPIObject, config: Config): void {

@@ -19,6 +19,17 @@ export function IsTextOfBytes(maxBytes: number): PropertyDecorator {
   });
 }
 
+/** By which the fields are found that a query string has an integer for. */
+export const INTEGER_RULE = 'isIntegerFrom';
+
+export function IsIntegerFrom(min: number, max: number): PropertyDecorator {
+  return rule(INTEGER_RULE, (value) =>
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+      ? undefined
+      : `must be an integer from ${min} to ${max}`,
+  );
+}
+
 export const MAX_ENV_ENTRIES = 128;
 export const MAX_ENV_BYTES = 32 * 1024;
 
@@ -58,7 +69,8 @@ function characters(text: string): number {
   return count;
 }
 
-function rule(name: string, fault: (value: unknown) => string | undefined, options?: ValidationOptions): PropertyDecorator {
+/** @param fault what is wrong with a value, as the end of a sentence about its field; undefined for nothing */
+export function rule(name: string, fault: (value: unknown) => string | undefined, options?: ValidationOptions): PropertyDecorator {
   return ValidateBy(
     {
       name,
