@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import stat
+import time
 
 import conditions
 import frames
@@ -97,6 +98,9 @@ class Replacement:
     def finish(self):
         """Its content is whole, and on the disk."""
         os.fchmod(self.file, _DEFAULT_MODE if self._mode is None else self._mode)
+        # To the nanosecond, for its entity tag: the kernel tells the time in ticks, and an inode may have been another file's just before.
+        now = time.time_ns()
+        os.utime(self.file, ns=(now, now))
         os.fsync(self.file)
 
     def commit(self):
