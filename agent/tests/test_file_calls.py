@@ -1,12 +1,15 @@
+import contextlib
 import difflib
 import fcntl
 import json
 import os
 import random
+import shutil
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import unittest
 
 from harness import AgentTestCase, frames
@@ -606,6 +609,74 @@ class SearchTest(FileCallsTestCase):
 
     def assert_no_search_left(self):
         self.eventually(lambda: not self.searches())
+
+
+class SwappedLinkTest(FileCallsTestCase):
+    """A directory that becomes a link to the outside, and a directory again, while calls go through it."""
+
+    def test_no_call_is_led_outside(self):
+        with open(os.path.join(self.outside, "file"), "w") as file:
+            file.write("secret")
+        os.mkdir(os.path.join(self.outside, "deep"))
+        with open(os.path.join(self.outside, "hidden"), "w"):
+            pass
+        os.mkdir(self.path("d"))
+        os.mkdir(self.path("d", "deep"))
+        self.put("d/file", "inside")
+        going = threading.Event()
+        going.set()
+        swapper = threading.Thread(target=self.swap, args=(going,))
+        swapper.start()
+        seen = set()
+        try:
+            for turn in range(400):
+                self.put("mine", "inside")
+                answers = [
+                    self.agent.list(depth=20),
+                    self.agent.call("stat", path="d/file"),
+                    self.agent.edit("d/file", [("inside", "inside")]),
+                    self.move("mine", "d/mine", True),
+                    self.move("d/mine", "mine", True),
+                    self.agent.call("mkdir", path="d/made/%d" % (turn % 3)),
+                ]
+                if turn % 20 == 0:
+                    answers.append(self.agent.search(pattern="secret|inside"))
+                for answer in answers:
+                    self.assertNotIn(b"secret", answer.stdout)
+                    self.assertNotIn(b"hidden", answer.stdout)
+                    seen.add("ok" if "ok" in answer.end else answer.code)
+        finally:
+            going.clear()
+            swapper.join()
+        self.assertLessEqual(seen, {"ok", "PATH_OUTSIDE_WORKSPACE", "NOT_FOUND", "NOT_A_DIRECTORY", "ALREADY_EXISTS"})
+        self.assertLessEqual({"ok", "PATH_OUTSIDE_WORKSPACE"}, seen)
+        self.assertEqual(sorted(os.listdir(self.outside)), ["deep", "file", "hidden"])
+        self.assertEqual(os.listdir(os.path.join(self.outside, "deep")), [])
+        with open(os.path.join(self.outside, "file")) as file:
+            self.assertEqual(file.read(), "secret")
+
+    def swap(self, going):
+        directory, spare = self.path("d"), self.path("spare")
+        while going.is_set():
+            for step, *names in [(os.rename, directory, spare), (os.symlink, self.outside, directory), (os.unlink, directory), (shutil.rmtree, directory), (os.rename, spare, directory)]:
+                with contextlib.suppress(OSError):
+                    step(*names)
+
+
+class FullDiskTest(FileCallsTestCase):
+    def test_what_a_full_disk_keeps_from_nothing(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root mounts a small file system")
+        os.mkdir(self.path("small"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", self.path("small")], check=True)
+        self.addCleanup(subprocess.run, ["umount", self.path("small")])
+        self.put("small/file", "old")
+        self.put("small/filler", "x" * 1000 * 1000)
+        self.assertEqual(self.agent.edit("small/file", [("old", "x" * 500_000)]).code, "STORAGE_FULL")
+        self.assertEqual((self.names("small"), self.content("small/file")), (["file", "filler"], b"old"))
+        self.assertIn("ok", self.move("small/file", "small/moved").end)
+        self.assertEqual(self.agent.delete("small/filler", if_match=[self.etag("small/filler")]).ok, {})
+        self.assertIn("ok", self.agent.edit("small/moved", [("old", "x" * 500_000)]).end)
 
 
 class NoRenameat2Test(FileCallsTestCase):
