@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import stat
+import time
 
+import conditions
 import frames
 import paths
 import removal
@@ -12,63 +14,23 @@ from errors import RequestError
 
 _CHUNK = frames.MAX_AGENT_PAYLOAD
 _DEFAULT_MODE = 0o644
-_CANCEL_CHECK_INTERVAL = 256
-
-
-def list_directory(link, request):
-    with paths.resolve(request["path"]) as place:
-        directory = place.open(os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        count = 0
-        lines = bytearray()
-        # Names alone are held: with their attributes, a directory of a million would not fit a sandbox's memory.
-        names = os.listdir(directory)
-        names.sort()
-        for name in names:
-            line = _entry(name, directory)
-            if line is not None:
-                lines += line
-                count += 1
-            if len(lines) > _CHUNK:
-                link.send_output(lines)
-                lines = bytearray()
-            elif count % _CANCEL_CHECK_INTERVAL == 0:
-                link.receive()
-        link.send_output(lines)
-        return {"count": count}
-    finally:
-        os.close(directory)
-
-
-def _entry(name, directory):
-    """Its line of JSON; None where it is gone."""
-    try:
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    text = os.fsencode(name).decode("utf-8", "surrogateescape")
-    line = '{"name":%s,"type":"%s","size":%d,"modified":%r}\n'
-    return (line % (json.dumps(text), _type(status.st_mode), status.st_size, status.st_mtime)).encode()
-
-
-def _type(mode):
-    if stat.S_ISREG(mode):
-        return "file"
-    if stat.S_ISDIR(mode):
-        return "dir"
-    return "symlink" if stat.S_ISLNK(mode) else "other"
 
 
 def read_file(link, request):
     with paths.resolve(request["path"]) as place:
-        _check_regular(place.stat())
+        check_regular(place.stat())
         file = place.open(os.O_RDONLY)
     try:
         status = os.fstat(file)
-        _check_regular(status)
-        _check_size(status.st_size, request["max_size"])
-        offset, length = _range(status.st_size, request["offset"], request["length"])
-        head = {"size": status.st_size, "modified": status.st_mtime, "offset": offset, "length": length}
+        check_regular(status)
+        check_size(status.st_size, request["max_size"])
+        if request.get("lines"):
+            import lines
+
+            offset, length = lines.span(link, file, *request["lines"])
+        else:
+            offset, length = _range(status.st_size, request["offset"], request["length"])
+        head = {"size": status.st_size, "modified": status.st_mtime, "offset": offset, "length": length, "etag": conditions.etag(status)}
         output = json.dumps(head, separators=(",", ":")).encode() + b"\n"
         while length:
             chunk = os.pread(file, min(length, _CHUNK), offset)
@@ -95,21 +57,57 @@ def _range(size, offset, length):
 
 
 def write_file(link, request):
-    with paths.resolve(request["path"], make_parents=True) as place:
-        mode = _replaced_mode(place)
-        temporary = paths.Place(place.directory, b".sandbox-tmp-" + os.urandom(8).hex().encode())
-        file = temporary.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        try:
-            size = _receive_content(link, file, request["max_size"])
-            os.fchmod(file, _DEFAULT_MODE if mode is None else mode)
-            os.fsync(file)
-            os.rename(temporary.name, place.name, src_dir_fd=place.directory, dst_dir_fd=place.directory)
-        except BaseException:
-            _unlink_quietly(temporary)
-            raise
-        finally:
-            os.close(file)
-        return {"size": size, "created": mode is None}
+    # A file that If-Match wants to be there needs no parents made for it.
+    make_parents = request.get("if_match") is None
+    try:
+        place = paths.resolve(request["path"], make_parents=make_parents)
+    except FileNotFoundError:
+        conditions.check(request, None)
+        raise
+    with place, Replacement(place) as replacement:
+        size = _receive_content(link, replacement, request["max_size"])
+        replacement.finish()
+        with conditions.locked(link):
+            status = conditions.status_of(place)
+            conditions.check(request, status)
+            return {"size": size, "created": status is None, "etag": replacement.commit()}
+
+
+class Replacement:
+    """A file beside the one that it is to replace, or to become; gone at the end, unless it was committed."""
+
+    def __init__(self, place):
+        self._place = place
+        self._mode = _replaced_mode(place)
+        self._temporary = paths.Place(place.directory, b".sandbox-tmp-" + os.urandom(8).hex().encode())
+        self.file = self._temporary.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *error):
+        os.close(self.file)
+        if self._temporary is not None:
+            _unlink_quietly(self._temporary)
+
+    def write(self, data):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.file, view) :]
+
+    def finish(self):
+        """Its content is whole, and on the disk."""
+        os.fchmod(self.file, _DEFAULT_MODE if self._mode is None else self._mode)
+        # To the nanosecond, for its entity tag: the kernel tells the time in ticks, and an inode may have been another file's just before.
+        now = time.time_ns()
+        os.utime(self.file, ns=(now, now))
+        os.fsync(self.file)
+
+    def commit(self):
+        """Puts it in the other's place: its entity tag there. To be called under the lock."""
+        os.rename(self._temporary.name, self._place.name, src_dir_fd=self._place.directory, dst_dir_fd=self._place.directory)
+        self._temporary = None
+        return conditions.etag(os.fstat(self.file))
 
 
 def _replaced_mode(place):
@@ -118,7 +116,7 @@ def _replaced_mode(place):
         status = place.stat()
     except FileNotFoundError:
         return None
-    _check_regular(status)
+    check_regular(status)
     return stat.S_IMODE(status.st_mode) & 0o777
 
 
@@ -129,17 +127,15 @@ def _unlink_quietly(place):
         pass
 
 
-def _receive_content(link, file, max_size):
+def _receive_content(link, replacement, max_size):
     size = 0
     while True:
         for data in link.wait_input():
             if data is None:
                 return size
             size += len(data)
-            _check_size(size, max_size)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(file, view) :]
+            check_size(size, max_size)
+            replacement.write(data)
             link.grant(len(data))
 
 
@@ -147,14 +143,18 @@ def delete(link, request):
     if not request["path"]:
         raise RequestError("INVALID_PATH", "The workspace itself cannot be deleted.")
     with paths.resolve(request["path"], follow_last=False) as place:
-        if stat.S_ISDIR(place.stat().st_mode):
-            removal.remove_tree(place.directory, place.name, link.receive)
-        else:
-            os.unlink(place.name, dir_fd=place.directory)
+        with conditions.locked(link):
+            status = place.stat()
+            conditions.check(request, status)
+            if not stat.S_ISDIR(status.st_mode):
+                os.unlink(place.name, dir_fd=place.directory)
+                return {}
+        # Not under the lock, since it may take long, and what is below a directory is nothing that its entity tag speaks of.
+        removal.remove_tree(place.directory, place.name, link.receive)
     return {}
 
 
-def _check_regular(status):
+def check_regular(status):
     if stat.S_ISLNK(status.st_mode):
         raise OSError(errno.ELOOP, "a link since it was resolved")
     if stat.S_ISDIR(status.st_mode):
@@ -163,9 +163,24 @@ def _check_regular(status):
         raise RequestError("NOT_A_REGULAR_FILE", "It is not a regular file.")
 
 
-def _check_size(size, max_size):
+def check_size(size, max_size):
     if max_size and size > max_size:
         raise RequestError("FILE_TOO_LARGE", "The file is larger than %d bytes." % max_size)
 
 
-OPERATIONS = {"list": list_directory, "read": read_file, "write": write_file, "delete": delete}
+def _of(module, function):
+    """An operation of a module that is compiled when a worker first needs it."""
+    return lambda link, request: getattr(__import__(module), function)(link, request)
+
+
+OPERATIONS = {
+    "read": read_file,
+    "write": write_file,
+    "delete": delete,
+    "list": _of("listing", "list_directory"),
+    "stat": _of("listing", "stat_path"),
+    "move": _of("moving", "move"),
+    "mkdir": _of("moving", "make_directory"),
+    "search": _of("search", "search"),
+    "edit": _of("editing", "edit"),
+}

@@ -171,19 +171,32 @@ class Agent:
     def call(self, op, **request):
         return self.wait(self.open(op=op, **request))
 
-    def list(self, path=""):
-        return self.call("list", path=path)
+    def list(self, path="", **settings):
+        return self.call("list", path=path, **settings)
 
-    def read(self, path, offset=0, length=None, max_size=0):
-        return self.call("read", path=path, offset=offset, length=length, max_size=max_size)
+    def read(self, path, offset=0, length=None, max_size=0, **settings):
+        return self.call("read", path=path, offset=offset, length=length, max_size=max_size, **settings)
 
-    def write(self, path, content, max_size=0):
-        request_id = self.open(op="write", path=path, max_size=max_size)
+    def write(self, path, content, max_size=0, **settings):
+        request_id = self.open(op="write", path=path, max_size=max_size, **settings)
         self.send_input(request_id, content)
         return self.wait(request_id)
 
-    def delete(self, path):
-        return self.call("delete", path=path)
+    def delete(self, path, **settings):
+        return self.call("delete", path=path, **settings)
+
+    def start_edit(self, path, edits, max_size=0, **settings):
+        """`edits` is [(old, new)] or [(old, new, all)]."""
+        request_id = self.open(op="edit", path=path, max_size=max_size, **settings)
+        whole = [dict(zip(("old", "new", "all"), (*each, False))) for each in edits]
+        self.send_input(request_id, json.dumps(whole).encode())
+        return request_id
+
+    def edit(self, path, edits, **settings):
+        return self.wait(self.start_edit(path, edits, **settings))
+
+    def search(self, path="", glob=None, pattern=None, limit=1000, timeout_ms=20000):
+        return self.call("search", path=path, glob=glob, pattern=pattern, limit=limit, timeout_ms=timeout_ms)
 
 
 class AgentTestCase(unittest.TestCase):

@@ -14,7 +14,7 @@ class WorkspaceTestCase(AgentTestCase):
     def entries(self, path=""):
         answer = self.agent.list(path)
         lines = [json.loads(line) for line in answer.stdout.splitlines()]
-        self.assertEqual(answer.ok, {"count": len(lines)})
+        self.assertEqual(answer.ok, {"count": len(lines), "truncated": False})
         return lines
 
     def content(self, path, **settings):
@@ -23,6 +23,9 @@ class WorkspaceTestCase(AgentTestCase):
         self.assertEqual(answer.ok, {})
         head, _, content = answer.stdout.partition(b"\n")
         return json.loads(head), content
+
+    def etag(self, path):
+        return self.agent.call("stat", path=path).ok["etag"]
 
     def secret(self):
         path = os.path.join(self.outside, "secret")
@@ -112,7 +115,7 @@ class WriteTest(WorkspaceTestCase):
         self.assertEqual([name for name in os.listdir(self.path(*directory)) if name.startswith(".sandbox-tmp")], [])
 
     def test_new_file_and_its_parents(self):
-        self.assertEqual(self.agent.write("a/b/c", b"content").ok, {"size": 7, "created": True})
+        self.assertEqual(self.agent.write("a/b/c", b"content").ok, {"size": 7, "created": True, "etag": self.etag("a/b/c")})
         with open(self.path("a", "b", "c")) as file:
             self.assertEqual(file.read(), "content")
         self.assertEqual(stat.S_IMODE(os.stat(self.path("a", "b", "c")).st_mode), 0o644)
@@ -121,7 +124,7 @@ class WriteTest(WorkspaceTestCase):
 
     def test_replacing_keeps_the_mode(self):
         os.chmod(self.put("file", "old"), 0o751)
-        self.assertEqual(self.agent.write("file", b"new").ok, {"size": 3, "created": False})
+        self.assertEqual(self.agent.write("file", b"new").ok, {"size": 3, "created": False, "etag": self.etag("file")})
         self.assertEqual(stat.S_IMODE(os.stat(self.path("file")).st_mode), 0o751)
         self.assertEqual(self.content("file")[1], b"new")
 
@@ -313,7 +316,7 @@ class LinkTest(WorkspaceTestCase):
             self.assertEqual(self.content(path)[1], b"content", path)
         self.assertEqual([entry["name"] for entry in self.entries("chain")], ["file", "round"])
         self.assertEqual(len(self.entries("to-root")), len(os.listdir(self.root)))
-        self.assertEqual(self.agent.write("file", b"new").ok, {"size": 3, "created": False})
+        self.assertEqual(self.agent.write("file", b"new").ok, {"size": 3, "created": False, "etag": self.etag("a/b/file")})
         self.assertTrue(os.path.islink(self.path("file")))
         self.assertEqual(self.content("a/b/file")[1], b"new")
         self.assertEqual(self.agent.write("relative/new/file", b"x").ok["created"], True)

@@ -36,6 +36,11 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 
   'get /sessions/{session_id}/jobs/{job_id}/output': {},
   'post /sessions/{session_id}/jobs/{job_id}/stdin': {},
   'post /sessions/{session_id}/jobs/{job_id}/signal': { body: { signal: 'SIGKILL' } },
+  'get /sessions/{session_id}/workspace/stat': { query: 'path=secret' },
+  'post /sessions/{session_id}/workspace/move': { body: { from: 'secret', to: 'taken', overwrite: true } },
+  'post /sessions/{session_id}/workspace/mkdir': { body: { path: 'bob-was-here' } },
+  'get /sessions/{session_id}/workspace/search': { query: 'pattern=.' },
+  'post /sessions/{session_id}/workspace/edit': { body: { path: 'secret', edits: [{ old: 'a', new: 'b', all: true }] } },
   'get /health': 'public',
   'get /ready': 'public',
 };
@@ -54,6 +59,8 @@ const TOOL_CALLS: Record<string, object> = {
   workspace_read: { path: 'secret' },
   workspace_write: { path: 'secret', content: 'bob was here' },
   workspace_delete: { path: 'secret' },
+  workspace_search: { pattern: '.' },
+  workspace_edit: { path: 'secret', edits: [{ old: 'a', new: 'b', all: true }] },
 };
 
 describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {

@@ -2,7 +2,14 @@ import type { AddressInfo } from 'node:net';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { type Config, loadConfig } from '@sandbox/config';
-import { JobsService, OrchestratorService, ReadinessService, SANDBOX_RUNTIME, WorkspaceService } from '@sandbox/orchestrator';
+import {
+  JobsService,
+  OrchestratorService,
+  ReadinessService,
+  SANDBOX_RUNTIME,
+  WorkspaceService,
+  WorkspaceTreeService,
+} from '@sandbox/orchestrator';
 import { Logger, PARAMS_PROVIDER_TOKEN } from 'nestjs-pino';
 import { AppModule } from '../../apps/api/src/app.module';
 import { configureApp } from '../../apps/api/src/configure-app';
@@ -17,6 +24,7 @@ export interface Fakes {
   orchestrator?: Partial<OrchestratorService>;
   workspace?: Partial<WorkspaceService>;
   jobs?: Partial<JobsService>;
+  tree?: Partial<WorkspaceTreeService>;
   readiness?: Partial<ReadinessService>;
 }
 
@@ -41,6 +49,8 @@ export class TestApp {
       .useValue(fakes.jobs ?? {})
       .overrideProvider(WorkspaceService)
       .useValue(fakes.workspace ?? {})
+      .overrideProvider(WorkspaceTreeService)
+      .useValue(fakes.tree ?? {})
       .overrideProvider(ReadinessService)
       .useValue(fakes.readiness ?? {})
       // The sweeper asks it: there are no containers that it could take for abandoned ones.

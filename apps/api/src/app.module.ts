@@ -18,6 +18,7 @@ import { RateLimitModule } from './rate-limit/rate-limit.module';
 import { SessionsController } from './sessions/sessions.controller';
 import { DtoValidationPipe } from './validation/dto-validation.pipe';
 import { WorkspaceController } from './workspace/workspace.controller';
+import { WorkspaceTreeController } from './workspace/workspace-tree.controller';
 
 /** The transports over the orchestrator, and what holds for all their routes. */
 @Module({})
@@ -33,7 +34,7 @@ export class AppModule {
         // Sessions that only this process knows, no worker beside it can sweep.
         ...(config.SESSION_STORE === 'memory' ? [SweeperModule] : []),
       ],
-      controllers: [ExecuteController, SessionsController, WorkspaceController, JobsController, HealthController],
+      controllers: [ExecuteController, JobsController, SessionsController, WorkspaceController, WorkspaceTreeController, HealthController],
       providers: [
         Authenticator,
         FailedAttempts,

@@ -6,8 +6,14 @@ const COMMAND_CHARACTERS = 200;
 
 const logger = new Logger('Audit');
 
-/** What was asked: a command, a path, a job. Environment values, stdin and file content never stand here. */
-export type AuditSubject = { readonly op: string; readonly command?: string; readonly path?: string; readonly job?: string };
+/** What was asked: a command, a path (or two), a job. Environment values, stdin and file content never stand here. */
+export interface AuditSubject {
+  readonly op: string;
+  readonly command?: string;
+  readonly path?: string;
+  readonly to?: string;
+  readonly job?: string;
+}
 
 /**
  * Runs one command or file call and writes its one log line, whether it ends well or not. The transport's logger adds the request's id.
@@ -29,6 +35,7 @@ export async function audited<T>(
       ...(subject.command === undefined ? {} : { command: subject.command.slice(0, COMMAND_CHARACTERS) }),
       ...(subject.path === undefined ? {} : { path: subject.path }),
       ...(subject.job === undefined ? {} : { job: subject.job }),
+      ...(subject.to === undefined ? {} : { to: subject.to }),
       ...more,
       duration_ms: Math.round(performance.now() - started),
     });

@@ -13,7 +13,11 @@ export { type Job, type JobCommand, type JobOutput, type OutputQuery, type Start
 export { type JobOffsets, type JobStream, type JobWatcher } from './jobs/job-reader';
 export { JOB_STATES, type JobState } from './jobs/job-answers';
 export { ReadinessService, type ReadinessChecks } from './readiness.service';
-export { WorkspaceService, type ByteRange, type FileStream } from './workspace.service';
+export { WorkspaceService, type ByteRange, type FileStream, type LineRange, type WorkspaceListing } from './workspace.service';
+export { WorkspaceTreeService, type EditResult, type SearchResult, type TextEdit } from './workspace-tree.service';
+export { type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
+export { type Preconditions } from './file-call';
+export { type EntityTags } from './channel/file-requests';
 export { type WorkspaceEntry } from './workspace-answers';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
 export { createDockerRuntime } from './docker/docker-runtime';

@@ -9,6 +9,7 @@ import { ReadinessService } from './readiness.service';
 import { SANDBOX_RUNTIME } from './sandbox-runtime';
 import { SessionSandboxes } from './session-sandboxes';
 import { WorkspaceService } from './workspace.service';
+import { WorkspaceTreeService } from './workspace-tree.service';
 
 /** The core with its adapters, for an application that serves clients. */
 @Global()
@@ -36,6 +37,7 @@ export class OrchestratorModule {
         OrchestratorService,
         JobsService,
         WorkspaceService,
+        WorkspaceTreeService,
         ReadinessService,
       ],
     };

@@ -29,6 +29,16 @@ describe('answers of the agent', () => {
     );
   });
 
+  it.each(['', '"', 'a"b', 'x\r\nSet-Cookie: a', 'a'.repeat(121), 5, null])('refuses the entity tag %j', (tag) => {
+    const header = Buffer.from(JSON.stringify({ size: 1, modified: 0, offset: 0, length: 1, etag: tag }));
+    expect(() => parseFileHeader(header)).toThrow(expect.objectContaining({ code: 'SANDBOX_LOST' }));
+  });
+
+  it('puts an entity tag in the quotes that a header wants', () => {
+    const header = Buffer.from('{"size":1,"modified":0,"offset":0,"length":1,"etag":"1f.0.-5.9"}');
+    expect(parseFileHeader(header)).toMatchObject({ length: 1, etag: '"1f.0.-5.9"' });
+  });
+
   it('splits lines, of which there may be none', () => {
     expect(splitLines(Buffer.from(''))).toEqual([]);
     expect(splitLines(Buffer.from('a\nb\n'))).toEqual(['a', 'b']);

@@ -14,7 +14,12 @@ export interface FileHeader {
   modified: string;
   offset: number;
   length: number;
+  /** As the ETag header has it, quotes included. */
+  etag: string;
 }
+
+/** Far more than an agent's own, which has four numbers. */
+const ENTITY_TAG = /^[0-9a-f.-]{1,120}$/;
 
 const TYPES: readonly unknown[] = ['file', 'dir', 'symlink', 'other'];
 
@@ -28,17 +33,28 @@ export function splitLines(answer: Buffer): string[] {
 /** @throws SandboxError SANDBOX_LOST where the line is not what an agent sends: it comes out of the sandbox */
 export function parseEntry(line: string): WorkspaceEntry {
   const { name, type, size, modified } = parseObject(line);
-  if (typeof name !== 'string' || !TYPES.includes(type)) throw unsound();
-  return { name, type: type as WorkspaceEntry['type'], size: count(size), modified: time(modified) };
+  if (typeof name !== 'string') throw unsound();
+  return { name, type: workspaceType(type), size: count(size), modified: time(modified) };
 }
 
 /** @throws SandboxError SANDBOX_LOST, as parseEntry */
 export function parseFileHeader(line: Buffer): FileHeader {
-  const { size, modified, offset, length } = parseObject(line.toString('utf8'));
-  return { size: count(size), modified: time(modified), offset: count(offset), length: count(length) };
+  const { size, modified, offset, length, etag: tag } = parseObject(line.toString('utf8'));
+  return { size: count(size), modified: time(modified), offset: count(offset), length: count(length), etag: etag(tag) };
 }
 
-function parseObject(text: string): Record<string, unknown> {
+/** The tag as it stands in a header. */
+export function etag(value: unknown): string {
+  if (typeof value !== 'string' || !ENTITY_TAG.test(value)) throw unsound();
+  return `"${value}"`;
+}
+
+export function workspaceType(value: unknown): WorkspaceEntry['type'] {
+  if (!TYPES.includes(value)) throw unsound();
+  return value as WorkspaceEntry['type'];
+}
+
+export function parseObject(text: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -49,18 +65,18 @@ function parseObject(text: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function count(value: unknown): number {
+export function count(value: unknown): number {
   if (!Number.isSafeInteger(value) || (value as number) < 0) throw unsound();
   return value as number;
 }
 
 /** Seconds since the epoch to ISO 8601. A file may carry any time; one that no Date can hold is shown as the nearest it can. */
-function time(value: unknown): string {
+export function time(value: unknown): string {
   if (typeof value !== 'number' || !Number.isFinite(value)) throw unsound();
   const MAX_DATE_MS = 8.64e15;
   return new Date(Math.max(-MAX_DATE_MS, Math.min(MAX_DATE_MS, Math.round(value * 1000)))).toISOString();
 }
 
-function unsound(): SandboxError {
+export function unsound(): SandboxError {
   return new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
 }

@@ -3,12 +3,11 @@ import { once } from 'node:events';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { sessionRef, type User } from '@sandbox/sessions';
-import { audited } from './audit-log';
-import type { AgentRequest, CallOptions } from './channel/channel';
+import type { User } from '@sandbox/sessions';
+import type { AgentRequest } from './channel/channel';
+import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
 import { SessionSandboxes } from './session-sandboxes';
-import { parseEntry, parseFileHeader, splitLines, type WorkspaceEntry } from './workspace-answers';
-import { workspacePath } from './workspace-path';
+import { etag, parseEntry, parseFileHeader, splitLines, type WorkspaceEntry } from './workspace-answers';
 
 /** An open file: its bytes have to be read to the end, or the stream destroyed. */
 export interface FileStream {
@@ -16,6 +15,8 @@ export interface FileStream {
   size: number;
   /** ISO 8601, UTC. */
   modified: string;
+  /** As the ETag header has it. */
+  etag: string;
   /** Of the bytes that follow. */
   offset: number;
   length: number;
@@ -25,14 +26,28 @@ export interface FileStream {
 /** First and last byte wanted, as in RFC 9110 section 14.1.2: `{start}`, `{start, end}`, or `{suffix}` for the last so many bytes. */
 export type ByteRange = { start: number; end?: number } | { suffix: number };
 
+/** Lines from 1, both included; to the end of the file where it has fewer, or none is given. */
+export type LineRange = { firstLine: number; lastLine?: number };
+
+/** Entries, and whether there are more than were asked for. */
+export interface WorkspaceListing {
+  entries: WorkspaceEntry[];
+  truncated: boolean;
+}
+
+export interface ListOptions {
+  /** Levels of directories; 1 for the directory itself. */
+  readonly depth?: number;
+  /** Most entries; all where absent. */
+  readonly limit?: number;
+}
+
 /** A list or a deletion takes no longer, milliseconds. */
 const CALL_DEADLINE_MS = 60_000;
 /** Neither does the transfer of one file, however slow its client. */
 const TRANSFER_DEADLINE_MS = 300_000;
 /** A listing is held in memory: past this it is refused, bytes of the agent's answer. */
 const MAX_LISTING_BYTES = 32 * 1024 * 1024;
-
-type FileCall = { readonly user: User; readonly sessionId: string; readonly path: string };
 
 /**
  * File calls into a session's /workspace. A session is made on first use.
@@ -44,34 +59,51 @@ type FileCall = { readonly user: User; readonly sessionId: string; readonly path
 @Injectable()
 export class WorkspaceService {
   constructor(
-    @Inject(CONFIG) private readonly config: Config,
-    private readonly sandboxes: SessionSandboxes,
+    @Inject(CONFIG) readonly config: Config,
+    readonly sandboxes: SessionSandboxes,
   ) {}
 
-  /** Entries by name. A listing over 32 MiB (some 200,000 names) is refused with FILE_TOO_LARGE. */
-  async list(user: User, sessionId: string, path: string, signal?: AbortSignal): Promise<WorkspaceEntry[]> {
-    const answer = await this.collect('workspace_list', { user, sessionId, path }, MAX_LISTING_BYTES, signal, (agentPath) => ({
-      op: 'list',
-      path: agentPath,
-    }));
-    return splitLines(answer).map(parseEntry);
+  /**
+   * Entries of the directory, and of those below it as deep as asked for: in the order of their names, each directory right before what
+   * is in it. A listing over 32 MiB (some 200,000 names) is refused with FILE_TOO_LARGE.
+   */
+  async list(
+    user: User,
+    sessionId: string,
+    path: string,
+    signal?: AbortSignal,
+    { depth = 1, limit = 0 }: ListOptions = {},
+  ): Promise<WorkspaceListing> {
+    const { output, end } = await collectedFileCall(
+      this,
+      'workspace_list',
+      { user, sessionId, path },
+      (agentPath) => ({ op: 'list', path: agentPath, depth, limit }),
+      { deadlineMs: CALL_DEADLINE_MS, signal },
+      { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
+    );
+    return { entries: splitLines(output).map(parseEntry), truncated: end.truncated === true };
   }
 
-  /** The whole file: text where it is UTF-8, else base64. */
+  /**
+   * The whole file, or those of its lines: text where it is UTF-8, else base64.
+   * @throws SandboxError RANGE_NOT_SATISFIABLE besides
+   */
   async readText(
     user: User,
     sessionId: string,
     path: string,
     signal?: AbortSignal,
-  ): Promise<{ content: string; encoding: 'utf8' | 'base64' }> {
-    const { content } = await this.openRead(user, sessionId, path, undefined, signal);
+    lines?: LineRange,
+  ): Promise<{ content: string; encoding: 'utf8' | 'base64'; etag: string }> {
+    const { content, etag: tag } = await this.openRead(user, sessionId, path, lines, signal);
     const chunks: Buffer[] = [];
     for await (const chunk of content) chunks.push(chunk as Buffer);
     const bytes = Buffer.concat(chunks);
     try {
-      return { content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), encoding: 'utf8' };
+      return { content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), encoding: 'utf8', etag: tag };
     } catch {
-      return { content: bytes.toString('base64'), encoding: 'base64' };
+      return { content: bytes.toString('base64'), encoding: 'base64', etag: tag };
     }
   }
 
@@ -80,7 +112,7 @@ export class WorkspaceService {
    * Destroying the stream ends the transfer.
    * @throws SandboxError RANGE_NOT_SATISFIABLE besides
    */
-  openRead(user: User, sessionId: string, path: string, range?: ByteRange, signal?: AbortSignal): Promise<FileStream> {
+  openRead(user: User, sessionId: string, path: string, part?: ByteRange | LineRange, signal?: AbortSignal): Promise<FileStream> {
     const content = new PassThrough({ highWaterMark: 256 * 1024 });
     // An error before anybody has the stream is told by the promise.
     content.on('error', () => undefined);
@@ -90,15 +122,12 @@ export class WorkspaceService {
       // A reader that goes away before the end ends the transfer.
       content.once('close', () => gone.abort());
       const header = new HeaderThenBody(resolve, content);
-      this.call(
+      fileCall(
+        this,
         'workspace_read',
         { user, sessionId, path },
-        TRANSFER_DEADLINE_MS,
-        (agentPath) => readRequest(agentPath, range, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES),
-        {
-          onOutput: (_stream, chunk) => header.take(chunk),
-          signal: abort,
-        },
+        (agentPath) => readRequest(agentPath, part, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES),
+        { onOutput: (_stream, chunk) => header.take(chunk), deadlineMs: TRANSFER_DEADLINE_MS, signal: abort },
       ).then(
         () => header.finish(),
         (error: Error) => {
@@ -111,6 +140,7 @@ export class WorkspaceService {
 
   /**
    * Replaces the file atomically; parents are made. A stream is not held in memory; where it fails the old file stays.
+   * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
    */
   async write(
     user: User,
@@ -118,66 +148,34 @@ export class WorkspaceService {
     path: string,
     content: Buffer | Readable,
     signal?: AbortSignal,
-  ): Promise<{ size: number; created: boolean }> {
+    conditions: Preconditions = {},
+  ): Promise<{ size: number; created: boolean; etag: string }> {
     const limit = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES;
-    const end = await this.call(
+    const end = await fileCall(
+      this,
       'workspace_write',
       { user, sessionId, path },
-      TRANSFER_DEADLINE_MS,
       (agentPath) => {
         if (limit > 0 && Buffer.isBuffer(content) && content.length > limit) throw fileTooLarge(limit);
-        return { op: 'write', path: notRoot(agentPath), max_size: limit };
+        return { op: 'write', path: notRoot(agentPath), max_size: limit, ...agentConditions(conditions) };
       },
-      { input: content, signal },
+      { input: content, deadlineMs: TRANSFER_DEADLINE_MS, signal },
     );
-    return { size: Number(end.size), created: end.created === true };
+    return { size: Number(end.size), created: end.created === true, etag: etag(end.etag) };
   }
 
-  /** A directory goes with all it holds, a link by itself. */
-  async delete(user: User, sessionId: string, path: string, signal?: AbortSignal): Promise<void> {
-    await this.call(
+  /**
+   * A directory goes with all it holds, a link by itself.
+   * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
+   */
+  async delete(user: User, sessionId: string, path: string, signal?: AbortSignal, conditions: Preconditions = {}): Promise<void> {
+    await fileCall(
+      this,
       'workspace_delete',
       { user, sessionId, path },
-      CALL_DEADLINE_MS,
-      (agentPath) => ({ op: 'delete', path: notRoot(agentPath) }),
-      {
-        signal,
-      },
+      (agentPath) => ({ op: 'delete', path: notRoot(agentPath), ...agentConditions(conditions) }),
+      { deadlineMs: CALL_DEADLINE_MS, signal },
     );
-  }
-
-  private async collect(
-    op: string,
-    file: FileCall,
-    maxBytes: number,
-    signal: AbortSignal | undefined,
-    request: (agentPath: string) => AgentRequest,
-  ): Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    await this.call(op, file, CALL_DEADLINE_MS, request, {
-      onOutput: (_stream, chunk) => {
-        size += chunk.length;
-        if (size > maxBytes) throw new SandboxError(ErrorCode.FILE_TOO_LARGE, 'The directory has too many entries to be listed.');
-        chunks.push(chunk);
-      },
-      signal,
-    });
-    return Buffer.concat(chunks);
-  }
-
-  private call(
-    op: string,
-    { user, sessionId, path }: FileCall,
-    deadlineMs: number,
-    request: (agentPath: string) => AgentRequest,
-    options: Omit<CallOptions, 'deadlineMs'>,
-  ): Promise<Record<string, unknown>> {
-    const ref = sessionRef(this.config.DEPLOYMENT, user, sessionId);
-    return audited(ref, { op, path }, async () => {
-      const agentRequest = request(workspacePath(path));
-      return this.sandboxes.enter(ref, deadlineMs, ({ channel }) => channel.call(agentRequest, { ...options, deadlineMs }));
-    });
   }
 }
 
@@ -215,16 +213,12 @@ class HeaderThenBody {
   }
 }
 
-function readRequest(path: string, range: ByteRange | undefined, maxSize: number): AgentRequest {
+function readRequest(path: string, part: ByteRange | LineRange | undefined, maxSize: number): AgentRequest {
   const whole = { op: 'read', path: notRoot(path), offset: 0, length: null, max_size: maxSize } as const;
-  if (range === undefined) return whole;
-  if ('suffix' in range) return { ...whole, offset: -range.suffix };
-  return { ...whole, offset: range.start, length: range.end === undefined ? null : range.end - range.start + 1 };
-}
-
-function notRoot(path: string): string {
-  if (path === '') throw new SandboxError(ErrorCode.INVALID_PATH, 'The path is the workspace itself.');
-  return path;
+  if (part === undefined) return whole;
+  if ('firstLine' in part) return { ...whole, lines: [part.firstLine, part.lastLine ?? null] };
+  if ('suffix' in part) return { ...whole, offset: -part.suffix };
+  return { ...whole, offset: part.start, length: part.end === undefined ? null : part.end - part.start + 1 };
 }
 
 function fileTooLarge(limit: number): SandboxError {

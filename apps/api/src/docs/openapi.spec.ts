@@ -27,6 +27,11 @@ const ROUTES = [
   'get /sessions/{session_id}/jobs/{job_id}/output',
   'post /sessions/{session_id}/jobs/{job_id}/stdin',
   'post /sessions/{session_id}/jobs/{job_id}/signal',
+  'get /sessions/{session_id}/workspace/stat',
+  'post /sessions/{session_id}/workspace/move',
+  'post /sessions/{session_id}/workspace/mkdir',
+  'get /sessions/{session_id}/workspace/search',
+  'post /sessions/{session_id}/workspace/edit',
   'get /health',
   'get /ready',
 ];
@@ -95,9 +100,25 @@ describe('API documentation', () => {
   it('has every parameter and body', () => {
     const parameters = (route: string): string[] => operations.get(route)!.parameters!.map(({ name, in: place }) => `${place} ${name}`);
     expect(parameters('get /sessions/{session_id}')).toEqual(['path session_id']);
-    expect(parameters('get /sessions/{session_id}/workspace/content').sort()).toEqual(['header Range', 'path session_id', 'query path']);
+    expect(parameters('get /sessions/{session_id}/workspace/content').sort()).toEqual([
+      'header If-Match',
+      'header If-None-Match',
+      'header Range',
+      'path session_id',
+      'query end_line',
+      'query path',
+      'query start_line',
+    ]);
+    expect(parameters('get /sessions/{session_id}/workspace/search').sort()).toEqual([
+      'path session_id',
+      'query glob',
+      'query limit',
+      'query path',
+      'query pattern',
+    ]);
     const bodies = (route: string): string[] => Object.keys(operations.get(route)!.requestBody!.content);
-    expect(bodies('post /execute')).toEqual(['application/json']);
+    for (const route of ['post /execute', ...['move', 'mkdir', 'edit'].map((call) => `post /sessions/{session_id}/workspace/${call}`)])
+      expect([route, bodies(route)]).toEqual([route, ['application/json']]);
     expect(bodies('put /sessions/{session_id}/workspace/content').sort()).toEqual(['application/json', 'application/octet-stream']);
     expect(bodies('post /sessions/{session_id}/workspace/upload')).toEqual(['multipart/form-data']);
   });

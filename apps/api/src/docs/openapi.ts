@@ -38,8 +38,20 @@ export function serveDocs(app: INestApplication, config: Config): void {
 }
 
 /** An unknown field of a request is an error. */
+const CLOSED = [
+  'ExecuteDto',
+  'StartJobDto',
+  'SignalDto',
+  'CreateSessionDto',
+  'WriteContentDto',
+  'MoveDto',
+  'MakeDirectoryDto',
+  'EditDto',
+  'TextEditDto',
+];
+
 function closeRequestSchemas(document: OpenAPIObject): void {
-  for (const name of ['ExecuteDto', 'CreateSessionDto', 'WriteContentDto', 'StartJobDto', 'SignalDto']) schema(document, name).additionalProperties = false;
+  for (const name of CLOSED) schema(document, name).additionalProperties = false;
 }
 
 function describeLimits(document: OpenAPIObject, config: Config): void {

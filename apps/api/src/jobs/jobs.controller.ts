@@ -72,19 +72,19 @@ export class JobsController {
   async output(
     @CurrentUser() user: User,
     @Param() { session_id, job_id }: JobIdDto,
-    @Query() { stream, offset, limit, encoding, wait_seconds }: JobOutputQueryDto,
+    @Query() query: JobOutputQueryDto,
     @ClientSignal() signal: AbortSignal,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
     if (!wantsEvents(request)) {
-      const query = { stream, offset: number(offset), limit: number(limit), encoding, wait_seconds: number(wait_seconds) };
       response.json(await this.jobs.output(user, session_id, job_id, query, signal));
       return;
     }
     // What is not there is answered with a status of its own, not with an event.
     await this.jobs.get(user, session_id, job_id, signal);
-    const beginning = { stdout: 0, stderr: 0, ...(stream && { [stream]: number(offset) ?? 0 }) };
+    const { stream, offset = 0, encoding } = query;
+    const beginning = { stdout: 0, stderr: 0, ...(stream && { [stream]: offset }) };
     const reader = { from: lastOffsets(request) ?? beginning, streams: stream ? [stream] : (['stdout', 'stderr'] as const), encoding };
     await sendJobOutput(response, (watcher) => this.jobs.follow(user, session_id, job_id, reader, watcher, signal));
   }
@@ -134,8 +134,4 @@ export class JobsController {
   delete(@CurrentUser() user: User, @Param() { session_id, job_id }: JobIdDto, @ClientSignal() signal: AbortSignal): Promise<void> {
     return this.jobs.delete(user, session_id, job_id, signal);
   }
-}
-
-function number(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text);
 }

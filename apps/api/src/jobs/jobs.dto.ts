@@ -8,12 +8,13 @@ import {
   type JobStream,
   MAX_JOB_READ_BYTES,
   MAX_JOB_WAIT_SECONDS,
+  type OutputQuery,
   type StartedJob,
 } from '@sandbox/orchestrator';
 import { IsBoolean, IsIn } from 'class-validator';
 import { ShellCommandDto } from '../execute/shell-command.dto';
 import { SessionIdDto } from '../sessions/sessions.dto';
-import { IsIntegerText, IsText, Optional } from '../validation/rules';
+import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
 
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGKILL', 'SIGUSR1', 'SIGUSR2', 'SIGTERM', 'SIGCONT', 'SIGSTOP', 'SIGTSTP'] as const;
 
@@ -74,7 +75,7 @@ export class JobListDto {
   jobs: JobDto[];
 }
 
-export class JobOutputQueryDto {
+export class JobOutputQueryDto implements OutputQuery {
   @ApiPropertyOptional({ enum: ['stdout', 'stderr'], description: 'Default: stdout; as events: both', example: 'stdout' })
   @Optional()
   @IsIn(['stdout', 'stderr'], { message: 'must be stdout or stderr' })
@@ -82,13 +83,13 @@ export class JobOutputQueryDto {
 
   @ApiPropertyOptional({ type: 'integer', minimum: 0, default: 0, description: 'Bytes from the beginning of the stream', example: 0 })
   @Optional()
-  @IsIntegerText({ min: 0, max: Number.MAX_SAFE_INTEGER })
-  offset?: string;
+  @IsIntegerFrom(0, Number.MAX_SAFE_INTEGER)
+  offset?: number;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 16, maximum: MAX_JOB_READ_BYTES, default: 65536, description: 'Bytes', example: 65536 })
   @Optional()
-  @IsIntegerText({ min: 16, max: MAX_JOB_READ_BYTES })
-  limit?: string;
+  @IsIntegerFrom(16, MAX_JOB_READ_BYTES)
+  limit?: number;
 
   @ApiPropertyOptional({ enum: ['utf8', 'base64'], default: 'utf8', example: 'utf8' })
   @Optional()
@@ -104,8 +105,8 @@ export class JobOutputQueryDto {
     example: 0,
   })
   @Optional()
-  @IsIntegerText({ min: 0, max: MAX_JOB_WAIT_SECONDS })
-  wait_seconds?: string;
+  @IsIntegerFrom(0, MAX_JOB_WAIT_SECONDS)
+  wait_seconds?: number;
 }
 
 export class JobOutputDto implements JobOutput {

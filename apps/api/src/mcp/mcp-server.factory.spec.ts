@@ -4,7 +4,7 @@ import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol
 import { Logger } from '@nestjs/common';
 import { loadConfig } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { ExecuteResult, Job, JobsService, OrchestratorService, WorkspaceService } from '@sandbox/orchestrator';
+import type { ExecuteResult, Job, JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService } from '@sandbox/orchestrator';
 import { McpServerFactory } from './mcp-server.factory';
 import { SandboxTools } from './tools/sandbox-tools';
 
@@ -45,10 +45,18 @@ const orchestrator: Pick<OrchestratorService, 'execute' | 'createSession' | 'del
 };
 
 const workspace: Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'> = {
-  list: (user, session, path) =>
-    note([{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }], 'list', user.id, session, path),
-  readText: (user, session, path) => note({ content: 'text', encoding: 'utf8' }, 'readText', user.id, session, path),
-  write: (user, session, path, content) => note({ size: 4, created: true }, 'write', user.id, session, path, content),
+  list: (user, session, path, _signal, options) =>
+    note(
+      { entries: [{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }], truncated: options?.limit === 1 },
+      'list',
+      user.id,
+      session,
+      path,
+      ...(Object.keys(options ?? {}).length > 0 ? [options] : []),
+    ),
+  readText: (user, session, path, _signal, lines) =>
+    note({ content: 'text', encoding: 'utf8', etag: '"1"' }, 'readText', user.id, session, path, ...(lines ? [lines] : [])),
+  write: (user, session, path, content) => note({ size: 4, created: true, etag: '"1"' }, 'write', user.id, session, path, content),
   delete: (user, session, path) => note(undefined, 'delete', user.id, session, path),
 };
 
@@ -72,13 +80,26 @@ const jobs: Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> =
   delete: (user, session, job) => note(undefined, 'deleteJob', user.id, session, job),
 };
 
+const MATCHES = [{ path: 'a', line_number: 1, line: 'text' }];
+
+const tree: Pick<WorkspaceTreeService, 'search' | 'edit'> = {
+  search: (user, session, path, options) => note({ matches: MATCHES, truncated: false }, 'search', user.id, session, path, { ...options }),
+  edit: (user, session, path, edits) => note({ diff: '--- a\n', etag: '"1"', truncated: false }, 'edit', user.id, session, path, edits),
+};
+
 describe('tools, as the official client sees them', () => {
   let client: Client;
 
   beforeAll(async () => {
     const factory = new McpServerFactory(
       CONFIG_UNDER_TEST,
-      new SandboxTools(orchestrator as OrchestratorService, jobs as JobsService, workspace as WorkspaceService, CONFIG_UNDER_TEST),
+      new SandboxTools(
+        orchestrator as OrchestratorService,
+        jobs as JobsService,
+        workspace as WorkspaceService,
+        tree as WorkspaceTreeService,
+        CONFIG_UNDER_TEST,
+      ),
     );
     const [ours, theirs] = InMemoryTransport.createLinkedPair();
     await factory.create({ user: { id: USER }, signal: new AbortController().signal, requestId: 'id' }).connect(ours);
@@ -116,8 +137,10 @@ describe('tools, as the official client sees them', () => {
       'job_output',
       'job_stop',
       'workspace_delete',
+      'workspace_edit',
       'workspace_list',
       'workspace_read',
+      'workspace_search',
       'workspace_write',
     ]);
     for (const tool of tools) {
@@ -202,12 +225,41 @@ describe('tools, as the official client sees them', () => {
       ['write', USER, 's', 'a', Buffer.from('text')],
       { session_id: 's', path: 'a', size: 4 },
     ],
+    [
+      'workspace_list',
+      { session_id: 's', path: 'd', depth: 3, limit: 1 },
+      ['list', USER, 's', 'd', { depth: 3, limit: 1 }],
+      { entries: [{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }], truncated: true },
+    ],
+    [
+      'workspace_read',
+      { session_id: 's', path: 'a', start_line: 2, end_line: 3 },
+      ['readText', USER, 's', 'a', { firstLine: 2, lastLine: 3 }],
+      { content: 'text', encoding: 'utf8' },
+    ],
+    [
+      'workspace_search',
+      { session_id: 's', glob: '*.py', pattern: 'te.t' },
+      ['search', USER, 's', '', { glob: '*.py', pattern: 'te.t', limit: 200 }],
+      { matches: MATCHES, truncated: false },
+    ],
     ['workspace_delete', { session_id: 's', path: 'a' }, ['delete', USER, 's', 'a'], { status: 'deleted', session_id: 's', path: 'a' }],
   ])('%s', async (name, args, asked, answer) => {
     const result = await call(name, args);
     expect(calls).toEqual([asked]);
     expect(result.structuredContent).toEqual(answer);
     expect(JSON.parse(text(result))).toEqual(answer);
+  });
+
+  it('edits, and shows a model the difference alone', async () => {
+    const edits = [
+      { old: 'a', new: 'b' },
+      { old: 'c', new: '', all: true },
+    ];
+    const result = await call('workspace_edit', { session_id: 's', path: 'a', edits });
+    expect(calls).toEqual([['edit', USER, 's', 'a', edits]]);
+    expect(result.structuredContent).toEqual({ diff: '--- a\n', etag: '"1"' });
+    expect(text(result)).toBe('--- a\n');
   });
 
   it('writes bytes given as base64', async () => {
@@ -247,6 +299,12 @@ describe('tools, as the official client sees them', () => {
     ['workspace_write', { session_id: 's', path: 'a', content: 5 }, 'content'],
     ['workspace_write', { session_id: 's', path: 'a', content: '', encoding: 'latin1' }, 'encoding'],
     ['workspace_read', { session_id: 's' }, 'path'],
+    ['workspace_read', { session_id: 's', path: 'a', start_line: '2' }, 'start_line'],
+    ['workspace_read', { session_id: 's', path: 'a', start_line: 3, end_line: 2 }, 'end_line'],
+    ['workspace_list', { session_id: 's', depth: '2' }, 'depth'],
+    ['workspace_search', { session_id: 's', limit: 0 }, 'limit'],
+    ['workspace_search', { session_id: 's', pattern: '' }, 'pattern'],
+    ['workspace_edit', { session_id: 's', path: 'a', edits: [{ old: '', new: 'b' }] }, 'edits'],
     ['workspace_delete', { session_id: 5, path: 'a' }, 'session_id'],
   ])('lets a model correct bad arguments: %s %j', async (name, args, field) => {
     const result = await call(name, args);

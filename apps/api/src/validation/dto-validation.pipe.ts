@@ -1,4 +1,5 @@
 import { type ArgumentMetadata, Injectable, type PipeTransform, type Type } from '@nestjs/common';
+import { withIntegers } from './query-values';
 import { validateDto } from './validate-dto';
 
 const BUILT_IN: readonly unknown[] = [String, Number, Boolean, Object, Array];
@@ -8,6 +9,7 @@ const BUILT_IN: readonly unknown[] = [String, Number, Boolean, Object, Array];
 export class DtoValidationPipe implements PipeTransform {
   transform(value: unknown, { metatype, type }: ArgumentMetadata): unknown {
     if (type === 'custom' || metatype === undefined || BUILT_IN.includes(metatype)) return value;
-    return validateDto(metatype as Type<object>, value);
+    const dto = metatype as Type<object>;
+    return validateDto(dto, type === 'query' ? withIntegers(dto, value) : value);
   }
 }

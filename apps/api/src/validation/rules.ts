@@ -19,12 +19,15 @@ export function IsTextOfBytes(maxBytes: number): PropertyDecorator {
   });
 }
 
-/** A whole number in a query string or path: digits, nothing else. */
-export function IsIntegerText({ min, max }: { min: number; max: number }): PropertyDecorator {
-  return rule('isIntegerText', (value) => {
-    const sound = typeof value === 'string' && /^\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max;
-    return sound ? undefined : `must be a whole number from ${min} to ${max}`;
-  });
+/** By which the fields are found that a query string has an integer for. */
+export const INTEGER_RULE = 'isIntegerFrom';
+
+export function IsIntegerFrom(min: number, max: number): PropertyDecorator {
+  return rule(INTEGER_RULE, (value) =>
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+      ? undefined
+      : `must be an integer from ${min} to ${max}`,
+  );
 }
 
 export const MAX_ENV_ENTRIES = 128;
@@ -66,7 +69,8 @@ function characters(text: string): number {
   return count;
 }
 
-function rule(name: string, fault: (value: unknown) => string | undefined, options?: ValidationOptions): PropertyDecorator {
+/** @param fault what is wrong with a value, as the end of a sentence about its field; undefined for nothing */
+export function rule(name: string, fault: (value: unknown) => string | undefined, options?: ValidationOptions): PropertyDecorator {
   return ValidateBy(
     {
       name,

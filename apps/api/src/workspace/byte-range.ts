@@ -4,7 +4,7 @@ import type { ByteRange } from '@sandbox/orchestrator';
 
 /**
  * The one range of bytes that a request asks for. Undefined, so that the whole file is sent, as RFC 9110 section 14.2 allows, where it asks
- * for none, for several, for another unit, for something malformed, or only if the file is still what it was: there are no validators.
+ * for none, for several, for another unit, for something malformed, or only if the file is still what it was (If-Range).
  * @throws SandboxError RANGE_NOT_SATISFIABLE for the last 0 bytes, which no file has
  */
 export function byteRange({ headers }: Pick<IncomingMessage, 'headers'>): ByteRange | undefined {

@@ -8,6 +8,7 @@ import { API_KEY, TestApp } from '../../../../test/support/test-app';
 
 const FILE = Buffer.from('0123456789');
 const LIMIT = 1024 * 1024;
+const TAG = '"1f.a"';
 
 describe('Workspace routes', () => {
   let app: TestApp;
@@ -20,7 +21,7 @@ describe('Workspace routes', () => {
     try {
       const bytes = Buffer.isBuffer(content) ? content : await buffer(content);
       stored.push({ session, path, content: bytes });
-      return { size: bytes.length, created: true };
+      return { size: bytes.length, created: true, etag: TAG };
     } catch (error) {
       failures.push(error);
       throw error;
@@ -30,11 +31,11 @@ describe('Workspace routes', () => {
   const workspace: Partial<WorkspaceService> = {
     list: async (_user, session, path) => {
       seen.push([session, path]);
-      return [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }];
+      return { entries: [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }], truncated: false };
     },
     readText: async (_user, session, path) => {
       seen.push([session, path]);
-      return { content: 'text', encoding: 'utf8' };
+      return { content: 'text', encoding: 'utf8', etag: TAG };
     },
     openRead: async (_user, _session, path, range) => {
       seen.push([path, range]);
@@ -48,7 +49,7 @@ describe('Workspace routes', () => {
               })(),
             )
           : Readable.from([range ? FILE.subarray(2, 5) : FILE]);
-      return { size: 10, modified: '2025-01-01T00:00:00.000Z', offset: range ? 2 : 0, length: range ? 3 : 10, content };
+      return { size: 10, modified: '2025-01-01T00:00:00.000Z', etag: TAG, offset: range ? 2 : 0, length: range ? 3 : 10, content };
     },
     write,
     delete: async (_user, session, path) => void seen.push([session, path]),
@@ -108,7 +109,7 @@ describe('Workspace routes', () => {
     for (const accept of ['*/*', 'application/json', 'text/html, */*;q=0.8']) {
       const response = await app.fetch('/sessions/s/workspace/content?path=f', { headers: { Accept: accept } });
       expect(await response.json()).toEqual({ content: 'text', encoding: 'utf8' });
-      expect(response.headers.get('etag')).toBeNull();
+      expect(response.headers.get('etag')).toBe(TAG);
     }
   });
 

@@ -1,21 +1,22 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiConsumes, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CONFIG, type Config } from '@sandbox/config';
-import { WorkspaceService } from '@sandbox/orchestrator';
+import { type Preconditions, WorkspaceService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
 import { ClientSignal } from '../http/client-signal.decorator';
 import { StreamedBody } from '../http/json-body.guard';
+import { IfHeaders } from '../http/preconditions';
 import { SessionIdDto } from '../sessions/sessions.dto';
-import { byteRange } from './byte-range';
 import { fileContent } from './file-content';
+import { listing } from './listing';
+import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';
+import { answerWithFile } from './read-file';
 import { ApiFileBody, ApiFileContent, ApiUploadBody } from './workspace.docs';
-import { sendFile } from './send-file';
 import { receiveUpload, uploadName } from './upload';
-import { wantsBytes } from './wants-bytes';
-import { DirectoryQuery, PathQuery, UploadQuery, UploadResultDto, WorkspaceListingDto } from './workspace.dto';
+import { ListQuery, PathQuery, ReadQuery, UploadQuery, UploadResultDto, WorkspaceListingDto } from './workspace.dto';
 
 const READ = [...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX] as const;
 const WRITE = [
@@ -25,6 +26,7 @@ const WRITE = [
   'NOT_A_REGULAR_FILE',
   'FILE_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',
+  'WORKSPACE_LOCKED',
   'STORAGE_FULL',
 ] as const;
 
@@ -37,39 +39,45 @@ export class WorkspaceController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'List a directory' })
+  @ApiOperation({ summary: 'List a directory', description: 'With `depth`, also what is in the directories below it.' })
   @ApiOkResponse({ type: WorkspaceListingDto, description: 'Its entries' })
   @ApiProblems(...READ, 'FILE_TOO_LARGE')
   async list(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Query() { path = '' }: DirectoryQuery,
+    @Query() { path = '', depth, limit }: ListQuery,
     @ClientSignal() signal: AbortSignal,
   ): Promise<WorkspaceListingDto> {
-    return { entries: await this.workspace.list(user, session_id, path, signal) };
+    return listing(await this.workspace.list(user, session_id, path, signal, { depth, limit }));
   }
 
   @Get('content')
   @ApiOperation({
     summary: 'Read a file',
-    description: 'As JSON, or with `Accept: application/octet-stream` as its bytes, streamed, also a single range of them.',
+    description:
+      'As JSON, or with `Accept: application/octet-stream` as its bytes, streamed, also a single range of them. In either form the whole file or some of its lines. The entity tag is the file’s, whatever the form and the part.',
   })
   @ApiFileContent()
-  @ApiProblems(...READ, 'NOT_ACCEPTABLE', 'IS_A_DIRECTORY', 'NOT_A_REGULAR_FILE', 'FILE_TOO_LARGE', 'RANGE_NOT_SATISFIABLE')
-  async read(
+  @ApiIfHeaders()
+  @ApiProblems(
+    ...READ,
+    'NOT_ACCEPTABLE',
+    'IS_A_DIRECTORY',
+    'NOT_A_REGULAR_FILE',
+    'PRECONDITION_FAILED',
+    'FILE_TOO_LARGE',
+    'RANGE_NOT_SATISFIABLE',
+  )
+  read(
     @CurrentUser() user: User,
-    @Param() { session_id }: SessionIdDto,
-    @Query() { path }: PathQuery,
+    @Param() { session_id: sessionId }: SessionIdDto,
+    @Query() query: ReadQuery,
     @ClientSignal() signal: AbortSignal,
+    @IfHeaders() conditions: Preconditions,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    if (!wantsBytes(request)) {
-      response.json(await this.workspace.readText(user, session_id, path, signal));
-      return;
-    }
-    const range = byteRange(request);
-    await sendFile(response, await this.workspace.openRead(user, session_id, path, range, signal), range !== undefined);
+    return answerWithFile(this.workspace, { user, sessionId, query, signal, conditions }, request, response);
   }
 
   @Put('content')
@@ -81,16 +89,20 @@ export class WorkspaceController {
       'Replaces the file in one step; parent directories are made. The body is the content, or JSON `{content, encoding}` where the content type is `application/json`. An empty body makes an empty file.',
   })
   @ApiFileBody()
-  @ApiNoContentResponse({ description: 'Written' })
-  @ApiProblems(...WRITE, 'PAYLOAD_TOO_LARGE')
+  @ApiIfHeaders()
+  @ApiNoContentResponse({ description: 'Written', headers: ETAG_HEADER })
+  @ApiProblems(...WRITE, 'PRECONDITION_FAILED', 'PAYLOAD_TOO_LARGE')
   async write(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
     @Query() { path }: PathQuery,
     @ClientSignal() signal: AbortSignal,
+    @IfHeaders() conditions: Preconditions,
     @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
-    await this.workspace.write(user, session_id, path, await fileContent(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES), signal);
+    const content = await fileContent(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES);
+    response.set('ETag', (await this.workspace.write(user, session_id, path, content, signal, conditions)).etag);
   }
 
   @Post('upload')
@@ -117,14 +129,16 @@ export class WorkspaceController {
   @Delete()
   @HttpCode(204)
   @ApiOperation({ summary: 'Delete a file or directory', description: 'A directory goes with all it holds. Not the workspace itself.' })
+  @ApiIfHeaders({ match: 'what is at the path itself' })
   @ApiNoContentResponse({ description: 'Deleted' })
-  @ApiProblems(...READ)
+  @ApiProblems(...READ, 'PRECONDITION_FAILED', 'WORKSPACE_LOCKED')
   delete(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
     @Query() { path }: PathQuery,
     @ClientSignal() signal: AbortSignal,
+    @IfHeaders() conditions: Preconditions,
   ): Promise<void> {
-    return this.workspace.delete(user, session_id, path, signal);
+    return this.workspace.delete(user, session_id, path, signal, conditions);
   }
 }

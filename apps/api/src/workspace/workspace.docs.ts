@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiExtraModels, ApiHeader, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { ETAG_HEADER } from './preconditions.docs';
 import { WorkspaceContentDto, WriteContentDto } from './workspace.dto';
 
 const BYTES = { type: 'string', format: 'binary' } as const;
@@ -17,6 +18,7 @@ export function ApiFileContent(): MethodDecorator {
     ApiResponse({
       status: 200,
       description: 'The file',
+      headers: ETAG_HEADER,
       content: {
         'application/json': { schema: { $ref: getSchemaPath(WorkspaceContentDto) } },
         'application/octet-stream': { schema: BYTES },
@@ -26,10 +28,12 @@ export function ApiFileContent(): MethodDecorator {
       status: 206,
       description: 'The part of the file that Range asks for',
       headers: {
+        ...ETAG_HEADER,
         'Content-Range': { description: 'Which part, of how many bytes', schema: { type: 'string', example: 'bytes 0-1023/4096' } },
       },
       content: { 'application/octet-stream': { schema: BYTES } },
     }),
+    ApiResponse({ status: 304, description: 'The file is what If-None-Match names', headers: ETAG_HEADER }),
   );
 }
 

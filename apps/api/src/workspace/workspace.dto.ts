@@ -1,9 +1,13 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { WorkspaceEntry } from '@sandbox/orchestrator';
 import { IsIn, IsString } from 'class-validator';
-import { IsText, Optional } from '../validation/rules';
+import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
 
-const PATH = 'Path below /workspace; a leading slash means the workspace’s root. Without NUL, at most 4096 bytes.';
+export const PATH = 'Path below /workspace; a leading slash means the workspace’s root. Without NUL, at most 4096 bytes.';
+
+const MAX_DEPTH = 20;
+const MAX_ENTRIES = 1_000_000;
+const MAX_LINE = 999_999_999;
 
 export class PathQuery {
   @ApiProperty({ description: PATH, example: 'src/main.py' })
@@ -18,6 +22,55 @@ export class DirectoryQuery {
   path?: string;
 }
 
+export class ListQuery extends DirectoryQuery {
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_DEPTH,
+    default: 1,
+    description: 'Levels of directories: over 1, what is in the directories below is listed too. Links are not followed.',
+    example: 3,
+  })
+  @Optional()
+  @IsIntegerFrom(1, MAX_DEPTH)
+  depth?: number;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_ENTRIES,
+    description: 'Most entries to list; all where absent',
+    example: 1000,
+  })
+  @Optional()
+  @IsIntegerFrom(1, MAX_ENTRIES)
+  limit?: number;
+}
+
+export class ReadQuery extends PathQuery {
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_LINE,
+    description: 'First line to read, counted from 1; in either form of the answer, and not together with Range',
+    example: 10,
+  })
+  @Optional()
+  @IsIntegerFrom(1, MAX_LINE)
+  start_line?: number;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_LINE,
+    description: 'Last line to read, itself included; the file may have fewer',
+    example: 20,
+  })
+  @Optional()
+  @IsIntegerFrom(1, MAX_LINE)
+  end_line?: number;
+}
+
 export class UploadQuery {
   @ApiPropertyOptional({ description: `${PATH} The file’s own name, without directories, where absent.`, example: 'data/input.csv' })
   @Optional()
@@ -26,7 +79,7 @@ export class UploadQuery {
 }
 
 export class WorkspaceEntryDto implements WorkspaceEntry {
-  @ApiProperty({ example: 'main.py' })
+  @ApiProperty({ description: 'With a depth over 1, the path from the listed directory', example: 'main.py' })
   name: string;
 
   @ApiProperty({ enum: ['file', 'dir', 'symlink', 'other'], example: 'file' })
@@ -40,8 +93,14 @@ export class WorkspaceEntryDto implements WorkspaceEntry {
 }
 
 export class WorkspaceListingDto {
-  @ApiProperty({ type: [WorkspaceEntryDto], description: 'Sorted by name' })
+  @ApiProperty({
+    type: [WorkspaceEntryDto],
+    description: 'Sorted by name (by code points), each directory right before what is in it',
+  })
   entries: WorkspaceEntryDto[];
+
+  @ApiPropertyOptional({ description: 'Present, and true, where there are more entries than `limit`', example: true })
+  truncated?: boolean;
 }
 
 export class WorkspaceContentDto {

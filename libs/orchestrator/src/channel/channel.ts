@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { AgentConditions, FileRequest } from './file-requests';
 
 /** What a shell is to run, and where. */
 export interface ShellRequest {
@@ -37,10 +38,18 @@ export type AgentRequest =
     }
   | { readonly op: 'job_stdin'; readonly job_id: string; readonly eof: boolean }
   | { readonly op: 'job_signal'; readonly job_id: string; readonly signal: number }
-  | { readonly op: 'list'; readonly path: string }
-  | { readonly op: 'read'; readonly path: string; readonly offset: number; readonly length: number | null; readonly max_size: number }
-  | { readonly op: 'write'; readonly path: string; readonly max_size: number }
-  | { readonly op: 'delete'; readonly path: string };
+  | { readonly op: 'list'; readonly path: string; readonly depth?: number; readonly limit?: number }
+  | {
+      readonly op: 'read';
+      readonly path: string;
+      readonly offset: number;
+      readonly length: number | null;
+      readonly max_size: number;
+      readonly lines?: readonly [number, number | null];
+    }
+  | ({ readonly op: 'write'; readonly path: string; readonly max_size: number } & AgentConditions)
+  | ({ readonly op: 'delete'; readonly path: string } & AgentConditions)
+  | FileRequest;
 
 export interface CallOptions {
   /**

@@ -131,10 +131,14 @@ describe('a file', () => {
     const path = `dir/a "b"\n\udcff ü`;
     const content = randomBytes(1_500_000);
     const input = Readable.from([content.subarray(0, 700_000), content.subarray(700_000)], { objectMode: false });
-    expect((await call({ op: 'write', path, max_size: 0 }, { input })).ok).toEqual({ size: content.length, created: true });
+    expect((await call({ op: 'write', path, max_size: 0 }, { input })).ok).toEqual({
+      size: content.length,
+      created: true,
+      etag: expect.any(String),
+    });
 
     const listing = await call({ op: 'list', path: 'dir' });
-    expect(listing.ok).toEqual({ count: 1 });
+    expect(listing.ok).toEqual({ count: 1, truncated: false });
     expect(JSON.parse(listing.stdout)).toMatchObject({ name: 'a "b"\n\udcff ü', type: 'file', size: content.length });
 
     const read: Buffer[] = [];

@@ -1,24 +1,32 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Tool as ToolDescriptor } from '@modelcontextprotocol/sdk/types.js';
 import { CONFIG, type Config } from '@sandbox/config';
-import { JobsService, OrchestratorService, WorkspaceService } from '@sandbox/orchestrator';
+import { JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService } from '@sandbox/orchestrator';
 import { executeTool } from './execute-tool';
 import { jobTools } from './job-tools';
 import { sessionTools } from './session-tools';
 import type { Tool } from './tool';
 import { workspaceTools } from './workspace-tools';
+import { workspaceTreeTools } from './workspace-tree-tools';
 
 /** The tools by name, made once: their schemas and descriptions hold for the life of the process. */
 @Injectable()
 export class SandboxTools {
   private readonly tools: ReadonlyMap<string, Tool>;
 
-  constructor(orchestrator: OrchestratorService, jobs: JobsService, workspace: WorkspaceService, @Inject(CONFIG) config: Config) {
+  constructor(
+    orchestrator: OrchestratorService,
+    jobs: JobsService,
+    workspace: WorkspaceService,
+    tree: WorkspaceTreeService,
+    @Inject(CONFIG) config: Config,
+  ) {
     const tools = [
       ...sessionTools(orchestrator, config),
       executeTool(orchestrator, jobs, config),
       ...jobTools(jobs, config),
       ...workspaceTools(workspace, config),
+      ...workspaceTreeTools(tree, config),
     ];
     this.tools = new Map(tools.map((tool) => [tool.descriptor.name, tool]));
   }

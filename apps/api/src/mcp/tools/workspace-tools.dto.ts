@@ -1,9 +1,10 @@
 import { ApiProperty, IntersectionType } from '@nestjs/swagger';
 import { DeletedSessionDto, SessionIdDto } from '../../sessions/sessions.dto';
-import { DirectoryQuery, PathQuery, WriteContentDto } from '../../workspace/workspace.dto';
+import { ListQuery, PathQuery, ReadQuery, WriteContentDto } from '../../workspace/workspace.dto';
 
 /** REST's path, query and body in one: a tool has only arguments. */
-export class WorkspaceListArgs extends IntersectionType(SessionIdDto, DirectoryQuery) {}
+export class WorkspaceListArgs extends IntersectionType(SessionIdDto, ListQuery) {}
+export class WorkspaceReadArgs extends IntersectionType(SessionIdDto, ReadQuery) {}
 export class WorkspacePathArgs extends IntersectionType(SessionIdDto, PathQuery) {}
 export class WorkspaceWriteArgs extends IntersectionType(SessionIdDto, PathQuery, WriteContentDto) {}
 

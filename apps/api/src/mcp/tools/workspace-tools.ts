@@ -1,9 +1,11 @@
 import type { Config } from '@sandbox/config';
 import type { WorkspaceService } from '@sandbox/orchestrator';
 import { decodeContent } from '../../workspace/decode-content';
+import { lineRange } from '../../workspace/line-range';
+import { listing } from '../../workspace/listing';
 import { UploadResultDto, WorkspaceContentDto, WorkspaceListingDto } from '../../workspace/workspace.dto';
 import { defineTool, type Tool } from './tool';
-import { WorkspaceDeletedDto, WorkspaceListArgs, WorkspacePathArgs, WorkspaceWriteArgs } from './workspace-tools.dto';
+import { WorkspaceDeletedDto, WorkspaceListArgs, WorkspacePathArgs, WorkspaceReadArgs, WorkspaceWriteArgs } from './workspace-tools.dto';
 
 export function workspaceTools(workspace: WorkspaceService, config: Config): Tool[] {
   return [listTool(workspace), readTool(workspace, config), writeTool(workspace, config), deleteTool(workspace)];
@@ -14,11 +16,12 @@ function listTool(workspace: WorkspaceService): Tool {
     name: 'workspace_list',
     title: 'List a directory',
     description:
-      'Lists a directory of the session’s /workspace, not what is below its subdirectories: name, type, size in bytes and time of change, sorted by name.',
+      'Lists a directory of the session’s /workspace: name, type, size in bytes and time of change, sorted by name. What is below its subdirectories is listed with a depth over 1; limit keeps a large tree short.',
     annotations: { readOnlyHint: true, openWorldHint: false },
     input: WorkspaceListArgs,
     output: WorkspaceListingDto,
-    call: async ({ session_id, path = '' }, { user, signal }) => ({ entries: await workspace.list(user, session_id, path, signal) }),
+    call: async ({ session_id, path = '', ...options }, { user, signal }) =>
+      listing(await workspace.list(user, session_id, path, signal, options)),
   });
 }
 
@@ -26,11 +29,14 @@ function readTool(workspace: WorkspaceService, config: Config): Tool {
   return defineTool({
     name: 'workspace_read',
     title: 'Read a file',
-    description: `Reads a whole file of the session’s /workspace: as text where it is UTF-8, else as base64; encoding says which. ${sizeLimit(config)}`,
+    description: `Reads a file of the session’s /workspace, or its lines from start_line to end_line: as text where it is UTF-8, else as base64; encoding says which. ${sizeLimit(config)}`,
     annotations: { readOnlyHint: true, openWorldHint: false },
-    input: WorkspacePathArgs,
+    input: WorkspaceReadArgs,
     output: WorkspaceContentDto,
-    call: ({ session_id, path }, { user, signal }) => workspace.readText(user, session_id, path, signal),
+    call: async ({ session_id, path, ...lines }, { user, signal }) => {
+      const { content, encoding } = await workspace.readText(user, session_id, path, signal, lineRange(lines, false));
+      return { content, encoding };
+    },
   });
 }
 

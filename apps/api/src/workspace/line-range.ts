@@ -1,0 +1,20 @@
+import type { LineRange } from '@sandbox/orchestrator';
+import { validationFailed } from '../validation/validate-dto';
+import type { ReadQuery } from './workspace.dto';
+
+/**
+ * The lines that a request asks for; undefined for the whole file.
+ * @param hasRange whether it asks for a range of bytes besides
+ * @throws SandboxError VALIDATION_FAILED
+ */
+export function lineRange({ start_line, end_line }: Pick<ReadQuery, 'start_line' | 'end_line'>, hasRange: boolean): LineRange | undefined {
+  if (start_line === undefined && end_line === undefined) return undefined;
+  const firstLine = start_line ?? 1;
+  if (end_line !== undefined && end_line < firstLine)
+    throw validationFailed([{ field: 'end_line', message: 'must not be before start_line' }]);
+  if (hasRange) {
+    const field = start_line === undefined ? 'end_line' : 'start_line';
+    throw validationFailed([{ field, message: 'does not go with a Range of bytes' }]);
+  }
+  return { firstLine, lastLine: end_line };
+}

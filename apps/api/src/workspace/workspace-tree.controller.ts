@@ -1,0 +1,134 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res, UseGuards } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { type Preconditions, WorkspaceTreeService } from '@sandbox/orchestrator';
+import type { User } from '@sandbox/sessions';
+import type { Response } from 'express';
+import { CurrentUser } from '../auth/current-user.decorator';
+import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
+import { ClientSignal } from '../http/client-signal.decorator';
+import { IfHeaders } from '../http/preconditions';
+import { SessionIdDto } from '../sessions/sessions.dto';
+import { NoQueryGuard } from '../validation/no-query.guard';
+import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';
+import { tagged } from './tagged';
+import {
+  DirectoryMadeDto,
+  EditDto,
+  EditResultDto,
+  MakeDirectoryDto,
+  MoveDto,
+  MovedDto,
+  SearchQuery,
+  SearchResultDto,
+  WorkspaceStatDto,
+} from './workspace-tree.dto';
+import { edited } from './edited';
+import { DirectoryQuery } from './workspace.dto';
+
+const LOOK = [...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX] as const;
+const CHANGE = [...LOOK, ...PROBLEMS.JSON_BODY, 'STORAGE_FULL'] as const;
+
+@ApiTags('workspace')
+@Controller('sessions/:session_id/workspace')
+export class WorkspaceTreeController {
+  constructor(private readonly tree: WorkspaceTreeService) {}
+
+  @Get('stat')
+  @ApiOperation({ summary: 'Look at a file or directory', description: 'At the path itself: a link is not followed.' })
+  @ApiOkResponse({ type: WorkspaceStatDto, description: 'What is there', headers: ETAG_HEADER })
+  @ApiProblems(...LOOK)
+  async stat(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Query() { path = '' }: DirectoryQuery,
+    @ClientSignal() signal: AbortSignal,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<WorkspaceStatDto> {
+    return tagged(response, await this.tree.stat(user, session_id, path, signal));
+  }
+
+  @Post('move')
+  @HttpCode(200)
+  @UseGuards(NoQueryGuard)
+  @ApiOperation({
+    summary: 'Move a file or directory',
+    description: 'In one step. A link is moved itself, and replaced itself. Not the workspace itself, and no directory into itself.',
+  })
+  @ApiIfHeaders({ match: 'what is at `from`', noneMatch: 'what is at `to`' })
+  @ApiOkResponse({ type: MovedDto, description: 'Moved', headers: ETAG_HEADER })
+  @ApiProblems(...CHANGE, 'IS_A_DIRECTORY', 'ALREADY_EXISTS', 'PRECONDITION_FAILED', 'WORKSPACE_LOCKED')
+  async move(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Body() move: MoveDto,
+    @ClientSignal() signal: AbortSignal,
+    @IfHeaders() conditions: Preconditions,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<MovedDto> {
+    return tagged(response, await this.tree.move(user, session_id, move, signal, conditions));
+  }
+
+  @Post('mkdir')
+  @HttpCode(200)
+  @UseGuards(NoQueryGuard)
+  @ApiOperation({
+    summary: 'Make a directory',
+    description: 'And the directories above it. Idempotent: one that is there is left as it is.',
+  })
+  @ApiOkResponse({ type: DirectoryMadeDto, description: 'It is there' })
+  @ApiProblems(...CHANGE, 'ALREADY_EXISTS')
+  makeDirectory(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Body() { path }: MakeDirectoryDto,
+    @ClientSignal() signal: AbortSignal,
+  ): Promise<DirectoryMadeDto> {
+    return this.tree.makeDirectory(user, session_id, path, signal);
+  }
+
+  @Get('search')
+  @ApiOperation({
+    summary: 'Search for files, or in them',
+    description:
+      'Regular files, hidden ones too; links are not followed. With a pattern, the lines of text files that it is found in: of the first 8 MiB of a file and the first 64 KiB of a line. A search that takes over 10 seconds is ended.',
+  })
+  @ApiOkResponse({ type: SearchResultDto, description: 'What was found' })
+  @ApiProblems(...LOOK, 'INVALID_PATTERN', 'SEARCH_TIMED_OUT')
+  search(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Query() query: SearchQuery,
+    @ClientSignal() signal: AbortSignal,
+  ): Promise<SearchResultDto> {
+    return this.tree.search(user, session_id, query.path ?? '', query, signal);
+  }
+
+  @Post('edit')
+  @HttpCode(200)
+  @UseGuards(NoQueryGuard)
+  @ApiOperation({
+    summary: 'Edit a text file',
+    description: 'Replaces pieces of it: all the edits or, where one does not apply, none. No other call’s change is lost to it.',
+  })
+  @ApiIfHeaders()
+  @ApiOkResponse({ type: EditResultDto, description: 'Edited', headers: ETAG_HEADER })
+  @ApiProblems(
+    ...CHANGE,
+    'IS_A_DIRECTORY',
+    'NOT_A_REGULAR_FILE',
+    'EDIT_NOT_APPLICABLE',
+    'PRECONDITION_FAILED',
+    'FILE_TOO_LARGE',
+    'WORKSPACE_LOCKED',
+  )
+  async edit(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Body() { path, edits }: EditDto,
+    @ClientSignal() signal: AbortSignal,
+    @IfHeaders() conditions: Preconditions,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<EditResultDto> {
+    return tagged(response, edited(await this.tree.edit(user, session_id, path, edits, signal, conditions)));
+  }
+}

@@ -1,0 +1,161 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import type { EditResult, SearchMatch, SearchResult, TextEdit, WorkspaceStat } from '@sandbox/orchestrator';
+import { IsBoolean, IsString } from 'class-validator';
+import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
+import { IsTextEdits, MAX_EDITS } from './text-edits';
+import { DirectoryQuery, PATH, PathQuery } from './workspace.dto';
+
+const MAX_PATTERN_CHARACTERS = 1000;
+const DEFAULT_MATCHES = 200;
+const MAX_MATCHES = 5000;
+
+const ETAG = { description: 'Entity tag, as If-Match takes it', example: '"2a.4d2.18a1b2c3d4e5f601.18a1b2c3d4e5f601"' } as const;
+
+export class WorkspaceStatDto implements WorkspaceStat {
+  @ApiProperty({ description: 'From the workspace’s root; empty for the root itself', example: 'src/main.py' })
+  path: string;
+
+  @ApiProperty({ enum: ['file', 'dir', 'symlink', 'other'], description: 'symlink for a link, wherever it leads', example: 'file' })
+  type: 'file' | 'dir' | 'symlink' | 'other';
+
+  @ApiProperty({ type: 'integer', description: 'Bytes', example: 1234 })
+  size: number;
+
+  @ApiProperty({ format: 'date-time', example: '2025-01-01T12:00:00.000Z' })
+  modified: string;
+
+  @ApiProperty({ description: 'Permissions, four octal digits', example: '0644' })
+  mode: string;
+
+  @ApiProperty(ETAG)
+  etag: string;
+}
+
+export class MoveDto {
+  @ApiProperty({ description: PATH, example: 'draft.txt' })
+  @IsString()
+  from: string;
+
+  @ApiProperty({ description: 'Where it goes, its new name included; directories that are not there are made', example: 'texts/final.txt' })
+  @IsString()
+  to: string;
+
+  @ApiPropertyOptional({
+    default: false,
+    description: 'Whether a file at `to` may be replaced by a file, and an empty directory by a directory',
+    example: false,
+  })
+  @Optional()
+  @IsBoolean()
+  overwrite?: boolean;
+}
+
+export class MovedDto {
+  @ApiProperty({ description: 'Where it is now', example: 'texts/final.txt' })
+  path: string;
+
+  @ApiProperty(ETAG)
+  etag: string;
+}
+
+export class MakeDirectoryDto extends PathQuery {}
+
+export class DirectoryMadeDto {
+  @ApiProperty({ example: 'src' })
+  path: string;
+
+  @ApiProperty({ description: 'False where the directory was there already', example: true })
+  created: boolean;
+}
+
+export class SearchQuery extends DirectoryQuery {
+  @ApiPropertyOptional({
+    maxLength: MAX_PATTERN_CHARACTERS,
+    description:
+      'Which files, by their path below `path`: `*` and `?` within a name, `**` over directories, `[a-z]`, `[!a-z]`, `{a,b}`. Without a slash it is for the name alone. All files where absent.',
+    example: '**/*.py',
+  })
+  @Optional()
+  @IsText({ min: 1, max: MAX_PATTERN_CHARACTERS, nul: false })
+  glob?: string;
+
+  @ApiPropertyOptional({
+    maxLength: MAX_PATTERN_CHARACTERS,
+    description: 'Regular expression (Python’s) to find in the lines of text files. Without it the answer is the files themselves.',
+    example: 'def \\w+_test\\(',
+  })
+  @Optional()
+  @IsText({ min: 1, max: MAX_PATTERN_CHARACTERS })
+  pattern?: string;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_MATCHES,
+    default: DEFAULT_MATCHES,
+    description: 'Most matches to answer',
+    example: 50,
+  })
+  @Optional()
+  @IsIntegerFrom(1, MAX_MATCHES)
+  limit: number = DEFAULT_MATCHES;
+}
+
+export class SearchMatchDto implements SearchMatch {
+  @ApiProperty({ description: 'From the workspace’s root', example: 'src/main.py' })
+  path: string;
+
+  @ApiPropertyOptional({ type: 'integer', description: 'From 1; only with a pattern', example: 12 })
+  line_number?: number;
+
+  @ApiPropertyOptional({ description: 'At most its first 500 characters; only with a pattern', example: 'def first_test():' })
+  line?: string;
+}
+
+export class SearchResultDto implements SearchResult {
+  @ApiProperty({ type: [SearchMatchDto], description: 'In the order of a listing, and of lines in a file' })
+  matches: SearchMatchDto[];
+
+  @ApiProperty({ description: 'There are more matches', example: false })
+  truncated: boolean;
+}
+
+export class TextEditDto implements TextEdit {
+  @ApiProperty({ minLength: 1, description: 'Text that is in the file, exactly, white space and line ends too', example: 'hello' })
+  @IsText({ min: 1, max: Number.MAX_SAFE_INTEGER })
+  old: string;
+
+  @ApiProperty({ description: 'What takes its place', example: 'goodbye' })
+  @IsText({ max: Number.MAX_SAFE_INTEGER })
+  new: string;
+
+  @ApiPropertyOptional({ default: false, description: 'Replace it wherever it is; else it has to be there exactly once', example: false })
+  @Optional()
+  @IsBoolean()
+  all?: boolean;
+}
+
+export class EditDto extends PathQuery {
+  @ApiProperty({
+    type: [TextEditDto],
+    minItems: 1,
+    maxItems: MAX_EDITS,
+    description: 'Applied in order, each to what the ones before it made: all of them, or none',
+  })
+  @IsTextEdits(() => TextEditDto)
+  edits: TextEditDto[];
+}
+
+export class EditResultDto implements Omit<EditResult, 'truncated'> {
+  @ApiProperty({ description: 'What has changed, as a unified diff', example: '--- a/f\n+++ b/f\n@@ -1 +1 @@\n-hello\n+goodbye\n' })
+  diff: string;
+
+  @ApiProperty(ETAG)
+  etag: string;
+
+  @ApiPropertyOptional({
+    description: 'Present, and true, where the diff is longer than 1 MiB and was cut; the edit is whole',
+    example: true,
+  })
+  truncated?: boolean;
+}

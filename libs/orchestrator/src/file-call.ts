@@ -1,0 +1,73 @@
+import type { Config } from '@sandbox/config';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { sessionRef, type User } from '@sandbox/sessions';
+import { audited } from './audit-log';
+import type { AgentRequest, CallOptions } from './channel/channel';
+import type { AgentConditions, EntityTags } from './channel/file-requests';
+import type { SessionSandboxes } from './session-sandboxes';
+import { workspacePath } from './workspace-path';
+
+/** Whose file it is. `to` is a second path, where a call has two. */
+export type FileCall = { readonly user: User; readonly sessionId: string; readonly path: string; readonly to?: string };
+
+/** What has to hold of the file that is there (RFC 9110, section 13.1); what is absent holds. */
+export interface Preconditions {
+  readonly ifMatch?: EntityTags;
+  readonly ifNoneMatch?: EntityTags;
+}
+
+/** A call's place in the system: the services that make file calls each have one. */
+export interface FileCaller {
+  readonly config: Config;
+  readonly sandboxes: SessionSandboxes;
+}
+
+/**
+ * Makes one file call and writes its one line in the log, also where the path is refused before anything is sent.
+ * @param request takes the paths in the form that the agent wants
+ */
+export function fileCall(
+  { config, sandboxes }: FileCaller,
+  op: string,
+  { user, sessionId, path, to }: FileCall,
+  request: (path: string, to: string) => AgentRequest,
+  options: CallOptions,
+): Promise<Record<string, unknown>> {
+  const ref = sessionRef(config.DEPLOYMENT, user, sessionId);
+  return audited(ref, { op, path, to }, async () => {
+    const agentRequest = request(workspacePath(path), workspacePath(to ?? ''));
+    return sandboxes.enter(ref, options.deadlineMs, ({ channel }) => channel.call(agentRequest, options));
+  });
+}
+
+/** As fileCall, with the output held in memory: over `maxBytes` of it the call fails with FILE_TOO_LARGE and that detail. */
+export async function collectedFileCall(
+  caller: FileCaller,
+  op: string,
+  file: FileCall,
+  request: (path: string, to: string) => AgentRequest,
+  options: CallOptions,
+  { maxBytes, detail }: { maxBytes: number; detail: string },
+): Promise<{ output: Buffer; end: Record<string, unknown> }> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const end = await fileCall(caller, op, file, request, {
+    ...options,
+    onOutput: (_stream, chunk) => {
+      size += chunk.length;
+      if (size > maxBytes) throw new SandboxError(ErrorCode.FILE_TOO_LARGE, detail);
+      chunks.push(chunk);
+    },
+  });
+  return { output: Buffer.concat(chunks), end };
+}
+
+export function agentConditions({ ifMatch, ifNoneMatch }: Preconditions): AgentConditions {
+  return { if_match: ifMatch, if_none_match: ifNoneMatch };
+}
+
+/** @throws SandboxError INVALID_PATH */
+export function notRoot(path: string): string {
+  if (path === '') throw new SandboxError(ErrorCode.INVALID_PATH, 'The path is the workspace itself.');
+  return path;
+}

@@ -1,0 +1,52 @@
+import { parseDiff, parseFlag, parseMatch, parseStat } from './workspace-tree-answers';
+
+const LOST = expect.objectContaining({ code: 'SANDBOX_LOST' });
+const STAT = { type: 'file', size: 3, modified: 1.5, mode: 0o640, etag: '1f.3' };
+
+describe('answers of the agent about the tree', () => {
+  it('reads a stat', () => {
+    expect(parseStat('a', STAT)).toEqual({
+      path: 'a',
+      type: 'file',
+      size: 3,
+      modified: '1970-01-01T00:00:01.500Z',
+      mode: '0640',
+      etag: '"1f.3"',
+    });
+    expect(parseStat('', { ...STAT, mode: 0 }).mode).toBe('0000');
+    expect(parseStat('', { ...STAT, mode: 0o7777 }).mode).toBe('7777');
+  });
+
+  it.each([
+    { type: 'door' },
+    { size: -1 },
+    { modified: 'now' },
+    { mode: 0o10000 },
+    { mode: '0644' },
+    { etag: 'a"\r\n' },
+    { etag: undefined },
+  ])('refuses a stat with %j', (wrong) => {
+    expect(() => parseStat('a', { ...STAT, ...wrong })).toThrow(LOST);
+  });
+
+  it('reads a match, whatever its name, and no more of it than was asked for', () => {
+    const line = JSON.stringify({ path: 'a\n\udc80', line_number: 3, line: 'text', more: 1 });
+    expect(parseMatch(line, true)).toEqual({ path: 'a\n\udc80', line_number: 3, line: 'text' });
+    expect(parseMatch(line, false)).toEqual({ path: 'a\n\udc80' });
+  });
+
+  it.each(['', '{}', '[]', '{"path":1}', '{"path":"a","line_number":-1,"line":""}', '{"path":"a","line_number":1,"line":null}'])(
+    'refuses the match %s',
+    (line) => {
+      expect(() => parseMatch(line, true)).toThrow(LOST);
+    },
+  );
+
+  it('refuses a flag that is none, and a difference that is no text', () => {
+    expect(parseFlag(true)).toBe(true);
+    expect(() => parseFlag(undefined)).toThrow(LOST);
+    expect(() => parseFlag(1)).toThrow(LOST);
+    expect(parseDiff(Buffer.from('\ufeffé'))).toBe('\ufeffé');
+    expect(() => parseDiff(Buffer.from([0xff]))).toThrow(LOST);
+  });
+});
