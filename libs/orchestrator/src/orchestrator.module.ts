@@ -27,6 +27,7 @@ export class OrchestratorModule {
         OrchestratorService,
         JobsService,
         WorkspaceService,
+        WorkspaceTreeService,
         ReadinessService,
       ],
       exports: [
