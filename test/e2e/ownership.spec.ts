@@ -41,6 +41,7 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 
   'post /sessions/{session_id}/workspace/mkdir': { body: { path: 'bob-was-here' } },
   'get /sessions/{session_id}/workspace/search': { query: 'pattern=.' },
   'post /sessions/{session_id}/workspace/edit': { body: { path: 'secret', edits: [{ old: 'a', new: 'b', all: true }] } },
+  'post /sessions/{session_id}/terminal': {},
   'get /health': 'public',
   'get /ready': 'public',
 };

@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import type { Config } from '@sandbox/config';
 import { OrchestratorModule, SweeperModule } from '@sandbox/orchestrator';
 import { LoggerModule } from 'nestjs-pino';
+import { Admission } from './auth/admission';
 import { AuthGuard } from './auth/auth.guard';
 import { Authenticator } from './auth/authenticator';
 import { FailedAttempts } from './auth/failed-attempts';
@@ -16,6 +17,9 @@ import { McpModule } from './mcp/mcp.module';
 import { RateLimitGuard } from './rate-limit/rate-limit.guard';
 import { RateLimitModule } from './rate-limit/rate-limit.module';
 import { SessionsController } from './sessions/sessions.controller';
+import { TerminalController } from './terminal/terminal.controller';
+import { TerminalGateway } from './terminal/terminal.gateway';
+import { TerminalTickets } from './terminal/terminal-tickets';
 import { DtoValidationPipe } from './validation/dto-validation.pipe';
 import { WorkspaceController } from './workspace/workspace.controller';
 import { WorkspaceTreeController } from './workspace/workspace-tree.controller';
@@ -34,10 +38,21 @@ export class AppModule {
         // Sessions that only this process knows, no worker beside it can sweep.
         ...(config.SESSION_STORE === 'memory' ? [SweeperModule] : []),
       ],
-      controllers: [ExecuteController, JobsController, SessionsController, WorkspaceController, WorkspaceTreeController, HealthController],
+      controllers: [
+        ExecuteController,
+        JobsController,
+        SessionsController,
+        TerminalController,
+        WorkspaceController,
+        WorkspaceTreeController,
+        HealthController,
+      ],
       providers: [
+        Admission,
         Authenticator,
         FailedAttempts,
+        TerminalGateway,
+        TerminalTickets,
         // Guards run in this order: who is it, then how much has been asked for. Only then is a body read.
         { provide: APP_GUARD, useClass: AuthGuard },
         { provide: APP_GUARD, useClass: RateLimitGuard },

@@ -8,6 +8,7 @@ import { AppModule } from './app.module';
 import { configureApp } from './configure-app';
 import { ExpressServerAdapter } from './http/express-server';
 import { shutDownOnSignal } from './http/shutdown';
+import { TerminalGateway } from './terminal/terminal.gateway';
 
 /** EX_CONFIG of sysexits.h: trying again will not help. */
 const EXIT_BAD_CONFIG = 78;
@@ -19,7 +20,7 @@ async function start(config: Config): Promise<void> {
   });
   app.useLogger(app.get(Logger));
   configureApp(app, config);
-  shutDownOnSignal(app, config);
+  shutDownOnSignal(app, config, () => app.get(TerminalGateway).closeAll());
   await app.listen(config.PORT, config.HOST);
   const logger = new NestLogger('Start');
   logger.log(describePolicy(app.get<CommandPolicy>(COMMAND_POLICY)));

@@ -8,6 +8,7 @@ import { COMMAND_POLICY, createCommandPolicy } from './policy/command-policy';
 import { ReadinessService } from './readiness.service';
 import { SANDBOX_RUNTIME } from './sandbox-runtime';
 import { SessionSandboxes } from './session-sandboxes';
+import { TerminalsService } from './terminals/terminals.service';
 import { WorkspaceService } from './workspace.service';
 import { WorkspaceTreeService } from './workspace-tree.service';
 
@@ -26,6 +27,7 @@ export class OrchestratorModule {
         SessionSandboxes,
         OrchestratorService,
         JobsService,
+        TerminalsService,
         WorkspaceService,
         WorkspaceTreeService,
         ReadinessService,
@@ -37,6 +39,7 @@ export class OrchestratorModule {
         COMMAND_POLICY,
         OrchestratorService,
         JobsService,
+        TerminalsService,
         WorkspaceService,
         WorkspaceTreeService,
         ReadinessService,

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
-import type { User } from '@sandbox/sessions';
 import type { IncomingMessage } from 'node:http';
 import { ApiKeys } from './api-keys';
 import { BearerTokens } from './bearer-tokens';
+import type { Identity } from './identity';
 
-export type Authentication = { readonly user: User } | { readonly user: null; readonly presented: boolean };
+export type Authentication = Identity | { readonly user: null; readonly presented: boolean };
 
 /** Finds out whose request it is. */
 @Injectable()
@@ -34,15 +34,17 @@ export class Authenticator {
     const keys = headersDistinct[this.keyHeader] ?? [];
     const authorizations = headersDistinct.authorization ?? [];
     const presented = keys.length > 0 || authorizations.length > 0;
-    const user = await this.userOf(keys, authorizations);
-    return user ? { user } : { user: null, presented };
+    return (await this.identityOf(keys, authorizations)) ?? { user: null, presented };
   }
 
-  private async userOf(keys: string[], authorizations: string[]): Promise<User | null> {
+  private async identityOf(keys: string[], authorizations: string[]): Promise<Identity | null> {
     if (keys.length > 1 || authorizations.length > 1) return null;
     const [key] = keys;
-    if (key !== undefined) return this.keys.userOf(key);
+    if (key !== undefined) {
+      const user = this.keys.userOf(key);
+      return user && { user, expiresAt: null };
+    }
     const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorizations[0] ?? '')?.[1];
-    return token === undefined ? null : this.tokens.userOf(token);
+    return token === undefined ? null : this.tokens.identityOf(token);
   }
 }

@@ -1,6 +1,7 @@
 import { JwtService } from '@nestjs/jwt';
 import type { Config } from '@sandbox/config';
-import { type User, userFromJwtSubject } from '@sandbox/sessions';
+import { userFromJwtSubject } from '@sandbox/sessions';
+import type { Identity } from './identity';
 
 const CLOCK_SKEW_SECONDS = 60;
 const MAX_TOKEN_LENGTH = 8 * 1024;
@@ -26,24 +27,24 @@ export class BearerTokens {
   }
 
   /** The user of a valid token; null for any other, whatever is wrong with it. */
-  async userOf(token: string): Promise<User | null> {
+  async identityOf(token: string): Promise<Identity | null> {
     if (this.jwt === null || token.length > MAX_TOKEN_LENGTH) return null;
     try {
       const claims: unknown = await this.jwt.verifyAsync(token);
-      return userOfClaims(claims);
+      return identityOfClaims(claims);
     } catch {
       return null;
     }
   }
 }
 
-function userOfClaims(claims: unknown): User | null {
+function identityOfClaims(claims: unknown): Identity | null {
   if (typeof claims !== 'object' || claims === null) return null;
   const { exp, sub, user_id, uid } = claims as Record<string, unknown>;
   // The library checks an expiry that is there; one that is missing would make the token valid for ever.
   if (typeof exp !== 'number') return null;
   const subject = sub ?? numberAsText(user_id) ?? numberAsText(uid);
-  return isSubject(subject) ? userFromJwtSubject(subject) : null;
+  return isSubject(subject) ? { user: userFromJwtSubject(subject), expiresAt: (exp + CLOCK_SKEW_SECONDS) * 1000 } : null;
 }
 
 /** Issuers that use `user_id` or `uid` often mean a row number; `sub` is a string by its standard. */

@@ -32,6 +32,7 @@ const ROUTES = [
   'post /sessions/{session_id}/workspace/mkdir',
   'get /sessions/{session_id}/workspace/search',
   'post /sessions/{session_id}/workspace/edit',
+  'post /sessions/{session_id}/terminal',
   'get /health',
   'get /ready',
 ];
@@ -79,6 +80,7 @@ describe('API documentation', () => {
       'put /sessions/{session_id}/workspace/content': ['204'],
       'post /sessions/{session_id}/workspace/upload': ['201'],
       'post /sessions/{session_id}/jobs': ['201'],
+      'post /sessions/{session_id}/terminal': ['201'],
       'delete /sessions/{session_id}/jobs/{job_id}': ['204'],
       'post /sessions/{session_id}/jobs/{job_id}/stdin': ['204'],
       'post /sessions/{session_id}/jobs/{job_id}/signal': ['204'],

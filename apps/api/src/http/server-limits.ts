@@ -1,9 +1,8 @@
 import type { Server, ServerResponse } from 'node:http';
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '@sandbox/config';
-import { ERROR_STATUS, ERROR_TITLE, ErrorCode } from '@sandbox/errors';
-import { PROBLEM_CONTENT_TYPE, problemType } from '../errors/problem';
+import { ERROR_STATUS, ErrorCode } from '@sandbox/errors';
+import { rawProblem } from './raw-response';
 
 const HEADERS_TIMEOUT_MS = 15_000;
 /** A request has to be there whole by then; longer where files may be large, at this many bytes a millisecond. */
@@ -31,7 +30,7 @@ export function limitServer(server: Server, config: Limits): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const begun = underWay.get(socket)?.headersSent === true;
     if (begun || !socket.writable) socket.destroy();
-    else socket.write(rawProblem(error.code), () => socket.destroySoon());
+    else socket.write(answer(error.code), () => socket.destroySoon());
   });
 }
 
@@ -40,17 +39,10 @@ function requestTimeout(maxFileBytes: number): number {
   return Math.min(MAX_REQUEST_TIMEOUT_MS, Math.max(MIN_REQUEST_TIMEOUT_MS, maxFileBytes / MIN_BYTES_PER_MS));
 }
 
-/** A whole HTTP response: there is no response object for what could not be parsed. */
-function rawProblem(reason: string | undefined): string {
+/** What could not be parsed has no response object. */
+function answer(reason: string | undefined): string {
   const { status, code, detail } = describe(reason);
-  const body = JSON.stringify({ type: problemType(code), title: ERROR_TITLE[code], status, detail, code });
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Connection: close',
-    `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ];
-  return `${head.join('\r\n')}\r\n\r\n${body}`;
+  return rawProblem(status, code, detail);
 }
 
 function describe(reason: string | undefined): { status: number; code: ErrorCode; detail: string } {

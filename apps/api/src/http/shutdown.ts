@@ -14,10 +14,12 @@ const SIGNALS = { SIGTERM: 15, SIGINT: 2 } as const;
 /**
  * On the first SIGTERM or SIGINT: takes no more connections, lets the requests under way finish within the longest a command may take, closes
  * what the application holds, and exits. On the second: exits at once.
+ * @param onStopping ends what would not end by itself
  */
 export function shutDownOnSignal(
   app: INestApplication,
   config: Pick<Config, 'MAX_EXEC_TIMEOUT_SECONDS'>,
+  onStopping: () => void = () => undefined,
   exit: (code: number) => void = (code) => process.exit(code),
 ): void {
   const logger = new Logger('Shutdown');
@@ -26,6 +28,7 @@ export function shutDownOnSignal(
     if (stopping) return exit(128 + SIGNALS[signal]);
     stopping = true;
     logger.log(`${signal}: no more connections are taken; waiting for the requests under way`);
+    onStopping();
     try {
       await drain(app.getHttpServer() as Server, config.MAX_EXEC_TIMEOUT_SECONDS * 1000 + GRACE_MS);
       // Closed only now that nobody uses it any more.

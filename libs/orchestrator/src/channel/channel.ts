@@ -26,6 +26,8 @@ export type AgentRequest =
       readonly max_output: number;
       readonly stdin: boolean;
       readonly open_stdin: boolean;
+      /** Instead of pipes; one that nobody reads for so long ends. */
+      readonly terminal?: { readonly columns: number; readonly rows: number; readonly detached_ms: number };
     })
   | { readonly op: 'job_list' }
   | { readonly op: 'job_stat' | 'job_delete'; readonly job_id: string }
@@ -37,6 +39,7 @@ export type AgentRequest =
       readonly wait_ms: number;
     }
   | { readonly op: 'job_stdin'; readonly job_id: string; readonly eof: boolean }
+  | { readonly op: 'job_resize'; readonly job_id: string; readonly columns: number; readonly rows: number }
   | { readonly op: 'job_signal'; readonly job_id: string; readonly signal: number }
   | { readonly op: 'list'; readonly path: string; readonly depth?: number; readonly limit?: number }
   | {

@@ -19,6 +19,8 @@ export interface KeptJob {
   endedAt: number | null;
   stdoutBytes: number;
   stderrBytes: number;
+  /** It is no job but a terminal, which is kept in the same way. */
+  terminal: boolean;
 }
 
 /** What was read of one stream. */
@@ -42,7 +44,7 @@ export function isJobId(text: unknown): text is string {
  * @throws SandboxError SANDBOX_LOST where it makes no sense
  */
 export function parseKeptJob(answer: unknown): KeptJob {
-  const { job_id, command, state, exit_code, signal, started_at, ends_by, ended_at, stdout_bytes, stderr_bytes } = object(answer);
+  const { job_id, command, state, exit_code, signal, started_at, ends_by, ended_at, stdout_bytes, stderr_bytes, terminal } = object(answer);
   if (!isJobId(job_id) || typeof command !== 'string' || command.length > 2 * MAX_COMMAND_CHARACTERS || !isKeptState(state))
     throw unsound();
   const exitCode = state === 'running' ? null : count(exit_code);
@@ -58,6 +60,7 @@ export function parseKeptJob(answer: unknown): KeptJob {
     endedAt: state === 'running' ? null : time(ended_at),
     stdoutBytes: count(stdout_bytes),
     stderrBytes: count(stderr_bytes),
+    terminal: terminal === true,
   };
 }
 

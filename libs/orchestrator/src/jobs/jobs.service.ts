@@ -12,9 +12,10 @@ import { SessionSandboxes, type Lease } from '../session-sandboxes';
 import { shellRequest, timeoutMs } from '../shell-command';
 import { incompleteSuffix } from '../utf8-boundaries';
 import { absentJob, type Job, type JobCommand, type JobOutput, keptJob, type OutputQuery, type StartedJob, startingJob } from './job';
-import { isJobId, parseJobLines, parseKeptJob, parseStreamPart, type StreamPart } from './job-answers';
+import { parseJobLines, parseKeptJob } from './job-answers';
 import { JobIndex } from './job-index';
 import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
+import { KEEPER_CALL_MS, type KeptOutput, knownId, notFound, readKept } from './keeper-calls';
 
 export const MAX_JOB_READ_BYTES = 1024 * 1024;
 export const MAX_JOB_INPUT_BYTES = 1024 * 1024;
@@ -25,8 +26,6 @@ const FOLLOW_WAIT_MS = 20_000;
 /** Reads that bring no more than this are this far apart, bytes and milliseconds: a job that trickles costs no call a line. */
 const LITTLE_BYTES = 4 * 1024;
 const PACE_MS = 20;
-/** Beyond what a call waits for, milliseconds. */
-const CALL_MS = 15_000;
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -58,12 +57,12 @@ export class JobsService {
     const jobId = randomBytes(16).toString('hex');
     return audited(ref, { op: 'job_start', command: command.command }, async () => {
       const request = this.startRequest(jobId, command);
-      return this.sandboxes.enter(ref, CALL_MS, async (lease) => {
+      return this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
         const job = { jobId, command: command.command, startedAt: Date.now() };
         await this.note(ref, lease, job, request.timeout_ms, signal);
         try {
           const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
-          await lease.channel.call(request, { input, signal, deadlineMs: CALL_MS });
+          await lease.channel.call(request, { input, signal, deadlineMs: KEEPER_CALL_MS });
         } catch (error) {
           await this.index.forget(ref, lease, jobId).catch(() => undefined);
           throw error;
@@ -76,15 +75,15 @@ export class JobsService {
   /** Oldest first. */
   async list(user: User, sessionId: string, signal?: AbortSignal): Promise<Job[]> {
     const ref = this.ref(user, sessionId);
-    return this.sandboxes.enter(ref, CALL_MS, (lease) => this.all(ref, lease, signal));
+    return this.sandboxes.enter(ref, KEEPER_CALL_MS, (lease) => this.all(ref, lease, signal));
   }
 
   async get(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<Job> {
     const ref = this.ref(user, sessionId);
-    return this.sandboxes.enter(ref, CALL_MS, async (lease) => {
+    return this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
       try {
-        const kept = parseKeptJob(await this.ask(lease, { op: 'job_stat', job_id: known(jobId) }, signal));
-        if (kept.jobId !== jobId) throw notFound();
+        const kept = parseKeptJob(await this.ask(lease, { op: 'job_stat', job_id: knownId(jobId) }, signal));
+        if (kept.jobId !== jobId || kept.terminal) throw notFound();
         await this.index.settle(ref, lease, kept);
         return keptJob(kept);
       } catch (error) {
@@ -157,9 +156,9 @@ export class JobsService {
   async delete(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<void> {
     const ref = this.ref(user, sessionId);
     await audited(ref, { op: 'job_delete', job: jobId }, () =>
-      this.sandboxes.enter(ref, CALL_MS, async (lease) => {
+      this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
         try {
-          await this.ask(lease, { op: 'job_delete', job_id: known(jobId) }, signal);
+          await this.ask(lease, { op: 'job_delete', job_id: knownId(jobId) }, signal);
         } catch (error) {
           await this.explain(ref, lease, jobId, error);
         }
@@ -215,7 +214,7 @@ export class JobsService {
       if (size > MAX_LIST_BYTES) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
       lines.push(Buffer.from(chunk));
     });
-    const kept = parseJobLines(Buffer.concat(lines));
+    const kept = parseJobLines(Buffer.concat(lines)).filter(({ terminal }) => !terminal);
     await Promise.all(kept.map((job) => this.index.settle(ref, lease, job)));
     const there = new Set(kept.map(({ jobId }) => jobId));
     const others = (await this.index.all(ref)).filter(({ jobId }) => !there.has(jobId));
@@ -231,22 +230,10 @@ export class JobsService {
     limit: number,
     waitMs: number,
     signal?: AbortSignal,
-  ): Promise<{ bytes: Record<JobStream, Buffer>; parts: Partial<Record<JobStream, StreamPart>> }> {
-    return this.sandboxes.enter(ref, CALL_MS + waitMs, async (lease) => {
-      const chunks: Record<JobStream, Buffer[]> = { stdout: [], stderr: [] };
-      let size = 0;
-      const request = { op: 'job_output', job_id: known(jobId), offsets, limit, wait_ms: waitMs } as const;
-      const onOutput: CallOptions['onOutput'] = (stream, chunk) => {
-        size += chunk.length;
-        if (size > limit) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent more than was asked for.');
-        chunks[stream].push(Buffer.from(chunk));
-      };
-      const answer = await lease.channel
-        .call(request, { onOutput, signal, deadlineMs: CALL_MS + waitMs })
-        .catch((error: unknown) => this.explainOutput(ref, lease, jobId, error));
-      const parts = Object.fromEntries(Object.keys(offsets).map((stream) => [stream, parseStreamPart(answer[stream])]));
-      return { bytes: { stdout: Buffer.concat(chunks.stdout), stderr: Buffer.concat(chunks.stderr) }, parts };
-    });
+  ): Promise<KeptOutput> {
+    return this.sandboxes.enter(ref, KEEPER_CALL_MS + waitMs, (lease) =>
+      readKept(lease, jobId, offsets, limit, waitMs, signal).catch((error: unknown) => this.explainOutput(ref, lease, jobId, error)),
+    );
   }
 
   private async change(
@@ -259,9 +246,9 @@ export class JobsService {
   ): Promise<void> {
     const ref = this.ref(user, sessionId);
     await audited(ref, { op, job: jobId }, () =>
-      this.sandboxes.enter(ref, CALL_MS, async (lease) => {
+      this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
         try {
-          await lease.channel.call({ ...request, job_id: known(jobId) }, { ...options, deadlineMs: CALL_MS });
+          await lease.channel.call({ ...request, job_id: knownId(jobId) }, { ...options, deadlineMs: KEEPER_CALL_MS });
         } catch (error) {
           await this.explain(ref, lease, jobId, error);
           throw new SandboxError(ErrorCode.JOB_ENDED, 'The job was lost with its sandbox.', { cause: error });
@@ -276,7 +263,7 @@ export class JobsService {
     signal?: AbortSignal,
     onOutput?: CallOptions['onOutput'],
   ): Promise<Record<string, unknown>> {
-    return lease.channel.call(request, { signal, onOutput, deadlineMs: CALL_MS });
+    return lease.channel.call(request, { signal, onOutput, deadlineMs: KEEPER_CALL_MS });
   }
 
   /** Of a job that its sandbox does not know: that it is lost, where it was there. Any other error goes on. */
@@ -291,15 +278,6 @@ export class JobsService {
     await this.explain(ref, lease, jobId, error);
     throw new SandboxError(ErrorCode.JOB_LOST, 'The job was lost with its sandbox, and its output too.', { cause: error });
   }
-}
-
-function known(jobId: string): string {
-  if (!isJobId(jobId)) throw notFound();
-  return jobId;
-}
-
-function notFound(): SandboxError {
-  return new SandboxError(ErrorCode.JOB_NOT_FOUND, 'There is no such job.');
 }
 
 function ignoreNotFound(error: unknown): void {
