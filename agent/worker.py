@@ -23,6 +23,11 @@ def run(fd):
             if command is not None and command.has_children:
                 _stay_with(command, link, answer)
                 return
+            if link.afterwards is not None:
+                link.finish(answer)
+                answer = b""
+                link.afterwards()
+                link.afterwards = None
             link.finish(answer + frames.frame(frames.FREE, 0))
     except ChannelClosed:
         return
@@ -56,7 +61,16 @@ def _serve(link, wakeup, payload):
 
 
 def _file_operation(op):
-    import files  # compiled when a worker first needs it: many sessions run commands alone
+    # Compiled when a worker first needs them: many sessions run commands alone.
+    if op == "pack":
+        import pack
+
+        return pack.pack
+    if op == "unpack":
+        import unpack
+
+        return unpack.unpack
+    import files
 
     if op not in files.OPERATIONS:
         raise RequestError("INTERNAL_ERROR", "The agent has no such operation.")

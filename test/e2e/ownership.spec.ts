@@ -16,7 +16,7 @@ interface Tool {
 }
 
 /** What bob sends to each route, with alice's session id in it. A new route without an entry fails the test. */
-const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 'public'> = {
+const CALLS: Record<string, { query?: string; body?: object; form?: boolean; tar?: boolean } | 'public'> = {
   'post /execute': { body: { session_id: SESSION, command: 'cat secret; ls -A' } },
   'post /sessions': { body: { session_id: SESSION } },
   'get /sessions': {},
@@ -27,6 +27,8 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 
   'get /sessions/{session_id}/workspace/content': { query: 'path=secret' },
   'put /sessions/{session_id}/workspace/content': { query: 'path=secret', body: { content: 'bob was here' } },
   'post /sessions/{session_id}/workspace/upload': { query: 'path=secret', form: true },
+  'get /sessions/{session_id}/workspace/archive': {},
+  'put /sessions/{session_id}/workspace/archive': { query: 'path=secret', tar: true },
   'get /health': 'public',
   'get /ready': 'public',
 };
@@ -81,8 +83,12 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
       const send = (headers: Record<string, string>): Promise<Response> =>
         fetch(cluster.bob.url + url, {
           method: method.toUpperCase(),
-          headers: call.body ? { ...headers, 'Content-Type': 'application/json' } : headers,
-          body: call.form ? form : call.body && JSON.stringify(call.body),
+          headers: {
+            ...headers,
+            ...(call.body && { 'Content-Type': 'application/json' }),
+            ...(call.tar && { 'Content-Type': 'application/x-tar' }),
+          },
+          body: call.form ? form : call.tar ? Buffer.alloc(1024) : call.body && JSON.stringify(call.body),
         });
       const anonymous = await send({});
       expect([route, anonymous.status, anonymous.headers.get('content-type')]).toEqual([

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { type Config, loadConfig } from '@sandbox/config';
-import { OrchestratorService, ReadinessService, SANDBOX_RUNTIME, WorkspaceService } from '@sandbox/orchestrator';
+import { OrchestratorService, ReadinessService, SANDBOX_RUNTIME, WorkspaceArchiveService, WorkspaceService } from '@sandbox/orchestrator';
 import { Logger, PARAMS_PROVIDER_TOKEN } from 'nestjs-pino';
 import { AppModule } from '../../apps/api/src/app.module';
 import { configureApp } from '../../apps/api/src/configure-app';
@@ -16,6 +16,7 @@ export const JWT_SECRET = 'a secret of at least thirty-two bytes';
 export interface Fakes {
   orchestrator?: Partial<OrchestratorService>;
   workspace?: Partial<WorkspaceService>;
+  archives?: Partial<WorkspaceArchiveService>;
   readiness?: Partial<ReadinessService>;
 }
 
@@ -38,6 +39,8 @@ export class TestApp {
       .useValue(fakes.orchestrator ?? {})
       .overrideProvider(WorkspaceService)
       .useValue(fakes.workspace ?? {})
+      .overrideProvider(WorkspaceArchiveService)
+      .useValue(fakes.archives ?? {})
       .overrideProvider(ReadinessService)
       .useValue(fakes.readiness ?? {})
       // The sweeper asks it: there are no containers that it could take for abandoned ones.

@@ -16,6 +16,7 @@ import { RateLimitGuard } from './rate-limit/rate-limit.guard';
 import { RateLimitModule } from './rate-limit/rate-limit.module';
 import { SessionsController } from './sessions/sessions.controller';
 import { DtoValidationPipe } from './validation/dto-validation.pipe';
+import { ArchiveController } from './workspace/archive.controller';
 import { WorkspaceController } from './workspace/workspace.controller';
 
 /** The transports over the orchestrator, and what holds for all their routes. */
@@ -32,7 +33,7 @@ export class AppModule {
         // Sessions that only this process knows, no worker beside it can sweep.
         ...(config.SESSION_STORE === 'memory' ? [SweeperModule] : []),
       ],
-      controllers: [ExecuteController, SessionsController, WorkspaceController, HealthController],
+      controllers: [ExecuteController, SessionsController, WorkspaceController, ArchiveController, HealthController],
       providers: [
         Authenticator,
         FailedAttempts,

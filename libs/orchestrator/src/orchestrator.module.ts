@@ -7,6 +7,7 @@ import { COMMAND_POLICY, createCommandPolicy } from './policy/command-policy';
 import { ReadinessService } from './readiness.service';
 import { SANDBOX_RUNTIME } from './sandbox-runtime';
 import { SessionSandboxes } from './session-sandboxes';
+import { WorkspaceArchiveService } from './workspace-archive.service';
 import { WorkspaceService } from './workspace.service';
 
 /** The core with its adapters, for an application that serves clients. */
@@ -24,9 +25,19 @@ export class OrchestratorModule {
         SessionSandboxes,
         OrchestratorService,
         WorkspaceService,
+        WorkspaceArchiveService,
         ReadinessService,
       ],
-      exports: [CONFIG, SESSION_STORE, SANDBOX_RUNTIME, COMMAND_POLICY, OrchestratorService, WorkspaceService, ReadinessService],
+      exports: [
+        CONFIG,
+        SESSION_STORE,
+        SANDBOX_RUNTIME,
+        COMMAND_POLICY,
+        OrchestratorService,
+        WorkspaceService,
+        WorkspaceArchiveService,
+        ReadinessService,
+      ],
     };
   }
 }

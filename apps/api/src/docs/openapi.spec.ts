@@ -20,6 +20,8 @@ const ROUTES = [
   'get /sessions/{session_id}/workspace/content',
   'put /sessions/{session_id}/workspace/content',
   'post /sessions/{session_id}/workspace/upload',
+  'get /sessions/{session_id}/workspace/archive',
+  'put /sessions/{session_id}/workspace/archive',
   'get /health',
   'get /ready',
 ];

@@ -15,7 +15,9 @@ export type AgentRequest =
   | { readonly op: 'list'; readonly path: string }
   | { readonly op: 'read'; readonly path: string; readonly offset: number; readonly length: number | null; readonly max_size: number }
   | { readonly op: 'write'; readonly path: string; readonly max_size: number }
-  | { readonly op: 'delete'; readonly path: string };
+  | { readonly op: 'delete'; readonly path: string }
+  | { readonly op: 'pack'; readonly path: string; readonly gzip: boolean; readonly max_size: number; readonly max_entries: number }
+  | { readonly op: 'unpack'; readonly path: string; readonly max_size: number; readonly max_entries: number };
 
 export interface CallOptions {
   /**

@@ -1,0 +1,206 @@
+"""The tar format: ustar headers with the extensions of pax and GNU, read strictly, and written."""
+
+import stat
+
+from errors import RequestError
+
+BLOCK = 512
+END = bytes(2 * BLOCK)
+MAX_NAME_BYTES = 4096
+
+FILE, HARD_LINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
+PAX, PAX_GLOBAL, GNU_NAME, GNU_LINK = b"x", b"g", b"L", b"K"
+EXTENSIONS = (PAX, PAX_GLOBAL, GNU_NAME, GNU_LINK)
+_REFUSED = {b"3": "a device", b"4": "a device", b"6": "a FIFO", b"S": "a sparse file"}
+_KINDS = {b"0": FILE, b"\0": FILE, b"7": FILE, b"1": HARD_LINK, b"2": SYMLINK, b"5": DIRECTORY}
+
+_MAX_EXTENSION_BYTES = 64 << 10  # of one extension; names have no more than MAX_NAME_BYTES
+_MAX_EXTENSIONS = 4  # before one entry
+_MAX_TIME = 1 << 33
+_PLAIN = bytes(range(32, 127))  # the bytes of a name that every reader of plain ustar understands alike
+
+_USTAR = b"ustar\x0000"
+_GNU = b"ustar  \0"
+_V7 = bytes(8)
+
+
+def refused(reason, name=None):
+    shown = "" if name is None else " (%s)" % name[:200].decode("utf-8", "backslashreplace")
+    return RequestError("ARCHIVE_REFUSED", "The archive %s%s." % (reason, shown))
+
+
+class Entry:
+    """One entry: its `kind` is FILE, HARD_LINK, SYMLINK or DIRECTORY; `size` bytes of content follow, padded to whole blocks."""
+
+    __slots__ = ("kind", "name", "link", "mode", "mtime", "size")
+
+
+class Headers:
+    """Makes entries of header blocks. What an extension says holds for the one entry behind it."""
+
+    def __init__(self):
+        self._more = {}
+        self._extensions = 0
+
+    @property
+    def pending(self):
+        """Whether an extension waits for its entry."""
+        return self._extensions > 0
+
+    def parse(self, block):
+        """(type, size) of the extension whose content follows; or an Entry; or None for a block of zeros."""
+        # The sum of the block with its own field taken for eight blanks.
+        if sum(block) - sum(block[148:156]) + 256 != _octal(block[148:156]):
+            if not block.strip(b"\0"):
+                return None
+            raise refused("is no tar archive, or is damaged")
+        kind = block[156:157]
+        magic = block[257:265]
+        if magic != _USTAR and magic != _GNU and magic != _V7:
+            raise refused("is of an unknown format")
+        size = _number(block[124:136])
+        if kind in EXTENSIONS:
+            self._extensions += 1
+            if self._extensions > _MAX_EXTENSIONS or size > _MAX_EXTENSION_BYTES:
+                raise refused("has headers out of all proportion")
+            return kind, size
+        return self._entry(block, kind, magic, size)
+
+    def _entry(self, block, kind, magic, size):
+        name = _text(block[:100])
+        if magic == _USTAR and block[345]:
+            name = _text(block[345:500]) + b"/" + name
+        entry = Entry()
+        entry.link = _text(block[157:257])
+        entry.mtime = min(_number(block[136:148], True), _MAX_TIME)
+        entry.size = size
+        if self._extensions:
+            name = self._apply(entry, name)
+        if kind not in _KINDS:
+            raise refused("holds %s" % _REFUSED.get(kind, "an entry of unknown type"), name)
+        entry.kind = _KINDS[kind]
+        if entry.kind == FILE and name.endswith(b"/"):
+            entry.kind = DIRECTORY
+        if entry.kind != FILE:
+            if entry.size and entry.kind != HARD_LINK:
+                raise refused("has content where none belongs", name)
+            entry.size = 0  # of a hard link, some writers give its file's
+        entry.name = name
+        entry.mode = _number(block[100:108]) & 0o777
+        return entry
+
+    def _apply(self, entry, name):
+        more, self._more, self._extensions = self._more, {}, 0
+        entry.link = more.get(b"linkpath", entry.link)
+        if b"size" in more:
+            entry.size = _decimal(more[b"size"])
+        if b"mtime" in more:
+            seconds = more[b"mtime"].partition(b".")[0]
+            entry.mtime = 0 if seconds.startswith(b"-") else min(_decimal(seconds), _MAX_TIME)
+        return more.get(b"path", name)
+
+    def extend(self, kind, content):
+        """Takes the content of an extension."""
+        if kind == GNU_NAME:
+            self._more[b"path"] = _text(content)
+        elif kind == GNU_LINK:
+            self._more[b"linkpath"] = _text(content)
+        else:
+            records = _records(content)
+            if any(key.startswith(b"GNU.sparse.") for key in records):
+                raise refused("holds a sparse file", records.get(b"GNU.sparse.name"))
+            if kind == PAX:
+                self._more.update(records)
+            elif not records.keys().isdisjoint((b"path", b"linkpath", b"size")):
+                raise refused("has a global header that names a file")
+
+
+def _text(field):
+    end = field.find(b"\0")
+    return bytes(field) if end < 0 else bytes(field[:end])
+
+
+def _octal(field):
+    digits = field.strip(b" \0")
+    if not digits:
+        return 0
+    if digits.strip(b"01234567"):
+        raise refused("is no tar archive, or is damaged")
+    return int(digits, 8)
+
+
+def _number(field, may_be_negative=False):
+    if field[0] < 0x80:
+        return _octal(field)
+    # GNU: two's complement, big-endian, the first bit set.
+    if field[0] == 0xFF and may_be_negative:
+        return 0
+    if field[0] != 0x80:
+        raise refused("has a number out of range")
+    return int.from_bytes(field[1:], "big")
+
+
+def _decimal(digits):
+    if not digits.isdigit() or len(digits) > 20:
+        raise refused("has a malformed header")
+    return int(digits)
+
+
+def _records(content):
+    """Of a pax header: lines `LENGTH KEY=VALUE`, where the length is the whole line's."""
+    records = {}
+    position = 0
+    while position < len(content):
+        blank = content.find(b" ", position, position + 8)
+        length = _decimal(content[position:blank]) if blank > position else 0
+        end = position + length
+        equals = content.find(b"=", blank, end)
+        if equals < 0 or end > len(content) or content[end - 1 : end] != b"\n":
+            raise refused("has a malformed header")
+        records[bytes(content[blank + 1 : equals])] = bytes(content[equals + 1 : end - 1])
+        position = end
+    return records
+
+
+_OWNER = b"0000000\x000000000\0"
+_BLANK_LINK = bytes(100)
+_TAIL = _USTAR + bytes(247)
+_TAIL_SUM = sum(_TAIL) + sum(_OWNER) + 256
+
+
+def header(kind, name, status, size=0, link=b""):
+    """The blocks before the content: a pax header first where plain ustar cannot carry name or link byte for byte."""
+    extension = b""
+    if len(name) > 100 or len(link) > 100 or name.translate(None, _PLAIN) or link.translate(None, _PLAIN):
+        extension = _extension(name, link)
+    return extension + _block(kind, name[:100], stat.S_IMODE(status.st_mode) & 0o777, size, max(0, int(status.st_mtime)), link[:100])
+
+
+def _block(kind, name, mode, size, mtime, link=b""):
+    numbers = b"%011o\0%011o\0" % (size, min(mtime, _MAX_TIME - 1))
+    front = b"%b%07o\0" % (name.ljust(100, b"\0"), mode)
+    total = sum(front) + sum(numbers) + kind[0] + sum(link) + _TAIL_SUM
+    back = link.ljust(100, b"\0") if link else _BLANK_LINK
+    return b"".join((front, _OWNER, numbers, b"%06o\0 " % total, kind, back, _TAIL))
+
+
+def _extension(name, link):
+    records = _record(b"path", name) + (_record(b"linkpath", link) if link else b"")
+    try:
+        records.decode()
+    except UnicodeDecodeError:
+        records = _record(b"hdrcharset", b"BINARY") + records
+    return _block(PAX, b"././@PaxHeader", 0o644, len(records), 0) + records + padding(len(records))
+
+
+def _record(key, value):
+    rest = len(key) + len(value) + 3
+    length = rest + len(str(rest))
+    if len(str(length)) > len(str(rest)):
+        length += 1
+    return b"%d %b=%b\n" % (length, key, value)
+
+
+def padding(size):
+    """What fills the last block of so many bytes."""
+    return bytes(-size % BLOCK)
