@@ -1,6 +1,7 @@
 // The figures of docs/bench.md: `npm run bench`. Needs a Docker engine, redis-server and the sandbox image (`npm test` sets all up).
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { archives } from './archives.mjs';
 import { docker, dockerRun, execute, openChannel, plainExec, request, startService } from './environment.mjs';
 import { interleaved, percentiles, rate, timed } from './measure.mjs';
 
@@ -141,7 +142,8 @@ const machine = `${cpus().length} × ${cpus()[0].model.trim()}, ${Math.round(tot
 console.log(machine);
 const service = await startService();
 try {
-  for (const scenario of [warmUp, warm, channelAlone, eightSessions, cold, files, healthUnderOutput]) await scenario(service);
+  for (const scenario of [warmUp, warm, channelAlone, eightSessions, cold, files, (service) => archives(service, row), healthUnderOutput])
+    await scenario(service);
 } finally {
   await service.stop();
 }
