@@ -11,7 +11,7 @@ from errors import RequestError
 _CHUNK = 64 << 10
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_TEMPORARY = b".sandbox-tmp-"  # what other calls have under way
+_TEMPORARY = ".sandbox-tmp-"  # what other calls have under way
 _ZEROS = bytes(_CHUNK)
 
 
@@ -20,14 +20,14 @@ def pack(link, request):
         directory = place.open(os.O_RDONLY | os.O_DIRECTORY)
     try:
         # Once through for its size alone: past the first byte, a client could no longer be told that it is too large.
-        measure = _Budget(request["max_size"], request["max_entries"])
-        for name, kind, current in _walk(os.dup(directory), link.receive):
-            measure.add(_size(name.rpartition(b"/")[2], current) if kind == tarball.FILE else 0)
+        measured = _Budget(request["max_size"], request["max_entries"])
+        for _ in _walk(os.dup(directory), lambda current: _measure(current, measured, link.receive)):
+            pass
         output = _Output(link, request["gzip"])
         budget = _Budget(request["max_size"], request["max_entries"])
-        for name, kind, current in _walk(os.dup(directory), lambda: None):
+        for path, name, kind, current in _walk(os.dup(directory), _entries):
             try:
-                _add(output, budget, name, kind, current)
+                _add(output, budget, path + name, name, kind, current)
             except FileNotFoundError:
                 pass  # deleted since it was listed
         output.write(tarball.END)
@@ -52,15 +52,28 @@ class _Budget:
             raise RequestError("FILE_TOO_LARGE", "The directory has more than %d entries." % self._max_entries)
 
 
-def _size(name, directory):
-    try:
-        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
-    except FileNotFoundError:
-        return 0
+def _measure(directory, budget, check):
+    """Counts what is in it; gives the directories alone."""
+    check()
+    below = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            kind = _kind(entry)
+            if kind is None:
+                continue
+            if kind == tarball.FILE:
+                try:
+                    budget.add(entry.stat(follow_symlinks=False).st_size)
+                except FileNotFoundError:
+                    pass
+                continue
+            budget.add(0)
+            if kind == tarball.DIRECTORY:
+                below.append((os.fsencode(entry.name), kind))
+    return below
 
 
-def _add(output, budget, name, kind, directory):
-    last = name.rpartition(b"/")[2]
+def _add(output, budget, name, last, kind, directory):
     if kind == tarball.FILE:
         file = os.open(last, _READ, dir_fd=directory)
         try:
@@ -91,17 +104,16 @@ def _copy(output, file, size):
         output.write(tarball.padding(size))
 
 
-def _walk(current, check):
-    """(path, kind, descriptor of the directory it is in) for each file, directory and link below, sorted; each directory before what it holds.
+def _walk(current, list_entries):
+    """(path of its directory, name, kind, descriptor of its directory) for what `list_entries` gives; each directory before what it holds.
 
     It holds one descriptor, which it closes, however deep it goes.
     """
     trail = []  # (path, own identity, what is still to come) for each directory above the current one
     path = b""
     try:
-        ahead = _entries(current)
+        ahead = list_entries(current)
         while True:
-            check()
             if not ahead:
                 if not trail:
                     return
@@ -111,19 +123,18 @@ def _walk(current, check):
                     raise RequestError("INTERNAL_ERROR", "A directory was moved while it was packed.")
                 continue
             name, kind = ahead.pop()
-            below = path + name
-            if len(below) >= tarball.MAX_NAME_BYTES:
+            if len(path) + len(name) >= tarball.MAX_NAME_BYTES:
                 raise RequestError("INVALID_PATH", "The directory holds a path of more than %d bytes." % tarball.MAX_NAME_BYTES)
-            yield below, kind, current
+            yield path, name, kind, current
             if kind == tarball.DIRECTORY:
                 try:
                     child = os.open(name, _DIRECTORY, dir_fd=current)
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 trail.append((path, _identity(current), ahead))
-                path = below + b"/"
+                path += name + b"/"
                 current = _replace(current, child)
-                ahead = _entries(current)
+                ahead = list_entries(current)
     finally:
         os.close(current)
 
@@ -133,19 +144,22 @@ def _entries(directory):
     found = []
     with os.scandir(directory) as entries:
         for entry in entries:
-            if entry.is_file(follow_symlinks=False):
-                kind = tarball.FILE
-            elif entry.is_dir(follow_symlinks=False):
-                kind = tarball.DIRECTORY
-            elif entry.is_symlink():
-                kind = tarball.SYMLINK
-            else:
-                continue
-            name = os.fsencode(entry.name)
-            if not name.startswith(_TEMPORARY):
-                found.append((name, kind))
+            kind = _kind(entry)
+            if kind is not None:
+                found.append((os.fsencode(entry.name), kind))
     found.sort(reverse=True)
     return found
+
+
+def _kind(entry):
+    """None where it is not packed."""
+    if entry.name.startswith(_TEMPORARY):
+        return None
+    if entry.is_file(follow_symlinks=False):
+        return tarball.FILE
+    if entry.is_dir(follow_symlinks=False):
+        return tarball.DIRECTORY
+    return tarball.SYMLINK if entry.is_symlink() else None
 
 
 def _identity(directory):

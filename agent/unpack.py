@@ -148,7 +148,17 @@ class _Input:
         return b"".join(parts)
 
     def copy(self, size, file):
-        """Writes so many bytes to the file."""
+        """Writes so many bytes to the file, and goes on behind the block they end in."""
+        start = self.position
+        after = start + size + (-size % BLOCK)
+        if after <= len(self.data):
+            # As of most files: it is whole in what has arrived.
+            self.position = after
+            written = os.write(file, self.data[start : start + size])
+            while written < size:
+                written += os.write(file, self.data[start + written : start + size])
+            return
+        rest = -size % BLOCK
         while size:
             if self.position == len(self.data) and not self.fill():
                 raise tarball.refused("is cut off")
@@ -157,6 +167,7 @@ class _Input:
             size -= len(piece)
             while piece:
                 piece = piece[os.write(file, piece) :]
+        self.take(rest)
 
     def finish(self):
         """Takes the rest, which has to be zeros."""
@@ -227,20 +238,11 @@ class _Tree:
             file = os.open(last, _NEW_FILE, entry.mode, dir_fd=directory)
             try:
                 size = entry.size
-                start = source.position
-                end = start + size
-                if end <= len(source.data):
-                    # As of most files: it is whole in what has arrived.
-                    if size and os.write(file, source.data[start:end]) == size:
-                        source.position = end
-                    else:
-                        source.copy(size, file)
-                else:
+                if size:
                     source.copy(size, file)
                 os.utime(file, (entry.mtime, entry.mtime))
             finally:
                 os.close(file)
-            source.take(-size % BLOCK)
         elif kind == tarball.DIRECTORY:
             os.mkdir(last, entry.mode | 0o700, dir_fd=directory)
             self._remember(entry)
