@@ -1,11 +1,10 @@
-"""The tar format: ustar headers with the extensions of pax and GNU, read strictly, and written."""
+"""The tar format: ustar headers with the extensions of pax and GNU, read strictly."""
 
 import zlib
 
 from errors import RequestError
 
 BLOCK = 512
-END = bytes(2 * BLOCK)
 MAX_NAME_BYTES = 4096
 
 FILE, HARD_LINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
@@ -64,31 +63,31 @@ class Headers:
             if self._extensions > _MAX_EXTENSIONS or size > _MAX_EXTENSION_BYTES:
                 raise refused("has headers out of all proportion")
             return kind, size
-        return self._entry(block, kind, magic, size)
-
-    def _entry(self, block, kind, magic, size):
         end = block.find(b"\0", 0, 100)
         name = block[: end if end >= 0 else 100]
         if block[345] and magic == _USTAR:
             name = _text(block[345:500]) + b"/" + name
         entry = Entry()
         entry.link = _text(block[157:257]) if block[157] else b""
+        entry.mode = _numbers[block[100:108]] & 0o777
         entry.mtime = _times[block[136:148]]
         entry.size = size
         if self._extensions:
             name = self._apply(entry, name)
-        if kind not in _KINDS:
-            raise refused("holds %s" % _REFUSED.get(kind, "an entry of unknown type"), name)
-        entry.kind = _KINDS[kind]
-        if entry.kind == FILE and name.endswith(b"/"):
-            entry.kind = DIRECTORY
-        if entry.kind != FILE:
-            if entry.size and entry.kind != HARD_LINK:
-                raise refused("has content where none belongs", name)
-            entry.size = 0  # of a hard link, some writers give its file's
         entry.name = name
-        entry.mode = _numbers[block[100:108]] & 0o777
+        entry.kind = _KINDS.get(kind)
+        if entry.kind != FILE or name.endswith(b"/"):
+            self._settle_kind(entry, kind)
         return entry
+
+    def _settle_kind(self, entry, kind):
+        if entry.kind is None:
+            raise refused("holds %s" % _REFUSED.get(kind, "an entry of unknown type"), entry.name)
+        if entry.kind == FILE:
+            entry.kind = DIRECTORY
+        if entry.size and entry.kind != HARD_LINK:
+            raise refused("has content where none belongs", entry.name)
+        entry.size = 0  # of a hard link, some writers give its file's
 
     def _apply(self, entry, name):
         more, self._more, self._extensions = self._more, {}, 0
@@ -185,48 +184,3 @@ def _records(content):
         records[bytes(content[blank + 1 : equals])] = bytes(content[equals + 1 : end - 1])
         position = end
     return records
-
-
-_modes = _Known(lambda mode: b"%07o\0" % (mode & 0o777))
-_OWNER = b"0000000\x000000000\0"
-_BLANK_LINK = bytes(100)
-_TAIL = _USTAR + bytes(247)
-_TAIL_SUM = sum(_TAIL) + sum(_OWNER) + 256 - 1
-
-
-def header(kind, name, status, size=0, link=b""):
-    """The blocks before the content: a pax header first where plain ustar cannot carry name or link byte for byte."""
-    extension = b""
-    if len(name) > 100 or len(link) > 100 or not name.isascii() or not link.isascii():
-        extension = _extension(name, link)
-    return extension + _block(kind, name[:100], status.st_mode, size, max(0, int(status.st_mtime)), link[:100])
-
-
-def _block(kind, name, mode, size, mtime, link=b""):
-    numbers = b"%011o\0%011o\0" % (size, min(mtime, _MAX_TIME - 1))
-    front = name.ljust(100, b"\0") + _modes[mode]
-    total = (zlib.adler32(front + numbers + kind + link) & 0xFFFF) + _TAIL_SUM  # exact: 233 bytes cannot sum up to 65521
-    back = link.ljust(100, b"\0") if link else _BLANK_LINK
-    return b"".join((front, _OWNER, numbers, b"%06o\0 " % total, kind, back, _TAIL))
-
-
-def _extension(name, link):
-    records = _record(b"path", name) + (_record(b"linkpath", link) if link else b"")
-    try:
-        records.decode()
-    except UnicodeDecodeError:
-        records = _record(b"hdrcharset", b"BINARY") + records
-    return _block(PAX, b"././@PaxHeader", 0o644, len(records), 0) + records + padding(len(records))
-
-
-def _record(key, value):
-    rest = len(key) + len(value) + 3
-    length = rest + len(str(rest))
-    if len(str(length)) > len(str(rest)):
-        length += 1
-    return b"%d %b=%b\n" % (length, key, value)
-
-
-def padding(size):
-    """What fills the last block of so many bytes."""
-    return bytes(-size % BLOCK)

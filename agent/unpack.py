@@ -15,7 +15,7 @@ from merge import merge
 from tarball import BLOCK
 
 _MAX_TRAILER = 1 << 20  # zeros behind the end: writers fill up their last record
-_MAX_INFLATED = 64 << 10
+_MAX_INFLATED = 64 << 10  # over 128 KiB, the C library would map and unmap memory for every piece
 _MAX_REMEMBERED_BYTES = 4 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -51,12 +51,12 @@ def _check_target(path):
 def _receive(source, tree, max_size, max_entries):
     headers = tarball.Headers()
     size = count = 0
+    parse, take, add = headers.parse, source.take, tree.add
     while True:
-        block = source.take(BLOCK)
-        found = headers.parse(block)
+        found = parse(take(BLOCK))
         if found is None:
             break
-        if isinstance(found, tuple):
+        if type(found) is tuple:
             kind, length = found
             headers.extend(kind, source.take(length))
             source.take(-length % BLOCK)
@@ -67,7 +67,7 @@ def _receive(source, tree, max_size, max_entries):
             raise RequestError("FILE_TOO_LARGE", "The archive has more than %d entries." % max_entries)
         if size > max_size:
             raise RequestError("FILE_TOO_LARGE", "The archive's content is larger than %d bytes." % max_size)
-        tree.add(found, source)
+        add(found, source)
     if headers.pending:
         raise tarball.refused("ends behind a header that has no entry")
     source.finish()

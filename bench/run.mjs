@@ -142,7 +142,7 @@ const machine = `${cpus().length} × ${cpus()[0].model.trim()}, ${Math.round(tot
 console.log(machine);
 const service = await startService();
 try {
-  for (const scenario of [warmUp, warm, channelAlone, eightSessions, cold, files, (service) => archives(service, row), healthUnderOutput])
+  for (const scenario of [warmUp, warm, channelAlone, eightSessions, cold, files, (at) => archives(at, row), healthUnderOutput])
     await scenario(service);
 } finally {
   await service.stop();

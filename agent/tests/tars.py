@@ -1,5 +1,7 @@
 """Builds archives by hand, sound and hostile ones."""
 
+import struct
+
 BLOCK = 512
 
 
@@ -41,3 +43,27 @@ def pax(*records, kind=b"x"):
 
 def archive(*entries):
     return b"".join(entries) + bytes(2 * BLOCK)
+
+
+def records(data):
+    """What "pack" sends, taken apart: a list of (kind, mode, mtime, name, target, content)."""
+    found = []
+    position = 0
+    while position < len(data):
+        kind, mode, mtime, size, name_bytes, target_bytes = struct.unpack_from(">cIQQHH", data, position)
+        name = position + 25
+        target = name + name_bytes
+        content = target + target_bytes
+        position = content + size
+        assert position <= len(data)
+        found.append((kind, mode, mtime, data[name:target], data[target:content], data[content:position]))
+    return found
+
+
+def archive_of(data):
+    """The tar that a host makes of what "pack" sends."""
+    parts = []
+    for kind, mode, mtime, name, target, content in records(data):
+        parts.append(pax((b"path", name), *([(b"linkpath", target)] if target else [])))
+        parts.append(entry(b"x", content, kind=kind, mode=b"%07o" % mode, mtime=b"%011o" % mtime))
+    return archive(*parts)

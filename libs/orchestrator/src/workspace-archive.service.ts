@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { PassThrough, type Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { sessionRef, type User } from '@sandbox/sessions';
 import { audited } from './audit-log';
 import type { AgentRequest, CallOptions } from './channel/channel';
 import { SessionSandboxes } from './session-sandboxes';
+import { gzipped } from './gzipped';
+import { TarWriter } from './tar-writer';
 import { parseUnpackResult, type UnpackResult } from './workspace-answers';
 import { workspacePath } from './workspace-path';
 
@@ -15,7 +18,7 @@ const TRANSFER_DEADLINE_MS = 300_000;
 type ArchiveCall = { readonly user: User; readonly sessionId: string; readonly path: string };
 
 /**
- * Whole directories of a session's /workspace, out and in as tar archives. They are made and unpacked in the sandbox, and never held here.
+ * Whole directories of a session's /workspace, out and in as tar archives, which are never held here.
  *
  * Both methods throw what WorkspaceService's do, and FILE_TOO_LARGE past ARCHIVE_MAX_BYTES or ARCHIVE_MAX_ENTRIES.
  */
@@ -31,30 +34,31 @@ export class WorkspaceArchiveService {
    * stream ends the call.
    */
   pack(user: User, sessionId: string, path: string, gzip: boolean, signal?: AbortSignal): Promise<Readable> {
-    const archive = new PassThrough({ highWaterMark: 256 * 1024 });
+    const archive = gzip ? createGzip() : new PassThrough({ highWaterMark: 256 * 1024 });
     // An error before anybody has the stream is told by the promise.
     archive.on('error', () => undefined);
     const gone = new AbortController();
     archive.once('close', () => gone.abort());
+    const writer = new TarWriter({ maxSize: this.config.ARCHIVE_MAX_BYTES, maxEntries: this.config.ARCHIVE_MAX_ENTRIES });
     return new Promise((resolve, reject) => {
       const take = async (chunk: Buffer): Promise<void> => {
+        const bytes = writer.push(chunk);
         resolve(archive);
-        if (!archive.write(chunk)) await Promise.race([once(archive, 'drain'), once(archive, 'close')]);
+        if (!archive.write(bytes)) await Promise.race([once(archive, 'drain'), once(archive, 'close')]);
       };
       const options = {
         onOutput: (_stream: 'stdout' | 'stderr', chunk: Buffer) => take(chunk),
         signal: signal ? AbortSignal.any([signal, gone.signal]) : gone.signal,
       };
-      this.call('workspace_pack', { user, sessionId, path }, { op: 'pack', gzip, ...this.limits() }, options).then(
-        () => {
+      this.call('workspace_pack', { user, sessionId, path }, { op: 'pack', ...this.limits() }, options)
+        .then(() => {
+          archive.end(writer.finish());
           resolve(archive);
-          archive.end();
-        },
-        (error: Error) => {
+        })
+        .catch((error: Error) => {
           reject(error);
           archive.destroy(error);
-        },
-      );
+        });
     });
   }
 
@@ -65,7 +69,13 @@ export class WorkspaceArchiveService {
    */
   async unpack(user: User, sessionId: string, path: string, archive: Readable, signal?: AbortSignal): Promise<UnpackResult> {
     const request = { op: 'unpack', ...this.limits() } as const;
-    return parseUnpackResult(await this.call('workspace_unpack', { user, sessionId, path }, request, { input: archive, signal }));
+    const input = gzipped(archive);
+    try {
+      return parseUnpackResult(await this.call('workspace_unpack', { user, sessionId, path }, request, { input, signal }));
+    } finally {
+      // Of an archive that was refused, more may be on its way.
+      input.destroy();
+    }
   }
 
   private limits(): { max_size: number; max_entries: number } {

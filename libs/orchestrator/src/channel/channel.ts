@@ -16,7 +16,7 @@ export type AgentRequest =
   | { readonly op: 'read'; readonly path: string; readonly offset: number; readonly length: number | null; readonly max_size: number }
   | { readonly op: 'write'; readonly path: string; readonly max_size: number }
   | { readonly op: 'delete'; readonly path: string }
-  | { readonly op: 'pack'; readonly path: string; readonly gzip: boolean; readonly max_size: number; readonly max_entries: number }
+  | { readonly op: 'pack'; readonly path: string; readonly max_size: number; readonly max_entries: number }
   | { readonly op: 'unpack'; readonly path: string; readonly max_size: number; readonly max_entries: number };
 
 export interface CallOptions {
