@@ -1,10 +1,14 @@
+import contextlib
 import gzip
 import io
 import os
 import random
+import shutil
 import stat
 import tarfile
+import threading
 
+import harness
 import tars
 from harness import AgentTestCase, frames
 
@@ -187,6 +191,16 @@ class UnpackTest(ArchiveTestCase):
         self.unpack(tars.archive(tars.entry(b"g", b"x"))).ok
         self.assertEqual(os.listdir(self.root), ["g"])
 
+    def test_what_takes_long_to_remove_is_removed_behind_the_answer(self):
+        text = harness._text
+        self.addCleanup(setattr, harness, "_text", text)
+        harness._text = lambda name: text(name).replace("_REMOVAL_SECONDS = 1.5", "_REMOVAL_SECONDS = -1")
+        self.agent = self.open_agent()
+        files = [tars.entry(b"f%d" % index) for index in range(300)]
+        self.assertEqual(self.unpack(tars.archive(*files, tars.entry(b"/"))).code, "ARCHIVE_REFUSED")
+        self.eventually(lambda: not os.listdir(self.root))
+        self.assertEqual(self.unpack(tars.archive(*files)).ok["entries"], 300)
+
     def test_links_at_the_target(self):
         os.symlink(self.outside, self.path("out"))
         os.mkdir(self.path("real"))
@@ -199,6 +213,68 @@ class UnpackTest(ArchiveTestCase):
         os.symlink(self.outside, self.path("real", "d"))
         self.assertEqual(self.unpack(tars.archive(tars.entry(b"d/f", b"x")), "real").code, "NOT_A_DIRECTORY")
         self.assertEqual(os.listdir(self.outside), [])
+
+
+class SwapTest(ArchiveTestCase):
+    def setUp(self):
+        super().setUp()
+        self.going = True
+        self.swaps = 0
+        self.thread = threading.Thread(target=self.swap)
+        self.addCleanup(self.stop)
+        with open(os.path.join(self.outside, "secret"), "w") as file:
+            file.write("secret" * 50_000)  # more than is held back before it is sent
+
+    def stop(self):
+        self.going = False
+        self.thread.join()
+
+    def swap(self):
+        """Makes links to the outside of the directories of an unpacking, and of the target, and back again, as fast as it can."""
+        while self.going:
+            places = [self.path("target", "d0")]
+            for name in os.listdir(self.root):
+                if name.startswith(".sandbox-tmp-"):
+                    places += [self.path(name, "d%d" % index) for index in range(3)]
+            for place in places:
+                try:
+                    os.rename(place, self.path("aside"))
+                except OSError:
+                    continue
+                with contextlib.suppress(OSError):
+                    os.symlink(self.outside, place)
+                    self.swaps += 1
+                with contextlib.suppress(OSError):
+                    os.unlink(place)
+                try:
+                    os.rename(self.path("aside"), place)
+                except OSError:
+                    shutil.rmtree(self.path("aside"), True)
+
+    def test_links_swapped_in_while_it_is_unpacked(self):
+        files = [tars.entry(b"d%d/e%d/planted%d" % (index % 3, index % 5, index), b"x") for index in range(400)]
+        self.thread.start()
+        answers = set()
+        rounds = 0
+        while rounds < 60 or (self.swaps < 200 and rounds < 1000):
+            rounds += 1
+            answer = self.unpack(tars.archive(*files), "target")
+            answers.add("ok" if "ok" in answer.end else answer.code)
+        self.assertGreater(self.swaps, 100)
+        self.assertEqual(os.listdir(self.outside), ["secret"])
+        # Where it was torn apart it failed, and said so.
+        self.assertLessEqual(answers, {"ok", "ARCHIVE_REFUSED", "NOT_FOUND", "NOT_A_DIRECTORY", "IS_A_DIRECTORY", "PATH_OUTSIDE_WORKSPACE", "INTERNAL_ERROR"})
+        self.assertEqual(self.agent.run("echo alive").stdout, b"alive\n")
+
+    def test_links_swapped_in_while_it_is_packed(self):
+        os.makedirs(self.path("target", "d0", "below"))
+        self.thread.start()
+        rounds = 0
+        while rounds < 1000 or (self.swaps < 1000 and rounds < 5000):
+            rounds += 1
+            self.assertNotIn(b"secret", self.pack("target").stdout)
+        self.assertGreater(self.swaps, 500)
+        self.assertEqual(os.listdir(self.outside), ["secret"])
 
 
 class PackTest(ArchiveTestCase):
