@@ -263,10 +263,13 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
   it('writes one audit line for each call, with the path and nothing of the content', async () => {
     await put(cluster.alice, 'audit', tar([file('secret-name', 'secret-content')]), 'audited-path');
     await get(cluster.alice, 'audit', 'audited-path');
-    const lines = cluster.services
-      .flatMap(({ child }) => child.output.split('\n'))
-      .filter((line) => line.includes('audited-path') && line.includes('"audit":true'));
-    expect(lines.map((line) => (JSON.parse(line) as { op: string }).op).sort()).toEqual(['workspace_pack', 'workspace_unpack']);
+    const ops = (): string[] =>
+      cluster.services
+        .flatMap(({ child }) => child.output.split('\n'))
+        .filter((line) => line.includes('audited-path') && line.includes('"audit":true'))
+        .map((line) => (JSON.parse(line) as { op: string }).op);
+    await eventually('both lines are there', async () => ops().length >= 2);
+    expect(ops().sort()).toEqual(['workspace_pack', 'workspace_unpack']);
     expect(cluster.services.every(({ child }) => !/secret-(name|content)/.test(child.output))).toBe(true);
   });
 });

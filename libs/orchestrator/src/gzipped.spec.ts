@@ -33,8 +33,8 @@ describe('gzipped', () => {
     result.resume();
     source.write(start);
     await new Promise((resolve) => setImmediate(resolve));
+    const closed = new Promise((resolve) => source.once('close', resolve));
     result.destroy();
-    source.write(start);
-    await new Promise((resolve) => source.once('close', resolve));
+    await closed;
   });
 });

@@ -6,7 +6,14 @@ import { constants, createGzip } from 'node:zlib';
  * result's; destroying the result destroys the source.
  */
 export function gzipped(source: Readable): Readable {
-  return Readable.from(compressed(source), { objectMode: false });
+  const result = Readable.from(compressed(source), { objectMode: false });
+  const destroy = result._destroy.bind(result);
+  result._destroy = (error, done) => {
+    // The generator alone would end only once it has its next bytes, for which it may wait for ever.
+    source.destroy();
+    destroy(error, done);
+  };
+  return result;
 }
 
 async function* compressed(source: Readable): AsyncGenerator<Buffer, void> {
