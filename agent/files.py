@@ -183,4 +183,6 @@ OPERATIONS = {
     "mkdir": _of("moving", "make_directory"),
     "search": _of("search", "search"),
     "edit": _of("editing", "edit"),
+    "pack": _of("pack", "pack"),
+    "unpack": _of("unpack", "unpack"),
 }

@@ -18,6 +18,7 @@ class Link:
         self.request_id = 0
         self.credit = 0  # bytes of output that the host will still take
         self.unsent = bytearray()
+        self.afterwards = None  # what an operation leaves to be done once its END is out
         self._received = bytearray()
         self._pending = []
 

@@ -23,6 +23,11 @@ def run(fd):
             if command is not None and command.stays:
                 _stay_with(command, link, answer)
                 return
+            if link.afterwards is not None:
+                link.finish(answer)
+                answer = b""
+                link.afterwards()
+                link.afterwards = None
             link.finish(answer + frames.frame(frames.FREE, 0))
     except ChannelClosed:
         return

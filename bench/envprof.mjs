@@ -28,7 +28,7 @@ export async function startService(env = {}) {
     stdio: 'ignore',
   });
   const port = await freePort();
-  const api = spawn((env.NODE ?? process.execPath), [(env.DIST ?? 'dist') + '/apps/api/src/main.js'], {
+  const api = spawn(env.NODE ?? process.execPath, [(env.DIST ?? 'dist') + '/apps/api/src/main.js'], {
     env: {
       PATH: process.env.PATH,
       HOST: '127.0.0.1',

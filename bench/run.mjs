@@ -1,6 +1,7 @@
 // The figures of docs/bench.md: `npm run bench`. Needs a Docker engine, redis-server and the sandbox image (`npm test` sets all up).
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { archives } from './archives.mjs';
 import {
   docker,
   dockerRun,
@@ -185,7 +186,19 @@ const machine = `${cpus().length} × ${cpus()[0].model.trim()}, ${Math.round(tot
 console.log(machine);
 const service = await startService();
 try {
-  for (const scenario of [warmUp, warm, channelAlone, eightSessions, cold, firstByte, streamedThroughput, files, healthUnderOutput])
+  const archiving = (at) => archives(at, row);
+  for (const scenario of [
+    warmUp,
+    warm,
+    channelAlone,
+    eightSessions,
+    cold,
+    firstByte,
+    streamedThroughput,
+    files,
+    archiving,
+    healthUnderOutput,
+  ])
     await scenario(service);
 } finally {
   await service.stop();

@@ -18,7 +18,7 @@ interface Tool {
 }
 
 /** What bob sends to each route, with alice's session id in it. A new route without an entry fails the test. */
-const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 'public'> = {
+const CALLS: Record<string, { query?: string; body?: object; form?: boolean; tar?: boolean } | 'public'> = {
   'post /execute': { body: { session_id: SESSION, command: 'cat secret; ls -A' } },
   'post /sessions': { body: { session_id: SESSION } },
   'get /sessions': {},
@@ -42,6 +42,8 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean } | 
   'get /sessions/{session_id}/workspace/search': { query: 'pattern=.' },
   'post /sessions/{session_id}/workspace/edit': { body: { path: 'secret', edits: [{ old: 'a', new: 'b', all: true }] } },
   'post /sessions/{session_id}/terminal': {},
+  'get /sessions/{session_id}/workspace/archive': {},
+  'put /sessions/{session_id}/workspace/archive': { query: 'path=secret', tar: true },
   'get /health': 'public',
   'get /ready': 'public',
 };
@@ -110,8 +112,12 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
       const send = (headers: Record<string, string>): Promise<Response> =>
         fetch(cluster.bob.url + url, {
           method: method.toUpperCase(),
-          headers: call.body ? { ...headers, 'Content-Type': 'application/json' } : headers,
-          body: call.form ? form : call.body && JSON.stringify(call.body),
+          headers: {
+            ...headers,
+            ...(call.body && { 'Content-Type': 'application/json' }),
+            ...(call.tar && { 'Content-Type': 'application/x-tar' }),
+          },
+          body: call.form ? form : call.tar ? Buffer.alloc(1024) : call.body && JSON.stringify(call.body),
         });
       const anonymous = await send({});
       expect([route, anonymous.status, anonymous.headers.get('content-type')]).toEqual([

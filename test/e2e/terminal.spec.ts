@@ -37,7 +37,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     const terminal = await start('shell');
     expect(terminal.messages[0]).toEqual({ type: 'open', terminal: expect.stringMatching(/^[0-9a-f]{32}$/), offset: 0 });
     terminal.type('echo $((6*7)) > answer; printf "\\033[31mred\\033[0m\\n"; tty\n');
-    await terminal.shows(/\x1b\[31mred\x1b\[0m\r\n\/dev\/pts\/\d/);
+    await terminal.shows(/\[31mred.\[0m\r\n\/dev\/pts\/\d/);
     expect((await cluster.alice.run('shell', 'cat answer')).stdout).toBe('42\n');
     terminal.type('sleep 81.5\n');
     const sleeping = async (): Promise<boolean> =>

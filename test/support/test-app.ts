@@ -7,6 +7,7 @@ import {
   OrchestratorService,
   ReadinessService,
   SANDBOX_RUNTIME,
+  WorkspaceArchiveService,
   WorkspaceService,
   WorkspaceTreeService,
 } from '@sandbox/orchestrator';
@@ -25,6 +26,7 @@ export interface Fakes {
   workspace?: Partial<WorkspaceService>;
   jobs?: Partial<JobsService>;
   tree?: Partial<WorkspaceTreeService>;
+  archives?: Partial<WorkspaceArchiveService>;
   readiness?: Partial<ReadinessService>;
 }
 
@@ -51,6 +53,8 @@ export class TestApp {
       .useValue(fakes.workspace ?? {})
       .overrideProvider(WorkspaceTreeService)
       .useValue(fakes.tree ?? {})
+      .overrideProvider(WorkspaceArchiveService)
+      .useValue(fakes.archives ?? {})
       .overrideProvider(ReadinessService)
       .useValue(fakes.readiness ?? {})
       // The sweeper asks it: there are no containers that it could take for abandoned ones.

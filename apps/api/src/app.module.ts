@@ -21,6 +21,7 @@ import { TerminalController } from './terminal/terminal.controller';
 import { TerminalGateway } from './terminal/terminal.gateway';
 import { TerminalTickets } from './terminal/terminal-tickets';
 import { DtoValidationPipe } from './validation/dto-validation.pipe';
+import { ArchiveController } from './workspace/archive.controller';
 import { WorkspaceController } from './workspace/workspace.controller';
 import { WorkspaceTreeController } from './workspace/workspace-tree.controller';
 
@@ -45,6 +46,7 @@ export class AppModule {
         TerminalController,
         WorkspaceController,
         WorkspaceTreeController,
+        ArchiveController,
         HealthController,
       ],
       providers: [

@@ -20,7 +20,7 @@ async function start(config: Config): Promise<void> {
   });
   app.useLogger(app.get(Logger));
   configureApp(app, config);
-  shutDownOnSignal(app, config, () => app.get(TerminalGateway).closeAll());
+  shutDownOnSignal(app, config, { onStopping: () => app.get(TerminalGateway).closeAll() });
   await app.listen(config.PORT, config.HOST);
   const logger = new NestLogger('Start');
   logger.log(describePolicy(app.get<CommandPolicy>(COMMAND_POLICY)));

@@ -168,6 +168,12 @@ export const VARIABLES = {
     'Largest file that is read or written by a file call; `0`: no limit',
     integer(0, 2 ** 50),
   ),
+  ARCHIVE_MAX_BYTES: variable(
+    '268435456',
+    'Most content that a tar archive may bring in or take out of a workspace, unpacked, bytes',
+    integer(1, 2 ** 33 - 1),
+  ),
+  ARCHIVE_MAX_ENTRIES: variable('100000', 'Most files, directories and links that such an archive may hold', integer(1, 10_000_000)),
   WORKSPACE_PERSIST_VOLUMES: variable('false', 'Keep `/workspace` in a named volume per session until DELETE /sessions/{id}', boolean),
 
   CLEANUP_INTERVAL_SECONDS: variable('60', 'How often the sweeper looks, seconds', integer(1, 86_400)),

@@ -1,6 +1,8 @@
 /** Every error a caller can be told of. The code is the stable name; REST and MCP use the same. */
 export const ErrorCode = {
   BAD_REQUEST: 'BAD_REQUEST',
+  /** A tar archive that is malformed, or holds what is not unpacked. */
+  ARCHIVE_REFUSED: 'ARCHIVE_REFUSED',
   INVALID_PATH: 'INVALID_PATH',
   INVALID_PATTERN: 'INVALID_PATTERN',
   INVALID_WORKING_DIR: 'INVALID_WORKING_DIR',
@@ -62,6 +64,7 @@ export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 /** Total by type: a code without a status does not compile. */
 export const ERROR_STATUS: Record<ErrorCode, number> = {
   BAD_REQUEST: 400,
+  ARCHIVE_REFUSED: 400,
   INVALID_PATH: 400,
   INVALID_PATTERN: 400,
   INVALID_WORKING_DIR: 400,
@@ -115,6 +118,7 @@ export const ERROR_STATUS: Record<ErrorCode, number> = {
 /** The short, constant summary of RFC 9457's `title`; `detail` says what is particular to the occurrence. */
 export const ERROR_TITLE: Record<ErrorCode, string> = {
   BAD_REQUEST: 'Bad request',
+  ARCHIVE_REFUSED: 'Archive refused',
   INVALID_PATH: 'Invalid path',
   INVALID_PATTERN: 'Invalid pattern',
   INVALID_WORKING_DIR: 'Working directory does not exist',

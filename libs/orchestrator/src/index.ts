@@ -19,7 +19,8 @@ export { WorkspaceTreeService, type EditResult, type SearchResult, type TextEdit
 export { type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
 export { type Preconditions } from './file-call';
 export { type EntityTags } from './channel/file-requests';
-export { type WorkspaceEntry } from './workspace-answers';
+export { WorkspaceArchiveService } from './workspace-archive.service';
+export { type UnpackResult, type WorkspaceEntry } from './workspace-answers';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
 export { createDockerRuntime } from './docker/docker-runtime';
 export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './sandbox-runtime';

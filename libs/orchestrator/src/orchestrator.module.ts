@@ -9,6 +9,7 @@ import { ReadinessService } from './readiness.service';
 import { SANDBOX_RUNTIME } from './sandbox-runtime';
 import { SessionSandboxes } from './session-sandboxes';
 import { TerminalsService } from './terminals/terminals.service';
+import { WorkspaceArchiveService } from './workspace-archive.service';
 import { WorkspaceService } from './workspace.service';
 import { WorkspaceTreeService } from './workspace-tree.service';
 
@@ -30,6 +31,7 @@ export class OrchestratorModule {
         TerminalsService,
         WorkspaceService,
         WorkspaceTreeService,
+        WorkspaceArchiveService,
         ReadinessService,
       ],
       exports: [
@@ -42,6 +44,7 @@ export class OrchestratorModule {
         TerminalsService,
         WorkspaceService,
         WorkspaceTreeService,
+        WorkspaceArchiveService,
         ReadinessService,
       ],
     };

@@ -9,6 +9,13 @@ export interface WorkspaceEntry {
   modified: string;
 }
 
+export interface UnpackResult {
+  /** Files, directories and links of the archive. */
+  entries: number;
+  /** Bytes of its files. */
+  size: number;
+}
+
 export interface FileHeader {
   size: number;
   modified: string;
@@ -35,6 +42,11 @@ export function parseEntry(line: string): WorkspaceEntry {
   const { name, type, size, modified } = parseObject(line);
   if (typeof name !== 'string') throw unsound();
   return { name, type: workspaceType(type), size: count(size), modified: time(modified) };
+}
+
+/** What an unpacked archive held. @throws SandboxError SANDBOX_LOST, as parseEntry */
+export function parseUnpackResult({ entries, size }: Record<string, unknown>): UnpackResult {
+  return { entries: count(entries), size: count(size) };
 }
 
 /** @throws SandboxError SANDBOX_LOST, as parseEntry */

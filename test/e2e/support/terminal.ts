@@ -60,7 +60,7 @@ export class Terminal {
     try {
       await eventually(what, async () => check());
     } catch (error) {
-      throw new Error(`${String(error)}; on the screen: ${JSON.stringify(this.screen.slice(-500))}`);
+      throw new Error(`${String(error)}; on the screen: ${JSON.stringify(this.screen.slice(-500))}`, { cause: error });
     }
   }
 

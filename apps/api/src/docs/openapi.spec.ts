@@ -33,6 +33,8 @@ const ROUTES = [
   'get /sessions/{session_id}/workspace/search',
   'post /sessions/{session_id}/workspace/edit',
   'post /sessions/{session_id}/terminal',
+  'get /sessions/{session_id}/workspace/archive',
+  'put /sessions/{session_id}/workspace/archive',
   'get /health',
   'get /ready',
 ];

@@ -10,7 +10,7 @@ describe('limitServer', () => {
 
   beforeEach(async () => {
     server = createServer();
-    limitServer(server, { WORKSPACE_MAX_FILE_SIZE_BYTES: 1024 * 1024, MAX_EXEC_TIMEOUT_SECONDS: 120 });
+    limitServer(server, { WORKSPACE_MAX_FILE_SIZE_BYTES: 1024 * 1024, ARCHIVE_MAX_BYTES: 1, MAX_EXEC_TIMEOUT_SECONDS: 120 });
     server.on('connection', (socket) => (inside = socket));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -43,12 +43,14 @@ describe('limitServer', () => {
   });
 
   it.each([
-    [1024, 60_000],
-    [16 * 1024 ** 2, 131_072],
-    [1024 ** 4, 300_000],
-    [0, 300_000],
-  ])('lets a request of files up to %i bytes take %i ms', (maxBytes, timeout) => {
-    limitServer(server, { WORKSPACE_MAX_FILE_SIZE_BYTES: maxBytes, MAX_EXEC_TIMEOUT_SECONDS: 120 });
+    [1024, 1, 60_000],
+    [16 * 1024 ** 2, 1, 131_072],
+    [1024 ** 4, 1, 300_000],
+    [0, 1, 300_000],
+    [1024, 16 * 1024 ** 2, 131_072],
+    [1024, 256 * 1024 ** 2, 300_000],
+  ])('lets a request of files up to %i bytes, or archives up to %i, take %i ms', (maxBytes, maxArchive, timeout) => {
+    limitServer(server, { WORKSPACE_MAX_FILE_SIZE_BYTES: maxBytes, ARCHIVE_MAX_BYTES: maxArchive, MAX_EXEC_TIMEOUT_SECONDS: 120 });
     expect(server.requestTimeout).toBe(timeout);
     expect(server.headersTimeout).toBe(15_000);
     expect(server.timeout).toBe(240_000);

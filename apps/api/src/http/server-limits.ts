@@ -5,7 +5,7 @@ import { ERROR_STATUS, ErrorCode } from '@sandbox/errors';
 import { rawProblem } from './raw-response';
 
 const HEADERS_TIMEOUT_MS = 15_000;
-/** A request has to be there whole by then; longer where files may be large, at this many bytes a millisecond. */
+/** A request has to be there whole by then; longer where files or archives may be large, at this many bytes a millisecond. */
 const MIN_REQUEST_TIMEOUT_MS = 60_000;
 const MAX_REQUEST_TIMEOUT_MS = 300_000;
 const MIN_BYTES_PER_MS = 128;
@@ -14,12 +14,12 @@ const KEEP_ALIVE_MS = 65_000;
 /** A connection on which nothing has moved for so long, and for the longest command besides, has nobody at its other end. */
 const MAX_SILENCE_MS = 120_000;
 
-type Limits = Pick<Config, 'WORKSPACE_MAX_FILE_SIZE_BYTES' | 'MAX_EXEC_TIMEOUT_SECONDS'>;
+type Limits = Pick<Config, 'WORKSPACE_MAX_FILE_SIZE_BYTES' | 'ARCHIVE_MAX_BYTES' | 'MAX_EXEC_TIMEOUT_SECONDS'>;
 
 /** Bounds what a client may take of the server's time, and answers what never becomes a request with a problem document too. */
 export function limitServer(server: Server, config: Limits): void {
   server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = requestTimeout(config.WORKSPACE_MAX_FILE_SIZE_BYTES);
+  server.requestTimeout = requestTimeout(config);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.timeout = config.MAX_EXEC_TIMEOUT_SECONDS * 1000 + MAX_SILENCE_MS;
   const underWay = new WeakMap<Socket, ServerResponse>();
@@ -34,9 +34,10 @@ export function limitServer(server: Server, config: Limits): void {
   });
 }
 
-function requestTimeout(maxFileBytes: number): number {
+function requestTimeout({ WORKSPACE_MAX_FILE_SIZE_BYTES: maxFileBytes, ARCHIVE_MAX_BYTES: maxArchiveBytes }: Limits): number {
   if (maxFileBytes === 0) return MAX_REQUEST_TIMEOUT_MS;
-  return Math.min(MAX_REQUEST_TIMEOUT_MS, Math.max(MIN_REQUEST_TIMEOUT_MS, maxFileBytes / MIN_BYTES_PER_MS));
+  const maxBytes = Math.max(maxFileBytes, maxArchiveBytes);
+  return Math.min(MAX_REQUEST_TIMEOUT_MS, Math.max(MIN_REQUEST_TIMEOUT_MS, maxBytes / MIN_BYTES_PER_MS));
 }
 
 /** What could not be parsed has no response object. */

@@ -23,7 +23,7 @@ describe('shutDownOnSignal', () => {
         },
       },
     });
-    shutDownOnSignal(app.app, app.config, exit);
+    shutDownOnSignal(app.app, app.config, { exit });
   });
   afterEach(async () => {
     for (const signal of ['SIGTERM', 'SIGINT']) process.removeAllListeners(signal);

@@ -11,16 +11,20 @@ const IDLE_CHECK_MS = 100;
 const CLOSE_MS = 20_000;
 const SIGNALS = { SIGTERM: 15, SIGINT: 2 } as const;
 
+export interface StopOptions {
+  /** Ends what would not end by itself. */
+  onStopping?: () => void;
+  exit?: (code: number) => void;
+}
+
 /**
  * On the first SIGTERM or SIGINT: takes no more connections, lets the requests under way finish within the longest a command may take, closes
  * what the application holds, and exits. On the second: exits at once.
- * @param onStopping ends what would not end by itself
  */
 export function shutDownOnSignal(
   app: INestApplication,
   config: Pick<Config, 'MAX_EXEC_TIMEOUT_SECONDS'>,
-  onStopping: () => void = () => undefined,
-  exit: (code: number) => void = (code) => process.exit(code),
+  { onStopping = () => undefined, exit = (code) => process.exit(code) }: StopOptions = {},
 ): void {
   const logger = new Logger('Shutdown');
   let stopping = false;

@@ -52,7 +52,9 @@ export type AgentRequest =
     }
   | ({ readonly op: 'write'; readonly path: string; readonly max_size: number } & AgentConditions)
   | ({ readonly op: 'delete'; readonly path: string } & AgentConditions)
-  | FileRequest;
+  | FileRequest
+  | { readonly op: 'pack'; readonly path: string; readonly max_size: number; readonly max_entries: number }
+  | { readonly op: 'unpack'; readonly path: string; readonly max_size: number; readonly max_entries: number };
 
 export interface CallOptions {
   /**

@@ -1,0 +1,23 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { requireIdentityEncoding } from '../http/body-headers';
+import { detachedBody } from './file-content';
+
+export const TAR = 'application/x-tar';
+export const GZIP = 'application/gzip';
+/** Whether it is compressed is seen by its first bytes: these only keep out what is certainly no archive, as a form. */
+export const ARCHIVE_TYPES = [TAR, GZIP, 'application/tar', 'application/x-gzip', 'application/octet-stream'];
+
+/**
+ * The archive that a request sends.
+ * @throws SandboxError UNSUPPORTED_MEDIA_TYPE
+ */
+export function archiveBody(request: IncomingMessage): Readable {
+  requireIdentityEncoding(request);
+  const type = request.headers['content-type']?.split(';')[0]!.trim().toLowerCase();
+  if (type && !ARCHIVE_TYPES.includes(type)) {
+    throw new SandboxError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, `The body has to be a tar: ${ARCHIVE_TYPES.join(', ')}.`);
+  }
+  return detachedBody(request);
+}

@@ -1,0 +1,64 @@
+import { Controller, Get, HttpCode, Param, Put, Query, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { WorkspaceArchiveService } from '@sandbox/orchestrator';
+import type { User } from '@sandbox/sessions';
+import type { Request, Response } from 'express';
+import { CurrentUser } from '../auth/current-user.decorator';
+import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
+import { ClientSignal } from '../http/client-signal.decorator';
+import { StreamedBody } from '../http/json-body.guard';
+import { SessionIdDto } from '../sessions/sessions.dto';
+import { archiveBody, ARCHIVE_TYPES, GZIP, TAR } from './archive-body';
+import { ArchiveQuery, UnpackResultDto } from './archive.dto';
+import { sendArchive } from './send-archive';
+import { DirectoryQuery } from './workspace.dto';
+
+const BYTES = { schema: { type: 'string', format: 'binary' } } as const;
+const CALL = [...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX, 'FILE_TOO_LARGE'] as const;
+
+@ApiTags('workspace')
+@Controller('sessions/:session_id/workspace/archive')
+export class ArchiveController {
+  constructor(private readonly archives: WorkspaceArchiveService) {}
+
+  @Get()
+  @ApiOperation({
+    summary: 'Download a directory as a tar archive',
+    description:
+      'Streamed. Holds files, directories and links, under their exact names; owners are left out. Where it breaks off, the connection does.',
+  })
+  @ApiOkResponse({ description: 'The archive', content: { [TAR]: BYTES, [GZIP]: BYTES } })
+  @ApiProblems(...CALL)
+  async pack(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Query() { path = '', gzip }: ArchiveQuery,
+    @ClientSignal() signal: AbortSignal,
+    @Res() response: Response,
+  ): Promise<void> {
+    const archive = await this.archives.pack(user, session_id, path, gzip === 'true', signal);
+    await sendArchive(response, archive, path, gzip === 'true');
+  }
+
+  @Put()
+  @HttpCode(200)
+  @StreamedBody()
+  @ApiOperation({
+    summary: 'Unpack a tar archive into a directory',
+    description:
+      'A tar, plain or in gzip, is unpacked as it arrives, and put in place once it was seen whole: files are replaced, directories joined. An archive that is refused, breaks off or does not fit leaves nothing behind. Refused are absolute names, `..`, links that lead out of the archive, devices, FIFOs and sparse files; owners and setuid bits are ignored. The directory and its parents are made.',
+  })
+  @ApiConsumes(...ARCHIVE_TYPES)
+  @ApiBody(BYTES)
+  @ApiOkResponse({ type: UnpackResultDto, description: 'What was unpacked' })
+  @ApiProblems(...CALL, 'ARCHIVE_REFUSED', 'REQUEST_TIMEOUT', 'IS_A_DIRECTORY', 'UNSUPPORTED_MEDIA_TYPE', 'STORAGE_FULL')
+  unpack(
+    @CurrentUser() user: User,
+    @Param() { session_id }: SessionIdDto,
+    @Query() { path = '' }: DirectoryQuery,
+    @ClientSignal() signal: AbortSignal,
+    @Req() request: Request,
+  ): Promise<UnpackResultDto> {
+    return this.archives.unpack(user, session_id, path, archiveBody(request), signal);
+  }
+}

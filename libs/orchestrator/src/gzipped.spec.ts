@@ -1,0 +1,40 @@
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { gzipped } from './gzipped';
+
+const of = (...chunks: Buffer[]): Readable => Readable.from(chunks, { objectMode: false });
+
+describe('gzipped', () => {
+  it.each([Buffer.alloc(0), Buffer.from('x'), Buffer.from('\x1f'), Buffer.alloc(3_000_000, 'text')])(
+    'compresses what is not',
+    async (bytes) => {
+      expect(gunzipSync(await buffer(gzipped(of(bytes)))).equals(bytes)).toBe(true);
+    },
+  );
+
+  it('leaves gzip as it is, however it comes', async () => {
+    const bytes = gzipSync('content');
+    expect(await buffer(gzipped(of(bytes)))).toEqual(bytes);
+    expect(await buffer(gzipped(of(...Array.from(bytes, (byte) => Buffer.of(byte)))))).toEqual(bytes);
+  });
+
+  it.each([Buffer.alloc(0), Buffer.from('plain'), gzipSync('x')])('fails as its source does, and in its way', async (start) => {
+    const source = new PassThrough();
+    source.write(start);
+    const result = buffer(gzipped(source));
+    setImmediate(() => source.destroy(new Error('the client is gone')));
+    await expect(result).rejects.toThrow('the client is gone');
+  });
+
+  it.each([Buffer.alloc(100_000), gzipSync('x')])('ends its source when it is destroyed', async (start) => {
+    const source = new PassThrough();
+    const result = gzipped(source);
+    result.resume();
+    source.write(start);
+    await new Promise((resolve) => setImmediate(resolve));
+    const closed = new Promise((resolve) => source.once('close', resolve));
+    result.destroy();
+    await closed;
+  });
+});

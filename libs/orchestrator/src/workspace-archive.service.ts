@@ -1,0 +1,101 @@
+import { once } from 'node:events';
+import { PassThrough, type Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '@sandbox/config';
+import { sessionRef, type User } from '@sandbox/sessions';
+import { audited } from './audit-log';
+import type { AgentRequest, CallOptions } from './channel/channel';
+import { SessionSandboxes } from './session-sandboxes';
+import { gzipped } from './gzipped';
+import { TarWriter } from './tar-writer';
+import { parseUnpackResult, type UnpackResult } from './workspace-answers';
+import { workspacePath } from './workspace-path';
+
+/** No archive is longer under way, however slow its client, milliseconds. */
+const TRANSFER_DEADLINE_MS = 300_000;
+
+type ArchiveCall = { readonly user: User; readonly sessionId: string; readonly path: string };
+
+/**
+ * Whole directories of a session's /workspace, out and in as tar archives, which are never held here.
+ *
+ * Both methods throw what WorkspaceService's do, and FILE_TOO_LARGE past ARCHIVE_MAX_BYTES or ARCHIVE_MAX_ENTRIES.
+ */
+@Injectable()
+export class WorkspaceArchiveService {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly sandboxes: SessionSandboxes,
+  ) {}
+
+  /**
+   * Resolves with the archive once its first bytes are there; errors until then reject, later ones come on the stream. Destroying the
+   * stream ends the call.
+   */
+  pack(user: User, sessionId: string, path: string, gzip: boolean, signal?: AbortSignal): Promise<Readable> {
+    const archive = gzip ? createGzip() : new PassThrough({ highWaterMark: 256 * 1024 });
+    // An error before anybody has the stream is told by the promise.
+    archive.on('error', () => undefined);
+    const gone = new AbortController();
+    archive.once('close', () => gone.abort());
+    const writer = new TarWriter({ maxSize: this.config.ARCHIVE_MAX_BYTES, maxEntries: this.config.ARCHIVE_MAX_ENTRIES });
+    return new Promise((resolve, reject) => {
+      const take = async (chunk: Buffer): Promise<void> => {
+        const bytes = writer.push(chunk);
+        resolve(archive);
+        if (!archive.write(bytes)) await Promise.race([once(archive, 'drain'), once(archive, 'close')]);
+      };
+      const options = {
+        onOutput: (_stream: 'stdout' | 'stderr', chunk: Buffer) => take(chunk),
+        signal: signal ? AbortSignal.any([signal, gone.signal]) : gone.signal,
+      };
+      this.call('workspace_pack', { user, sessionId, path }, { op: 'pack', ...this.limits() }, options)
+        .then(() => {
+          archive.end(writer.finish());
+          resolve(archive);
+        })
+        .catch((error: Error) => {
+          reject(error);
+          archive.destroy(error);
+        });
+    });
+  }
+
+  /**
+   * Puts what a tar, or a tar in gzip, holds into the directory, which is made where it is missing. All of it or, where anything is wrong
+   * with it or it breaks off, nothing.
+   * @throws SandboxError ARCHIVE_REFUSED, STORAGE_FULL, IS_A_DIRECTORY besides
+   */
+  async unpack(user: User, sessionId: string, path: string, archive: Readable, signal?: AbortSignal): Promise<UnpackResult> {
+    const request = { op: 'unpack', ...this.limits() } as const;
+    const input = gzipped(archive);
+    try {
+      return parseUnpackResult(await this.call('workspace_unpack', { user, sessionId, path }, request, { input, signal }));
+    } finally {
+      // Of an archive that was refused, more may be on its way.
+      input.destroy();
+    }
+  }
+
+  private limits(): { max_size: number; max_entries: number } {
+    return { max_size: this.config.ARCHIVE_MAX_BYTES, max_entries: this.config.ARCHIVE_MAX_ENTRIES };
+  }
+
+  private call(
+    op: string,
+    { user, sessionId, path }: ArchiveCall,
+    request: WithoutPath<Extract<AgentRequest, { op: 'pack' | 'unpack' }>>,
+    options: Omit<CallOptions, 'deadlineMs'>,
+  ): Promise<Record<string, unknown>> {
+    const ref = sessionRef(this.config.DEPLOYMENT, user, sessionId);
+    return audited(ref, { op, path }, async () => {
+      const agentRequest = { ...request, path: workspacePath(path) };
+      return this.sandboxes.enter(ref, TRANSFER_DEADLINE_MS, ({ channel }) =>
+        channel.call(agentRequest, { ...options, deadlineMs: TRANSFER_DEADLINE_MS }),
+      );
+    });
+  }
+}
+
+type WithoutPath<Request> = Request extends unknown ? Omit<Request, 'path'> : never;

@@ -1,0 +1,34 @@
+import { randomInt } from 'node:crypto';
+
+/** A whole number from 0 to below its argument, which is at least 1. */
+export type Random = (below: number) => number;
+
+/** Marsaglia's xorshift32: a seed's cases are the same in every run. */
+export function randomizer(seed: number): Random {
+  let state = seed >>> 0 || 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+/**
+ * Runs `check` for so many cases, each with a random generator of its own. A failure names the seed and the case; FUZZ_SEED set to that
+ * seed meets the same case again, FUZZ_CASE besides runs it alone.
+ */
+export async function fuzz(cases: number, check: (random: Random) => void | Promise<void>): Promise<void> {
+  const seed = Number(process.env.FUZZ_SEED ?? randomInt(1, 2 ** 31));
+  const only = process.env.FUZZ_CASE;
+  const [first, end] = only === undefined ? [0, cases] : [Number(only), Number(only) + 1];
+  for (let index = first; index < end; index++) {
+    try {
+      // Neighbouring states of xorshift have much in common: a multiplication sets the cases apart.
+      const pending = check(randomizer(Math.imul(seed + index, 0x9e3779b1) ^ seed));
+      if (pending !== undefined) await pending;
+    } catch (error) {
+      throw new Error(`FUZZ_SEED=${seed} FUZZ_CASE=${index}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+  }
+}
