@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
@@ -8,9 +9,14 @@ const USABLE_ID = /^[\w.-]{1,128}$/;
 
 /** Gives every request an id, the client's own where it sent a usable one, and the answer the same. */
 export function requestId(request: Request, response: Response, next: NextFunction): void {
-  const given = request.headers['x-request-id'];
-  const id = typeof given === 'string' && USABLE_ID.test(given) ? given : randomUUID();
+  const id = givenId(request) ?? randomUUID();
   request.id = id;
   response.setHeader(REQUEST_ID_HEADER, id);
   next();
+}
+
+/** The id that the client has given its request; null where it has not, or not a usable one. */
+export function givenId({ headers }: IncomingMessage): string | null {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && USABLE_ID.test(given) ? given : null;
 }

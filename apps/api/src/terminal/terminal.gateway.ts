@@ -15,6 +15,8 @@ import { logFailure } from '../errors/log-failure';
 import { toSandboxError } from '../errors/problem';
 import { parseQuery } from '../http/query-parser';
 import { rawProblem } from '../http/raw-response';
+import { givenId } from '../http/request-id';
+import { withRequestId } from '../logging/with-request-id';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { withIntegers } from '../validation/query-values';
 import { validateDto } from '../validation/validate-dto';
@@ -42,7 +44,10 @@ export class TerminalGateway implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     const server = this.adapterHost.httpAdapter.getHttpServer() as Server;
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.upgrade(request, socket, head));
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const requestId = givenId(request) ?? randomUUID();
+      void withRequestId(requestId, () => this.upgrade(request, socket, head, requestId));
+    });
   }
 
   /** Their clients come back within a minute, to a replica that stays. */
@@ -50,11 +55,10 @@ export class TerminalGateway implements OnApplicationBootstrap {
     for (const connection of this.connections) connection.close(CLOSE.GOING_AWAY);
   }
 
-  private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  private async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, requestId: string): Promise<void> {
     // Until it is a WebSocket's, which listens itself.
     const ignore = (): void => undefined;
     socket.on('error', ignore);
-    const requestId = randomUUID();
     try {
       const { sessionId, query } = readAddress(request.url ?? '');
       const { user, expiresAt } = await this.admit(request, sessionId, query.ticket);
