@@ -209,6 +209,18 @@ describe('MCP', () => {
     };
     expect(result).toMatchObject({ stderr: 'err\n', truncated: true });
     expect(result.stdout.length).toBeLessThan(20_200);
+    await rest.run('long', 'seq 1 20000 > numbers; mkdir many; cd many; seq 1 1000 | xargs touch');
+    const read = (await alice.call('workspace_read', { session_id: 'long', path: 'numbers' })).structuredContent as { content: string };
+    expect(read).toMatchObject({ truncated: true, content: expect.stringMatching(/start_line/) });
+    expect(read.content.length).toBeLessThan(20_200);
+    for (const [tool, args, list] of [
+      ['workspace_list', { path: 'many' }, 'entries'],
+      ['workspace_search', { pattern: '1', limit: 5000 }, 'matches'],
+    ] as const) {
+      const found = (await alice.call(tool, { session_id: 'long', ...args })).structuredContent as Record<string, unknown[]>;
+      expect([tool, found.truncated]).toEqual([tool, true]);
+      expect(JSON.stringify(found[list]).length).toBeLessThanOrEqual(20_001);
+    }
     expect(result.stdout).toMatch(/^1\n2\n[^]*\n\[\.\.\. \d+ characters left out; send long output to a file [^\n]*\]\n[^]*\n20000\n$/);
   });
 

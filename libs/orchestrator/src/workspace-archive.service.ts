@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { PassThrough, type Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { Inject, Injectable } from '@nestjs/common';
@@ -6,6 +5,7 @@ import { CONFIG, type Config } from '@sandbox/config';
 import { sessionRef, type User } from '@sandbox/sessions';
 import { audited } from './audit-log';
 import type { AgentRequest, CallOptions } from './channel/channel';
+import { drained } from './drained';
 import { SessionSandboxes } from './session-sandboxes';
 import { gzipped } from './gzipped';
 import { TarWriter } from './tar-writer';
@@ -44,7 +44,7 @@ export class WorkspaceArchiveService {
       const take = async (chunk: Buffer): Promise<void> => {
         const bytes = writer.push(chunk);
         resolve(archive);
-        if (!archive.write(bytes)) await Promise.race([once(archive, 'drain'), once(archive, 'close')]);
+        if (!archive.write(bytes)) await drained(archive);
       };
       const options = {
         onOutput: (_stream: 'stdout' | 'stderr', chunk: Buffer) => take(chunk),

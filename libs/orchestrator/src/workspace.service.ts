@@ -1,11 +1,11 @@
 import { PassThrough, type Readable } from 'node:stream';
-import { once } from 'node:events';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { User } from '@sandbox/sessions';
 import type { AgentRequest } from './channel/channel';
 import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
+import { drained } from './drained';
 import { SessionSandboxes } from './session-sandboxes';
 import { etag, parseEntry, parseFileHeader, splitLines, type WorkspaceEntry } from './workspace-answers';
 
@@ -194,7 +194,7 @@ class HeaderThenBody {
     if (body.length === 0) return;
     this.left -= body.length;
     if (this.left < 0) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent more than the file has.');
-    if (!this.content.write(body)) await Promise.race([once(this.content, 'drain'), once(this.content, 'close')]);
+    if (!this.content.write(body)) await drained(this.content);
   }
 
   finish(): void {

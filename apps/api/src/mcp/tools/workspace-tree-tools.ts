@@ -2,14 +2,16 @@ import type { Config } from '@sandbox/config';
 import type { WorkspaceTreeService } from '@sandbox/orchestrator';
 import { edited } from '../../workspace/edited';
 import { EditResultDto, SearchResultDto } from '../../workspace/workspace-tree.dto';
+import { cutText } from './cut-text';
+import { firstItems } from './first-items';
 import { defineTool, type Tool } from './tool';
 import { WorkspaceEditArgs, WorkspaceSearchArgs } from './workspace-tree-tools.dto';
 
 export function workspaceTreeTools(tree: WorkspaceTreeService, config: Config): Tool[] {
-  return [searchTool(tree), editTool(tree, config)];
+  return [searchTool(tree, config), editTool(tree, config)];
 }
 
-function searchTool(tree: WorkspaceTreeService): Tool {
+function searchTool(tree: WorkspaceTreeService, { MCP_MAX_OUTPUT_CHARS }: Config): Tool {
   return defineTool({
     name: 'workspace_search',
     title: 'Search files',
@@ -18,11 +20,15 @@ function searchTool(tree: WorkspaceTreeService): Tool {
     annotations: { readOnlyHint: true, openWorldHint: false },
     input: WorkspaceSearchArgs,
     output: SearchResultDto,
-    call: ({ session_id, path = '', ...search }, { user, signal }) => tree.search(user, session_id, path, search, signal),
+    call: async ({ session_id, path = '', ...search }, { user, signal }) => {
+      const { matches, truncated } = await tree.search(user, session_id, path, search, signal);
+      const first = firstItems(matches, MCP_MAX_OUTPUT_CHARS);
+      return { matches: first, truncated: truncated || first.length < matches.length };
+    },
   });
 }
 
-function editTool(tree: WorkspaceTreeService, { WORKSPACE_MAX_FILE_SIZE_BYTES: limit }: Config): Tool {
+function editTool(tree: WorkspaceTreeService, { WORKSPACE_MAX_FILE_SIZE_BYTES: limit, MCP_MAX_OUTPUT_CHARS }: Config): Tool {
   return defineTool({
     name: 'workspace_edit',
     title: 'Edit a file',
@@ -34,7 +40,11 @@ function editTool(tree: WorkspaceTreeService, { WORKSPACE_MAX_FILE_SIZE_BYTES: l
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
     input: WorkspaceEditArgs,
     output: EditResultDto,
-    call: async ({ session_id, path, edits }, { user, signal }) => edited(await tree.edit(user, session_id, path, edits, signal)),
+    call: async ({ session_id, path, edits }, { user, signal }) => {
+      const { diff, etag, truncated } = await tree.edit(user, session_id, path, edits, signal);
+      const shown = cutText(diff, MCP_MAX_OUTPUT_CHARS, 'workspace_read shows the file');
+      return edited({ diff: shown, etag, truncated: truncated || shown !== diff });
+    },
     text: ({ diff }) => diff,
   });
 }

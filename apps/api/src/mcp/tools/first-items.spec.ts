@@ -1,0 +1,12 @@
+import { firstItems } from './first-items';
+
+describe('firstItems', () => {
+  it.each([
+    [[], 10, []],
+    [['aa', 'bb'], 10, ['aa', 'bb']],
+    [['aa', 'bb'], 9, ['aa']],
+    [['a long one', 'b'], 3, ['a long one']],
+  ])('%j in %i characters: %j', (items, max, expected) => {
+    expect(firstItems(items, max)).toEqual(expected);
+  });
+});

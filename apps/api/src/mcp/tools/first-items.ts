@@ -1,0 +1,6 @@
+/** As many of the first items as fit into so many characters of JSON, for a model to read; one at least. */
+export function firstItems<T>(items: readonly T[], maxCharacters: number): T[] {
+  let characters = 0;
+  const end = items.findIndex((item, index) => (characters += JSON.stringify(item).length + 1) > maxCharacters && index > 0);
+  return end === -1 ? [...items] : items.slice(0, end);
+}

@@ -1,0 +1,13 @@
+import type { Writable } from 'node:stream';
+
+/** Resolves when the stream takes more, or is closed and takes nothing any more. Leaves no listener behind. */
+export function drained(stream: Writable): Promise<void> {
+  if (stream.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.on('drain', done).on('close', done);
+  });
+}
