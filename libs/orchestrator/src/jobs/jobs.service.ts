@@ -15,7 +15,7 @@ import { absentJob, type Job, type JobCommand, type JobOutput, keptJob, type Out
 import { parseJobLines, parseKeptJob } from './job-answers';
 import { JobIndex } from './job-index';
 import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
-import { KEEPER_CALL_MS, type KeptOutput, knownId, notFound, readKept } from './keeper-calls';
+import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, notFound, readKept } from './keeper-calls';
 
 export const MAX_JOB_READ_BYTES = 1024 * 1024;
 export const MAX_JOB_INPUT_BYTES = 1024 * 1024;
@@ -122,11 +122,11 @@ export class JobsService {
       try {
         const reader = new JobReader(from, streams, encoding, watcher);
         while (!reader.done) {
-          const { bytes, parts } = await this.read(ref, jobId, reader.wanted, FOLLOW_READ_BYTES, FOLLOW_WAIT_MS, signal);
+          const { bytes, parts, hasty } = await this.read(ref, jobId, reader.wanted, FOLLOW_READ_BYTES, FOLLOW_WAIT_MS, signal);
           await reader.take(bytes, parts);
           if (signal.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
           const little = bytes.stdout.length + bytes.stderr.length < LITTLE_BYTES;
-          if (little && !reader.done) await sleep(PACE_MS);
+          if (little && !reader.done) await sleep(hasty ? HASTY_PAUSE_MS : PACE_MS);
         }
       } catch (error) {
         if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_LOST) throw error;

@@ -7,7 +7,12 @@ import type { JobStream } from './job-reader';
 /** A call to a keeper takes no longer than this, beyond what it waits for; milliseconds. */
 export const KEEPER_CALL_MS = 15_000;
 
+/** Before a follower asks again where the answer was hasty, milliseconds. */
+export const HASTY_PAUSE_MS = 1_000;
+
 export interface KeptOutput {
+  /** It brought nothing, and did not wait for it either, as a keeper would: commands may pose as one. */
+  hasty: boolean;
   bytes: Record<JobStream, Buffer>;
   parts: Partial<Record<JobStream, StreamPart>>;
 }
@@ -28,10 +33,13 @@ export async function readKept(
     if (size > limit) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent more than was asked for.');
     chunks[stream].push(Buffer.from(chunk));
   };
+  const began = performance.now();
   const request = { op: 'job_output', job_id: knownId(jobId), offsets, limit, wait_ms: waitMs } as const;
   const answer = await lease.channel.call(request, { onOutput, signal, deadlineMs: KEEPER_CALL_MS + waitMs });
   const parts = Object.fromEntries(Object.keys(offsets).map((stream) => [stream, parseStreamPart(answer[stream])]));
-  return { bytes: { stdout: Buffer.concat(chunks.stdout), stderr: Buffer.concat(chunks.stderr) }, parts };
+  const ended = Object.values(parts).some(({ eof }) => eof);
+  const hasty = size === 0 && !ended && performance.now() - began < waitMs / 2;
+  return { hasty, bytes: { stdout: Buffer.concat(chunks.stdout), stderr: Buffer.concat(chunks.stderr) }, parts };
 }
 
 /** @throws SandboxError JOB_NOT_FOUND where it cannot be one */

@@ -6,7 +6,7 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { sessionRef, type SessionRef, type User } from '@sandbox/sessions';
 import { audited } from '../audit-log';
 import { isJobId, parseKeptJob } from '../jobs/job-answers';
-import { KEEPER_CALL_MS, readKept } from '../jobs/keeper-calls';
+import { HASTY_PAUSE_MS, KEEPER_CALL_MS, readKept } from '../jobs/keeper-calls';
 import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
 import { SessionSandboxes } from '../session-sandboxes';
 import { shellRequest } from '../shell-command';
@@ -96,8 +96,8 @@ export class TerminalsService {
 
   /** Gives output from `since` (bytes) on until the terminal has ended: its exit code. Keeps the session alive. */
   async follow(name: TerminalName, since: number, watcher: TerminalWatcher, signal: AbortSignal): Promise<number | null> {
-    for (let offset = since; ; await sleep(PACE_MS)) {
-      const { bytes, parts } = await this.enter(name, KEEPER_CALL_MS + WAIT_MS, (lease) =>
+    for (let offset = since; ;) {
+      const { bytes, parts, hasty } = await this.enter(name, KEEPER_CALL_MS + WAIT_MS, (lease) =>
         readKept(lease, name.terminal, { stdout: offset }, READ_BYTES, WAIT_MS, signal),
       );
       const { nextOffset, gap, eof } = parts.stdout!;
@@ -106,6 +106,7 @@ export class TerminalsService {
       if (signal.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the connection.');
       if (eof) return (await this.stat(name)).exitCode;
       offset = nextOffset;
+      await sleep(hasty ? HASTY_PAUSE_MS : PACE_MS);
     }
   }
 
