@@ -362,7 +362,7 @@ class FuzzTest(ArchiveTestCase):
     CASES = 4000
 
     def test_hostile_archives(self):
-        seed = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(1 << 31)))
+        seed = int(os.environ.get("FUZZ_SEED", 487652962))
         chance = random.Random(seed)
         with open(os.path.join(self.outside, "secret"), "w") as file:
             file.write("secret")

@@ -1,4 +1,5 @@
-import { randomInt } from 'node:crypto';
+/** What passes here passes there: without a seed of its own, a run has the same cases as every other. */
+const DEFAULT_SEED = 487_652_962;
 
 /** A whole number from 0 to below its argument, which is at least 1. */
 export type Random = (below: number) => number;
@@ -15,11 +16,11 @@ export function randomizer(seed: number): Random {
 }
 
 /**
- * Runs `check` for so many cases, each with a random generator of its own. A failure names the seed and the case; FUZZ_SEED set to that
- * seed meets the same case again, FUZZ_CASE besides runs it alone.
+ * Runs `check` for so many cases, each with a random generator of its own. Another FUZZ_SEED runs other cases. A failure names the seed and
+ * the case; FUZZ_CASE runs that one alone.
  */
 export async function fuzz(cases: number, check: (random: Random) => void | Promise<void>): Promise<void> {
-  const seed = Number(process.env.FUZZ_SEED ?? randomInt(1, 2 ** 31));
+  const seed = Number(process.env.FUZZ_SEED ?? DEFAULT_SEED);
   const only = process.env.FUZZ_CASE;
   const [first, end] = only === undefined ? [0, cases] : [Number(only), Number(only) + 1];
   for (let index = first; index < end; index++) {

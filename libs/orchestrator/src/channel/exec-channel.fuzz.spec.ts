@@ -147,13 +147,13 @@ function checkRequest({ id, stdout, stderr, thrown, abort, outcome }: Seen, fram
   }
 }
 
-/** What goes out to a hostile agent is sound as well, and nothing follows what ends a request. */
+/** What goes out to a hostile agent is sound as well, and nothing follows what ends a request but credit for output that is taken and dropped. */
 function checkSent(sent: Buffer): void {
   const { frames, violated } = framesByTheBook(sent, MAX_HOST_PAYLOAD_BYTES);
   if (violated) throw new Error('the host broke the protocol');
   const cancelled = new Set<number>();
   for (const { type, id } of frames) {
-    if (cancelled.has(id)) throw new Error(`a frame of type ${type} after CANCEL for request ${id}`);
+    if (cancelled.has(id) && type !== HostFrame.CREDIT) throw new Error(`a frame of type ${type} after CANCEL for request ${id}`);
     if (type === HostFrame.CANCEL) cancelled.add(id);
   }
 }
