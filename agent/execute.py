@@ -85,7 +85,8 @@ class Command:
         if self._link.flush():
             self._queue_output()
             self._link.flush()
-        self._running.resume()
+        if self._running.held:
+            self._running.resume()
         self._watch_link()
 
     def _queue_output(self):

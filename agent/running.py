@@ -32,7 +32,7 @@ class Running:
         self._poll = select.poll()
         self._handlers = {}  # descriptor -> called with it when it is ready
         self._pipes = {}  # read end -> its capture
-        self._held = set()  # read ends that are not read, since their captures are full
+        self.held = set()  # read ends that are not read, since their captures are full
         self._feed = None
         self._fed = None
         self._watched_feed = None
@@ -154,13 +154,13 @@ class Running:
             self._pipes[fd].add(chunk)
             if self._pipes[fd].full and self.status is None:
                 self.unwatch(fd)
-                self._held.add(fd)
+                self.held.add(fd)
         return len(chunk)
 
     def resume(self):
         """Reads again what there is room for; all of it once the shell has ended, since what a pipe holds is little."""
-        for fd in [fd for fd in self._held if self.status is not None or not self._pipes[fd].full]:
-            self._held.remove(fd)
+        for fd in [fd for fd in self.held if self.status is not None or not self._pipes[fd].full]:
+            self.held.remove(fd)
             self.watch(fd, select.POLLIN, self._read)
 
     def end_output(self):

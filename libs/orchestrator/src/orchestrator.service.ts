@@ -165,10 +165,10 @@ export class OrchestratorService {
   ): Promise<ExecuteResult> {
     const { EXEC_MAX_OUTPUT_BYTES } = this.config;
     const output = { stdout: new OutputCapture(EXEC_MAX_OUTPUT_BYTES), stderr: new OutputCapture(EXEC_MAX_OUTPUT_BYTES) };
-    const texts = { stdout: new OutputText('utf8'), stderr: new OutputText('utf8') };
+    const texts = tell && { stdout: new OutputText('utf8'), stderr: new OutputText('utf8') };
     const onOutput: CallOptions['onOutput'] = (stream, chunk) => {
       output[stream].add(chunk);
-      tell?.(texts[stream].add(chunk));
+      if (texts) tell(texts[stream].add(chunk));
     };
     const { end, seconds } = await callExec(lease, request, command, onOutput, signal);
     const stdout = output.stdout.finish(end.omitted.stdout, command.encoding ?? 'utf8');
