@@ -4,54 +4,21 @@ The keeper is a worker that has left its router. It listens on an abstract socke
 agent in the sandbox finds, and holds the job's output and how it ended until the job is forgotten.
 """
 
-import json
 import os
 import select
 import time
 
 import _socket
 import frames
+from connection import Connection
 from errors import RequestError, end_code
+from ring import Ring
 from running import Running, exit_code
 
 ADDRESS = b"\0sandbox-job-"
 MAX_UNREAD_INPUT = 1 << 20
 _MAX_CONNECTIONS = 32
 _TIMED_OUT_EXIT_CODE = 124
-
-
-class Ring:
-    """The last bytes of a stream, by their offset from its beginning."""
-
-    full = False  # the command never waits: the oldest goes
-
-    def __init__(self):
-        self.start = 0  # offset of the oldest byte that is kept
-        self._bytes = bytearray()
-
-    def add(self, chunk):
-        self._bytes += chunk
-
-    def end(self):
-        pass
-
-    def __len__(self):
-        return len(self._bytes)
-
-    @property
-    def stop(self):
-        """How many bytes the stream has had in all."""
-        return self.start + len(self._bytes)
-
-    def drop(self, size):
-        del self._bytes[:size]
-        self.start += size
-
-    def read(self, offset, limit):
-        """(offset of the first byte, bytes): from `offset` or, where that is dropped already, from the oldest that is kept."""
-        first = max(offset, self.start)
-        begin = first - self.start
-        return first, bytes(memoryview(self._bytes)[begin : begin + limit])
 
 
 class Job:
@@ -151,7 +118,7 @@ class Job:
             fd, _ = self._listener._accept()
         except OSError:
             return
-        connection = _Connection(fd)
+        connection = Connection(fd)
         if len(self._connections) >= _MAX_CONNECTIONS:
             connection.close()
             return
@@ -250,57 +217,3 @@ class Job:
 
 def _ignore(done):
     pass
-
-
-class _Connection:
-    """One question: a REQUEST with DATA after it, then EOF. One answer: OUT and ERR, then END."""
-
-    _MAX_RECEIVED = (1 << 20) + (64 << 10)
-
-    def __init__(self, fd):
-        self._socket = _socket.socket(fileno=fd)
-        self._socket.setblocking(False)
-        self.fd = fd
-        self.request = None  # once it is whole
-        self.data = b""
-        self.answered = False
-        self.answer_at = None  # monotonic, s: it waits for news until then
-        self.ended = False
-        self.unsent = bytearray()
-        self._received = bytearray()
-        self._pending = None
-
-    def read(self):
-        try:
-            data = self._socket.recv(64 << 10)
-            if not data or len(self._received) + len(self.data) > self._MAX_RECEIVED:
-                self.ended = True
-            self._received += data
-            for kind, _, payload in frames.split(self._received):
-                if kind == frames.REQUEST:
-                    self._pending = json.loads(payload)
-                elif kind == frames.DATA:
-                    self.data += payload
-                elif kind == frames.EOF:
-                    self.request = self._pending
-        except BlockingIOError:
-            pass
-        except Exception:  # whoever it is, it is no agent
-            self.ended = True
-
-    def answer(self, data):
-        self.unsent += data
-        self.answered = True
-
-    def write(self):
-        try:
-            while self.unsent:
-                del self.unsent[: self._socket.send(self.unsent)]
-        except BlockingIOError:
-            return
-        if self.answered:
-            self.ended = True
-
-    def close(self):
-        self._socket.close()
-

@@ -128,13 +128,13 @@ def _walk(current):
                 if not trail:
                     return
                 path, identity, ahead = trail.pop()
-                current = _replace(current, os.open(b"..", _DIRECTORY, dir_fd=current))
-                if _identity(current) != identity:
+                current = paths.exchange(current, os.open(b"..", _DIRECTORY, dir_fd=current))
+                if paths.identity(current) != identity:
                     raise RequestError("INTERNAL_ERROR", "A directory was moved while it was packed.")
             name, below = child
-            trail.append((path, _identity(current), ahead))
+            trail.append((path, paths.identity(current), ahead))
             path += name + b"/"
-            current = _replace(current, below)
+            current = paths.exchange(current, below)
             entries = _entries(current)
             if len(path) + max((len(name) for name, _ in entries), default=0) >= _MAX_NAME_BYTES:
                 raise RequestError("INVALID_PATH", "The directory holds a path of more than %d bytes." % _MAX_NAME_BYTES)
@@ -168,16 +168,6 @@ def _kind(entry):
     if entry.is_dir(follow_symlinks=False):
         return _DIR
     return _SYMLINK if entry.is_symlink() else None
-
-
-def _identity(directory):
-    status = os.fstat(directory)
-    return status.st_dev, status.st_ino
-
-
-def _replace(old, new):
-    os.close(old)
-    return new
 
 
 class _Output:

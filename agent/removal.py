@@ -3,6 +3,7 @@
 import errno
 import os
 
+import paths
 from errors import RequestError
 
 _CANCEL_CHECK_INTERVAL = 256
@@ -33,12 +34,12 @@ def _empty_tree(current, check):
                     child = _open(below, current)
                 except FileNotFoundError:
                     continue  # somebody else removes here too
-                trail.append((below, _identity(current)))
-                current = _replace(current, child)
+                trail.append((below, paths.identity(current)))
+                current = paths.exchange(current, child)
             elif trail:
                 done, identity = trail.pop()
-                current = _replace(current, _open(b"..", current))
-                if _identity(current) != identity:
+                current = paths.exchange(current, _open(b"..", current))
+                if paths.identity(current) != identity:
                     raise RequestError("INTERNAL_ERROR", "A directory was moved while it was deleted.")
                 _gone(os.rmdir, done, current)  # if not, since it was filled again, the next look finds it
             else:
@@ -81,13 +82,3 @@ def _open(name, parent):
         return os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=handle)
     finally:
         os.close(handle)
-
-
-def _identity(directory):
-    status = os.fstat(directory)
-    return status.st_dev, status.st_ino
-
-
-def _replace(old, new):
-    os.close(old)
-    return new

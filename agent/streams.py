@@ -3,18 +3,36 @@
 import os
 
 
-class Capture:
-    """Keeps the first limit // 2 bytes, to be taken as they come, and the last limit - limit // 2; counts the rest.
+class _Ready:
+    """Bytes of a stream that are to be taken in order."""
+
+    def __init__(self, kind):
+        self.kind = kind  # OUT or ERR
+        self._ready = bytearray()
+
+    def __len__(self):
+        """Bytes that can be taken now."""
+        return len(self._ready)
+
+    def take(self, size):
+        taken = bytes(memoryview(self._ready)[:size])
+        del self._ready[:size]
+        return taken
+
+
+class Capture(_Ready):
+    """Keeps the first limit // 2 bytes, to be taken as they come, and the last limit - limit // 2, to be taken after end(); counts the rest.
 
     Holds at most 1.5 times the limit, whatever the command writes.
     """
 
+    full = False  # it takes whatever comes, and leaves some of it out
+
     def __init__(self, kind, limit):
-        self.kind = kind  # OUT or ERR
+        super().__init__(kind)
         self.omitted = 0
         self._head_room = limit // 2
         self._tail_size = limit - limit // 2
-        self._ready = bytearray()  # to be taken in order; after end(), the tail too
         self._tail = bytearray()
 
     def add(self, chunk):
@@ -40,27 +58,12 @@ class Capture:
             del self._tail[:excess]
             self.omitted += excess
 
-    full = False  # it takes whatever comes, and leaves some of it out
 
-    def __len__(self):
-        """Bytes that can be taken now."""
-        return len(self._ready)
-
-    def take(self, size):
-        taken = bytes(memoryview(self._ready)[:size])
-        del self._ready[:size]
-        return taken
-
-
-class Passage:
+class Passage(_Ready):
     """Hands on every byte, in order: while it is full, its pipe is not to be read, and so the command waits when it writes."""
 
     omitted = 0
     _ROOM = 64 << 10
-
-    def __init__(self, kind):
-        self.kind = kind  # OUT or ERR
-        self._ready = bytearray()
 
     def add(self, chunk):
         self._ready += chunk
@@ -71,15 +74,6 @@ class Passage:
     @property
     def full(self):
         return len(self._ready) >= self._ROOM
-
-    def __len__(self):
-        """Bytes that can be taken now."""
-        return len(self._ready)
-
-    def take(self, size):
-        taken = bytes(memoryview(self._ready)[:size])
-        del self._ready[:size]
-        return taken
 
 
 class Feed:

@@ -1,4 +1,5 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { isCount } from './agent-values';
 
 export interface ExecEnd {
   exitCode: number;
@@ -18,8 +19,4 @@ export function execEnd(end: Record<string, unknown>): ExecEnd {
   const sound = isCount(exitCode) && exitCode <= 255 && typeof timedOut === 'boolean' && isCount(stdout) && isCount(stderr);
   if (!sound) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave no sound account of how the command ended.');
   return { exitCode, timedOut, omitted: { stdout, stderr } };
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

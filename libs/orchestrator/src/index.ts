@@ -22,6 +22,7 @@ export { type EntityTags } from './channel/file-requests';
 export { WorkspaceArchiveService } from './workspace-archive.service';
 export { type UnpackResult, type WorkspaceEntry } from './workspace-answers';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
+export { drained } from './drained';
 export { createDockerRuntime } from './docker/docker-runtime';
 export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
 export { Sweeper, type SweepReport } from './sweeper/sweeper';

@@ -13,6 +13,17 @@ import { WorkspaceArchiveService } from './workspace-archive.service';
 import { WorkspaceService } from './workspace.service';
 import { WorkspaceTreeService } from './workspace-tree.service';
 
+/** What clients are served by. */
+const SERVICES = [
+  OrchestratorService,
+  JobsService,
+  TerminalsService,
+  WorkspaceService,
+  WorkspaceTreeService,
+  WorkspaceArchiveService,
+  ReadinessService,
+];
+
 /** The core with its adapters, for an application that serves clients. */
 @Global()
 @Module({})
@@ -26,27 +37,9 @@ export class OrchestratorModule {
         { provide: SANDBOX_RUNTIME, useFactory: () => createDockerRuntime(config) },
         { provide: COMMAND_POLICY, useFactory: () => createCommandPolicy(config.ALLOWED_COMMANDS) },
         SessionSandboxes,
-        OrchestratorService,
-        JobsService,
-        TerminalsService,
-        WorkspaceService,
-        WorkspaceTreeService,
-        WorkspaceArchiveService,
-        ReadinessService,
+        ...SERVICES,
       ],
-      exports: [
-        CONFIG,
-        SESSION_STORE,
-        SANDBOX_RUNTIME,
-        COMMAND_POLICY,
-        OrchestratorService,
-        JobsService,
-        TerminalsService,
-        WorkspaceService,
-        WorkspaceTreeService,
-        WorkspaceArchiveService,
-        ReadinessService,
-      ],
+      exports: [CONFIG, SESSION_STORE, SANDBOX_RUNTIME, COMMAND_POLICY, ...SERVICES],
     };
   }
 }

@@ -1,4 +1,4 @@
-import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { count, object, unsound } from './agent-values';
 
 export interface WorkspaceEntry {
   name: string;
@@ -73,13 +73,7 @@ export function parseObject(text: string): Record<string, unknown> {
   } catch {
     throw unsound();
   }
-  if (typeof value !== 'object' || value === null) throw unsound();
-  return value as Record<string, unknown>;
-}
-
-export function count(value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw unsound();
-  return value as number;
+  return object(value);
 }
 
 /** Seconds since the epoch to ISO 8601. A file may carry any time; one that no Date can hold is shown as the nearest it can. */
@@ -87,8 +81,4 @@ export function time(value: unknown): string {
   if (typeof value !== 'number' || !Number.isFinite(value)) throw unsound();
   const MAX_DATE_MS = 8.64e15;
   return new Date(Math.max(-MAX_DATE_MS, Math.min(MAX_DATE_MS, Math.round(value * 1000)))).toISOString();
-}
-
-export function unsound(): SandboxError {
-  return new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
 }

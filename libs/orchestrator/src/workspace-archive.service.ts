@@ -2,20 +2,17 @@ import { PassThrough, type Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
-import { sessionRef, type User } from '@sandbox/sessions';
-import { audited } from './audit-log';
+import type { User } from '@sandbox/sessions';
 import type { AgentRequest, CallOptions } from './channel/channel';
 import { drained } from './drained';
+import { type FileCall, fileCall } from './file-call';
 import { SessionSandboxes } from './session-sandboxes';
 import { gzipped } from './gzipped';
 import { TarWriter } from './tar-writer';
 import { parseUnpackResult, type UnpackResult } from './workspace-answers';
-import { workspacePath } from './workspace-path';
 
 /** No archive is longer under way, however slow its client, milliseconds. */
 const TRANSFER_DEADLINE_MS = 300_000;
-
-type ArchiveCall = { readonly user: User; readonly sessionId: string; readonly path: string };
 
 /**
  * Whole directories of a session's /workspace, out and in as tar archives, which are never held here.
@@ -25,8 +22,8 @@ type ArchiveCall = { readonly user: User; readonly sessionId: string; readonly p
 @Injectable()
 export class WorkspaceArchiveService {
   constructor(
-    @Inject(CONFIG) private readonly config: Config,
-    private readonly sandboxes: SessionSandboxes,
+    @Inject(CONFIG) readonly config: Config,
+    readonly sandboxes: SessionSandboxes,
   ) {}
 
   /**
@@ -84,16 +81,13 @@ export class WorkspaceArchiveService {
 
   private call(
     op: string,
-    { user, sessionId, path }: ArchiveCall,
+    file: FileCall,
     request: WithoutPath<Extract<AgentRequest, { op: 'pack' | 'unpack' }>>,
     options: Omit<CallOptions, 'deadlineMs'>,
   ): Promise<Record<string, unknown>> {
-    const ref = sessionRef(this.config.DEPLOYMENT, user, sessionId);
-    return audited(ref, { op, path }, async () => {
-      const agentRequest = { ...request, path: workspacePath(path) };
-      return this.sandboxes.enter(ref, TRANSFER_DEADLINE_MS, ({ channel }) =>
-        channel.call(agentRequest, { ...options, deadlineMs: TRANSFER_DEADLINE_MS }),
-      );
+    return fileCall(this, op, file, (path) => ({ ...request, path }), {
+      ...options,
+      deadlineMs: TRANSFER_DEADLINE_MS,
     });
   }
 }

@@ -1,5 +1,6 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { count, etag, parseObject, time, unsound, workspaceType, type WorkspaceEntry } from './workspace-answers';
+import { count, unsound } from './agent-values';
+import { etag, parseObject, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
 
 export interface WorkspaceStat {
   /** From the workspace's root; '' is the root. */

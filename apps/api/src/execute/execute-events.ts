@@ -1,7 +1,5 @@
 import type { ExecuteExit, ExecuteWatcher } from '@sandbox/orchestrator';
 import type { Response } from 'express';
-import { logFailure } from '../errors/log-failure';
-import { toProblem, toSandboxError } from '../errors/problem';
 import { EventStream } from '../http/event-stream';
 
 /**
@@ -19,11 +17,9 @@ export async function sendExecution(response: Response, execute: (watcher: Execu
       output: (stream, data) => events?.send(stream, { data }),
     });
     void events?.send('exit', exit);
+    events?.end();
   } catch (exception) {
     if (events === undefined) throw exception;
-    const error = toSandboxError(exception);
-    logFailure(error);
-    void events.send('error', toProblem(error, String(response.req.id)));
+    events.fail(exception);
   }
-  events?.end();
 }

@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsNumber, Min } from 'class-validator';
 import { IsEnvironment, IsText, IsTextOfBytes, MAX_ENV_BYTES, MAX_ENV_ENTRIES, Optional } from '../validation/rules';
 
-const MAX_COMMAND_CHARACTERS = 32_000;
+export const MAX_COMMAND_CHARACTERS = 32_000;
 const MAX_WORKING_DIR_CHARACTERS = 512;
 const MAX_STDIN_BYTES = 1024 * 1024;
 

@@ -1,4 +1,7 @@
+import { drained } from '@sandbox/orchestrator';
 import type { Request, Response } from 'express';
+import { logFailure } from '../errors/log-failure';
+import { toProblem, toSandboxError } from '../errors/problem';
 
 export const EVENT_STREAM = 'text/event-stream';
 /** Of silence, after which a comment goes out: proxies and clients give up a connection on which nothing moves. Milliseconds. */
@@ -27,7 +30,15 @@ export class EventStream {
     if (response.destroyed) return;
     this.heartbeat.refresh();
     if (response.write(`event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`)) return;
-    return drainedOrClosed(response);
+    return drained(response);
+  }
+
+  /** Ends with an `error` event: the status is out already. */
+  fail(exception: unknown): void {
+    const error = toSandboxError(exception);
+    logFailure(error);
+    void this.send('error', toProblem(error, String(this.response.req.id)));
+    this.end();
   }
 
   end(): void {
@@ -39,14 +50,4 @@ export class EventStream {
   private comment(): void {
     if (!this.response.writableNeedDrain) this.response.write(': still here\n\n');
   }
-}
-
-function drainedOrClosed(response: Response): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done).off('close', done);
-      resolve();
-    };
-    response.on('drain', done).on('close', done);
-  });
 }

@@ -1,8 +1,6 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { Job, JobOffsets, JobWatcher } from '@sandbox/orchestrator';
 import type { Request, Response } from 'express';
-import { logFailure } from '../errors/log-failure';
-import { toProblem, toSandboxError } from '../errors/problem';
 import { EventStream } from '../http/event-stream';
 
 /**
@@ -27,12 +25,10 @@ export async function sendJobOutput(response: Response, follow: (watcher: JobWat
       gap: (stream, bytes, next) => events.send('gap', { stream, bytes }, eventId(next)),
     });
     void events.send('end', job);
+    events.end();
   } catch (exception) {
-    const error = toSandboxError(exception);
-    logFailure(error);
-    void events.send('error', toProblem(error, String(response.req.id)));
+    events.fail(exception);
   }
-  events.end();
 }
 
 function eventId({ stdout, stderr }: JobOffsets): string {

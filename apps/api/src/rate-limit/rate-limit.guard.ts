@@ -1,9 +1,9 @@
 import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerLimitDetail } from '@nestjs/throttler';
-import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { Response } from 'express';
 import type { AuthenticatedRequest } from '../auth/authenticated-request';
 import { isPublic } from '../auth/public.decorator';
+import { rateLimited } from './rate-limited';
 
 /** One budget a user over all routes. Runs after AuthGuard, which says who the user is. */
 @Injectable()
@@ -27,8 +27,6 @@ export class RateLimitGuard extends ThrottlerGuard {
     response.setHeader('RateLimit-Limit', String(detail.limit));
     response.setHeader('RateLimit-Remaining', '0');
     response.setHeader('RateLimit-Reset', String(detail.timeToExpire));
-    throw new SandboxError(ErrorCode.RATE_LIMITED, `At most ${detail.limit} requests in ${detail.ttl / 1000} seconds.`, {
-      retryAfter: detail.timeToExpire,
-    });
+    throw rateLimited(detail.limit, detail.ttl / 1000, detail.timeToExpire);
   }
 }

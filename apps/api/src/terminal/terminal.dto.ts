@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { MAX_COMMAND_CHARACTERS } from '../execute/shell-command.dto';
 import { IsText, IsIntegerFrom, Optional } from '../validation/rules';
 
-const MAX_COMMAND_CHARACTERS = 32_000;
 const MAX_SIZE = 1_000;
 
 /** The query string of the WebSocket's address. */

@@ -17,6 +17,7 @@ import { parseQuery } from '../http/query-parser';
 import { rawProblem } from '../http/raw-response';
 import { givenId } from '../http/request-id';
 import { withRequestId } from '../logging/with-request-id';
+import { rateLimited } from '../rate-limit/rate-limited';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { withIntegers } from '../validation/query-values';
 import { validateDto } from '../validation/validate-dto';
@@ -86,8 +87,7 @@ export class TerminalGateway implements OnApplicationBootstrap {
   private async count({ id }: User): Promise<void> {
     const { RATE_LIMIT_REQUESTS: limit, RATE_LIMIT_WINDOW_SECONDS: seconds } = this.config;
     const { isBlocked, timeToBlockExpire } = await this.counts.increment(id, seconds * 1000, limit, seconds * 1000, 'default');
-    if (!isBlocked) return;
-    throw new SandboxError(ErrorCode.RATE_LIMITED, `At most ${limit} requests in ${seconds} seconds.`, { retryAfter: timeToBlockExpire });
+    if (isBlocked) throw rateLimited(limit, seconds, timeToBlockExpire);
   }
 
   private async open(

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { count, object, unsound } from '../agent-values';
 import { plainText } from '../channel/agent-answer';
 
 export const JOB_STATES = ['running', 'exited', 'killed', 'timed_out', 'lost'] as const;
@@ -98,18 +98,4 @@ function signalName(number: unknown): string {
 function time(seconds: unknown): number {
   if (typeof seconds !== 'number' || !(seconds >= 0 && seconds < 8e12)) throw unsound();
   return Math.round(seconds * 1000);
-}
-
-function count(value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw unsound();
-  return value as number;
-}
-
-function object(value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) throw unsound();
-  return value as Record<string, unknown>;
-}
-
-function unsound(): SandboxError {
-  return new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
 }
