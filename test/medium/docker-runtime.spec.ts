@@ -13,8 +13,8 @@ jest.setTimeout(120_000);
 const engine = testEngine();
 const config = testConfig();
 const runtime = createDockerRuntime(config);
-const containerName = (key: string) => `sandbox-${config.DEPLOYMENT}-${key.slice(0, 32)}`;
-const volumeName = (key: string) => `${containerName(key)}-workspace`;
+const containerName = (key: string) => `sandbox-${config.DEPLOYMENT}-${key}`;
+const volumeName = (key: string) => `sandbox-${config.DEPLOYMENT}-${key.slice(0, 32)}-workspace`;
 const container = (key: string) => engine.getContainer(containerName(key));
 const made: Config[] = [config];
 
