@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import { openAgentChannel } from './agent-channel';
@@ -42,7 +42,7 @@ const LAST_BACKOFF_MS = 60_000;
  * A process that dies leaves them to the others; a process of other settings fills slots of its own, and removes what nobody keeps.
  */
 @Injectable()
-export class WarmPool implements OnApplicationBootstrap, OnApplicationShutdown {
+export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(WarmPool.name);
   private readonly size: number;
   /** By slot. */
@@ -106,7 +106,7 @@ export class WarmPool implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /** What waits is left to the other processes, and to the next that starts; where there can be none, it is removed. */
-  async onApplicationShutdown(): Promise<void> {
+  async beforeApplicationShutdown(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);
     await this.looking;
@@ -114,6 +114,7 @@ export class WarmPool implements OnApplicationBootstrap, OnApplicationShutdown {
     this.waiting.clear();
     for (const { channel } of left) channel.close();
     if (this.config.SESSION_STORE === 'memory') await Promise.allSettled(left.map(({ sandbox }) => this.runtime.discard(sandbox)));
+    else if (left.length > 0) await this.keep(left, Date.now()).catch(ignored);
   }
 
   private lookAfter(ms: number): void {
@@ -138,14 +139,20 @@ export class WarmPool implements OnApplicationBootstrap, OnApplicationShutdown {
       for (let slot = 0; slot < this.size && !this.stopped; slot++) {
         if (thorough || !this.waiting.get(slot)?.channel.open) await this.fill(slot);
       }
-      const ids = [...this.waiting.values()].map(({ sandbox }) => sandbox.id);
-      await this.store.keepPooled(ids, Date.now() + KEEP_MS);
+      await this.keep([...this.waiting.values()], Date.now() + KEEP_MS);
       if (thorough && this.looks++ % LOOKS_PER_DRAIN === 0) await this.drain();
       this.backoffMs = 0;
     } catch (error) {
       this.backoffMs = Math.min(Math.max(2 * this.backoffMs, FIRST_BACKOFF_MS), LAST_BACKOFF_MS);
       this.logger.warn({ msg: 'the pool could not be filled', retry_ms: this.backoffMs, err: error });
     }
+  }
+
+  private keep(waiting: readonly Waiting[], until: number): Promise<void> {
+    return this.store.keepPooled(
+      waiting.map(({ sandbox }) => sandbox.id),
+      until,
+    );
   }
 
   private async fill(slot: number): Promise<void> {
@@ -175,3 +182,6 @@ export class WarmPool implements OnApplicationBootstrap, OnApplicationShutdown {
     return 'empty';
   }
 }
+
+/** It lapses by itself. */
+function ignored(): void {}
