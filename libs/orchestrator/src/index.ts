@@ -13,6 +13,7 @@ export { type Job, type JobCommand, type JobOutput, type OutputQuery, type Start
 export { type JobOffsets, type JobStream, type JobWatcher } from './jobs/job-reader';
 export { JOB_STATES, type JobState } from './jobs/job-answers';
 export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWatcher } from './terminals/terminals.service';
+export { SessionSandboxes } from './session-sandboxes';
 export { WarmPool, type PoolState } from './warm-pool';
 export { ReadinessService, type ReadinessChecks } from './readiness.service';
 export { WorkspaceService, type ByteRange, type FileStream, type LineRange, type WorkspaceListing } from './workspace.service';
