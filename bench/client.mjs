@@ -77,7 +77,7 @@ function eventReader(onEvent) {
   let length = 0;
   let endsInNewline = false;
   const add = (piece) => {
-    if (head.length < 256) head += piece.latin1Slice(0, 256);
+    if (head.length < 256) head += piece.toString('latin1', 0, 256);
     length += piece.length;
   };
   const done = () => {
@@ -120,7 +120,7 @@ export function stalledStream({ ports, key }, session, command) {
     socket.once('error', reject);
     socket.once('data', (data) => {
       socket.pause();
-      if (data.latin1Slice(0, 12) === 'HTTP/1.1 200') resolve(() => socket.destroy());
+      if (data.toString('latin1', 0, 12) === 'HTTP/1.1 200') resolve(() => socket.destroy());
       else reject(new Error(data.toString('utf8', 0, 300)));
     });
   });

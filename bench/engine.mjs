@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { cpus, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
+import { refuseWhenEnding } from './cleanup.mjs';
 import { withWidth } from './measure.mjs';
 
 export const docker = new Docker();
@@ -87,6 +88,7 @@ export async function createAndRemove() {
 }
 
 function createFloor(spec) {
+  refuseWhenEnding();
   const [name, value] = FLOOR_LABEL.split('=');
   return docker.createContainer({ Image: IMAGE, Labels: { [name]: value }, ...spec });
 }

@@ -69,15 +69,16 @@ export function lineChart({ title, xLabel, yLabel, xs, series }) {
 }
 
 /**
- * Bars across, in groups, on a logarithmic scale from 1 % of the largest on where the values differ much.
+ * Bars across, in groups. Where the smallest would be less than a hundredth of the largest they are as long as their logarithms, and the
+ * title says so.
  * @param groups [{ name, values }], a value for each of `names`
  */
 export function barChart({ title, unit, names, groups }) {
-  const [bar, gap, labels] = [13, 12, 210];
+  const [bar, gap, labels] = [13, 12, 270];
   const groupHeight = names.length * bar + gap;
   const bottom = TOP + groups.length * groupHeight;
-  const all = groups.flatMap(({ values }) => values);
-  const length = barLength(all, WIDTH - labels - RIGHT - 90);
+  const { logarithmic, share } = barShares(groups.flatMap(({ values }) => values));
+  const length = (value) => share(value) * (WIDTH - labels - RIGHT - 90);
   const parts = groups.flatMap(({ name, values }, group) => {
     const y = TOP + group * groupHeight;
     const bars = values.flatMap((value, index) => [
@@ -86,13 +87,13 @@ export function barChart({ title, unit, names, groups }) {
     ]);
     return [text(labels - 8, y + (names.length * bar) / 2 + 3, name, 'text-anchor="end"'), ...bars];
   });
-  return page(bottom + 34, title, [...parts, ...legend(names, bottom + 18)]);
+  return page(bottom + 34, logarithmic ? `${title} (logarithmic)` : title, [...parts, ...legend(names, bottom + 18)]);
 }
 
-/** Linear, or, where the smallest would be less than a hundredth of the largest, by powers of ten; the legend's numbers say which is how long. */
-function barLength(values, width) {
+/** How long the bar of a value is, from 0 to 1. */
+function barShares(values) {
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  if (least > most / 100) return (value) => Math.max(1, (value / most) * width);
+  if (least > most / 100) return { logarithmic: false, share: (value) => value / most };
   const zero = Math.log10(least) - 0.3;
-  return (value) => ((Math.log10(value) - zero) / (Math.log10(most) - zero)) * width;
+  return { logarithmic: true, share: (value) => (Math.log10(value) - zero) / (Math.log10(most) - zero) };
 }

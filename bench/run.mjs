@@ -1,6 +1,6 @@
 // The figures of docs/bench.md: `npm run bench -- [options] [scenario…]`. Needs a Docker engine, redis-server, the sandbox image and the built service (`npm test` sets all up).
 import { parseArgs } from 'node:util';
-import { atExit, cleanUp, cleanUpOnSignals } from './cleanup.mjs';
+import { atExit, cleanUp, cleanUpWhateverHappens, isEnding } from './cleanup.mjs';
 import { describeMachine, removeFloors } from './engine.mjs';
 import { cpuText, writeReport } from './report.mjs';
 import { Bench } from './scenario-run.mjs';
@@ -57,7 +57,7 @@ const asked = new Set([...positionals, ...Object.keys(LONG).flatMap((option) => 
 const long = new Set(Object.values(LONG));
 const selected = SCENARIOS.filter(({ name }) => asked.has(name) || (positionals.length === 0 && !long.has(name)));
 
-cleanUpOnSignals();
+cleanUpWhateverHappens();
 atExit(removeFloors);
 let failures = 0;
 try {
@@ -65,6 +65,7 @@ try {
   console.log(bench.machine);
   const results = [];
   for (const scenario of selected) {
+    if (isEnding()) break;
     console.log(`\n${scenario.title}`);
     try {
       const result = await bench.run(scenario);
@@ -76,7 +77,7 @@ try {
     }
   }
   const whole = positionals.length === 0 && !options.quick;
-  if (options.write || whole)
+  if (!isEnding() && (options.write || whole))
     writeReport(
       results,
       SCENARIOS.map(({ name }) => name),
@@ -84,7 +85,7 @@ try {
 } finally {
   await cleanUp();
 }
-process.exit(failures === 0 ? 0 : 1);
+process.exit(process.exitCode ?? (failures === 0 ? 0 : 1));
 
 function readArguments() {
   const flag = { type: 'boolean', default: false };

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atExit } from './cleanup.mjs';
+import { atExit, refuseWhenEnding } from './cleanup.mjs';
 import { request } from './client.mjs';
 import { IMAGE, removeLabelled } from './engine.mjs';
 
@@ -38,9 +38,11 @@ export async function startService({ store = 'redis', apis = 1, env = {}, profil
     await removeLabelled(`sandbox-api.deployment=${deployment}`);
   });
   const redisPort = await freePort();
+  refuseWhenEnding();
   if (store === 'redis') children.push(startRedis(redisPort));
   for (let i = 0; i < apis; i++) {
     const port = await freePort();
+    refuseWhenEnding();
     const api = spawn(process.execPath, [...(profileDir ? ['--cpu-prof', `--cpu-prof-dir=${profileDir}`] : []), MAIN], {
       cwd: HERE,
       env: {

@@ -31,7 +31,7 @@ export async function run(scope) {
   scope.chart({
     file: 'warm-latency.svg',
     kind: 'bars',
-    title: 'A warm `true`, one at a time (logarithmic)',
+    title: 'A warm command, one at a time',
     unit: 'ms',
     names: ['p50', 'p95', 'p99'],
     groups: latencies.map(({ label, p50, p95, p99 }) => ({ name: label, values: [p50, p95, p99] })),
@@ -39,7 +39,7 @@ export async function run(scope) {
   scope.chart({
     file: 'warm-rate.svg',
     kind: 'bars',
-    title: 'Commands a second',
+    title: 'Warm commands a second',
     unit: '/s',
     names: ['sandbox-api', 'docker exec'],
     groups: rates,
