@@ -38,7 +38,7 @@ export function cleanUpWhateverHappens() {
     ['uncaughtException', 1],
   ]) {
     process.once(event, (cause) => {
-      console.error(cause);
+      if (!isEnding()) console.error(cause);
       process.exitCode = status;
       void cleanUp().then(() => process.exit());
     });

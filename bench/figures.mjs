@@ -1,6 +1,7 @@
 /** Rows of the table: what was measured, its floor, the ratio of the two, and whether a goal was met. Plain data, texts included. */
 
-const short = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
+const short = (value) =>
+  Number.isInteger(value) ? String(value) : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 export const spread = ({ p50, p95, p99 }, unit = 'ms') => `p50 ${short(p50)}, p95 ${short(p95)}, p99 ${short(p99)} ${unit}`;
 export const mebibytes = (bytes) => bytes / 2 ** 20;
 

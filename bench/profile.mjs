@@ -1,14 +1,17 @@
-// Prints where a CPU profile's time went: `node bench/profile.mjs FILE [entries]`. Profiles come from `npm run bench -- --profile DIR`.
+// Prints where a CPU profile's time went, of all of it or of its last seconds (the scenario, after start and warm-up):
+// `node bench/profile.mjs FILE [seconds] [entries]`. Profiles come from `npm run bench -- --profile DIR`.
 import { readFileSync } from 'node:fs';
 
-const [file, entries = '25'] = process.argv.slice(2);
-const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(file, 'utf8'));
+const [file, seconds = 'Infinity', entries = '25'] = process.argv.slice(2);
+const { nodes, samples, timeDeltas, endTime, startTime } = JSON.parse(readFileSync(file, 'utf8'));
 const byId = new Map(nodes.map((node) => [node.id, node.callFrame]));
+const from = endTime - Number(seconds) * 1e6;
 const self = new Map();
-let busy = 0;
+let [busy, at] = [0, startTime];
 for (const [index, id] of samples.entries()) {
+  at += timeDeltas[index];
   const { functionName, url, lineNumber } = byId.get(id);
-  if (functionName === '(idle)' || functionName === '(root)') continue;
+  if (at < from || functionName === '(idle)' || functionName === '(root)') continue;
   const place = url === '' ? '' : ` ${url.replace(/^.*\/(dist|node_modules)\//, '')}:${lineNumber + 1}`;
   const name = `${functionName || '(anonymous)'}${place}`;
   self.set(name, (self.get(name) ?? 0) + timeDeltas[index]);

@@ -46,7 +46,7 @@ const USAGE = `npm run bench -- [--quick] [--density] [--day] [--write] [--profi
   --density      also with 500 and 1,000 sessions (ten minutes)
   --day          also a day of agents, compressed into five minutes
   --write        writes docs/bench.* also from a quick run, or from the named scenarios alone (the others' results stay as they are)
-  --profile DIR  each API process leaves a CPU profile there: node bench/profile.mjs FILE
+  --profile DIR  each API process leaves a CPU profile there: node bench/profile.mjs FILE [SECONDS]
 
 Scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}`;
 
