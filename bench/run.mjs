@@ -51,6 +51,10 @@ const USAGE = `npm run bench -- [--quick] [--density] [--day] [--write] [--profi
 Scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}`;
 
 const { values: options, positionals } = readArguments();
+if (options.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const names = new Set(SCENARIOS.map(({ name }) => name));
 for (const name of positionals) if (!names.has(name)) fail(`There is no scenario ${name}.\n\n${USAGE}`);
 const asked = new Set([...positionals, ...Object.keys(LONG).flatMap((option) => (options[option] ? [LONG[option]] : []))]);
@@ -72,6 +76,7 @@ try {
       results.push(result);
       console.log(`     ${cpuText(result.cpu)}; ${result.cpu.wall.toFixed(0)} s`);
     } catch (error) {
+      if (isEnding()) break;
       failures += 1;
       console.error(`FAILED ${scenario.name}: ${error.stack}`);
     }
@@ -92,7 +97,7 @@ function readArguments() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { quick: flag, density: flag, day: flag, write: flag, profile: { type: 'string' } },
+      options: { help: flag, quick: flag, density: flag, day: flag, write: flag, profile: { type: 'string' } },
     });
   } catch (error) {
     return fail(`${error.message}\n\n${USAGE}`);
