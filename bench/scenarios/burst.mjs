@@ -8,7 +8,7 @@ export const name = 'burst';
 export const title = 'Many new sessions at once';
 
 /** A new service's pool has to be full before it is measured. */
-const SETTLE_MS = 4_000;
+const SETTLE_MS = 2_500;
 
 /** With the pool and the limits on creation that the service has by default. */
 export async function run(scope) {
