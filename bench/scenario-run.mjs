@@ -1,12 +1,15 @@
 /** What a scenario is given to run with, and where its results gather. */
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execute } from './client.mjs';
-import { inParallel } from './measure.mjs';
+import { inParallel, timed } from './measure.mjs';
 import { cpuSeconds, machineCpuSeconds } from './processes.mjs';
 import { startService } from './service.mjs';
 
 /** Until V8 has compiled what a call runs through: a service that has been up for a minute is what is measured. */
 const WARM_UP_CALLS = { full: 6_000, quick: 1_000 };
+/** For so long the machine is watched before a scenario: what it is busy with then is not the bench. */
+const OTHERS_MS = 500;
 export const WARM_SESSIONS = 8;
 export const warmSession = (index) => `warm${index % WARM_SESSIONS}`;
 
@@ -27,6 +30,7 @@ export class Bench {
   async run({ name, title, run }) {
     const results = { name, title, date: new Date().toISOString().slice(0, 10), machine: this.machine, quick: this.quick };
     const gathered = { rows: [], notes: [], charts: [] };
+    const others = await machineShare(OTHERS_MS);
     const meter = new CpuMeter();
     const started = [];
     const scope = {
@@ -59,7 +63,7 @@ export class Bench {
     };
     try {
       await run(scope);
-      return { ...results, ...gathered, cpu: meter.read() };
+      return { ...results, ...gathered, cpu: { ...meter.read(), others } };
     } finally {
       for (const service of started) await service.stop();
     }
@@ -78,6 +82,13 @@ async function warmUp(service, calls) {
     service.containers[worker] = (await execute(service, warmSession(worker), 'true')).container_id;
     for (let call = worker; call < calls; call += WARM_SESSIONS) await execute(service, warmSession(worker), 'true');
   });
+}
+
+/** Of the machine's CPU time, how much is used now, from 0 to 1. */
+async function machineShare(ms) {
+  const before = machineCpuSeconds();
+  const took = await timed(() => sleep(ms));
+  return Math.round((100 * (machineCpuSeconds() - before)) / ((took / 1000) * availableParallelism())) / 100;
 }
 
 /** Whose the CPU time of a scenario is. A service counts from when it is watched. */
