@@ -66,6 +66,7 @@ function section({ name, title, date, quick, rows, notes, charts, cpu }) {
 
 /** The rest is the engine, Redis, what runs in sandboxes and floors, and whatever else the machine does. */
 export function cpuText({ client, api, all, wall, cores, others }) {
+  if (all === 0) return 'none';
   const percent = (seconds) => `${Math.round((100 * seconds) / all)} %`;
   return `client ${percent(client)}, API ${percent(api)}, the rest ${percent(Math.max(0, all - client - api))}; the machine was ${Math.round((100 * all) / (wall * cores))} % busy, and ${Math.round(100 * others)} % right before, with other things`;
 }

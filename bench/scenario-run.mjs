@@ -88,7 +88,8 @@ async function warmUp(service, calls) {
 async function machineShare(ms) {
   const before = machineCpuSeconds();
   const took = await timed(() => sleep(ms));
-  return Math.round((100 * (machineCpuSeconds() - before)) / ((took / 1000) * availableParallelism())) / 100;
+  const share = (machineCpuSeconds() - before) / ((took / 1000) * availableParallelism());
+  return Math.min(1, Math.round(100 * share) / 100);
 }
 
 /** Whose the CPU time of a scenario is. A service counts from when it is watched. */
