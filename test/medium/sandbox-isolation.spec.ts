@@ -49,6 +49,7 @@ describe('docker inspect shows', () => {
       Memory: 256 * 1024 ** 2,
       MemorySwap: 256 * 1024 ** 2,
       CpuPeriod: 100_000,
+      CpuShares: 128,
       CpuQuota: 50_000,
       PidsLimit: 128,
       ShmSize: 16 * 1024 ** 2,

@@ -23,6 +23,8 @@ export const SANDBOX_UID = 1000;
 
 const PAGE_BYTES = 4096;
 const OOM_SCORE_ADJ = 500;
+/** Of 1024, which other processes have: where the CPU is short, the service that all sandboxes need goes before any of them. */
+const CPU_SHARES = 128;
 /** What the kernel takes at least, µs. */
 const MIN_CPU_QUOTA = 1_000;
 
@@ -179,6 +181,7 @@ function limits(config: Config, { memory, cpus, pids }: SandboxOptions) {
     Memory: bytes,
     MemorySwap: bytes,
     OomScoreAdj: OOM_SCORE_ADJ,
+    CpuShares: CPU_SHARES,
     CpuPeriod: config.CONTAINER_CPU_PERIOD,
     CpuQuota: cpus === undefined ? config.CONTAINER_CPU_QUOTA : Math.max(MIN_CPU_QUOTA, Math.round(cpus * config.CONTAINER_CPU_PERIOD)),
     PidsLimit: pids ?? config.CONTAINER_PIDS_LIMIT,
