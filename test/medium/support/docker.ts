@@ -13,6 +13,7 @@ export function testConfig(variables: Record<string, string> = {}): Config {
     DEPLOYMENT: `test-${randomBytes(6).toString('hex')}`,
     DOCKER_HOST: process.env.DOCKER_HOST ?? '',
     CONTAINER_IMAGE: SANDBOX_IMAGE,
+    CONTAINER_RUNTIME: process.env.SANDBOX_TEST_RUNTIME ?? '',
     SESSION_STORE: 'memory',
   };
   return loadConfig({ ...own, ...variables }, { needsAuth: false });
