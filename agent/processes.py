@@ -64,6 +64,11 @@ def comm(pid):
     return _read("/proc/%d/comm" % pid).rstrip(b"\n")
 
 
+def named(name):
+    """Pids of the processes of that name, which any process may give itself."""
+    return [pid for pid in _pids() if comm(pid) == name]
+
+
 def snapshot():
     """{pid: (parent, process group, state letter)} of all processes."""
     return {pid: stat for pid, stat in ((pid, _stat(pid)) for pid in _pids()) if stat is not None}
