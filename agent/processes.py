@@ -160,6 +160,16 @@ def kill(pid):
     _quietly(os.kill, pid, signal.SIGKILL)
 
 
+def signal_session(leader, number):
+    """To every process of the session that this one leads."""
+    for pid in _pids():
+        try:
+            if os.getsid(pid) == leader:
+                os.kill(pid, number)
+        except OSError:
+            pass  # gone
+
+
 def resume(pid):
     """Has a process go on that was stopped."""
     _quietly(os.kill, pid, signal.SIGCONT)
