@@ -9,6 +9,9 @@ const ROOT = resolve(__dirname, '../../..');
 export const TEST_IMAGE = process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest';
 /** OCI runtime of the sandboxes; empty: the engine's default. */
 export const TEST_RUNTIME = process.env.SANDBOX_TEST_RUNTIME ?? '';
+/** gVisor: a kernel of its own, which does some things otherwise; and here without a cgroup, so without limits of memory and processes. */
+export const UNDER_GVISOR = TEST_RUNTIME === 'runsc';
+export const itOnHostKernel = UNDER_GVISOR ? it.skip : it;
 export const docker = new Docker();
 
 /** One API key a test user. */
