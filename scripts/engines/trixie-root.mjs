@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { aptInstall, canInstallPackages, distributionSources, suite } from '../s
 import { run, say, SetupError, which } from '../setup/steps.mjs';
 
 const DEADLINE_MS = 10 * 60_000;
-const PACKAGES = ['docker.io', 'runsc', 'mount', 'ca-certificates'];
+const PACKAGES = ['docker.io', 'runsc', 'mount', 'procps', 'ca-certificates'];
 
 /**
  * A Debian 13 in a directory, with its Docker engine and gVisor. Made once a machine and kept; outside the clone, where no tool crawls it.
@@ -13,7 +14,7 @@ const PACKAGES = ['docker.io', 'runsc', 'mount', 'ca-certificates'];
  */
 export async function ensureTrixieRoot() {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sandbox-api');
-  const path = join(cache, 'trixie');
+  const path = join(cache, `trixie-${createHash('sha256').update(String(PACKAGES)).digest('hex').slice(0, 8)}`);
   if (existsSync(path)) return { path, note: `up to date, ${path}` };
   const [source] = distributionSources();
   if (!canInstallPackages() || !source?.includes('/debian')) {

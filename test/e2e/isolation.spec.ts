@@ -23,7 +23,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
         socket.create_connection(address, 2); print("reached", address)
     except OSError as error:
         print(error.errno)'`;
-    expect((await run(probe)).stdout).toBe('101\n101\n101\n');
+    expect((await run(probe)).stdout).toMatch(/^((101|113)\n){3}$/);
     expect((await run("awk 'NR>2 {print $1}' /proc/net/dev")).stdout).toBe('lo:\n');
   });
 

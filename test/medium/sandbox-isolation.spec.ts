@@ -99,7 +99,7 @@ print(socket.create_connection(server.getsockname()).recv(9).decode())
 for address in (('1.1.1.1', 53), ('172.17.0.1', 2375), ('169.254.169.254', 80)):
     try: socket.create_connection(address, 3); print('reached', address)
     except OSError as error: print(error.errno)`;
-    expect((await python(script)).stdout).toBe("['lo']\nloop\n101\n101\n101\n");
+    expect((await python(script)).stdout).toMatch(/^\['lo'\]\nloop\n((101|113)\n){3}$/);
   });
 
   it.each(['/etc/x', '/usr/bin/x', '/x', '/root/x', '/var/tmp/x', '/proc/sys/kernel/hostname', '/sys/fs/cgroup/x', '/dev/x'])(
