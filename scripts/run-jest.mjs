@@ -8,9 +8,9 @@ import { countOfJest } from './test-counts.mjs';
 const OPTIONS = {
   unit: [],
   // A connection that a failed test left open must not keep the sum from being printed.
-  medium: ['--runInBand', '--forceExit'],
-  // Two files at a time: much of what they do is to wait.
-  e2e: ['--maxWorkers=2', '--forceExit'],
+  medium: ['--maxWorkers=2', '--forceExit'],
+  // More files at a time than two cores have room for: much of what they do is to wait. Those that take longest begin first.
+  e2e: ['--maxWorkers=3', '--forceExit', '--testSequencer=./test/e2e/support/longest-first.cjs'],
 };
 
 /**

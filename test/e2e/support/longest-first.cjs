@@ -1,0 +1,17 @@
+const { basename } = require('node:path');
+const { default: Sequencer } = require('@jest/test-sequencer');
+
+/** Those that take minutes: one of them that began last would run on alone. */
+const LONGEST = ['compose', 'workspace-calls', 'faults', 'start', 'engine-faults', 'terminal', 'jobs', 'isolation', 'expiry'];
+
+const place = ({ path }) => {
+  const index = LONGEST.indexOf(basename(path, '.spec.ts'));
+  return index === -1 ? LONGEST.length : index;
+};
+
+/** The order of a machine that has never run these tests, as CI is: jest itself knows of their size alone. */
+module.exports = class extends Sequencer {
+  sort(tests) {
+    return super.sort(tests).sort((one, other) => place(one) - place(other));
+  }
+};
