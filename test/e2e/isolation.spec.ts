@@ -73,10 +73,10 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
   it('survives its own kill -9 -1, kill 1 and pkill, files and all', async () => {
     await run('echo kept > file');
     const { container_id } = await run('true');
-    const killers = UNDER_GVISOR ? [] : ['kill -9 1; pkill -9 sh; true'];
-    for (const command of [...killers, 'kill -TERM 1; kill -STOP 1; true', 'pkill sleep; pkill sh; true', 'kill -9 -1']) {
+    const killers = UNDER_GVISOR ? [] : ['kill -9 1; true', 'pkill -9 sh; true', 'kill -9 -1'];
+    for (const command of [...killers, 'kill -TERM 1; kill -STOP 1; true', 'pkill sleep; pkill sh; true']) {
       await cluster.alice.execute('isolation', command, { timeout: 5 });
-      expect(await run('cat file')).toMatchObject({ stdout: 'kept\n', container_id, session_restarted: false });
+      expect({ command, ...(await run('cat file')) }).toMatchObject({ command, stdout: 'kept\n', container_id, session_restarted: false });
     }
   });
 
