@@ -11,9 +11,12 @@ const IN_ROOT = join(import.meta.dirname, 'in-root.sh');
 const SHUTDOWN_SECONDS = 2;
 const STOP_DEADLINE_MS = 30_000;
 
-/** gVisor's KVM platform hangs on some virtual machines; a network and cgroups of its own it cannot have inside a name space of the engine's. */
+/**
+ * gVisor's KVM platform hangs on some virtual machines. Without cgroups, since its own processes would use up a sandbox's process limit,
+ * which ends all of it.
+ */
 const RUNTIMES = {
-  runsc: { path: '/usr/bin/runsc', runtimeArgs: ['--platform=systrap', '--network=none', '--ignore-cgroups', '--oci-seccomp'] },
+  runsc: { path: '/usr/bin/runsc', runtimeArgs: ['--platform=systrap', '--network=none', '--ignore-cgroups'] },
 };
 
 /**

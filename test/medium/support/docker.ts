@@ -8,8 +8,8 @@ import Docker from 'dockerode';
 export const SANDBOX_IMAGE = process.env.CONTAINER_IMAGE || 'sandbox-api-agent:latest';
 
 /**
- * Whether sandboxes run under gVisor. Its own kernel answers their system calls: it lacks some, gives others other errors, applies our
- * seccomp profile to PID 1 alone, does not shield PID 1 from SIGKILL, and does not bound inodes; and here no cgroup bounds it.
+ * Whether sandboxes run under gVisor. Its own kernel answers their system calls: it lacks some, gives others other errors, knows nothing of our
+ * seccomp profile, does not shield PID 1 from SIGKILL, and does not bound inodes; and here no cgroup bounds it.
  */
 export const UNDER_GVISOR = process.env.SANDBOX_TEST_RUNTIME === 'runsc';
 /** For what gVisor does not promise. */
