@@ -88,7 +88,8 @@ function fileArguments(project, { paths = [], leftOut = {} }, jestArguments) {
   const at = (file) => `test/${project}/${file}`;
   for (const [file, reason] of Object.entries(leftOut)) say(`left out: ${at(file)}.spec.ts; ${reason}`);
   const ignored = Object.keys(leftOut).map((file) => `--testPathIgnorePatterns=${at(file)}`);
-  return [...ignored, ...(jestArguments.length > 0 ? jestArguments : paths.map(at))];
+  // Paths first: an option that takes several values would take them too.
+  return [...(jestArguments.length > 0 ? jestArguments : paths.map(at)), ...ignored];
 }
 
 /** Ctrl-C and SIGTERM end the tests, not us: what was started is to be stopped first. */

@@ -2,7 +2,19 @@ const { basename } = require('node:path');
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 /** Those that take minutes: one of them that began last would run on alone. */
-const LONGEST = ['compose', 'workspace-calls', 'faults', 'start', 'engine-faults', 'terminal', 'jobs', 'isolation', 'expiry'];
+const LONGEST = [
+  'compose',
+  'sessions',
+  'faults',
+  'workspace-calls',
+  'start',
+  'mcp-conformance',
+  'expiry',
+  'archive',
+  'engine-faults',
+  'terminal',
+  'jobs',
+];
 
 const place = ({ path }) => {
   const index = LONGEST.indexOf(basename(path, '.spec.ts'));
