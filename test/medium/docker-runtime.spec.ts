@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { Config } from '@sandbox/config';
 import { createDockerRuntime } from '@sandbox/orchestrator';
-import { removeDeployment, run, sh, testConfig, testEngine, testOwner } from './support/docker';
+import { pooledIn, removeDeployment, run, sh, testConfig, testEngine, testOwner } from './support/docker';
 
 jest.setTimeout(120_000);
 
@@ -438,11 +438,11 @@ describe('the pool', () => {
   const other = createDockerRuntime(config);
 
   it('gives what waits in a slot to one of many, by its name alone', async () => {
-    const [pooled, again] = await Promise.all([runtime.ensurePooled(0), other.ensurePooled(0)]);
+    const [pooled, again] = await Promise.all([pooledIn(runtime, 0), pooledIn(other, 0)]);
     expect(again.id).toBe(pooled.id);
     expect(pooled).toMatchObject({ key: null, slot: { number: 0, current: true }, options: {} });
     const owners = Array.from({ length: 6 }, () => testOwner());
-    const claims = await Promise.all(owners.map((owner, n) => (n % 2 ? runtime : other).claim(0, owner)));
+    const claims = await Promise.all(owners.map((owner, n) => (n % 2 ? runtime : other).claim(owner, pooled)));
     const winner = claims.findIndex((claim) => typeof claim === 'object');
     expect(claims.filter((claim) => claim === 'empty')).toHaveLength(5);
     const { key } = owners[winner]!;
@@ -455,47 +455,47 @@ describe('the pool', () => {
   });
 
   it('gives nothing to a session that has a sandbox or a volume', async () => {
-    await runtime.ensurePooled(0);
+    const pooled = await pooledIn(runtime, 0);
     const owner = testOwner();
     await runtime.ensure(owner);
-    expect(await runtime.claim(0, owner)).toBe('occupied');
+    expect(await runtime.claim(owner, pooled)).toBe('occupied');
     const persisting = createDockerRuntime(variant({ ALLOW_PERSISTENT_SESSIONS: 'true' }));
     const kept = testOwner();
     await persisting.ensure(kept, { persistent: true });
     await persisting.remove(kept.key);
-    expect(await persisting.claim(0, kept)).toBe('occupied');
-    expect(await persisting.claim(0, testOwner())).toMatchObject({ slot: null });
+    expect(await persisting.claim(kept, pooled)).toBe('occupied');
+    expect(await persisting.claim(testOwner(), pooled)).toMatchObject({ slot: null });
   });
 
   it('has slots of its own for other settings', async () => {
-    const mine = await runtime.ensurePooled(0);
+    const mine = await pooledIn(runtime, 0);
     const others = createDockerRuntime(variant({ CONTAINER_PIDS_LIMIT: '77' }));
-    expect((await others.ensurePooled(0)).id).not.toBe(mine.id);
+    expect((await pooledIn(others, 0)).id).not.toBe(mine.id);
     expect((await others.list()).find(({ id }) => id === mine.id)).toMatchObject({ slot: { number: 0, current: false } });
   });
 
   it('starts one whose maker died before it could, and replaces one that ended', async () => {
-    const first = await runtime.ensurePooled(1);
+    const first = await pooledIn(runtime, 1);
     await engine.getContainer(first.id).kill();
-    const second = await runtime.ensurePooled(1);
+    const second = await pooledIn(runtime, 1);
     expect(second.id).not.toBe(first.id);
     const { Config, HostConfig } = await engine.getContainer(second.id).inspect();
     await runtime.discard(second);
     const { id } = await engine.createContainer({ ...Config, HostConfig, name: second.name });
     const owner = testOwner();
     // It does not run: the session whose claim it is has it started, as any other.
-    expect(await runtime.claim(1, owner)).toBe('empty');
+    expect(await runtime.claim(owner, second)).toBe('empty');
     expect(await runtime.ensure(owner)).toMatchObject({ id, created: false });
   });
 
   it('is left alone by who would discard what was claimed meanwhile', async () => {
-    const pooled = await runtime.ensurePooled(2);
+    const pooled = await pooledIn(runtime, 2);
     const owner = testOwner();
-    await runtime.claim(2, owner);
+    await runtime.claim(owner, pooled);
     expect(await runtime.discard(pooled)).toBe(false);
     expect(await runtime.find(owner.key)).toMatchObject({ id: pooled.id });
-    const next = await runtime.ensurePooled(2);
-    const [claim, discarded] = await Promise.all([runtime.claim(2, testOwner()), other.discard(next)]);
+    const next = await pooledIn(runtime, 2);
+    const [claim, discarded] = await Promise.all([runtime.claim(testOwner(), next), other.discard(next)]);
     expect(typeof claim === 'object').toBe(!discarded);
   });
 });

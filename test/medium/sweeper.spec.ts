@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Config, loadConfig } from '@sandbox/config';
 import { createDockerRuntime, type Sandbox, type SandboxRuntime, Sweeper } from '@sandbox/orchestrator';
 import { createSessionStore, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
-import { removeDeployment, sh, testConfig, testEngine } from './support/docker';
+import { pooledIn, removeDeployment, sh, testConfig, testEngine } from './support/docker';
 import { TestRedis } from '../e2e/support/processes';
 
 /** Real: the engine, the containers, Redis. Only the sweeper's clock is told the time. */
@@ -125,7 +125,7 @@ describe('expired sessions', () => {
 
 describe('sandboxes of the pool', () => {
   it('are left alone for as long as a process keeps them, and then removed as what nobody knows', async () => {
-    const pooled = await runtime.ensurePooled(0);
+    const pooled = await pooledIn(runtime, 0);
     const there = async (): Promise<boolean> => (await runtime.list()).some(({ id }) => id === pooled.id);
     const sweeping = sweeper();
     for (let round = 0; round < 3; round++, now += MAX_AGE) {
@@ -139,11 +139,11 @@ describe('sandboxes of the pool', () => {
   });
 
   it('are not taken from a session that claims one meanwhile', async () => {
-    const pooled = await runtime.ensurePooled(0);
+    const pooled = await pooledIn(runtime, 0);
     const ref = someRef();
     const slow = Object.assign(Object.create(runtime) as SandboxRuntime, {
       discard: async (sandbox: Sandbox) => {
-        await runtime.claim(0, ref);
+        await runtime.claim(ref, sandbox);
         return runtime.discard(sandbox);
       },
     });
@@ -155,12 +155,12 @@ describe('sandboxes of the pool', () => {
   });
 
   it('are swept as their session’s once they were claimed', async () => {
-    await runtime.ensurePooled(0);
+    const pooled = await pooledIn(runtime, 0);
     const ref = someRef();
     const hold = { callId: randomUUID(), deadline: now + SECOND };
     const begun = await store.begin(ref, hold, now);
     if (begun.state !== 'live') throw new Error(begun.state);
-    const sandbox = await runtime.claim(0, ref);
+    const sandbox = await runtime.claim(ref, pooled);
     if (typeof sandbox === 'string') throw new Error(sandbox);
     await store.attach(ref.key, begun.record.generation, { containerId: sandbox.id, image: sandbox.image });
     await store.end(ref.key, begun.record.generation, hold.callId, now);

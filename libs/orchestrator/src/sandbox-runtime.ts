@@ -9,7 +9,7 @@ export interface SandboxOwner {
 }
 
 export interface Sandbox {
-  /** The engine's full id, 64 hex digits. */
+  /** The engine's id: at least 12 hex digits, and another for each one made, also under the same name. */
   readonly id: string;
   /** The engine's name for it, which changes when it is claimed. */
   readonly name: string;
@@ -59,14 +59,17 @@ export interface SandboxRuntime {
    * of this process would have it is removed and made anew, with these options (null: with its own); a paused one goes on.
    */
   ensure(owner: SandboxOwner, options?: SandboxOptions | null, settings?: SessionSettings): Promise<EnsuredSandbox>;
-  /** The running sandbox that waits in a slot, made where there is none. */
-  ensurePooled(slot: number): Promise<Sandbox>;
   /**
-   * Makes what waits in a slot of this process's settings the session's, by one rename: of many callers one gets it. It may be another
-   * than was there before. `empty` where nothing is there, or what is there does not run; `occupied` where the session has a
-   * sandbox already, or a volume.
+   * Has so many sandboxes of this process's settings wait in the pool, and gives them one after another, as they run. Whoever asks, it
+   * is one pool; a runtime may fill it by itself, so what is given need not be what this call made.
    */
-  claim(slot: number, owner: SandboxOwner): Promise<Sandbox | 'empty' | 'occupied'>;
+  fillPool(size: number): AsyncIterable<Sandbox>;
+  /**
+   * Makes a waiting sandbox the session's: of many callers one gets it. It is the preferred one, unless another has taken its place or the
+   * runtime chooses for itself: what the session has now is what is answered. `empty` where nothing is there, or it does not run;
+   * `occupied` where the session has a sandbox already, or a volume.
+   */
+  claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | 'empty' | 'occupied'>;
   /** Removes a sandbox that is nobody's. False where somebody was faster: a pooled one that was claimed is left alone. */
   discard(sandbox: Sandbox): Promise<boolean>;
   find(key: string): Promise<Sandbox | null>;
@@ -80,7 +83,7 @@ export interface SandboxRuntime {
   list(): Promise<Sandbox[]>;
   /** Resolves when the engine answers. */
   ping(): Promise<void>;
-  /** Throws SANDBOX_IMAGE_UNUSABLE where CONTAINER_IMAGE is not there. */
+  /** Throws SANDBOX_IMAGE_UNUSABLE where CONTAINER_IMAGE is known not to be there. */
   checkImage(): Promise<void>;
 }
 

@@ -26,8 +26,8 @@ interface Waiting {
 
 /** How often the pool is looked through, so that what died or was claimed by another process is replaced. Milliseconds. */
 const LOOK_MS = 10_000;
-/** Looks after which those are looked for that are nobody's any more. */
-const LOOKS_PER_DRAIN = 6;
+/** How often those are looked for that nobody keeps any more, milliseconds. */
+const DRAIN_MS = 60_000;
 /** For how long a look keeps what waits from being taken for a leftover, milliseconds. */
 const KEEP_MS = 60_000;
 /** After a failure, the next look comes so much later, milliseconds; doubled each time, up to the last. */
@@ -45,11 +45,11 @@ const LAST_BACKOFF_MS = 60_000;
 export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(WarmPool.name);
   private readonly size: number;
-  /** By slot. */
-  private readonly waiting = new Map<number, Waiting>();
+  /** By the sandbox's id. */
+  private readonly waiting = new Map<string, Waiting>();
   private hits = 0;
   private misses = 0;
-  private looks = 0;
+  private drainAt = 0;
   private backoffMs = 0;
   private looking: Promise<void> | null = null;
   /** A slot has become vacant since the look under way began. */
@@ -80,13 +80,12 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
    */
   async claim(owner: SandboxOwner): Promise<Claimed | null> {
     if (this.size === 0) return null;
-    for (const [slot, waiting] of this.waiting) {
-      this.waiting.delete(slot);
+    for (const [id, waiting] of this.waiting) {
+      this.waiting.delete(id);
       if (!waiting.channel.open) continue;
-      const claimed = await this.runtime.claim(slot, owner).catch((error: unknown) => this.failed(error));
+      const claimed = await this.runtime.claim(owner, waiting.sandbox).catch((error: unknown) => this.failed(error));
       if (claimed === 'occupied') {
-        if (this.waiting.has(slot)) waiting.channel.close();
-        else this.waiting.set(slot, waiting);
+        this.waiting.set(id, waiting);
         return null;
       }
       this.wanted = true;
@@ -97,7 +96,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
       }
       this.hits += 1;
       // Another process may have put another one there meanwhile.
-      if (claimed.id === waiting.sandbox.id && waiting.channel.open) return { sandbox: claimed, channel: waiting.channel };
+      if (claimed.id === id && waiting.channel.open) return { sandbox: claimed, channel: waiting.channel };
       waiting.channel.close();
       return { sandbox: claimed, channel: null };
     }
@@ -124,23 +123,19 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   private look(): Promise<void> {
-    this.looking ??= this.lookOnce(!this.wanted).finally(() => {
+    this.looking ??= this.lookOnce().finally(() => {
       this.looking = null;
       this.lookAfter(this.wanted ? 0 : LOOK_MS);
     });
     return this.looking;
   }
 
-  /** @param thorough whether those that should be there are looked at, too */
-  private async lookOnce(thorough: boolean): Promise<void> {
+  private async lookOnce(): Promise<void> {
     this.wanted = false;
     try {
-      // One after another: sessions that are waited for come first.
-      for (let slot = 0; slot < this.size && !this.stopped; slot++) {
-        if (thorough || !this.waiting.get(slot)?.channel.open) await this.fill(slot);
-      }
+      await this.fill();
       await this.keep([...this.waiting.values()], Date.now() + KEEP_MS);
-      if (thorough && this.looks++ % LOOKS_PER_DRAIN === 0) await this.drain();
+      if (Date.now() > this.drainAt) await this.drain();
       this.backoffMs = 0;
     } catch (error) {
       this.backoffMs = Math.min(Math.max(2 * this.backoffMs, FIRST_BACKOFF_MS), LAST_BACKOFF_MS);
@@ -155,19 +150,26 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     );
   }
 
-  private async fill(slot: number): Promise<void> {
-    const sandbox = await this.runtime.ensurePooled(slot);
-    const known = this.waiting.get(slot);
-    if (known?.channel.open && known.sandbox.id === sandbox.id) return;
-    known?.channel.close();
-    this.waiting.delete(slot);
-    const channel = await openAgentChannel(this.runtime, sandbox.id);
-    if (this.stopped) return channel.close();
-    this.waiting.set(slot, { sandbox, channel });
+  private async fill(): Promise<void> {
+    const seen = new Set<string>();
+    for await (const sandbox of this.runtime.fillPool(this.size)) {
+      if (this.stopped) return;
+      seen.add(sandbox.id);
+      if (this.waiting.get(sandbox.id)?.channel.open) continue;
+      const channel = await openAgentChannel(this.runtime, sandbox.id);
+      if (this.stopped) return channel.close();
+      this.waiting.set(sandbox.id, { sandbox, channel });
+    }
+    for (const [id, { channel }] of this.waiting) {
+      if (seen.has(id)) continue;
+      this.waiting.delete(id);
+      channel.close();
+    }
   }
 
   /** Removes what waits in slots that nobody fills: of other settings, or of a larger pool. */
   private async drain(): Promise<void> {
+    this.drainAt = Date.now() + DRAIN_MS;
     const others = (await this.runtime.list()).filter(({ slot }) => slot !== null && !(slot.current && slot.number < this.size));
     if (others.length === 0) return;
     const kept = await this.store.known(

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { type Config, loadConfig } from '@sandbox/config';
-import type { SandboxRuntime } from '@sandbox/orchestrator';
+import type { Sandbox, SandboxRuntime } from '@sandbox/orchestrator';
 import Docker from 'dockerode';
 
 /** Python 3 and sh, as the test set-up makes it. */
@@ -44,6 +44,13 @@ export async function removeDeployment(engine: Docker, { DEPLOYMENT }: Config): 
   await Promise.all(containers.map(({ Id }) => engine.getContainer(Id).remove({ force: true, v: true })));
   const { Volumes } = await engine.listVolumes({ filters });
   await Promise.all(Volumes.map(({ Name }) => engine.getVolume(Name).remove()));
+}
+
+/** What waits in the pool, as its so manieth (from 0). */
+export async function pooledIn(runtime: SandboxRuntime, slot: number): Promise<Sandbox> {
+  const sandboxes: Sandbox[] = [];
+  for await (const sandbox of runtime.fillPool(slot + 1)) sandboxes.push(sandbox);
+  return sandboxes[slot]!;
 }
 
 export interface Finished {

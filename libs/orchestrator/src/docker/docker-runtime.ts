@@ -48,12 +48,15 @@ export class DockerRuntime implements SandboxRuntime {
     return operation(this.deadlines.lifecycle, (signal) => this.containers.ensure(owner, options, settings, signal));
   }
 
-  ensurePooled(slot: number): Promise<Sandbox> {
-    return operation(this.deadlines.lifecycle, (signal) => this.containers.ensurePooled(slot, signal));
+  async *fillPool(size: number): AsyncIterable<Sandbox> {
+    // One after another: sessions that are waited for come first.
+    for (let slot = 0; slot < size; slot++) {
+      yield await operation(this.deadlines.lifecycle, (signal) => this.containers.ensurePooled(slot, signal));
+    }
   }
 
-  claim(slot: number, owner: SandboxOwner): Promise<Sandbox | 'empty' | 'occupied'> {
-    return operation(this.deadlines.call, (signal) => this.containers.claim(slot, owner, signal));
+  claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | 'empty' | 'occupied'> {
+    return operation(this.deadlines.call, (signal) => this.containers.claim(owner, preferred, signal));
   }
 
   discard(sandbox: Sandbox): Promise<boolean> {

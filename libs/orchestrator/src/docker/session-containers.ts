@@ -84,11 +84,11 @@ export class SessionContainers {
     return repeatUntilDone(signal, () => this.tryEnsure(wanted, null, signal));
   }
 
-  /** Two engine calls: a rename, and a look at what it has brought. */
-  async claim(slot: number, owner: SandboxOwner, signal: AbortSignal): Promise<Sandbox | 'empty' | 'occupied'> {
+  /** Two engine calls: a rename by the slot's name, which may have another container by now, and a look at what it has brought. */
+  async claim(owner: SandboxOwner, preferred: Sandbox, signal: AbortSignal): Promise<Sandbox | 'empty' | 'occupied'> {
     if (this.config.ALLOW_PERSISTENT_SESSIONS && (await volumeExists(this.docker, this.config, owner.key, signal))) return 'occupied';
     const name = containerName(this.config, owner.key);
-    const outcome = await this.rename(pooledName(this.config, this.spec, slot), name, signal);
+    const outcome = await this.rename(preferred.name, name, signal);
     if (outcome !== 'renamed') return outcome === 'absent' ? 'empty' : 'occupied';
     const claimed = await this.inspect(name, signal);
     return claimed?.State.Status === 'running' ? this.toSandbox(claimed) : 'empty';
