@@ -29,7 +29,9 @@ export class EventStream {
     const { response } = this;
     if (response.destroyed) return;
     this.heartbeat.refresh();
-    if (response.write(`event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`)) return;
+    const text = `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
+    // Plain ASCII, as most output is, need not be encoded.
+    if (response.write(text, Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8')) return;
     return drained(response);
   }
 
