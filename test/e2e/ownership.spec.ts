@@ -24,6 +24,7 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean; tar
   'get /sessions': {},
   'get /sessions/{session_id}': {},
   'delete /sessions/{session_id}': {},
+  'patch /sessions/{session_id}': { body: { ttl_seconds: 1, metadata: { bob: 'was here' } } },
   'get /sessions/{session_id}/workspace': {},
   'delete /sessions/{session_id}/workspace': { query: 'path=secret' },
   'get /sessions/{session_id}/workspace/content': { query: 'path=secret' },

@@ -13,8 +13,8 @@ jest.setTimeout(120_000);
 const engine = testEngine();
 const config = testConfig();
 const runtime = createDockerRuntime(config);
-const containerName = (key: string) => `sandbox-${config.DEPLOYMENT}-${key.slice(0, 32)}`;
-const volumeName = (key: string) => `${containerName(key)}-workspace`;
+const containerName = (key: string) => `sandbox-${config.DEPLOYMENT}-${key}`;
+const volumeName = (key: string) => `sandbox-${config.DEPLOYMENT}-${key.slice(0, 32)}-workspace`;
 const container = (key: string) => engine.getContainer(containerName(key));
 const made: Config[] = [config];
 
@@ -387,5 +387,115 @@ describe('an engine that is away', () => {
 
   it('and answers again works again', async () => {
     await expect(runtime.ping()).resolves.toBeUndefined();
+  });
+});
+
+describe('options', () => {
+  const OPTIONS = { memory: '300m', cpus: 0.25, pids: 40, env: { A: 'b' } };
+
+  it('make the container what they ask for, and stay with it', async () => {
+    const owner = testOwner();
+    const settings = { ttl_seconds: 60, metadata: { team: 'blue' } };
+    const first = await runtime.ensure(owner, OPTIONS, settings);
+    expect(first).toMatchObject({ options: OPTIONS, settings, created: true });
+    const { HostConfig } = await container(owner.key).inspect();
+    expect(HostConfig).toMatchObject({ Memory: 300 * 1024 ** 2, MemorySwap: 300 * 1024 ** 2, CpuQuota: 25_000, PidsLimit: 40 });
+    // Whoever asks for what: the sandbox that is there is the session's.
+    const { created: _, ...sandbox } = first;
+    for (const asked of [undefined, null, {}, { pids: 50 }])
+      expect(await runtime.ensure(owner, asked)).toEqual({ ...sandbox, created: false });
+    expect(await runtime.find(owner.key)).toEqual(sandbox);
+    expect((await runtime.list()).find(({ key }) => key === owner.key)).toMatchObject({ options: OPTIONS, settings });
+  });
+
+  it('outlive the container where nobody knows them any more, and give way to those that are known', async () => {
+    const owner = testOwner();
+    const first = await runtime.ensure(owner, OPTIONS);
+    await container(owner.key).kill();
+    const second = await runtime.ensure(owner, null);
+    expect(second).toMatchObject({ created: true, options: OPTIONS });
+    expect(second.id).not.toBe(first.id);
+    await container(owner.key).kill();
+    expect(await runtime.ensure(owner, { pids: 50 })).toMatchObject({ created: true, options: { pids: 50 } });
+  });
+
+  it('give a session its volume back, without asking for it again', async () => {
+    const persisting = createDockerRuntime(variant({ ALLOW_PERSISTENT_SESSIONS: 'true' }));
+    const owner = testOwner();
+    const first = await persisting.ensure(owner, { persistent: true });
+    await sh(persisting, first.id, 'echo kept > /workspace/file');
+    await persisting.remove(owner.key);
+    const second = await persisting.ensure(owner, {});
+    expect(second.options).toEqual({ persistent: true });
+    expect((await sh(persisting, second.id, 'cat /workspace/file')).stdout).toBe('kept\n');
+    await persisting.remove(owner.key);
+    expect(await persisting.removeVolume(owner.key)).toBe(true);
+    expect((await persisting.ensure(owner, {})).options).toEqual({});
+  });
+});
+
+describe('the pool', () => {
+  const other = createDockerRuntime(config);
+
+  it('gives what waits in a slot to one of many, by its name alone', async () => {
+    const [pooled, again] = await Promise.all([runtime.ensurePooled(0), other.ensurePooled(0)]);
+    expect(again.id).toBe(pooled.id);
+    expect(pooled).toMatchObject({ key: null, slot: { number: 0, current: true }, options: {} });
+    const owners = Array.from({ length: 6 }, () => testOwner());
+    const claims = await Promise.all(owners.map((owner, n) => (n % 2 ? runtime : other).claim(0, owner)));
+    const winner = claims.findIndex((claim) => typeof claim === 'object');
+    expect(claims.filter((claim) => claim === 'empty')).toHaveLength(5);
+    const { key } = owners[winner]!;
+    expect(claims[winner]).toMatchObject({ id: pooled.id, key, slot: null });
+    expect(await runtime.ensure(owners[winner]!)).toMatchObject({ id: pooled.id, created: false });
+    expect(await runtime.find(key)).toMatchObject({ id: pooled.id, key });
+    expect((await runtime.list()).find(({ id }) => id === pooled.id)).toMatchObject({ key });
+    await runtime.remove(key);
+    expect(await runtime.find(key)).toBeNull();
+  });
+
+  it('gives nothing to a session that has a sandbox or a volume', async () => {
+    await runtime.ensurePooled(0);
+    const owner = testOwner();
+    await runtime.ensure(owner);
+    expect(await runtime.claim(0, owner)).toBe('occupied');
+    const persisting = createDockerRuntime(variant({ ALLOW_PERSISTENT_SESSIONS: 'true' }));
+    const kept = testOwner();
+    await persisting.ensure(kept, { persistent: true });
+    await persisting.remove(kept.key);
+    expect(await persisting.claim(0, kept)).toBe('occupied');
+    expect(await persisting.claim(0, testOwner())).toMatchObject({ slot: null });
+  });
+
+  it('has slots of its own for other settings', async () => {
+    const mine = await runtime.ensurePooled(0);
+    const others = createDockerRuntime(variant({ CONTAINER_PIDS_LIMIT: '77' }));
+    expect((await others.ensurePooled(0)).id).not.toBe(mine.id);
+    expect((await others.list()).find(({ id }) => id === mine.id)).toMatchObject({ slot: { number: 0, current: false } });
+  });
+
+  it('starts one whose maker died before it could, and replaces one that ended', async () => {
+    const first = await runtime.ensurePooled(1);
+    await engine.getContainer(first.id).kill();
+    const second = await runtime.ensurePooled(1);
+    expect(second.id).not.toBe(first.id);
+    const { Config, HostConfig } = await engine.getContainer(second.id).inspect();
+    await runtime.discard(second);
+    const { id } = await engine.createContainer({ ...Config, HostConfig, name: second.name });
+    const owner = testOwner();
+    // It does not run: the session whose claim it is has it started, as any other.
+    expect(await runtime.claim(1, owner)).toBe('empty');
+    expect(await runtime.ensure(owner)).toMatchObject({ id, created: false });
+  });
+
+  it('is left alone by who would discard what was claimed meanwhile', async () => {
+    const pooled = await runtime.ensurePooled(2);
+    const owner = testOwner();
+    await runtime.claim(2, owner);
+    expect(await runtime.discard(pooled)).toBe(false);
+    expect(await runtime.find(owner.key)).toMatchObject({ id: pooled.id });
+    const next = await runtime.ensurePooled(2);
+    const [claim, discarded] = await Promise.all([runtime.claim(2, testOwner()), other.discard(next)]);
+    expect(typeof claim === 'object').toBe(!discarded);
   });
 });

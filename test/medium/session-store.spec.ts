@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createSessionStore, MAX_LISTED, type JobRecord, type SessionStore } from '@sandbox/sessions';
+import { createSessionStore, MAX_LISTED, sessionRef, type JobRecord, type SessionStore } from '@sandbox/sessions';
 import { TestRedis } from '../e2e/support/processes';
 import { call, enter, idle, NOW, SECOND, someRef, storeConfig, TTL } from './support/sessions';
 
@@ -34,6 +34,9 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
           generation: expect.any(String),
           containerId: null,
           image: null,
+          options: null,
+          ttlMs: TTL,
+          metadata: {},
           createdAt: NOW,
           lastUsedAt: NOW,
           expiresAt: NOW + TTL,
@@ -123,6 +126,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const ref = someRef();
       const hold = call(NOW + 100 * SECOND);
       const { record } = await enter(store, ref, hold);
+      await store.attach(ref.key, record.generation, { containerId: 'c0', image: 'i' });
       await store.end(ref.key, record.generation, hold.callId, NOW + SECOND);
       expect(await store.get(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW + SECOND, expiresAt: NOW + SECOND + TTL });
     });
@@ -132,6 +136,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const long = call(NOW + 100 * SECOND);
       const short = call(NOW + 50 * SECOND);
       const { record } = await enter(store, ref, long);
+      await store.attach(ref.key, record.generation, { containerId: 'c0', image: 'i' });
       await enter(store, ref, short);
       await store.end(ref.key, record.generation, short.callId, NOW + SECOND);
       expect(await store.get(ref.key, NOW)).toMatchObject({ expiresAt: long.deadline + TTL });
@@ -185,10 +190,190 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     });
   });
 
+  describe('options and settings', () => {
+    const OPTIONS = { image: 'i2', memory: '200m', cpus: 0.25, pids: 64, persistent: true, env: { A: 'é\u0000"' } };
+    const SETTINGS = { ttl_seconds: 60, metadata: { team: '蓝"\\' } };
+
+    it('are those of the call that begins the session', async () => {
+      const ref = someRef();
+      const first = await store.begin(ref, call(), NOW, { ...OPTIONS, ...SETTINGS });
+      const known = { options: OPTIONS, ttlMs: 60_000, metadata: SETTINGS.metadata, expiresAt: NOW + 60_000 };
+      expect(first).toMatchObject({ created: true, record: known });
+      const second = await store.begin(ref, call(), NOW, { image: 'other', ttl_seconds: 5 });
+      expect(second).toMatchObject({ created: false, record: known });
+      expect(await store.get(ref.key, NOW)).toMatchObject(known);
+      expect(await store.get(ref.key, NOW + 60_000)).toBeNull();
+    });
+
+    it('tell a session without options from one that has none yet', async () => {
+      const [told, untold] = [someRef(), someRef()];
+      expect(await store.begin(told, call(), NOW, {})).toMatchObject({ record: { options: {} } });
+      expect(await store.begin(untold, call(), NOW)).toMatchObject({ record: { options: null } });
+    });
+
+    it('come from its sandbox where the store does not know them', async () => {
+      const ref = someRef();
+      const { generation } = (await enter(store, ref)).record;
+      await store.attach(ref.key, generation, { containerId: 'c1', image: 'i2', options: OPTIONS, settings: SETTINGS });
+      expect(await store.get(ref.key, NOW)).toMatchObject({ options: OPTIONS, ...{ ttlMs: 60_000, metadata: SETTINGS.metadata } });
+      expect((await store.get(ref.key, NOW))!.expiresAt).toBe(NOW + 60_000);
+    });
+
+    it('of its own are kept when a sandbox tells of others', async () => {
+      const ref = someRef();
+      const begun = await store.begin(ref, call(), NOW, { ttl_seconds: 7, metadata: { a: 'b' } });
+      if (begun.state !== 'live') throw new Error(begun.state);
+      await store.attach(ref.key, begun.record.generation, { containerId: 'c1', image: 'i2', options: OPTIONS, settings: SETTINGS });
+      expect(await store.get(ref.key, NOW)).toMatchObject({ options: OPTIONS, ttlMs: 7_000, metadata: { a: 'b' } });
+    });
+
+    it('that may change are changed one by one, as a use of a live session', async () => {
+      const ref = someRef();
+      const generation = await idle(store, ref);
+      const later = NOW + SECOND;
+      expect(await store.update(ref.key, { ttl_seconds: 60 }, later)).toMatchObject({
+        ttlMs: 60_000,
+        metadata: {},
+        expiresAt: later + 60_000,
+      });
+      expect(await store.update(ref.key, { metadata: { a: 'b' } }, later)).toMatchObject({
+        generation,
+        ttlMs: 60_000,
+        metadata: { a: 'b' },
+      });
+      expect(await store.update(ref.key, {}, later)).toMatchObject({ ttlMs: 60_000, metadata: { a: 'b' } });
+      expect(await store.update(ref.key, { ttl_seconds: 1 }, later + 60_000)).toBeNull();
+      expect(await store.update(someRef().key, { ttl_seconds: 1 }, NOW)).toBeNull();
+    });
+
+    it('hold for calls that end, and for their deadlines', async () => {
+      const ref = someRef();
+      const hold = call(NOW + 10 * SECOND);
+      const begun = await store.begin(ref, hold, NOW, { ttl_seconds: 60 });
+      if (begun.state !== 'live') throw new Error(begun.state);
+      expect(begun.record.expiresAt).toBe(NOW + 70 * SECOND);
+      await store.attach(ref.key, begun.record.generation, { containerId: 'c1', image: 'i' });
+      await store.end(ref.key, begun.record.generation, hold.callId, NOW + SECOND);
+      expect((await store.get(ref.key, NOW))!.expiresAt).toBe(NOW + 61 * SECOND);
+    });
+  });
+
+  it('forgets a session that never had a sandbox with the last call in it', async () => {
+    const ref = someRef();
+    const [first, second] = [call(NOW + SECOND), call(NOW + SECOND)];
+    const { generation } = (await enter(store, ref, first)).record;
+    await enter(store, ref, second);
+    await store.end(ref.key, generation, first.callId, NOW);
+    expect(await store.get(ref.key, NOW)).not.toBeNull();
+    await store.end(ref.key, generation, second.callId, NOW);
+    expect(await store.get(ref.key, NOW)).toBeNull();
+    expect((await enter(store, ref)).created).toBe(true);
+  });
+
+  it('knows what a pool keeps, until then', async () => {
+    const [one, two] = [randomUUID(), randomUUID()];
+    await store.keepPooled([one, two], NOW + SECOND);
+    expect(await store.known([one, two, randomUUID()], NOW)).toEqual(new Set([one, two]));
+    expect(await store.known([one, two], NOW + SECOND)).toEqual(new Set());
+    await store.keepPooled([one], NOW + 5 * SECOND);
+    expect(await store.known([one, two], NOW + 2 * SECOND)).toEqual(new Set([one]));
+    await store.keepPooled([], NOW);
+  });
+
+  describe('limits', () => {
+    const command = (deadline = NOW + SECOND) => ({ ...call(deadline), command: true });
+    const full = (name: string, max: number) => ({ state: 'full', limit: { name, max } });
+
+    beforeEach(async () => {
+      await store.disconnect();
+      const more = {
+        DEPLOYMENT: `store-spec-${randomUUID().slice(0, 8)}`,
+        MAX_SESSIONS: '5',
+        MAX_SESSIONS_PER_USER: '3',
+        MAX_CONCURRENT_COMMANDS_PER_SESSION: '2',
+        MAX_CONCURRENT_COMMANDS_PER_USER: '3',
+      };
+      deployment = more.DEPLOYMENT;
+      store = createSessionStore(storeConfig(kind, redis.port, more));
+    });
+    let deployment: string;
+    const refOf = (user: string, session: string) => sessionRef(deployment, { id: user }, session);
+
+    it('keep a user’s fourth session out until one has gone', async () => {
+      const refs = ['a', 'b', 'c'].map((session) => refOf('jwt:u', session));
+      for (const ref of refs) await idle(store, ref);
+      const fourth = refOf('jwt:u', 'd');
+      expect(await store.begin(fourth, call(), NOW)).toEqual(full('MAX_SESSIONS_PER_USER', 3));
+      expect(await store.get(fourth.key, NOW)).toBeNull();
+      // One that is there is entered, and others have room.
+      expect((await store.begin(refs[0]!, call(), NOW)).state).toBe('live');
+      expect((await store.begin(refOf('jwt:v', 'a'), call(), NOW)).state).toBe('live');
+      await store.close(refs[1]!.key, 'always', NOW, NOW + SECOND);
+      expect((await store.begin(fourth, call(), NOW)).state).toBe('live');
+    });
+
+    it('do not count a user’s sessions that have expired, but the host’s until they are removed', async () => {
+      for (const session of ['a', 'b', 'c']) await idle(store, refOf('jwt:u', session));
+      for (const session of ['a', 'b']) await idle(store, refOf('jwt:v', session));
+      expect(await store.begin(refOf('jwt:w', 'a'), call(), NOW)).toEqual(full('MAX_SESSIONS', 5));
+      const later = NOW + TTL + SECOND;
+      expect(await store.begin(refOf('jwt:u', 'd'), call(later), later)).toEqual(full('MAX_SESSIONS', 5));
+      const [gone] = await store.expired(later, 1);
+      await store.close(gone!, 'expired', later, later + SECOND);
+      expect(await store.begin(refOf('jwt:u', 'd'), call(later), later)).toEqual(full('MAX_SESSIONS', 5));
+      await store.remove(gone!);
+      expect((await store.begin(refOf('jwt:u', 'd'), call(later), later)).state).toBe('live');
+    });
+
+    it('count commands of a session, and of a user', async () => {
+      const [a, b] = [refOf('jwt:u', 'a'), refOf('jwt:u', 'b')];
+      const holds = [command(), command()];
+      const { generation } = (await enter(store, a, holds[0]!)).record;
+      await enter(store, a, holds[1]!);
+      expect(await store.begin(a, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_SESSION', 2));
+      expect((await store.begin(a, call(), NOW)).state).toBe('live');
+      await enter(store, b, command());
+      expect(await store.begin(b, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_USER', 3));
+      expect((await store.begin(refOf('jwt:v', 'b'), command(), NOW)).state).toBe('live');
+      await store.end(a.key, generation, holds[0]!.callId, NOW);
+      expect((await store.begin(b, command(), NOW)).state).toBe('live');
+    });
+
+    it('let what a dead process has left count no longer than its deadline, or its session', async () => {
+      const [a, b] = [refOf('jwt:u', 'a'), refOf('jwt:u', 'b')];
+      for (let n = 0; n < 2; n++) await enter(store, a, command(NOW + SECOND));
+      await enter(store, b, command(NOW + 10 * SECOND));
+      expect((await store.begin(b, command(), NOW + SECOND)).state).toBe('full');
+      expect((await store.begin(b, command(NOW + 10 * SECOND), NOW + 2 * SECOND)).state).toBe('live');
+      await enter(store, a, command(NOW + 10 * SECOND), NOW + 2 * SECOND);
+      expect((await store.begin(a, command(), NOW + 2 * SECOND)).state).toBe('full');
+      await store.close(b.key, 'always', NOW, NOW + SECOND);
+      expect((await store.begin(a, command(), NOW + 2 * SECOND)).state).toBe('live');
+    });
+
+    it('let in a call that was let in before, and count it', async () => {
+      const hold = command();
+      for (const session of ['a', 'b', 'c']) await idle(store, refOf('jwt:u', session));
+      const forgotten = refOf('jwt:u', 'd');
+      expect((await store.resume(forgotten, hold, NOW)).state).toBe('live');
+      await store.resume(forgotten, hold, NOW);
+      await store.resume(forgotten, command(), NOW);
+      expect(await store.begin(forgotten, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_SESSION', 2));
+    });
+
+    it('hold when a hundred come at once', async () => {
+      const ref = refOf('jwt:u', 'a');
+      const results = await Promise.all(Array.from({ length: 100 }, () => store.begin(ref, command(), NOW)));
+      expect(results.filter(({ state }) => state === 'live')).toHaveLength(2);
+      const sessions = Array.from({ length: 100 }, (_, n) => store.begin(refOf('jwt:u', `s${n}`), call(), NOW));
+      expect((await Promise.all(sessions)).filter(({ state }) => state === 'live')).toHaveLength(2);
+    });
+  });
+
   describe('attach', () => {
     it('notes the sandbox, and tells which one was there before', async () => {
       const ref = someRef();
-      const generation = await idle(store, ref);
+      const { generation } = (await enter(store, ref)).record;
       expect(await store.attach(ref.key, generation, { containerId: 'c1', image: 'i1' })).toEqual({ live: true, previous: null });
       expect(await store.attach(ref.key, generation, { containerId: 'c2', image: 'i2' })).toEqual({ live: true, previous: 'c1' });
       expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', image: 'i2', createdAt: NOW });

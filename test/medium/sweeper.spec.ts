@@ -123,6 +123,56 @@ describe('expired sessions', () => {
   });
 });
 
+describe('sandboxes of the pool', () => {
+  it('are left alone for as long as a process keeps them, and then removed as what nobody knows', async () => {
+    const pooled = await runtime.ensurePooled(0);
+    const there = async (): Promise<boolean> => (await runtime.list()).some(({ id }) => id === pooled.id);
+    const sweeping = sweeper();
+    for (let round = 0; round < 3; round++, now += MAX_AGE) {
+      await store.keepPooled([pooled.id], now + SECOND);
+      expect(await sweeping.sweep()).toEqual(nothing);
+    }
+    expect(await sweeping.sweep()).toEqual(nothing);
+    now += MAX_AGE;
+    expect(await sweeping.sweep()).toEqual({ ...nothing, unknown: 1 });
+    expect(await there()).toBe(false);
+  });
+
+  it('are not taken from a session that claims one meanwhile', async () => {
+    const pooled = await runtime.ensurePooled(0);
+    const ref = someRef();
+    const slow = Object.assign(Object.create(runtime) as SandboxRuntime, {
+      discard: async (sandbox: Sandbox) => {
+        await runtime.claim(0, ref);
+        return runtime.discard(sandbox);
+      },
+    });
+    const sweeping = sweeper({ runtime: slow });
+    await sweeping.sweep();
+    now += MAX_AGE;
+    expect(await sweeping.sweep()).toEqual(nothing);
+    expect(await runtime.find(ref.key)).toMatchObject({ id: pooled.id });
+  });
+
+  it('are swept as their session’s once they were claimed', async () => {
+    await runtime.ensurePooled(0);
+    const ref = someRef();
+    const hold = { callId: randomUUID(), deadline: now + SECOND };
+    const begun = await store.begin(ref, hold, now);
+    if (begun.state !== 'live') throw new Error(begun.state);
+    const sandbox = await runtime.claim(0, ref);
+    if (typeof sandbox === 'string') throw new Error(sandbox);
+    await store.attach(ref.key, begun.record.generation, { containerId: sandbox.id, image: sandbox.image });
+    await store.end(ref.key, begun.record.generation, hold.callId, now);
+    const sweeping = sweeper();
+    now += TTL - 1;
+    expect(await sweeping.sweep()).toEqual(nothing);
+    now += 1;
+    expect(await sweeping.sweep()).toEqual({ ...nothing, expired: 1 });
+    expect(await runtime.find(ref.key)).toBeNull();
+  });
+});
+
 describe('sessions in use', () => {
   it('are left alone while a call is in them, however long', async () => {
     const session = await inUse(now + 10 * TTL);

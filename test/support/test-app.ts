@@ -40,7 +40,14 @@ export class TestApp {
   ) {}
 
   static async start(fakes: Fakes = {}, env: Record<string, string> = {}): Promise<TestApp> {
-    const config = loadConfig({ API_KEYS: API_KEY, JWT_SECRET, SESSION_STORE: 'memory', RATE_LIMIT_REQUESTS: '100000', ...env });
+    const config = loadConfig({
+      API_KEYS: API_KEY,
+      JWT_SECRET,
+      SESSION_STORE: 'memory',
+      RATE_LIMIT_REQUESTS: '100000',
+      POOL_SIZE: '0',
+      ...env,
+    });
     const log: string[] = [];
     const module = await Test.createTestingModule({ imports: [AppModule.register(config)] })
       .overrideProvider(PARAMS_PROVIDER_TOKEN)

@@ -12,7 +12,7 @@ export const CONFIG = Symbol('Config');
 /** Size of /dev/shm in a sandbox, bytes. */
 export const SHM_BYTES = 16 * 1024 ** 2;
 /** What full tmpfs mounts must leave of the memory limit, bytes; less, and filling them would kill the session. */
-export const MIN_FREE_MEMORY_BYTES = 32 * 1024 ** 2;
+const MIN_FREE_MEMORY_BYTES = 32 * 1024 ** 2;
 
 const UNSAFE_JWT_SECRET = 'change-me-in-production';
 const MIN_JWT_SECRET_BYTES = 32;
@@ -43,8 +43,13 @@ export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): C
       values[name] = variable.parse(variable.default);
     }
   }
+  const isUnset = (name: VariableName): boolean => (env[name]?.trim() ?? '') === '';
+  // Who sets the common time alone allows it to every session.
+  if (isUnset('MAX_SESSION_TTL_SECONDS')) {
+    values.MAX_SESSION_TTL_SECONDS = Math.max(values.MAX_SESSION_TTL_SECONDS as number, values.SESSION_TTL_SECONDS as number);
+  }
   // Who sets the maximum alone means it for commands that name no timeout as well.
-  if ((env.DEFAULT_EXEC_TIMEOUT_SECONDS?.trim() ?? '') === '') {
+  if (isUnset('DEFAULT_EXEC_TIMEOUT_SECONDS')) {
     values.DEFAULT_EXEC_TIMEOUT_SECONDS = Math.min(
       values.DEFAULT_EXEC_TIMEOUT_SECONDS as number,
       values.MAX_EXEC_TIMEOUT_SECONDS as number,
@@ -55,6 +60,15 @@ export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): C
   problems.push(...crossChecks(config, jwtSecret, needsAuth));
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze({ ...config, jwtSecret });
+}
+
+/** What a sandbox's memory limit has to be at least, bytes: its tmpfs mounts may be full, and it still has to work. */
+export function leastMemory(
+  config: Pick<Values, 'CONTAINER_TMPFS_TMP_SIZE' | 'CONTAINER_TMPFS_WORKSPACE_SIZE'>,
+  persistent: boolean,
+): number {
+  const workspace = persistent ? 0 : config.CONTAINER_TMPFS_WORKSPACE_SIZE;
+  return config.CONTAINER_TMPFS_TMP_SIZE + workspace + SHM_BYTES + MIN_FREE_MEMORY_BYTES;
 }
 
 function crossChecks(config: Values, jwtSecret: string | null, needsAuth: boolean): string[] {
@@ -75,9 +89,10 @@ function crossChecks(config: Values, jwtSecret: string | null, needsAuth: boolea
   if (config.CONTAINER_MEMSWAP_LIMIT !== null && config.CONTAINER_MEMSWAP_LIMIT !== config.CONTAINER_MEM_LIMIT) {
     problems.push('CONTAINER_MEMSWAP_LIMIT must equal CONTAINER_MEM_LIMIT: a sandbox has no swap');
   }
-  const workspace = config.WORKSPACE_PERSIST_VOLUMES ? 0 : config.CONTAINER_TMPFS_WORKSPACE_SIZE;
-  const tmpfs = config.CONTAINER_TMPFS_TMP_SIZE + workspace + SHM_BYTES;
-  if (tmpfs + MIN_FREE_MEMORY_BYTES > config.CONTAINER_MEM_LIMIT) {
+  if (config.SESSION_TTL_SECONDS > config.MAX_SESSION_TTL_SECONDS) {
+    problems.push('SESSION_TTL_SECONDS must not exceed MAX_SESSION_TTL_SECONDS');
+  }
+  if (leastMemory(config, config.WORKSPACE_PERSIST_VOLUMES) > config.CONTAINER_MEM_LIMIT) {
     problems.push(
       'CONTAINER_TMPFS_TMP_SIZE + CONTAINER_TMPFS_WORKSPACE_SIZE + 16m of /dev/shm must leave at least 32m of CONTAINER_MEM_LIMIT',
     );

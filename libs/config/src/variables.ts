@@ -51,14 +51,29 @@ function list(value: string): readonly string[] {
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
-/** A size as Docker's clients write it: a whole number and b, k, m or g. In bytes. */
+/** Bytes of a size as Docker's clients write it: a whole number and b, k, m or g. NaN where it is none. */
+export function parseSize(size: string): number {
+  const match = /^(\d{1,12})([bkmg]?)b?$/i.exec(size);
+  return match ? Number(match[1]) * (UNITS[match[2]!.toLowerCase()] ?? Number.NaN) : Number.NaN;
+}
+
 function bytes(min: number): (value: string) => number {
   return (value) => {
-    const match = /^(\d{1,12})([bkmg]?)b?$/i.exec(value);
-    const size = match ? Number(match[1]) * (UNITS[match[2]!.toLowerCase()] ?? Number.NaN) : Number.NaN;
+    const size = parseSize(value);
     if (!(size >= min && size <= 2 ** 50)) throw new Error(`must be a size such as 256m, at least ${min} bytes`);
     return size;
   };
+}
+
+/** Empty means null: that another variable decides. */
+function optional<T>(parse: (value: string) => T): (value: string) => T | null {
+  return (value) => (value === '' ? null : parse(value));
+}
+
+function cpus(value: string): number {
+  const number = /^\d{1,4}(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number >= 0.01)) throw new Error('must be a number of CPUs such as 1.5, at least 0.01');
+  return number;
 }
 
 function headerName(value: string): string {
@@ -78,6 +93,12 @@ function slug(value: string): string {
 function image(value: string): string {
   if (!/^[A-Za-z0-9][\w.:/@-]{0,255}$/.test(value)) throw new Error('must be an image reference');
   return value;
+}
+
+function images(value: string): readonly string[] {
+  const references = list(value);
+  references.forEach(image);
+  return references;
 }
 
 export const VARIABLES = {
@@ -124,6 +145,17 @@ export const VARIABLES = {
     'A session idle for so long is removed; every call into it starts the time anew',
     integer(1, 31_536_000),
   ),
+  MAX_SESSION_TTL_SECONDS: variable('86400', 'Longest `ttl_seconds` a session may ask for', integer(1, 31_536_000)),
+  MAX_SESSIONS: variable('200', 'Sessions on the host, of all users together', integer(1, 1_000_000)),
+  MAX_SESSIONS_PER_USER: variable('20', 'Sessions a user may have at a time', integer(1, 1_000_000)),
+  MAX_CONCURRENT_COMMANDS_PER_SESSION: variable('32', 'Commands that may run in a session at a time', integer(1, 128)),
+  MAX_CONCURRENT_COMMANDS_PER_USER: variable(
+    '64',
+    'Commands that may run at a time in all sessions of a user together',
+    integer(1, 1_000_000),
+  ),
+  POOL_SIZE: variable('4', 'Sandboxes that wait for a new session, so that its first command comes at once; `0`: none', integer(0, 1_000)),
+  CREATE_CONCURRENCY: variable('4', 'Sandboxes that an API process makes at a time; who waits is served fairly by user', integer(1, 64)),
 
   DEFAULT_EXEC_TIMEOUT_SECONDS: variable('30', 'Timeout of a command that names none, seconds', integer(1, 86_400)),
   MAX_EXEC_TIMEOUT_SECONDS: variable('120', 'Longest timeout a command may ask for, seconds', integer(1, 86_400)),
@@ -148,16 +180,20 @@ export const VARIABLES = {
   ALLOWED_COMMANDS: variable('', 'Programs a command may name, comma-separated; empty: the built-in list; `*`: no policy', list),
 
   CONTAINER_IMAGE: variable('python:3.12-slim', 'Image of the sandboxes; needs `sh` and python3 ≥ 3.8', image),
+  ALLOWED_IMAGES: variable('', 'Images that a session may ask for instead of CONTAINER_IMAGE, comma-separated', images),
   CONTAINER_RUNTIME: variable('', 'OCI runtime of the sandboxes, such as `runsc` (gVisor); empty: the engine’s default', text),
   CONTAINER_MEM_LIMIT: variable('256m', 'Memory of a sandbox, its tmpfs files included', bytes(32 * 1024 ** 2)),
   CONTAINER_MEMSWAP_LIMIT: variable(
     '',
     'Memory and swap of a sandbox; must equal CONTAINER_MEM_LIMIT (no swap); empty: the same',
-    (value) => (value === '' ? null : bytes(0)(value)),
+    optional(bytes(0)),
   ),
   CONTAINER_CPU_PERIOD: variable('100000', 'CPU quota period of a sandbox, µs', integer(1_000, 1_000_000)),
   CONTAINER_CPU_QUOTA: variable('50000', 'CPU time a sandbox may use in each period, µs', integer(1_000, 100_000_000)),
   CONTAINER_PIDS_LIMIT: variable('128', 'Processes and threads in a sandbox, the agent’s own few included', integer(16, 1_000_000)),
+  MAX_SESSION_MEMORY: variable('', 'Most `memory` a session may ask for; empty: CONTAINER_MEM_LIMIT', optional(bytes(32 * 1024 ** 2))),
+  MAX_SESSION_CPUS: variable('', 'Most `cpus` a session may ask for; empty: what every sandbox has', optional(cpus)),
+  MAX_SESSION_PIDS: variable('', 'Most `pids` a session may ask for; empty: CONTAINER_PIDS_LIMIT', optional(integer(16, 1_000_000))),
   CONTAINER_TMPFS_TMP_SIZE: variable('64m', 'Size of `/tmp`', bytes(4096)),
   CONTAINER_TMPFS_WORKSPACE_SIZE: variable('128m', 'Size of `/workspace` where it is a tmpfs', bytes(4096)),
   CONTAINER_ULIMIT_NOFILE_SOFT: variable('1024', 'Open files of a process, soft limit', integer(64, 1_048_576)),
@@ -175,6 +211,7 @@ export const VARIABLES = {
   ),
   ARCHIVE_MAX_ENTRIES: variable('100000', 'Most files, directories and links that such an archive may hold', integer(1, 10_000_000)),
   WORKSPACE_PERSIST_VOLUMES: variable('false', 'Keep `/workspace` in a named volume per session until DELETE /sessions/{id}', boolean),
+  ALLOW_PERSISTENT_SESSIONS: variable('false', 'Let a session ask for a persistent /workspace, where not all have one', boolean),
 
   CLEANUP_INTERVAL_SECONDS: variable('60', 'How often the sweeper looks, seconds', integer(1, 86_400)),
   CLEANUP_MAX_CONTAINER_AGE_SECONDS: variable(

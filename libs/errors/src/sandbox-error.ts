@@ -10,7 +10,7 @@ export interface SandboxErrorOptions {
   cause?: unknown;
   /** Seconds, for the Retry-After header. */
   retryAfter?: number;
-  /** One entry for each bad field; 422 only. */
+  /** One entry for each field that is bad (422), or that differs (409). */
   errors?: FieldError[];
   /** Further members of the problem document (RFC 9457 section 3.2), JSON values only. */
   extensions?: Record<string, unknown>;

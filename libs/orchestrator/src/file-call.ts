@@ -36,7 +36,7 @@ export function fileCall(
   const ref = sessionRef(config.DEPLOYMENT, user, sessionId);
   return audited(ref, { op, path, to }, async () => {
     const agentRequest = request(workspacePath(path), workspacePath(to ?? ''));
-    return sandboxes.enter(ref, options.deadlineMs, ({ channel }) => channel.call(agentRequest, options));
+    return sandboxes.enter(ref, options.deadlineMs, ({ channel }) => channel.call(agentRequest, options), { signal: options.signal });
   });
 }
 

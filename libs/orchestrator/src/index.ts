@@ -13,6 +13,7 @@ export { type Job, type JobCommand, type JobOutput, type OutputQuery, type Start
 export { type JobOffsets, type JobStream, type JobWatcher } from './jobs/job-reader';
 export { JOB_STATES, type JobState } from './jobs/job-answers';
 export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWatcher } from './terminals/terminals.service';
+export { type PoolState } from './warm-pool';
 export { ReadinessService, type ReadinessChecks } from './readiness.service';
 export { WorkspaceService, type ByteRange, type FileStream, type LineRange, type WorkspaceListing } from './workspace.service';
 export { WorkspaceTreeService, type EditResult, type SearchResult, type TextEdit } from './workspace-tree.service';
@@ -24,6 +25,7 @@ export { type UnpackResult, type WorkspaceEntry } from './workspace-answers';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
 export { drained } from './drained';
 export { createDockerRuntime } from './docker/docker-runtime';
+export { type SandboxShape } from './session-options';
 export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
 export { Sweeper, type SweepReport } from './sweeper/sweeper';
 export { SweeperModule } from './sweeper/sweeper.module';

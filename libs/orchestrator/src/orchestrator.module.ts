@@ -9,6 +9,7 @@ import { ReadinessService } from './readiness.service';
 import { SANDBOX_RUNTIME } from './sandbox-runtime';
 import { SessionSandboxes } from './session-sandboxes';
 import { TerminalsService } from './terminals/terminals.service';
+import { WarmPool } from './warm-pool';
 import { WorkspaceArchiveService } from './workspace-archive.service';
 import { WorkspaceService } from './workspace.service';
 import { WorkspaceTreeService } from './workspace-tree.service';
@@ -36,6 +37,7 @@ export class OrchestratorModule {
         { provide: SESSION_STORE, useFactory: () => createSessionStore(config) },
         { provide: SANDBOX_RUNTIME, useFactory: () => createDockerRuntime(config) },
         { provide: COMMAND_POLICY, useFactory: () => createCommandPolicy(config.ALLOWED_COMMANDS) },
+        WarmPool,
         SessionSandboxes,
         ...SERVICES,
       ],

@@ -1,15 +1,25 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { SESSION_STORE, sessionRef, type SessionRecord, type SessionRef, type SessionStore, type User } from '@sandbox/sessions';
+import {
+  SESSION_STORE,
+  sessionRef,
+  type SessionOptions,
+  type SessionRecord,
+  type SessionRef,
+  type SessionSettings,
+  type SessionStore,
+  type User,
+} from '@sandbox/sessions';
 import { audited } from './audit-log';
 import { RequestNotSentError, type AgentRequest, type CallOptions } from './channel/channel';
 import { execEnd, type ExecEnd } from './exec-end';
 import { OutputCapture } from './output-capture';
 import { OutputText } from './output-text';
 import { COMMAND_POLICY, type CommandPolicy } from './policy/command-policy';
+import { checkSessionOptions, differences, sandboxShape, type SandboxShape } from './session-options';
 import { SessionSandboxes, type Lease } from './session-sandboxes';
-import { shellRequest, timeoutMs, type ShellCommand } from './shell-command';
+import { shellRequest, timeoutMs, withSessionEnv, type ShellCommand } from './shell-command';
 
 /** A command to run. Field names are those of POST /execute and of the MCP tool. */
 export interface ExecuteCommand extends ShellCommand {
@@ -50,14 +60,15 @@ export interface ExecuteWatcher {
   output(stream: 'stdout' | 'stderr', data: string): void | Promise<void>;
 }
 
-export interface SessionInfo {
+export interface SessionInfo extends SandboxShape {
   session_id: string;
   container_id: string;
   /** ISO 8601, UTC; as are all times. */
   created_at: string;
   last_used_at: string;
   expires_at: string;
-  image: string;
+  ttl_seconds: number;
+  metadata: Record<string, string>;
 }
 
 /** Beyond a command's own timeout, which the agent keeps, milliseconds. */
@@ -87,7 +98,10 @@ export class OrchestratorService {
       async () => {
         const request = this.agentRequest(command);
         const maxMs = request.timeout_ms + EXEC_GRACE_MS;
-        return this.sandboxes.enter(ref, maxMs, (lease) => this.run(lease, request, command, signal, onOutput));
+        return this.sandboxes.enter(ref, maxMs, (lease) => this.run(lease, request, command, signal, onOutput), {
+          command: true,
+          signal,
+        });
       },
       ({ exit_code, timed_out }) => ({ exit_code, timed_out }),
     );
@@ -105,33 +119,67 @@ export class OrchestratorService {
       { op: 'execute', command: command.command },
       async () => {
         const request = { ...this.agentRequest(command), max_output: null };
-        return this.sandboxes.enter(ref, request.timeout_ms + EXEC_GRACE_MS, (lease) =>
-          this.watch(lease, request, command, watcher, signal),
-        );
+        const maxMs = request.timeout_ms + EXEC_GRACE_MS;
+        return this.sandboxes.enter(ref, maxMs, (lease) => this.watch(lease, request, command, watcher, signal), {
+          command: true,
+          signal,
+        });
       },
       ({ exit_code, timed_out }) => ({ exit_code, timed_out }),
     );
   }
 
-  /** Makes the session where it is not there. Idempotent. */
-  async createSession(user: User, sessionId: string): Promise<{ session_id: string; container_id: string }> {
+  /**
+   * Makes the session where it is not there. Idempotent.
+   * @throws SandboxError VALIDATION_FAILED where the operator does not allow an option; SESSION_OPTIONS_DIFFER where the session is there, and
+   * not as an option that is given says
+   */
+  async createSession(
+    user: User,
+    sessionId: string,
+    options: SessionOptions = {},
+    signal?: AbortSignal,
+  ): Promise<{ session_id: string; container_id: string }> {
     const ref = this.ref(user, sessionId);
-    return audited(ref, { op: 'create_session' }, () =>
-      this.sandboxes.enter(ref, 0, async ({ containerId }) => ({ session_id: sessionId, container_id: shortId(containerId) })),
-    );
+    const make = async (lease: Lease): Promise<{ session_id: string; container_id: string }> => {
+      const { ttlMs, metadata } = lease.record;
+      const errors = differences(this.config, options, { ...lease.options, ttl_seconds: ttlMs / 1000, metadata });
+      if (errors.length > 0) {
+        throw new SandboxError(ErrorCode.SESSION_OPTIONS_DIFFER, 'The session is there, with other options.', { errors });
+      }
+      return { session_id: sessionId, container_id: shortId(lease.containerId) };
+    };
+    return audited(ref, { op: 'create_session' }, async () => {
+      checkSessionOptions(this.config, this.policy, options);
+      return this.sandboxes.enter(ref, 0, make, { options, signal });
+    });
   }
 
-  /** The user's live sessions, oldest first. Does not prolong them. */
-  async listSessions(user: User): Promise<SessionInfo[]> {
+  /**
+   * Changes how long a live session lives unused, or the notes about it. Counts as a use of it.
+   * @throws SandboxError SESSION_NOT_FOUND, VALIDATION_FAILED
+   */
+  async updateSession(user: User, sessionId: string, settings: SessionSettings): Promise<SessionInfo> {
+    const ref = this.ref(user, sessionId);
+    return audited(ref, { op: 'update_session' }, async () => {
+      checkSessionOptions(this.config, this.policy, settings);
+      return this.info(await this.store.update(ref.key, settings, Date.now()));
+    });
+  }
+
+  /** The user's live sessions, oldest first; those alone whose metadata has all these pairs. Does not prolong them. */
+  async listSessions(user: User, metadata: readonly (readonly [string, string])[] = []): Promise<SessionInfo[]> {
     const records = await this.store.list(this.ref(user, '').userKey, Date.now());
-    return records.filter(hasSandbox).map(sessionInfo);
+    const matches = (record: SessionRecord): boolean => metadata.every(([name, value]) => record.metadata[name] === value);
+    return records
+      .filter(hasSandbox)
+      .filter(matches)
+      .map((record) => this.info(record));
   }
 
   /** Does not prolong the session. @throws SandboxError SESSION_NOT_FOUND */
   async getSession(user: User, sessionId: string): Promise<SessionInfo> {
-    const record = await this.store.get(this.ref(user, sessionId).key, Date.now());
-    if (!record || !hasSandbox(record)) throw new SandboxError(ErrorCode.SESSION_NOT_FOUND, 'There is no such session.');
-    return sessionInfo(record);
+    return this.info(await this.store.get(this.ref(user, sessionId).key, Date.now()));
   }
 
   /** Container and volume are gone when it resolves; calls under way in it end with SESSION_DELETED. Idempotent. */
@@ -139,6 +187,22 @@ export class OrchestratorService {
     const ref = this.ref(user, sessionId);
     await audited(ref, { op: 'delete_session' }, () => this.sandboxes.remove(ref));
     return { status: 'deleted', session_id: sessionId };
+  }
+
+  /** @throws SandboxError SESSION_NOT_FOUND */
+  private info(record: SessionRecord | null): SessionInfo {
+    if (!record || !hasSandbox(record)) throw new SandboxError(ErrorCode.SESSION_NOT_FOUND, 'There is no such session.');
+    return {
+      session_id: record.ref.sessionId,
+      container_id: shortId(record.containerId),
+      created_at: new Date(record.createdAt).toISOString(),
+      last_used_at: new Date(record.lastUsedAt).toISOString(),
+      expires_at: new Date(record.expiresAt).toISOString(),
+      ...sandboxShape(this.config, record.options ?? {}),
+      image: record.image,
+      ttl_seconds: record.ttlMs / 1000,
+      metadata: record.metadata,
+    };
   }
 
   private ref(user: User, sessionId: string): SessionRef {
@@ -199,14 +263,14 @@ export class OrchestratorService {
 type ExecRequest = AgentRequest & { op: 'exec' };
 
 async function callExec(
-  { channel }: Lease,
+  { channel, options }: Lease,
   request: ExecRequest,
   { stdin }: ExecuteCommand,
   onOutput: CallOptions['onOutput'],
   signal: AbortSignal | undefined,
 ): Promise<{ end: ExecEnd; seconds: number }> {
   const started = performance.now();
-  const end = await channel.call(request, {
+  const end = await channel.call(withSessionEnv(request, options), {
     input: stdin === undefined ? undefined : Buffer.from(stdin),
     onOutput,
     signal,
@@ -227,17 +291,6 @@ function exit({ exitCode, timedOut }: ExecEnd, seconds: number, truncated: boole
 /** A record whose first sandbox is still being made is no session to a reader yet. */
 function hasSandbox(record: SessionRecord): record is SessionRecord & { containerId: string; image: string } {
   return record.containerId !== null && record.image !== null;
-}
-
-function sessionInfo(record: SessionRecord & { containerId: string; image: string }): SessionInfo {
-  return {
-    session_id: record.ref.sessionId,
-    container_id: shortId(record.containerId),
-    created_at: new Date(record.createdAt).toISOString(),
-    last_used_at: new Date(record.lastUsedAt).toISOString(),
-    expires_at: new Date(record.expiresAt).toISOString(),
-    image: record.image,
-  };
 }
 
 function shortId(containerId: string): string {

@@ -2,9 +2,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { SandboxError } from '@sandbox/errors';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
-import { AGENT_ARGV } from './channel/agent-source';
-import { openChannel } from './channel/exec-channel';
+import { openAgentChannel } from './agent-channel';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from './sandbox-runtime';
+import { WarmPool, type PoolState } from './warm-pool';
 
 /** `ok`, or what is wrong, for each thing a command needs. */
 export interface ReadinessChecks {
@@ -26,7 +26,12 @@ export class ReadinessService {
   constructor(
     @Inject(SESSION_STORE) private readonly store: SessionStore,
     @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
+    private readonly warmPool: WarmPool,
   ) {}
+
+  get pool(): PoolState {
+    return this.warmPool.state;
+  }
 
   /** Callers that ask meanwhile share the check under way: anybody may ask, and each check asks Docker and the store. */
   check(): Promise<ReadinessChecks> {
@@ -57,8 +62,7 @@ export class ReadinessService {
     const key = createHash('sha256').update(`probe ${randomUUID()}`).digest('hex');
     try {
       const sandbox = await this.runtime.ensure({ key, userKey: key });
-      const channel = await openChannel(await this.runtime.exec(sandbox.id, AGENT_ARGV, []), sandbox.id);
-      channel.close();
+      (await openAgentChannel(this.runtime, sandbox.id)).close();
     } finally {
       await this.runtime.remove(key);
       await this.runtime.removeVolume(key);

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
 
 /** What a sandbox is made for. */
 export interface SandboxOwner {
@@ -10,10 +11,25 @@ export interface SandboxOwner {
 export interface Sandbox {
   /** The engine's full id, 64 hex digits. */
   readonly id: string;
-  readonly key: string;
+  /** The engine's name for it, which changes when it is claimed. */
+  readonly name: string;
+  /** SessionRef.key of the session it belongs to; null where it is nobody's: pooled, or a stray. */
+  readonly key: string | null;
+  /** Where it waits to be claimed; null where it does not. */
+  readonly slot: PoolSlot | null;
   readonly image: string;
+  /** What it was asked to be when it was made. */
+  readonly options: SandboxOptions;
+  readonly settings: SessionSettings;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
+}
+
+/** A place in the pool; of each there is one on the engine, however many processes fill it. */
+export interface PoolSlot {
+  readonly number: number;
+  /** False where what waits there was made by other settings than this process has. */
+  readonly current: boolean;
 }
 
 export interface EnsuredSandbox extends Sandbox {
@@ -39,9 +55,20 @@ export interface SandboxProcess {
 export interface SandboxRuntime {
   /**
    * The running sandbox of that name, made where there is none. The name is the lock: of two callers one creates, the other
-   * adopts. One that is there but stopped, dead or of another spec hash is removed and made anew; a paused one goes on.
+   * adopts, whatever options the sandbox was made with. One that is there but stopped, dead or not as its options and the settings
+   * of this process would have it is removed and made anew, with these options (null: with its own); a paused one goes on.
    */
-  ensure(owner: SandboxOwner): Promise<EnsuredSandbox>;
+  ensure(owner: SandboxOwner, options?: SandboxOptions | null, settings?: SessionSettings): Promise<EnsuredSandbox>;
+  /** The running sandbox that waits in a slot, made where there is none. */
+  ensurePooled(slot: number): Promise<Sandbox>;
+  /**
+   * Makes what waits in a slot of this process's settings the session's, by one rename: of many callers one gets it. It may be another
+   * than was there before. `empty` where nothing is there, or what is there does not run; `occupied` where the session has a
+   * sandbox already, or a volume.
+   */
+  claim(slot: number, owner: SandboxOwner): Promise<Sandbox | 'empty' | 'occupied'>;
+  /** Removes a sandbox that is nobody's. False where somebody was faster: a pooled one that was claimed is left alone. */
+  discard(sandbox: Sandbox): Promise<boolean>;
   find(key: string): Promise<Sandbox | null>;
   /** Starts a process as the sandbox's user. */
   exec(sandboxId: string, argv: readonly string[], env: readonly string[]): Promise<SandboxProcess>;

@@ -1,13 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { SESSION_STORE, type AttachResult, type CallHold, type SessionRecord, type SessionRef, type SessionStore } from '@sandbox/sessions';
-import { AGENT_ARGV } from './channel/agent-source';
+import {
+  SESSION_STORE,
+  type AttachResult,
+  type CallHold,
+  type Limit,
+  type SandboxOptions,
+  type SessionOptions,
+  type SessionRecord,
+  type SessionRef,
+  type SessionStore,
+} from '@sandbox/sessions';
+import { openAgentChannel } from './agent-channel';
 import { RequestNotSentError, type Channel } from './channel/channel';
-import { openChannel } from './channel/exec-channel';
-import { ConcurrencyLimit } from './concurrency-limit';
+import { FairLimit } from './fair-limit';
 import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
+import { isDefaultSandbox } from './session-options';
+import { WarmPool } from './warm-pool';
 
 /** Entering a session, making its sandbox and opening its channel take no longer than this together, milliseconds. */
 const ENTER_DEADLINE_MS = 28_000;
@@ -18,17 +30,32 @@ const CLOSING_MS = 40_000;
 const CLOSING_POLL_MS = 25;
 /** How often the calls under way tell the store that they are, so that a flushed store forgets none of them. Milliseconds. */
 const REASSERT_MS = 5_000;
-const CREATE_CONCURRENCY = 8;
+/** Sandboxes that may wait to be made, beyond CREATE_CONCURRENCY. */
 const CREATE_QUEUE = 256;
+/** Of a limit that a call has met, seconds: commands end, and sessions expire. */
+const COMMANDS_RETRY_AFTER = 1;
+const SESSIONS_RETRY_AFTER = 10;
 
 /** A session's sandbox, for the time of one call. */
 export interface Lease {
   readonly channel: Channel;
   readonly containerId: string;
   /** Of the session, when the call entered it. */
-  readonly generation: string;
+  readonly record: SessionRecord;
+  /** What the sandbox was asked to be when it was made. */
+  readonly options: SandboxOptions;
   /** True on the one call that had to make a sandbox anew for a session that had one. */
   readonly restarted: boolean;
+}
+
+/** How a call enters a session. */
+export interface Entry {
+  /** It runs a command, and counts as one. */
+  readonly command?: boolean;
+  /** Of a session that this call begins. */
+  readonly options?: SessionOptions;
+  /** Aborted when the caller goes away: it waits no longer for its turn to have a sandbox made. */
+  readonly signal?: AbortSignal;
 }
 
 interface Connection {
@@ -61,17 +88,16 @@ export class SessionSandboxes implements OnApplicationShutdown {
   private readonly connections = new Map<string, Connection>();
   private readonly connecting = new Map<string, Promise<Lease>>();
   private readonly callsUnderWay = new Set<CallUnderWay>();
-  private readonly creations = new ConcurrencyLimit(
-    CREATE_CONCURRENCY,
-    CREATE_QUEUE,
-    () => new SandboxError(ErrorCode.RUNTIME_UNAVAILABLE, 'Too many sandboxes are being made; try again shortly.', { retryAfter: 2 }),
-  );
+  private readonly creations: FairLimit;
   private readonly reassertTimer: NodeJS.Timeout;
 
   constructor(
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(SESSION_STORE) private readonly store: SessionStore,
     @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
+    private readonly pool: WarmPool,
   ) {
+    this.creations = new FairLimit(config.CREATE_CONCURRENCY, CREATE_QUEUE, tooManyWaiting);
     this.reassertTimer = setInterval(() => void this.reassertCalls(), REASSERT_MS).unref();
   }
 
@@ -79,16 +105,17 @@ export class SessionSandboxes implements OnApplicationShutdown {
    * Runs `work` in the session's sandbox, making what is missing. Where the sandbox turns out to be gone before anything was sent to
    * it, entering starts over; work that was sent is never sent twice.
    * @param maxMs the longest time `work` can take; the session is kept alive for it
+   * @throws SandboxError TOO_MANY_SESSIONS, TOO_MANY_COMMANDS, HOST_FULL; SANDBOX_UNRESPONSIVE where it takes over 28 s to get in
    */
-  async enter<T>(ref: SessionRef, maxMs: number, work: (lease: Lease) => Promise<T>): Promise<T> {
+  async enter<T>(ref: SessionRef, maxMs: number, work: (lease: Lease) => Promise<T>, entry: Entry = {}): Promise<T> {
     const giveUpAt = Date.now() + ENTER_DEADLINE_MS;
-    const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS };
+    const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS, command: entry.command };
     for (;;) {
-      const record = await this.begin(ref, hold, giveUpAt);
+      const record = await this.begin(ref, hold, giveUpAt, entry.options);
       const call: CallUnderWay = { ref, hold, generation: record.generation };
       this.callsUnderWay.add(call);
       try {
-        return await work(await this.connect(record, giveUpAt));
+        return await work(await this.connect(record, giveUpAt, entry.signal));
       } catch (error) {
         const retry = error instanceof RequestNotSentError || error instanceof SessionMovedError;
         if (!retry) throw await this.explain(error, call);
@@ -124,10 +151,11 @@ export class SessionSandboxes implements OnApplicationShutdown {
     await this.store.disconnect();
   }
 
-  private async begin(ref: SessionRef, hold: CallHold, giveUpAt: number): Promise<SessionRecord> {
+  private async begin(ref: SessionRef, hold: CallHold, giveUpAt: number, options?: SessionOptions): Promise<SessionRecord> {
     for (;;) {
-      const result = await this.store.begin(ref, hold, Date.now());
+      const result = await this.store.begin(ref, hold, Date.now(), options);
       if (result.state === 'live') return result.record;
+      if (result.state === 'full') throw limitReached(result.limit);
       if (Date.now() > giveUpAt) throw unresponsive();
       const abandoned = result.until < Date.now();
       if (abandoned && (await this.store.close(ref.key, 'always', Date.now(), Date.now() + CLOSING_MS))) {
@@ -146,39 +174,63 @@ export class SessionSandboxes implements OnApplicationShutdown {
     });
   }
 
-  private async connect(record: SessionRecord, giveUpAt: number): Promise<Lease> {
-    const { key } = record.ref;
+  private async connect(record: SessionRecord, giveUpAt: number, signal?: AbortSignal): Promise<Lease> {
+    const { key, userKey } = record.ref;
     const connection = this.connections.get(key);
     if (connection?.channel.open && connection.sandbox.id === record.containerId) return lease(record, connection, false);
     const others = this.connecting.get(key);
     if (others) {
       // Another call of this process is at it. Entering anew then finds its connection, of whatever generation the session is by then.
-      await others;
+      await others.catch(ignoreClosed);
       throw new SessionMovedError();
     }
-    const establishing = this.creations.run(() => this.establish(record, giveUpAt)).finally(() => this.connecting.delete(key));
+    const turn = signal ? AbortSignal.any([signal, AbortSignal.timeout(timeLeft(giveUpAt))]) : AbortSignal.timeout(timeLeft(giveUpAt));
+    const establishing = this.creations
+      .run(userKey, () => this.establish(record, giveUpAt), turn)
+      .catch((error: unknown) => {
+        throw turn.aborted && !signal?.aborted ? tooManyWaiting() : error;
+      })
+      .finally(() => this.connecting.delete(key));
     this.connecting.set(key, establishing);
     return establishing;
   }
 
   private async establish(record: SessionRecord, giveUpAt: number): Promise<Lease> {
-    const { key, userKey } = record.ref;
-    const sandbox = await this.runtime.ensure({ key, userKey });
-    const connection = await this.open(key, sandbox, giveUpAt);
-    const attached = await this.attach(record.generation, key, sandbox);
+    const { key } = record.ref;
+    const connection = (await this.claim(record)) ?? (await this.make(record, giveUpAt));
+    const attached = await this.attach(record.generation, key, connection.sandbox);
     if (!attached.live) throw new SessionMovedError();
-    return lease(record, connection, attached.previous !== null && attached.previous !== sandbox.id);
+    return lease(record, connection, attached.previous !== null && attached.previous !== connection.sandbox.id);
   }
 
-  private attach(generation: string, key: string, { id, image, createdAt }: Sandbox): Promise<AttachResult> {
-    return this.store.attach(key, generation, { containerId: id, image, createdAt });
+  /** Of the pool, where the session is new and asks for nothing else. */
+  private async claim({ ref, containerId, options }: SessionRecord): Promise<Connection | null> {
+    if (containerId !== null || !isDefaultSandbox(this.config, options ?? {})) return null;
+    const claimed = await this.pool.claim(ref);
+    if (!claimed?.channel) return null;
+    return this.connected(ref.key, { sandbox: claimed.sandbox, channel: claimed.channel });
+  }
+
+  private async make({ ref, options, ttlMs, metadata }: SessionRecord, giveUpAt: number): Promise<Connection> {
+    const settings = {
+      ttl_seconds: ttlMs === this.config.SESSION_TTL_SECONDS * 1000 ? undefined : ttlMs / 1000,
+      metadata: Object.keys(metadata).length === 0 ? undefined : metadata,
+    };
+    return this.open(ref.key, await this.runtime.ensure(ref, options, settings), giveUpAt);
+  }
+
+  private attach(generation: string, key: string, { id, image, createdAt, options, settings }: Sandbox): Promise<AttachResult> {
+    return this.store.attach(key, generation, { containerId: id, image, createdAt, options, settings });
   }
 
   private async open(key: string, sandbox: Sandbox, giveUpAt: number): Promise<Connection> {
     const known = this.connections.get(key);
     if (known?.channel.open && known.sandbox.id === sandbox.id) return known;
-    known?.channel.close();
-    const connection = { sandbox, channel: await this.openChannel(sandbox.id, giveUpAt) };
+    return this.connected(key, { sandbox, channel: await this.openChannel(sandbox.id, giveUpAt) });
+  }
+
+  private connected(key: string, connection: Connection): Connection {
+    this.connections.get(key)?.channel.close();
     this.connections.set(key, connection);
     void connection.channel.closed.then(() => {
       if (this.connections.get(key) === connection) this.connections.delete(key);
@@ -188,7 +240,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
 
   private async openChannel(containerId: string, giveUpAt: number): Promise<Channel> {
     try {
-      return await openChannel(await this.runtime.exec(containerId, AGENT_ARGV, []), containerId);
+      return await openAgentChannel(this.runtime, containerId);
     } catch (error) {
       // Nothing was asked of it yet: a sandbox that ended meanwhile is no reason to fail the call.
       if (error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST && Date.now() < giveUpAt) throw new SessionMovedError();
@@ -212,7 +264,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
     const connection = this.connections.get(call.ref.key);
     // Without one the call is still entering, which tells the store anyway, or its sandbox has just ended.
     if (!connection?.channel.open) return;
-    const result = await this.store.begin(call.ref, call.hold, Date.now());
+    const result = await this.store.resume(call.ref, call.hold, Date.now());
     if (result.state === 'closing') return;
     call.generation = result.record.generation;
     if (result.record.containerId === null) await this.attach(call.generation, call.ref.key, connection.sandbox);
@@ -221,8 +273,44 @@ export class SessionSandboxes implements OnApplicationShutdown {
   }
 }
 
-function lease({ generation }: SessionRecord, { sandbox, channel }: Connection, restarted: boolean): Lease {
-  return { containerId: sandbox.id, generation, channel, restarted };
+function lease(record: SessionRecord, { sandbox, channel }: Connection, restarted: boolean): Lease {
+  return { containerId: sandbox.id, options: sandbox.options, record, channel, restarted };
+}
+
+function timeLeft(giveUpAt: number): number {
+  return Math.max(0, giveUpAt - Date.now());
+}
+
+/** The call that went away waited for all that came after it: one of those takes its place. */
+function ignoreClosed(error: unknown): void {
+  if (!(error instanceof SandboxError) || error.code !== ErrorCode.CLIENT_CLOSED_REQUEST) throw error;
+}
+
+function tooManyWaiting(): SandboxError {
+  return new SandboxError(ErrorCode.HOST_FULL, 'Too many sandboxes are being made; try again shortly.', { retryAfter: 2 });
+}
+
+function limitReached({ name, max }: Limit): SandboxError {
+  const extensions = { limit: name, max };
+  switch (name) {
+    case 'MAX_SESSIONS':
+      return new SandboxError(ErrorCode.HOST_FULL, `The host has the ${max} sessions it takes.`, { retryAfter: SESSIONS_RETRY_AFTER });
+    case 'MAX_SESSIONS_PER_USER':
+      return new SandboxError(ErrorCode.TOO_MANY_SESSIONS, `You have ${max} sessions already; delete one, or wait until one expires.`, {
+        retryAfter: SESSIONS_RETRY_AFTER,
+        extensions,
+      });
+    case 'MAX_CONCURRENT_COMMANDS_PER_SESSION':
+      return new SandboxError(ErrorCode.TOO_MANY_COMMANDS, `The session runs ${max} commands already.`, {
+        retryAfter: COMMANDS_RETRY_AFTER,
+        extensions,
+      });
+    case 'MAX_CONCURRENT_COMMANDS_PER_USER':
+      return new SandboxError(ErrorCode.TOO_MANY_COMMANDS, `You run ${max} commands already, in all your sessions together.`, {
+        retryAfter: COMMANDS_RETRY_AFTER,
+        extensions,
+      });
+  }
 }
 
 function unresponsive(cause?: unknown): SandboxError {

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { SandboxOptions } from '@sandbox/sessions';
 import type { ShellRequest } from './channel/channel';
 import type { CommandPolicy } from './policy/command-policy';
 
@@ -21,6 +22,11 @@ export function shellRequest(command: ShellCommand, policy: CommandPolicy, defau
   const env = command.env ?? {};
   policy.check(command.command, shell, env);
   return { command: command.command, shell, cwd: posix.resolve('/workspace', command.working_dir ?? ''), env };
+}
+
+/** With the session's own variables, where the command has none of that name. */
+export function withSessionEnv<Request extends ShellRequest>(request: Request, { env }: SandboxOptions): Request {
+  return env === undefined ? request : { ...request, env: { ...env, ...request.env } };
 }
 
 /**

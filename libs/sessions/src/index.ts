@@ -2,13 +2,24 @@ export { createSessionStore } from './create-session-store';
 export { RedisConnection } from './redis/redis-connection';
 export { sessionRef, userFromApiKey, userFromJwtSubject, type SessionRef, type User } from './session-identity';
 export {
+  formatOptions,
+  formatSettings,
+  parseOptions,
+  parseSettings,
+  type SandboxOptions,
+  type SessionOptions,
+  type SessionSettings,
+} from './session-options';
+export {
   MAX_LISTED,
   SESSION_STORE,
   STORE_DEADLINE_MS,
+  type AttachedSandbox,
   type AttachResult,
   type BeginResult,
   type CallHold,
   type JobRecord,
+  type Limit,
   type SessionRecord,
   type SessionStore,
 } from './session-store';

@@ -1,4 +1,5 @@
 import type { SessionRef } from './session-identity';
+import type { SandboxOptions, SessionOptions, SessionSettings } from './session-options';
 
 /** What the store knows of a live session. All times are milliseconds since the epoch. */
 export interface SessionRecord {
@@ -8,6 +9,10 @@ export interface SessionRecord {
   /** The sandbox last known for it; null until the first one is made. */
   readonly containerId: string | null;
   readonly image: string | null;
+  /** Of its sandbox; null until it is known: the session was begun by a call that says nothing of them, and no sandbox has told. */
+  readonly options: SandboxOptions | null;
+  readonly ttlMs: number;
+  readonly metadata: Readonly<Record<string, string>>;
   readonly createdAt: number;
   readonly lastUsedAt: number;
   readonly expiresAt: number;
@@ -18,6 +23,24 @@ export interface CallHold {
   readonly callId: string;
   /** The latest moment at which this call can still be running. Past it the hold counts no more, so none can leak. */
   readonly deadline: number;
+  /** It runs a command: MAX_CONCURRENT_COMMANDS_PER_SESSION and _PER_USER count it. */
+  readonly command?: boolean;
+}
+
+/** A limit that keeps a call out: its name, as the operator sets it, and how many it lets in. */
+export interface Limit {
+  readonly name: 'MAX_SESSIONS' | 'MAX_SESSIONS_PER_USER' | 'MAX_CONCURRENT_COMMANDS_PER_SESSION' | 'MAX_CONCURRENT_COMMANDS_PER_USER';
+  readonly max: number;
+}
+
+/** What the engine knows of a session's sandbox. */
+export interface AttachedSandbox {
+  readonly containerId: string;
+  readonly image: string;
+  readonly createdAt?: number;
+  readonly options?: SandboxOptions;
+  /** As the session began; a record that has its own keeps them. */
+  readonly settings?: SessionSettings;
 }
 
 /** A job that was started in a session. What became of it, its sandbox knows. */
@@ -34,25 +57,34 @@ export interface JobRecord {
 export type BeginResult =
   | { readonly state: 'live'; readonly record: SessionRecord; readonly created: boolean }
   /** Somebody is removing it; `until` is when that somebody's time is over and another may take the removal over. */
-  | { readonly state: 'closing'; readonly until: number };
+  | { readonly state: 'closing'; readonly until: number }
+  | { readonly state: 'full'; readonly limit: Limit };
 
 export type AttachResult = { readonly live: true; readonly previous: string | null } | { readonly live: false };
 
 /**
  * An index of live sessions; the container engine is the truth. A session's expiry is derived:
- * max(last use, deadlines of the calls in it) + ttl. Every method is atomic, takes one round trip, and throws
+ * max(last use, deadlines of the calls in it) + ttl. What the limits count is derived as well, from records and holds: it is
+ * the same for all replicas, and what a process that died has left counts no longer than its deadline. Every method is atomic, takes one round trip, and throws
  * SandboxError STORE_UNAVAILABLE within STORE_DEADLINE_MS when the store cannot be reached.
  */
 export interface SessionStore {
-  /** Opens a call in the session, making the record where there is none (also where it has expired but nobody has closed it yet: it is revived). */
-  begin(ref: SessionRef, hold: CallHold, now: number): Promise<BeginResult>;
-  /** Ends a call: last use becomes `now`. No effect where the generation is another or the record is gone. */
+  /**
+   * Opens a call in the session, making the record, with these options, where there is none (one that has expired but that nobody has
+   * closed yet is revived). `full` where a limit keeps it out; then nothing has changed.
+   */
+  begin(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult>;
+  /** Opens again a call that was let in before, or a job's: past any limit, and where a flushed store has forgotten session and call. */
+  resume(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>>;
+  /** Ends a call: last use becomes `now`; a session that has no sandbox is forgotten with the last call in it. No effect where the generation is another or the record is gone. */
   end(key: string, generation: string, callId: string, now: number): Promise<void>;
   /**
    * Notes the sandbox of a session, and answers which one it had before: so of many callers exactly one learns that it was replaced.
    * Not live where the generation is another, closing or gone: the caller has to begin again.
    */
-  attach(key: string, generation: string, container: { containerId: string; image: string; createdAt?: number }): Promise<AttachResult>;
+  attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult>;
+  /** Changes what is given of a live session, which counts as a use of it. Null where there is none. */
+  update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null>;
   /** The live (not closing, not expired) record. */
   get(key: string, now: number): Promise<SessionRecord | null>;
   /** The user's live records, oldest first; at most MAX_LISTED. */
@@ -66,7 +98,9 @@ export interface SessionStore {
   remove(key: string): Promise<void>;
   /** Keys of sessions whose expiry is past, and of closings whose time is over, the longest first; at most `limit`. */
   expired(now: number, limit: number): Promise<string[]>;
-  /** Which of these keys have a record or a valid closing mark. */
+  /** Keeps sandboxes that wait in a pool, by their ids, from being taken for leftovers until then. */
+  keepPooled(ids: string[], until: number): Promise<void>;
+  /** Which of these keys have a record or a valid closing mark, and which of these ids are kept in a pool. */
   known(keys: string[], now: number): Promise<Set<string>>;
   /** Notes a job of the session. `full` where it has `max` others; `moved` where the generation is another, or gone. */
   addJob(key: string, generation: string, job: JobRecord, max: number): Promise<'added' | 'full' | 'moved'>;

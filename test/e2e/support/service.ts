@@ -61,6 +61,8 @@ export function serviceEnv({ deployment, redis, env }: ServiceOptions): Env {
     API_KEYS: `${ALICE},${BOB}`,
     CONTAINER_IMAGE: TEST_IMAGE,
     RATE_LIMIT_REQUESTS: '1000000',
+    // Many tests count containers; pool.spec.ts has one.
+    POOL_SIZE: '0',
     ...store,
     ...env,
   };

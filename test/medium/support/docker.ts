@@ -14,6 +14,7 @@ export function testConfig(variables: Record<string, string> = {}): Config {
     DOCKER_HOST: process.env.DOCKER_HOST ?? '',
     CONTAINER_IMAGE: SANDBOX_IMAGE,
     SESSION_STORE: 'memory',
+    POOL_SIZE: '0',
   };
   return loadConfig({ ...own, ...variables }, { needsAuth: false });
 }

@@ -10,13 +10,16 @@ export const TTL = 600_000;
 export const SECOND = 1_000;
 export const NOW = Date.now();
 
-export function storeConfig(kind: 'memory' | 'redis', redisPort: number): Config {
+export function storeConfig(kind: 'memory' | 'redis', redisPort: number, more: Record<string, string> = {}): Config {
   const env = {
     SESSION_STORE: kind,
     DEPLOYMENT,
     SESSION_TTL_SECONDS: String(TTL / 1000),
     REDIS_HOST: '127.0.0.1',
     REDIS_PORT: String(redisPort),
+    MAX_SESSIONS: '100000',
+    MAX_SESSIONS_PER_USER: '100000',
+    ...more,
   };
   return loadConfig(env, { needsAuth: false });
 }
@@ -32,14 +35,15 @@ export function call(deadline = NOW): CallHold {
 /** Opens a call in a session that has to be live. */
 export async function enter(store: SessionStore, ref: SessionRef, hold = call(), now = NOW): Promise<BeginResult & { state: 'live' }> {
   const result = await store.begin(ref, hold, now);
-  if (result.state !== 'live') throw new Error('the session is closing');
+  if (result.state !== 'live') throw new Error(`the session is ${result.state}`);
   return result;
 }
 
-/** Begins and ends a call, so that the session is there and idle since `now`; its generation. */
+/** Begins and ends a call in a sandbox, so that the session is there and idle since `now`; its generation. */
 export async function idle(store: SessionStore, ref: SessionRef, now = NOW): Promise<string> {
   const hold = call(now);
   const { record } = await enter(store, ref, hold, now);
+  await store.attach(ref.key, record.generation, { containerId: 'c0', image: 'i' });
   await store.end(ref.key, record.generation, hold.callId, now);
   return record.generation;
 }

@@ -15,6 +15,7 @@ const ROUTES = [
   'get /sessions',
   'get /sessions/{session_id}',
   'delete /sessions/{session_id}',
+  'patch /sessions/{session_id}',
   'get /sessions/{session_id}/workspace',
   'delete /sessions/{session_id}/workspace',
   'get /sessions/{session_id}/workspace/content',

@@ -14,6 +14,8 @@ const SANDBOX: readonly ErrorCode[] = [
   'SANDBOX_IMAGE_UNUSABLE',
   'SANDBOX_EXHAUSTED',
   'RUNTIME_UNAVAILABLE',
+  'TOO_MANY_SESSIONS',
+  'HOST_FULL',
 ];
 const JSON_BODY: readonly ErrorCode[] = ['BAD_REQUEST', 'REQUEST_TIMEOUT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 const FILE_PATH: readonly ErrorCode[] = [

@@ -41,7 +41,7 @@ describe('Problem documents', () => {
   });
 
   it.each([
-    ['PATCH', '/sessions/s', 'DELETE, GET, HEAD'],
+    ['PUT', '/sessions/s', 'DELETE, GET, HEAD, PATCH'],
     ['GET', '/execute', 'POST'],
     ['POST', '/health', 'GET, HEAD'],
     ['OPTIONS', '/sessions', 'GET, HEAD, POST'],

@@ -1,11 +1,13 @@
 import { TestApp } from '../../../../test/support/test-app';
 
+const POOL = { size: 4, hits: 2, misses: 1 };
+
 describe('Health routes', () => {
   let app: TestApp;
   const check = jest.fn();
 
   beforeAll(async () => {
-    app = await TestApp.start({ readiness: { check } });
+    app = await TestApp.start({ readiness: { check, pool: POOL } });
   });
   beforeEach(() => check.mockReset());
   afterAll(() => app.stop());
@@ -24,7 +26,7 @@ describe('Health routes', () => {
   it('is ready when everything is there', async () => {
     const checks = { docker: 'ok', store: 'ok', image: 'ok' };
     check.mockResolvedValue(checks);
-    expect(await get('/ready')).toEqual([200, { status: 'ready', checks }]);
+    expect(await get('/ready')).toEqual([200, { status: 'ready', checks, pool: POOL }]);
   });
 
   it('names what is not there', async () => {

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { ReadinessChecks } from '@sandbox/orchestrator';
+import type { PoolState, ReadinessChecks } from '@sandbox/orchestrator';
 
 export class HealthDto {
   @ApiProperty({ enum: ['ok'], example: 'ok' })
@@ -17,10 +17,24 @@ export class ReadinessChecksDto implements ReadinessChecks {
   image: string;
 }
 
+export class PoolStateDto implements PoolState {
+  @ApiProperty({ type: 'integer', description: 'Sandboxes that wait for a new session', example: 4 })
+  size: number;
+
+  @ApiProperty({ type: 'integer', description: 'New sessions that took one, since this process started', example: 120 })
+  hits: number;
+
+  @ApiProperty({ type: 'integer', description: 'New sessions that could have, and found none', example: 3 })
+  misses: number;
+}
+
 export class ReadyDto {
   @ApiProperty({ enum: ['ready'], example: 'ready' })
   status: 'ready';
 
   @ApiProperty({ type: ReadinessChecksDto })
   checks: ReadinessChecksDto;
+
+  @ApiProperty({ type: PoolStateDto })
+  pool: PoolStateDto;
 }

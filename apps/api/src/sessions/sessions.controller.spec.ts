@@ -9,6 +9,23 @@ const INFO = {
   last_used_at: '2025-01-01T00:00:00.000Z',
   expires_at: '2025-01-01T00:10:00.000Z',
   image: 'python:3.12-slim',
+  memory: '256m',
+  cpus: 0.5,
+  pids: 128,
+  persistent: false,
+  ttl_seconds: 600,
+  metadata: { team: 'blue' },
+};
+
+const OPTIONS = {
+  image: 'python:3.12-slim',
+  memory: '200m',
+  cpus: 0.25,
+  pids: 64,
+  ttl_seconds: 60,
+  persistent: true,
+  env: { GREETING: 'hello' },
+  metadata: { team: 'blue', 'a.b-c_d': '' },
 };
 
 describe('Session routes', () => {
@@ -21,6 +38,7 @@ describe('Session routes', () => {
       if (id !== INFO.session_id) throw new SandboxError(ErrorCode.SESSION_NOT_FOUND, 'There is no such session.');
       return INFO;
     }),
+    updateSession: jest.fn(async () => INFO),
     deleteSession: jest.fn(async (_user, session_id: string) => ({ status: 'deleted' as const, session_id })),
   };
 
@@ -33,7 +51,45 @@ describe('Session routes', () => {
   it('makes one, as 200', async () => {
     const response = await app.json('POST', '/sessions', { session_id: 'a/b 😀' });
     expect([response.status, await response.json()]).toEqual([200, { session_id: 'a/b 😀', container_id: '0123456789ab' }]);
-    expect(orchestrator.createSession).toHaveBeenCalledWith(alice, 'a/b 😀');
+    expect(orchestrator.createSession).toHaveBeenCalledWith(alice, 'a/b 😀', {}, expect.any(AbortSignal));
+  });
+
+  it('makes one with options', async () => {
+    expect((await app.json('POST', '/sessions', { session_id: 'x', ...OPTIONS })).status).toBe(200);
+    expect(orchestrator.createSession).toHaveBeenCalledWith(alice, 'x', OPTIONS, expect.any(AbortSignal));
+  });
+
+  it.each([
+    { image: '' },
+    { memory: 512 },
+    { memory: '512q' },
+    { cpus: '1' },
+    { cpus: 0.12345 },
+    { pids: 1.5 },
+    { pids: 15 },
+    { ttl_seconds: 0 },
+    { ttl_seconds: '60' },
+    { persistent: 'yes' },
+    { env: { '1': 'x' } },
+    { metadata: [] },
+    { metadata: { '': 'x' } },
+    { metadata: { 'a b': 'x' } },
+    { metadata: { __proto__: 1, a: 1 } },
+    { metadata: { a: 'x'.repeat(257) } },
+    { metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`n${i}`, 'x'])) },
+    { cpu: 1 },
+  ])('refuses the options %j', async (options) => {
+    expect((await app.json('POST', '/sessions', { session_id: 'x', ...options })).status).toBe(422);
+    expect(orchestrator.createSession).not.toHaveBeenCalled();
+  });
+
+  it('changes one', async () => {
+    const settings = { ttl_seconds: 60, metadata: { team: 'red' } };
+    const response = await app.json('PATCH', '/sessions/a%2Fb', settings);
+    expect([response.status, await response.json()]).toEqual([200, INFO]);
+    expect(orchestrator.updateSession).toHaveBeenCalledWith(alice, 'a/b', settings);
+    expect((await app.json('PATCH', '/sessions/a', { memory: '512m' })).status).toBe(422);
+    expect((await app.json('PATCH', '/sessions/a?ttl_seconds=5', {})).status).toBe(422);
   });
 
   it.each([{}, { session_id: '' }, { session_id: 1 }, { session_id: 'x', ttl: 5 }])('refuses %j', async (body) => {
@@ -43,8 +99,20 @@ describe('Session routes', () => {
 
   it('lists them', async () => {
     expect(await (await app.fetch('/sessions')).json()).toEqual({ sessions: [INFO] });
-    expect(orchestrator.listSessions).toHaveBeenCalledWith(alice);
+    expect(orchestrator.listSessions).toHaveBeenCalledWith(alice, []);
     expect((await app.fetch('/sessions?limit=5')).status).toBe(422);
+  });
+
+  it('lists those with some metadata', async () => {
+    expect((await app.fetch('/sessions?metadata=team%3Dblue&metadata=a%3Db%3Dc')).status).toBe(200);
+    const pairs = [
+      ['team', 'blue'],
+      ['a', 'b=c'],
+    ];
+    expect(orchestrator.listSessions).toHaveBeenCalledWith(alice, pairs);
+    for (const filter of ['metadata=team', 'metadata=%3Dx', 'metadata=a%20b%3Dx']) {
+      expect((await app.fetch(`/sessions?${filter}`)).status).toBe(422);
+    }
   });
 
   it('shows one, or 404', async () => {

@@ -1,39 +1,57 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OrchestratorService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
+import { ClientSignal } from '../http/client-signal.decorator';
 import { NoQueryGuard } from '../validation/no-query.guard';
-import { CreateSessionDto, DeletedSessionDto, SessionCreatedDto, SessionDto, SessionIdDto, SessionListDto } from './sessions.dto';
+import { metadataPairs } from './metadata';
+import {
+  CreateSessionDto,
+  DeletedSessionDto,
+  ListSessionsQuery,
+  SessionCreatedDto,
+  SessionDto,
+  SessionIdDto,
+  SessionListDto,
+  UpdateSessionDto,
+} from './sessions.dto';
 
 @ApiTags('sessions')
-@UseGuards(NoQueryGuard)
 @Controller('sessions')
 export class SessionsController {
   constructor(private readonly orchestrator: OrchestratorService) {}
 
   @Post()
+  @UseGuards(NoQueryGuard)
   @HttpCode(200)
   @ApiOperation({
     summary: 'Make a session',
-    description: 'Idempotent, and optional: every call into a session makes it where it is not there.',
+    description:
+      'Idempotent, and optional: every call into a session makes it where it is not there. Options are for its whole life but for ' +
+      '`ttl_seconds` and `metadata`; one that differs from a session that is there is a 409.',
   })
   @ApiOkResponse({ type: SessionCreatedDto, description: 'It is there' })
-  @ApiProblems(...PROBLEMS.GUARDED, ...PROBLEMS.JSON_BODY, ...PROBLEMS.SANDBOX)
-  create(@CurrentUser() user: User, @Body() { session_id }: CreateSessionDto): Promise<SessionCreatedDto> {
-    return this.orchestrator.createSession(user, session_id);
+  @ApiProblems(...PROBLEMS.GUARDED, ...PROBLEMS.JSON_BODY, ...PROBLEMS.SANDBOX, 'SESSION_OPTIONS_DIFFER')
+  create(
+    @CurrentUser() user: User,
+    @Body() { session_id, ...options }: CreateSessionDto,
+    @ClientSignal() signal: AbortSignal,
+  ): Promise<SessionCreatedDto> {
+    return this.orchestrator.createSession(user, session_id, options, signal);
   }
 
   @Get()
   @ApiOperation({ summary: 'List your live sessions', description: 'Does not prolong them.' })
   @ApiOkResponse({ type: SessionListDto, description: 'Your live sessions' })
   @ApiProblems(...PROBLEMS.GUARDED)
-  async list(@CurrentUser() user: User): Promise<SessionListDto> {
-    return { sessions: await this.orchestrator.listSessions(user) };
+  async list(@CurrentUser() user: User, @Query() { metadata }: ListSessionsQuery): Promise<SessionListDto> {
+    return { sessions: await this.orchestrator.listSessions(user, metadataPairs(metadata)) };
   }
 
   @Get(':session_id')
+  @UseGuards(NoQueryGuard)
   @ApiOperation({ summary: 'Look at a live session', description: 'Does not prolong it.' })
   @ApiOkResponse({ type: SessionDto, description: 'The session' })
   @ApiProblems(...PROBLEMS.GUARDED, 'BAD_REQUEST', 'SESSION_NOT_FOUND')
@@ -41,7 +59,17 @@ export class SessionsController {
     return this.orchestrator.getSession(user, session_id);
   }
 
+  @Patch(':session_id')
+  @UseGuards(NoQueryGuard)
+  @ApiOperation({ summary: 'Change a live session', description: 'Its `ttl_seconds`, its `metadata` or both. Counts as a use of it.' })
+  @ApiOkResponse({ type: SessionDto, description: 'The session as it is now' })
+  @ApiProblems(...PROBLEMS.GUARDED, ...PROBLEMS.JSON_BODY, 'SESSION_NOT_FOUND')
+  update(@CurrentUser() user: User, @Param() { session_id }: SessionIdDto, @Body() settings: UpdateSessionDto): Promise<SessionDto> {
+    return this.orchestrator.updateSession(user, session_id, settings);
+  }
+
   @Delete(':session_id')
+  @UseGuards(NoQueryGuard)
   @ApiOperation({
     summary: 'Delete a session',
     description: 'Ends what runs in it and removes its container and files; they are gone when this answers. Idempotent.',

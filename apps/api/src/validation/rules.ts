@@ -53,7 +53,8 @@ function environmentFault(value: unknown): string | undefined {
   return bytes > MAX_ENV_BYTES ? `must have at most ${MAX_ENV_BYTES} bytes of names and values` : undefined;
 }
 
-function textFault(value: unknown, min: number, max: number, nul: boolean): string | undefined {
+/** What is wrong with a text, as the end of a sentence about it. */
+export function textFault(value: unknown, min: number, max: number, nul: boolean): string | undefined {
   if (typeof value !== 'string') return 'must be a string';
   // With the u flag, \p{Cs} is a surrogate without its other half.
   if (/\p{Cs}/u.test(value)) return 'must be valid Unicode';

@@ -10,7 +10,7 @@ describe('containerSpec', () => {
   const spec = containerSpec(config, owner);
 
   it('names container and volume after deployment and session', () => {
-    expect(containerName(config, owner.key)).toBe(`sandbox-prod-${'ab'.repeat(16)}`);
+    expect(containerName(config, owner.key)).toBe(`sandbox-prod-${'ab'.repeat(32)}`);
     expect(volumeName(config, owner.key)).toBe(`sandbox-prod-${'ab'.repeat(16)}-workspace`);
     expect(spec.name).toBe(containerName(config, owner.key));
   });

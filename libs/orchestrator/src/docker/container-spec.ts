@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type Config, SHM_BYTES } from '@sandbox/config';
+import { type Config, parseSize, SHM_BYTES } from '@sandbox/config';
+import { formatOptions, formatSettings, type SandboxOptions, type SessionSettings } from '@sandbox/sessions';
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
-import type { SandboxOwner } from '../sandbox-runtime';
+import type { Sandbox, SandboxOwner } from '../sandbox-runtime';
 import { SECCOMP_PROFILE } from './seccomp-profile';
 
 export const LABEL = {
@@ -10,6 +11,8 @@ export const LABEL = {
   session: 'sandbox-api.session',
   user: 'sandbox-api.user',
   spec: 'sandbox-api.spec',
+  options: 'sandbox-api.options',
+  settings: 'sandbox-api.settings',
 } as const;
 
 /** Values of LABEL.kind. */
@@ -20,6 +23,8 @@ export const SANDBOX_UID = 1000;
 
 const PAGE_BYTES = 4096;
 const OOM_SCORE_ADJ = 500;
+/** What the kernel takes at least, µs. */
+const MIN_CPU_QUOTA = 1_000;
 
 /**
  * What PID 1 runs: it waits, and by waiting reaps every orphan. Its sleeping child may be killed, and the loop starts another. Where the
@@ -38,12 +43,37 @@ const PID_1 = `trap '' INT; chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
 type SandboxHostConfig = HostConfig & { CgroupnsMode: 'private' };
 type SandboxSpec = ContainerCreateOptions & { HostConfig: SandboxHostConfig };
 
+/** A session's container. The whole key: a claimed container has no label that says whose it is. */
 export function containerName(config: Config, key: string): string {
-  return `sandbox-${config.DEPLOYMENT}-${key.slice(0, 32)}`;
+  return `${prefix(config)}${key}`;
+}
+
+/** A container that waits in a slot of the pool. Those of other settings wait in slots of their own. */
+export function pooledName(config: Config, spec: string, slot: number): string {
+  return `${prefix(config)}pool-${spec}-${slot}`;
+}
+
+/** One that was taken out of its place to be removed. */
+export function discardedName(config: Config, id: string): string {
+  return `${prefix(config)}discarded-${id.slice(0, 12)}`;
+}
+
+/** What a container's name says of it, to a process whose pooled containers have this spec hash. */
+export function placeOf(config: Config, currentSpec: string, name: string): Pick<Sandbox, 'key' | 'slot'> {
+  const rest = name.startsWith(prefix(config)) ? name.slice(prefix(config).length) : '';
+  const [, spec, number] = /^pool-([0-9a-f]{16})-(\d{1,4})$/.exec(rest) ?? [];
+  return {
+    key: /^[0-9a-f]{64}$/.test(rest) ? rest : null,
+    slot: spec === undefined ? null : { number: Number(number), current: spec === currentSpec },
+  };
+}
+
+function prefix({ DEPLOYMENT }: Config): string {
+  return `sandbox-${DEPLOYMENT}-`;
 }
 
 export function volumeName(config: Config, key: string): string {
-  return `${containerName(config, key)}-workspace`;
+  return `${prefix(config)}${key.slice(0, 32)}-workspace`;
 }
 
 /** On everything of a session, whatever its kind. */
@@ -51,22 +81,47 @@ export function ownerLabels(config: Config, owner: SandboxOwner, kind: string): 
   return { [LABEL.deployment]: config.DEPLOYMENT, [LABEL.kind]: kind, [LABEL.session]: owner.key, [LABEL.user]: owner.userKey };
 }
 
-/** Tells containers made from one configuration from those of another: 16 hex digits over all that is not the owner's. */
-export function specHash(config: Config): string {
+/** Tells containers made from one configuration and with some options from others: 16 hex digits over all that is not the owner's. */
+export function specHash(config: Config, options: SandboxOptions = {}): string {
   return createHash('sha256')
-    .update(JSON.stringify(commonSpec(config)))
+    .update(JSON.stringify(commonSpec(config, options)))
     .digest('hex')
     .slice(0, 16);
 }
 
-/** What Docker is asked for the container of a session. */
-export function containerSpec(config: Config, owner: SandboxOwner): SandboxSpec {
-  const spec = commonSpec(config);
+export function isPersistent(config: Config, { persistent }: SandboxOptions): boolean {
+  return persistent ?? config.WORKSPACE_PERSIST_VOLUMES;
+}
+
+/** What Docker is asked for the container of a session. Its labels tell a store that knows nothing (any more) what it was asked to be. */
+export function containerSpec(
+  config: Config,
+  owner: SandboxOwner,
+  options: SandboxOptions = {},
+  settings: SessionSettings = {},
+): SandboxSpec {
+  const spec = commonSpec(config, options);
+  const [asked, set] = [formatOptions(options), formatSettings(settings)];
   return {
     ...spec,
     name: containerName(config, owner.key),
-    Labels: { ...ownerLabels(config, owner, KIND.session), [LABEL.spec]: specHash(config) },
-    HostConfig: config.WORKSPACE_PERSIST_VOLUMES ? { ...spec.HostConfig, Mounts: [workspaceMount(config, owner)] } : spec.HostConfig,
+    Labels: {
+      ...ownerLabels(config, owner, KIND.session),
+      [LABEL.spec]: specHash(config, options),
+      ...(asked === '' ? {} : { [LABEL.options]: asked }),
+      ...(set === '{}' ? {} : { [LABEL.settings]: set }),
+    },
+    HostConfig: isPersistent(config, options) ? { ...spec.HostConfig, Mounts: [workspaceMount(config, owner)] } : spec.HostConfig,
+  };
+}
+
+/** What Docker is asked for a container that waits for its session; its name, which changes, will say whose it is. */
+export function pooledSpec(config: Config, slot: number): SandboxSpec {
+  const spec = specHash(config);
+  return {
+    ...commonSpec(config, {}),
+    name: pooledName(config, spec, slot),
+    Labels: { [LABEL.deployment]: config.DEPLOYMENT, [LABEL.kind]: KIND.session, [LABEL.spec]: spec },
   };
 }
 
@@ -84,9 +139,9 @@ export function workspaceMount(config: Config, owner: SandboxOwner): NonNullable
   };
 }
 
-function commonSpec(config: Config): SandboxSpec {
+function commonSpec(config: Config, options: SandboxOptions): SandboxSpec {
   return {
-    Image: config.CONTAINER_IMAGE,
+    Image: options.image ?? config.CONTAINER_IMAGE,
     Hostname: 'sandbox',
     User: `${SANDBOX_UID}:${SANDBOX_UID}`,
     WorkingDir: WORKSPACE,
@@ -97,7 +152,7 @@ function commonSpec(config: Config): SandboxSpec {
     Tty: false,
     OpenStdin: false,
     Healthcheck: { Test: ['NONE'] },
-    HostConfig: { ...confinement(config), ...limits(config), ...mounts(config) },
+    HostConfig: { ...confinement(config), ...limits(config, options), ...mounts(config, isPersistent(config, options)) },
   };
 }
 
@@ -118,14 +173,15 @@ function confinement(config: Config) {
   };
 }
 
-function limits(config: Config) {
+function limits(config: Config, { memory, cpus, pids }: SandboxOptions) {
+  const bytes = memory === undefined ? config.CONTAINER_MEM_LIMIT : parseSize(memory);
   return {
-    Memory: config.CONTAINER_MEM_LIMIT,
-    MemorySwap: config.CONTAINER_MEM_LIMIT,
+    Memory: bytes,
+    MemorySwap: bytes,
     OomScoreAdj: OOM_SCORE_ADJ,
     CpuPeriod: config.CONTAINER_CPU_PERIOD,
-    CpuQuota: config.CONTAINER_CPU_QUOTA,
-    PidsLimit: config.CONTAINER_PIDS_LIMIT,
+    CpuQuota: cpus === undefined ? config.CONTAINER_CPU_QUOTA : Math.max(MIN_CPU_QUOTA, Math.round(cpus * config.CONTAINER_CPU_PERIOD)),
+    PidsLimit: pids ?? config.CONTAINER_PIDS_LIMIT,
     // No nproc: the kernel counts it by uid, over all containers of the host.
     Ulimits: [
       { Name: 'nofile', Soft: config.CONTAINER_ULIMIT_NOFILE_SOFT, Hard: config.CONTAINER_ULIMIT_NOFILE_HARD },
@@ -134,7 +190,7 @@ function limits(config: Config) {
   };
 }
 
-function mounts(config: Config) {
+function mounts(config: Config, persistent: boolean) {
   const workspace = tmpfs(config.CONTAINER_TMPFS_WORKSPACE_SIZE, `exec,uid=${SANDBOX_UID},gid=${SANDBOX_UID},mode=0700`);
   return {
     ReadonlyRootfs: true,
@@ -143,7 +199,7 @@ function mounts(config: Config) {
       '/tmp': tmpfs(config.CONTAINER_TMPFS_TMP_SIZE, 'noexec,mode=1777'),
       // ShmSize alone leaves its inodes without a bound.
       '/dev/shm': tmpfs(SHM_BYTES, 'noexec,mode=1777'),
-      ...(config.WORKSPACE_PERSIST_VOLUMES ? {} : { [WORKSPACE]: workspace }),
+      ...(persistent ? {} : { [WORKSPACE]: workspace }),
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
+import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
 import Docker from 'dockerode';
 import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxProcess, SandboxRuntime } from '../sandbox-runtime';
 import { withDeadline } from './deadline';
@@ -43,8 +44,20 @@ export class DockerRuntime implements SandboxRuntime {
     this.containers = new SessionContainers(this.docker, config);
   }
 
-  ensure(owner: SandboxOwner): Promise<EnsuredSandbox> {
-    return operation(this.deadlines.lifecycle, (signal) => this.containers.ensure(owner, signal));
+  ensure(owner: SandboxOwner, options: SandboxOptions | null = null, settings: SessionSettings = {}): Promise<EnsuredSandbox> {
+    return operation(this.deadlines.lifecycle, (signal) => this.containers.ensure(owner, options, settings, signal));
+  }
+
+  ensurePooled(slot: number): Promise<Sandbox> {
+    return operation(this.deadlines.lifecycle, (signal) => this.containers.ensurePooled(slot, signal));
+  }
+
+  claim(slot: number, owner: SandboxOwner): Promise<Sandbox | 'empty' | 'occupied'> {
+    return operation(this.deadlines.call, (signal) => this.containers.claim(slot, owner, signal));
+  }
+
+  discard(sandbox: Sandbox): Promise<boolean> {
+    return operation(this.deadlines.lifecycle, (signal) => this.containers.discard(sandbox, signal));
   }
 
   find(key: string): Promise<Sandbox | null> {

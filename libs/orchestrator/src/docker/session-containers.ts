@@ -1,23 +1,47 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import type Docker from 'dockerode';
+import { parseOptions, parseSettings, type SandboxOptions, type SessionSettings } from '@sandbox/sessions';
 import type { EnsuredSandbox, Sandbox, SandboxOwner } from '../sandbox-runtime';
-import { containerName, containerSpec, KIND, LABEL, specHash } from './container-spec';
+import {
+  containerName,
+  containerSpec,
+  discardedName,
+  isPersistent,
+  KIND,
+  LABEL,
+  placeOf,
+  pooledName,
+  pooledSpec,
+  specHash,
+} from './container-spec';
 import { engineStatus, imageMissing, imageWithoutShell, notOurs } from './engine-errors';
-import { prepareVolume } from './workspace-volume';
+import { prepareVolume, volumeExists } from './workspace-volume';
 
 /** Between two looks at a container that another caller makes or removes, milliseconds; doubled up to the last. */
 const FIRST_PAUSE = 5;
 const LAST_PAUSE = 250;
 
 type Inspected = Docker.ContainerInspectInfo;
+type Spec = ReturnType<typeof containerSpec>;
 type Step = 'adopt' | 'unpause' | 'start' | 'wait' | 'replace';
 
+/** A container under its own name: what it has to be, and what must be there before it starts. */
+interface Wanted {
+  readonly name: string;
+  /** The spec hash that one with these options would have. */
+  readonly spec: (options: SandboxOptions) => string;
+  /** What Docker is asked; `found` are the options of one that is being replaced. */
+  readonly make: (found: SandboxOptions | undefined) => Promise<Spec>;
+  readonly prepare?: (options: SandboxOptions) => Promise<void>;
+}
+
 /**
- * Making, finding and removing the container of a session, beside other processes that do the same: the name is the lock, and
- * every outcome that another caller can cause leads to another look. Until its signal aborts; errors are the engine's own.
+ * Making, finding and removing containers, beside other processes that do the same: the name is the lock, and every outcome that
+ * another caller can cause leads to another look. Until its signal aborts; errors are the engine's own.
  */
 export class SessionContainers {
+  /** Of what waits in the pool. */
   private readonly spec: string;
 
   constructor(
@@ -29,15 +53,45 @@ export class SessionContainers {
 
   async find(key: string, signal: AbortSignal): Promise<Sandbox | null> {
     const found = await this.inspect(containerName(this.config, key), signal);
-    return found !== null && this.isOurs(found, key) ? toSandbox(found) : null;
+    return found !== null && this.isOurs(found, key) ? this.toSandbox(found) : null;
   }
 
   async isRunning(id: string, signal: AbortSignal): Promise<boolean> {
     return (await this.inspect(id, signal))?.State.Running ?? false;
   }
 
-  ensure(owner: SandboxOwner, signal: AbortSignal): Promise<EnsuredSandbox> {
-    return repeatUntilDone(signal, () => this.tryEnsure(owner, signal));
+  ensure(owner: SandboxOwner, options: SandboxOptions | null, settings: SessionSettings, signal: AbortSignal): Promise<EnsuredSandbox> {
+    const wanted: Wanted = {
+      name: containerName(this.config, owner.key),
+      spec: (own) => specHash(this.config, own),
+      make: async (found) => {
+        const settled = await this.settle(owner, options ?? found ?? {}, signal);
+        return containerSpec(this.config, owner, settled, settings);
+      },
+      prepare: async (own) => {
+        if (isPersistent(this.config, own)) await prepareVolume(this.docker, this.config, owner, signal);
+      },
+    };
+    return repeatUntilDone(signal, () => this.tryEnsure(wanted, owner.key, signal));
+  }
+
+  ensurePooled(slot: number, signal: AbortSignal): Promise<EnsuredSandbox> {
+    const wanted: Wanted = {
+      name: pooledName(this.config, this.spec, slot),
+      spec: () => this.spec,
+      make: async () => pooledSpec(this.config, slot),
+    };
+    return repeatUntilDone(signal, () => this.tryEnsure(wanted, null, signal));
+  }
+
+  /** Two engine calls: a rename, and a look at what it has brought. */
+  async claim(slot: number, owner: SandboxOwner, signal: AbortSignal): Promise<Sandbox | 'empty' | 'occupied'> {
+    if (this.config.ALLOW_PERSISTENT_SESSIONS && (await volumeExists(this.docker, this.config, owner.key, signal))) return 'occupied';
+    const name = containerName(this.config, owner.key);
+    const outcome = await this.rename(pooledName(this.config, this.spec, slot), name, signal);
+    if (outcome !== 'renamed') return outcome === 'absent' ? 'empty' : 'occupied';
+    const claimed = await this.inspect(name, signal);
+    return claimed?.State.Status === 'running' ? this.toSandbox(claimed) : 'empty';
   }
 
   async remove(key: string, signal: AbortSignal): Promise<void> {
@@ -47,59 +101,75 @@ export class SessionContainers {
     await this.removeContainer(found.Id, signal);
   }
 
+  /** By renaming it first: who claims it meanwhile wins or finds it gone, and never loses it. */
+  async discard({ id, name, slot }: Sandbox, signal: AbortSignal): Promise<boolean> {
+    if (slot !== null && (await this.rename(name, discardedName(this.config, id), signal)) !== 'renamed') return false;
+    await this.removeContainer(slot === null ? id : discardedName(this.config, id), signal);
+    return true;
+  }
+
   async list(signal: AbortSignal): Promise<Sandbox[]> {
     const label = [`${LABEL.deployment}=${this.config.DEPLOYMENT}`, `${LABEL.kind}=${KIND.session}`];
     const containers = await this.docker.listContainers({ all: true, filters: { label }, abortSignal: signal });
-    return containers.map(({ Id, Labels, Image, Created }) => ({
-      id: Id,
-      key: Labels[LABEL.session] ?? '',
-      image: Image,
-      createdAt: Created * 1000,
-    }));
+    return containers.map(({ Id, Names, Labels, Image, Created }) => this.sandbox(Id, Names[0] ?? '', Labels, Image, Created * 1000));
   }
 
   /** One look and one step towards a running sandbox; null: look again. */
-  private async tryEnsure(owner: SandboxOwner, signal: AbortSignal): Promise<EnsuredSandbox | null> {
-    const found = await this.inspect(containerName(this.config, owner.key), signal);
-    if (found === null) return this.create(owner, signal);
-    if (!this.isOurs(found, owner.key)) throw notOurs('container');
-    const step = this.nextStep(found);
-    if (step === 'adopt') return { ...toSandbox(found), created: false };
+  private async tryEnsure(wanted: Wanted, key: string | null, signal: AbortSignal): Promise<EnsuredSandbox | null> {
+    const found = await this.inspect(wanted.name, signal);
+    if (found === null) return this.create(wanted, undefined, signal);
+    if (!this.isOurs(found, key)) throw notOurs('container');
+    const { options } = this.toSandbox(found);
+    const step = nextStep(found, wanted.spec(options));
+    if (step === 'adopt') return { ...this.toSandbox(found), created: false };
     if (step === 'unpause') await this.unpause(found.Id, signal);
     // Its creator is about to, or has died: starting twice is harmless.
-    if (step === 'start') await this.start(found.Id, owner, signal);
-    if (step === 'replace') await this.removeContainer(found.Id, signal);
-    return null;
-  }
-
-  private nextStep({ State, Config }: Inspected): Step {
-    if (State.Status === 'removing') return 'wait';
-    if (Config.Labels[LABEL.spec] !== this.spec) return 'replace';
-    if (State.Status === 'running') return 'adopt';
-    if (State.Status === 'paused') return 'unpause';
-    if (State.Status === 'created') return 'start';
-    return 'replace';
+    if (step === 'start') await this.start(found.Id, found.Config.Image, () => wanted.prepare?.(options), signal);
+    if (step !== 'replace') return null;
+    await this.removeContainer(found.Id, signal);
+    return this.create(wanted, options, signal);
   }
 
   /** Null where another caller was faster: with the name, or with a removal. */
-  private async create(owner: SandboxOwner, signal: AbortSignal): Promise<EnsuredSandbox | null> {
+  private async create(wanted: Wanted, replaced: SandboxOptions | undefined, signal: AbortSignal): Promise<EnsuredSandbox | null> {
+    const spec = await wanted.make(replaced);
     let container: Docker.Container;
     try {
-      container = await this.docker.createContainer({ ...containerSpec(this.config, owner), abortSignal: signal });
+      container = await this.docker.createContainer({ ...spec, abortSignal: signal });
     } catch (error) {
       if (engineStatus(error) === 409) return null;
-      if (engineStatus(error) === 404) throw imageMissing(this.config.CONTAINER_IMAGE, error);
+      if (engineStatus(error) === 404) throw imageMissing(spec.Image ?? '', error);
       throw error;
     }
-    if (!(await this.start(container.id, owner, signal))) return null;
+    const prepare = (): Promise<void> | undefined => wanted.prepare?.(parseOptions(spec.Labels?.[LABEL.options] ?? ''));
+    if (!(await this.start(container.id, spec.Image ?? '', prepare, signal))) return null;
     const made = await this.inspect(container.id, signal);
-    return made && { ...toSandbox(made), created: true };
+    return made && { ...this.toSandbox(made), created: true };
+  }
+
+  /** A session that once had a volume has it again, until it is deleted: whether its owner says so or not. */
+  private async settle(owner: SandboxOwner, options: SandboxOptions, signal: AbortSignal): Promise<SandboxOptions> {
+    const { WORKSPACE_PERSIST_VOLUMES, ALLOW_PERSISTENT_SESSIONS } = this.config;
+    if (options.persistent !== undefined || WORKSPACE_PERSIST_VOLUMES || !ALLOW_PERSISTENT_SESSIONS) return options;
+    return (await volumeExists(this.docker, this.config, owner.key, signal)) ? { ...options, persistent: true } : options;
+  }
+
+  private async rename(from: string, to: string, signal: AbortSignal): Promise<'renamed' | 'absent' | 'taken'> {
+    try {
+      await this.docker.getContainer(from).rename({ name: to, abortSignal: signal });
+      return 'renamed';
+    } catch (error) {
+      const status = engineStatus(error);
+      if (status === 404) return 'absent';
+      if (status === 409) return 'taken';
+      throw error;
+    }
   }
 
   /** First start of a created container. False where it has been removed, or is being removed. */
-  private async start(id: string, owner: SandboxOwner, signal: AbortSignal): Promise<boolean> {
+  private async start(id: string, image: string, prepare: () => Promise<void> | undefined, signal: AbortSignal): Promise<boolean> {
     try {
-      if (this.config.WORKSPACE_PERSIST_VOLUMES) await prepareVolume(this.docker, this.config, owner, signal);
+      await prepare();
       await this.docker.getContainer(id).start({ abortSignal: signal });
       return true;
     } catch (error) {
@@ -109,7 +179,7 @@ export class SessionContainers {
       // It would fail again; the name must not stay with what cannot run.
       if (!signal.aborted) await this.removeContainer(id, signal);
       // The OCI runtime's message names the program that it could not start.
-      if (status !== null && /["'`]sh["'`]/.test((error as Error).message)) throw imageWithoutShell(this.config.CONTAINER_IMAGE, error);
+      if (status !== null && /["'`]sh["'`]/.test((error as Error).message)) throw imageWithoutShell(image, error);
       throw error;
     }
   }
@@ -150,14 +220,38 @@ export class SessionContainers {
     }
   }
 
-  private isOurs({ Config }: Inspected, key: string): boolean {
-    const labels = Config.Labels;
-    return labels[LABEL.deployment] === this.config.DEPLOYMENT && labels[LABEL.kind] === KIND.session && labels[LABEL.session] === key;
+  /** A claimed one has no session in its labels: its name, by which it was found, says whose it is. */
+  private isOurs({ Config }: Inspected, key: string | null): boolean {
+    const { [LABEL.deployment]: deployment, [LABEL.kind]: kind, [LABEL.session]: session } = Config.Labels;
+    return deployment === this.config.DEPLOYMENT && kind === KIND.session && (session === undefined || session === key);
+  }
+
+  private toSandbox({ Id, Name, Config, Created }: Inspected): Sandbox {
+    return this.sandbox(Id, Name, Config.Labels, Config.Image, Date.parse(Created));
+  }
+
+  private sandbox(id: string, slashedName: string, labels: Record<string, string>, image: string, createdAt: number): Sandbox {
+    const name = slashedName.replace(/^\//, '');
+    const options = parseOptions(labels[LABEL.options] ?? '');
+    return {
+      id,
+      name,
+      ...placeOf(this.config, this.spec, name),
+      image,
+      options,
+      settings: parseSettings(labels[LABEL.settings] ?? ''),
+      createdAt,
+    };
   }
 }
 
-function toSandbox({ Id, Config, Created }: Inspected): Sandbox {
-  return { id: Id, key: Config.Labels[LABEL.session] ?? '', image: Config.Image, createdAt: Date.parse(Created) };
+function nextStep({ State, Config }: Inspected, spec: string): Step {
+  if (State.Status === 'removing') return 'wait';
+  if (Config.Labels[LABEL.spec] !== spec) return 'replace';
+  if (State.Status === 'running') return 'adopt';
+  if (State.Status === 'paused') return 'unpause';
+  if (State.Status === 'created') return 'start';
+  return 'replace';
 }
 
 /** Repeats a step that answers null, with growing pauses. @throws the signal's reason once it aborts */

@@ -30,6 +30,16 @@ export async function prepareVolume(docker: Docker, config: Config, owner: Sandb
   }
 }
 
+export async function volumeExists(docker: Docker, config: Config, key: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await docker.getVolume(volumeName(config, key)).inspect({ abortSignal: signal });
+    return true;
+  } catch (error) {
+    if (engineStatus(error) === 404) return false;
+    throw error;
+  }
+}
+
 /**
  * Removes the session's volume, where there is one. False where a container still uses it.
  * @throws SandboxError INTERNAL_ERROR where a volume of that name is not ours

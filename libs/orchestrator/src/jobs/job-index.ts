@@ -21,8 +21,8 @@ export class JobIndex {
     endsBy: number,
   ): Promise<'added' | 'full' | 'moved'> {
     const record = { ...job, containerId: lease.containerId, deadline: endsBy + HOLD_GRACE_MS };
-    const added = await this.store.addJob(ref.key, lease.generation, record, this.config.MAX_JOBS_PER_SESSION);
-    if (added === 'added') await this.store.begin(ref, { callId: holdId(job.jobId), deadline: record.deadline }, Date.now());
+    const added = await this.store.addJob(ref.key, lease.record.generation, record, this.config.MAX_JOBS_PER_SESSION);
+    if (added === 'added') await this.store.resume(ref, { callId: holdId(job.jobId), deadline: record.deadline }, Date.now());
     return added;
   }
 
@@ -31,7 +31,7 @@ export class JobIndex {
    * flushed store knows nothing of it.
    */
   async settle(ref: SessionRef, lease: Lease, { jobId, command, state, startedAt, endsBy }: KeptJob): Promise<void> {
-    if (state !== 'running') return this.store.end(ref.key, lease.generation, holdId(jobId), Date.now());
+    if (state !== 'running') return this.store.end(ref.key, lease.record.generation, holdId(jobId), Date.now());
     // The end comes out of the sandbox: no session is held for longer than a job may last.
     await this.add(ref, lease, { jobId, command, startedAt }, Math.min(endsBy, Date.now() + this.config.JOB_MAX_SECONDS * 1000));
   }
@@ -46,7 +46,7 @@ export class JobIndex {
   }
 
   async forget(ref: SessionRef, lease: Lease, jobId: string): Promise<void> {
-    await this.store.end(ref.key, lease.generation, holdId(jobId), Date.now());
+    await this.store.end(ref.key, lease.record.generation, holdId(jobId), Date.now());
     await this.store.removeJob(ref.key, jobId);
   }
 }

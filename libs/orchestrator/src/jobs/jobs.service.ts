@@ -9,7 +9,7 @@ import { audited } from '../audit-log';
 import { RequestNotSentError, type AgentRequest, type CallOptions } from '../channel/channel';
 import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
 import { SessionSandboxes, type Lease } from '../session-sandboxes';
-import { shellRequest, timeoutMs } from '../shell-command';
+import { shellRequest, timeoutMs, withSessionEnv } from '../shell-command';
 import { incompleteSuffix } from '../utf8-boundaries';
 import { absentJob, type Job, type JobCommand, type JobOutput, keptJob, type OutputQuery, type StartedJob, startingJob } from './job';
 import { parseJobLines, parseKeptJob } from './job-answers';
@@ -62,7 +62,7 @@ export class JobsService {
         await this.note(ref, lease, job, request.timeout_ms, signal);
         try {
           const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
-          await lease.channel.call(request, { input, signal, deadlineMs: KEEPER_CALL_MS });
+          await lease.channel.call(withSessionEnv(request, lease.options), { input, signal, deadlineMs: KEEPER_CALL_MS });
         } catch (error) {
           await this.index.forget(ref, lease, jobId).catch(() => undefined);
           throw error;

@@ -63,12 +63,12 @@ export class Sweeper {
     try {
       // The engine first: where it is away, no session is kept closed for a removal that cannot be.
       const sandboxes = await this.runtime.list();
-      const byKey = new Map(sandboxes.map((sandbox) => [sandbox.key, sandbox]));
+      const byName = new Map(sandboxes.map((sandbox) => [nameOf(sandbox), sandbox]));
       const expired = await this.store.expired(this.clock(), MAX_REMOVALS);
-      await this.removeAll(expired, 'expired', byKey, report);
+      await this.removeAll(expired, 'expired', byName, report);
       const taken = new Set(expired);
-      const unknown = await this.unknownForLong(sandboxes.filter(({ key }) => !taken.has(key)));
-      await this.removeAll(unknown, 'unknown', byKey, report);
+      const unknown = await this.unknownForLong(sandboxes.filter((sandbox) => !taken.has(nameOf(sandbox))));
+      await this.removeAll(unknown, 'unknown', byName, report);
     } catch (error) {
       report.complete = false;
       this.logger.warn({ msg: 'sweep not finished', err: error });
@@ -78,11 +78,8 @@ export class Sweeper {
 
   private async unknownForLong(sandboxes: readonly Sandbox[]): Promise<string[]> {
     const now = this.clock();
-    const known = await this.store.known(
-      sandboxes.map(({ key }) => key),
-      now,
-    );
-    const unknown = sandboxes.filter(({ key }) => !known.has(key));
+    const known = await this.store.known(sandboxes.map(nameOf), now);
+    const unknown = sandboxes.filter((sandbox) => !known.has(nameOf(sandbox)));
     const ids = new Set(unknown.map(({ id }) => id));
     for (const id of this.unknownSince.keys()) if (!ids.has(id)) this.unknownSince.delete(id);
     for (const { id } of unknown) if (!this.unknownSince.has(id)) this.unknownSince.set(id, now);
@@ -90,38 +87,42 @@ export class Sweeper {
     return unknown
       .filter(({ id, createdAt }) => Math.max(createdAt, this.unknownSince.get(id)!) <= due)
       .slice(0, MAX_REMOVALS)
-      .map(({ key }) => key);
+      .map(nameOf);
   }
 
   private async removeAll(
-    keys: readonly string[],
+    names: readonly string[],
     reason: Reason,
     sandboxes: ReadonlyMap<string, Sandbox>,
     report: { -readonly [Field in keyof SweepReport]: SweepReport[Field] },
   ): Promise<void> {
-    await forEachLimited(keys, CONCURRENCY, async (key) => {
+    await forEachLimited(names, CONCURRENCY, async (name) => {
       if (this.stopped) return (report.complete = false);
       try {
-        if (await this.remove(key, reason, sandboxes.get(key))) report[reason]++;
+        if (await this.remove(name, reason, sandboxes.get(name))) report[reason]++;
         return true;
       } catch (error) {
         report.failed++;
-        this.logger.warn({ msg: 'sandbox not removed', reason, session: key.slice(0, 12), err: error });
+        this.logger.warn({ msg: 'sandbox not removed', reason, session: name.slice(0, 12), err: error });
         return (report.complete = await this.canGoOn(error));
       }
     });
   }
 
-  /** False where somebody uses the session, or removes it. */
-  private async remove(key: string, reason: Reason, sandbox: Sandbox | undefined): Promise<boolean> {
+  /** False where somebody uses the session, or removes it; or where a pooled one was claimed. */
+  private async remove(name: string, reason: Reason, sandbox: Sandbox | undefined): Promise<boolean> {
     const now = this.clock();
-    if (!(await this.store.close(key, reason, now, now + CLOSING_MS))) return false;
-    await this.runtime.remove(key);
-    await this.store.remove(key);
+    if (sandbox?.key === null) {
+      if (!(await this.runtime.discard(sandbox))) return false;
+    } else {
+      if (!(await this.store.close(name, reason, now, now + CLOSING_MS))) return false;
+      await this.runtime.remove(name);
+      await this.store.remove(name);
+    }
     this.logger.log({
       msg: 'sandbox removed',
       reason,
-      session: key.slice(0, 12),
+      session: sandbox?.key === null ? null : name.slice(0, 12),
       container: sandbox ? sandbox.id.slice(0, 12) : null,
       age_seconds: sandbox ? Math.round((now - sandbox.createdAt) / 1000) : null,
     });
@@ -137,4 +138,9 @@ export class Sweeper {
       () => false,
     );
   }
+}
+
+/** By which the store knows it: its session's key, or its own id where it is nobody's. */
+function nameOf({ key, id }: Sandbox): string {
+  return key ?? id;
 }

@@ -9,7 +9,7 @@ import { isJobId, parseKeptJob } from '../jobs/job-answers';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, readKept } from '../jobs/keeper-calls';
 import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
 import { SessionSandboxes } from '../session-sandboxes';
-import { shellRequest } from '../shell-command';
+import { shellRequest, withSessionEnv } from '../shell-command';
 
 export interface TerminalSize {
   cols: number;
@@ -82,7 +82,9 @@ export class TerminalsService {
         open_stdin: true,
         terminal: { columns: cols, rows, detached_ms: DETACHED_MS },
       } as const;
-      await this.sandboxes.enter(ref, KEEPER_CALL_MS, ({ channel }) => channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS }));
+      await this.sandboxes.enter(ref, KEEPER_CALL_MS, ({ channel, options }) =>
+        channel.call(withSessionEnv(request, options), { signal, deadlineMs: KEEPER_CALL_MS }),
+      );
     });
     return terminal;
   }

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '@sandbox/config';
 import type { SessionRef } from '../session-identity';
+import type { SandboxOptions, SessionOptions, SessionSettings } from '../session-options';
 import {
   MAX_LISTED,
+  type AttachedSandbox,
   type AttachResult,
   type BeginResult,
   type CallHold,
   type JobRecord,
+  type Limit,
   type SessionRecord,
   type SessionStore,
 } from '../session-store';
@@ -15,10 +18,12 @@ import { LeftTexts } from './left-texts';
 interface Session {
   readonly ref: SessionRef;
   readonly generation: string;
-  readonly calls: Map<string, number>;
+  readonly calls: Map<string, CallHold>;
   readonly jobs: Map<string, JobRecord>;
   containerId: string | null;
   image: string | null;
+  options: SandboxOptions | null;
+  settings: SessionSettings;
   createdAt: number;
   lastUsedAt: number;
 }
@@ -31,43 +36,49 @@ export class MemorySessionStore implements SessionStore {
   private readonly sessions = new Map<string, Session>();
   /** When the closing mark of a key ends. A key is here or in `sessions`, never in both. */
   private readonly closing = new Map<string, number>();
+  /** Until when a pool keeps a sandbox, by its id. */
+  private readonly pooled = new Map<string, number>();
   private readonly left = new LeftTexts();
-  private readonly ttlMs: number;
+  constructor(private readonly config: Config) {}
 
-  constructor(config: Config) {
-    this.ttlMs = config.SESSION_TTL_SECONDS * 1000;
-  }
-
-  async begin(ref: SessionRef, { callId, deadline }: CallHold, now: number): Promise<BeginResult> {
+  async begin(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
     const until = this.closing.get(ref.key);
     if (until !== undefined) return { state: 'closing', until };
-    const known = this.sessions.get(ref.key);
-    const session = known ?? newSession(ref, now);
-    this.sessions.set(ref.key, session);
-    session.calls.set(callId, deadline);
-    touch(session, now);
-    return { state: 'live', record: this.record(session), created: known === undefined };
+    const limit = this.reached(ref, hold, now);
+    return limit ? { state: 'full', limit: { name: limit, max: this.config[limit] } } : this.enter(ref, hold, now, options);
+  }
+
+  async resume(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>> {
+    const until = this.closing.get(ref.key);
+    return until === undefined ? this.enter(ref, hold, now) : { state: 'closing', until };
   }
 
   async end(key: string, generation: string, callId: string, now: number): Promise<void> {
     const session = this.sessions.get(key);
     if (session?.generation !== generation) return;
     session.calls.delete(callId);
-    touch(session, now);
+    if (session.containerId === null && session.calls.size === 0) this.sessions.delete(key);
+    else touch(session, now);
   }
 
-  async attach(
-    key: string,
-    generation: string,
-    container: { containerId: string; image: string; createdAt?: number },
-  ): Promise<AttachResult> {
+  async attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult> {
     const session = this.sessions.get(key);
     if (session?.generation !== generation) return { live: false };
     const previous = session.containerId;
-    session.containerId = container.containerId;
-    session.image = container.image;
-    session.createdAt = Math.min(session.createdAt, container.createdAt ?? Infinity);
+    session.containerId = sandbox.containerId;
+    session.image = sandbox.image;
+    session.options = sandbox.options ?? {};
+    session.settings = { ...sandbox.settings, ...session.settings };
+    session.createdAt = Math.min(session.createdAt, sandbox.createdAt ?? Infinity);
     return { live: true, previous };
+  }
+
+  async update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null> {
+    const session = this.sessions.get(key);
+    if (!session || this.expiry(session) <= now) return null;
+    session.settings = { ...session.settings, ...given(settings) };
+    touch(session, now);
+    return this.record(session);
   }
 
   async get(key: string, now: number): Promise<SessionRecord | null> {
@@ -109,8 +120,14 @@ export class MemorySessionStore implements SessionStore {
       .map(({ key }) => key);
   }
 
+  async keepPooled(ids: string[], until: number): Promise<void> {
+    // One process has one pool: what it does not name is not in it any more.
+    this.pooled.clear();
+    for (const id of ids) this.pooled.set(id, until);
+  }
+
   async known(keys: string[], now: number): Promise<Set<string>> {
-    return new Set(keys.filter((key) => this.sessions.has(key) || (this.closing.get(key) ?? 0) > now));
+    return new Set(keys.filter((key) => this.sessions.has(key) || (this.closing.get(key) ?? this.pooled.get(key) ?? 0) > now));
   }
 
   async addJob(key: string, generation: string, job: JobRecord, max: number): Promise<'added' | 'full' | 'moved'> {
@@ -146,17 +163,69 @@ export class MemorySessionStore implements SessionStore {
     return condition === 'always' || session === undefined;
   }
 
+  private enter(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): BeginResult & { state: 'live' } {
+    const known = this.sessions.get(ref.key);
+    const session = known ?? newSession(ref, now, options);
+    this.sessions.set(ref.key, session);
+    session.calls.set(hold.callId, hold);
+    touch(session, now);
+    return { state: 'live', record: this.record(session), created: known === undefined };
+  }
+
+  /** The limit that keeps a call out. */
+  private reached(ref: SessionRef, hold: CallHold, now: number): Limit['name'] | undefined {
+    const { MAX_SESSIONS, MAX_SESSIONS_PER_USER, MAX_CONCURRENT_COMMANDS_PER_SESSION, MAX_CONCURRENT_COMMANDS_PER_USER } = this.config;
+    const known = this.sessions.get(ref.key);
+    if (known && !hold.command) return undefined;
+    const ofUser = [...this.sessions.values()].filter((session) => session.ref.userKey === ref.userKey);
+    if (!known) {
+      if (this.sessions.size + this.closing.size >= MAX_SESSIONS) return 'MAX_SESSIONS';
+      if (ofUser.filter((session) => this.expiry(session) > now).length >= MAX_SESSIONS_PER_USER) return 'MAX_SESSIONS_PER_USER';
+    }
+    if (hold.command) {
+      if (known && commands(known, now) >= MAX_CONCURRENT_COMMANDS_PER_SESSION) return 'MAX_CONCURRENT_COMMANDS_PER_SESSION';
+      const running = ofUser.reduce((sum, session) => sum + commands(session, now), 0);
+      if (running >= MAX_CONCURRENT_COMMANDS_PER_USER) return 'MAX_CONCURRENT_COMMANDS_PER_USER';
+    }
+    return undefined;
+  }
+
+  private ttlMs({ settings }: Session): number {
+    return (settings.ttl_seconds ?? this.config.SESSION_TTL_SECONDS) * 1000;
+  }
+
   private expiry(session: Session): number {
-    return Math.max(session.lastUsedAt, ...session.calls.values()) + this.ttlMs;
+    return Math.max(session.lastUsedAt, ...[...session.calls.values()].map(({ deadline }) => deadline)) + this.ttlMs(session);
   }
 
   private record(session: Session): SessionRecord {
-    const { ref, generation, containerId, image, createdAt, lastUsedAt } = session;
-    return { ref, generation, containerId, image, createdAt, lastUsedAt, expiresAt: this.expiry(session) };
+    const { ref, generation, containerId, image, options, settings, createdAt, lastUsedAt } = session;
+    return {
+      ref,
+      generation,
+      containerId,
+      image,
+      options,
+      ttlMs: this.ttlMs(session),
+      metadata: settings.metadata ?? {},
+      createdAt,
+      lastUsedAt,
+      expiresAt: this.expiry(session),
+    };
   }
 }
 
-function newSession(ref: SessionRef, now: number): Session {
+function commands(session: Session, now: number): number {
+  return [...session.calls.values()].filter(({ command, deadline }) => command && deadline >= now).length;
+}
+
+/** What is given of settings: no member stands for nothing. */
+function given({ ttl_seconds, metadata }: SessionSettings): SessionSettings {
+  return { ...(ttl_seconds === undefined ? {} : { ttl_seconds }), ...(metadata === undefined ? {} : { metadata }) };
+}
+
+function newSession(ref: SessionRef, now: number, options?: SessionOptions): Session {
+  const { ttl_seconds, metadata, ...sandboxOptions } = options ?? {};
   return {
     ref,
     generation: randomUUID(),
@@ -164,6 +233,8 @@ function newSession(ref: SessionRef, now: number): Session {
     jobs: new Map(),
     containerId: null,
     image: null,
+    options: options ? sandboxOptions : null,
+    settings: given({ ttl_seconds, metadata }),
     createdAt: now,
     lastUsedAt: now,
   };
@@ -172,5 +243,5 @@ function newSession(ref: SessionRef, now: number): Session {
 /** Notes a use of the session; holds past their deadline count no more. */
 function touch(session: Session, now: number): void {
   session.lastUsedAt = Math.max(session.lastUsedAt, now);
-  for (const [callId, deadline] of session.calls) if (deadline < now) session.calls.delete(callId);
+  for (const [callId, { deadline }] of session.calls) if (deadline < now) session.calls.delete(callId);
 }

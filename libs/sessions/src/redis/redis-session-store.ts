@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Config } from '@sandbox/config';
 import type { SessionRef } from '../session-identity';
+import { formatOptions, type SessionOptions, type SessionSettings } from '../session-options';
 import {
   MAX_LISTED,
+  type AttachedSandbox,
   type AttachResult,
   type BeginResult,
   type CallHold,
@@ -23,6 +25,7 @@ import {
   parseRecord,
   parseRecords,
   parseTexts,
+  type ReplyContext,
 } from './session-replies';
 import { SESSION_SCRIPTS, type SessionScript } from './session-scripts';
 
@@ -31,37 +34,48 @@ type ScriptedClient = Redis & Record<SessionScript, (prefix: string, ...args: (s
 /** Sessions in Redis, shared by all replicas of a deployment. */
 export class RedisSessionStore implements SessionStore {
   private readonly connection: RedisConnection;
-  private readonly deployment: string;
   private readonly prefix: string;
-  private readonly ttlMs: number;
+  private readonly context: ReplyContext;
 
   constructor(config: Config) {
-    this.deployment = config.DEPLOYMENT;
     this.prefix = `sandbox:{${config.DEPLOYMENT}}:`;
-    this.ttlMs = config.SESSION_TTL_SECONDS * 1000;
+    this.context = { deployment: config.DEPLOYMENT, ttlMs: config.SESSION_TTL_SECONDS * 1000, limits: config };
     this.connection = new RedisConnection(config);
     for (const [name, lua] of Object.entries(SESSION_SCRIPTS)) this.connection.client.defineCommand(name, { numberOfKeys: 1, lua });
   }
 
-  begin(ref: SessionRef, { callId, deadline }: CallHold, now: number): Promise<BeginResult> {
-    const args = [ref.key, ref.userKey, formatRef(ref), randomUUID(), callId, deadline, now, this.ttlMs];
-    return this.run('sessionBegin', args, (reply) => parseBegin(this.deployment, ref.key, reply));
+  begin(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
+    return this.enter('begin', ref, hold, now, options);
+  }
+
+  async resume(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>> {
+    const result = await this.enter('resume', ref, hold, now);
+    if (result.state === 'full') throw new Error('A call that goes on was counted');
+    return result;
   }
 
   end(key: string, generation: string, callId: string, now: number): Promise<void> {
-    return this.run('sessionEnd', [key, generation, callId, now, this.ttlMs], () => undefined);
+    return this.run('sessionEnd', [key, generation, callId, now, this.context.ttlMs], () => undefined);
   }
 
-  attach(key: string, generation: string, container: { containerId: string; image: string; createdAt?: number }): Promise<AttachResult> {
-    return this.run('sessionAttach', [key, generation, container.containerId, container.image, container.createdAt ?? ''], parseAttach);
+  attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult> {
+    const { containerId, image, createdAt = '', options = {}, settings = {} } = sandbox;
+    const args = [key, generation, containerId, image, createdAt, formatOptions(options) || '{}', ...settingsArgs(settings)];
+    return this.run('sessionAttach', [...args, this.context.ttlMs], parseAttach);
+  }
+
+  update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null> {
+    return this.run('sessionUpdate', [key, now, ...settingsArgs(settings), this.context.ttlMs], (reply) =>
+      parseRecord(this.context, key, reply),
+    );
   }
 
   get(key: string, now: number): Promise<SessionRecord | null> {
-    return this.run('sessionGet', [key, now], (reply) => parseRecord(this.deployment, key, reply));
+    return this.run('sessionGet', [key, now], (reply) => parseRecord(this.context, key, reply));
   }
 
   list(userKey: string, now: number): Promise<SessionRecord[]> {
-    return this.run('sessionList', [userKey, now, MAX_LISTED], (reply) => parseRecords(this.deployment, reply));
+    return this.run('sessionList', [userKey, now, MAX_LISTED], (reply) => parseRecords(this.context, reply));
   }
 
   close(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean> {
@@ -74,6 +88,10 @@ export class RedisSessionStore implements SessionStore {
 
   expired(now: number, limit: number): Promise<string[]> {
     return this.run('sessionExpired', [now, limit], (reply) => parseExpired(reply, limit));
+  }
+
+  keepPooled(ids: string[], until: number): Promise<void> {
+    return this.run('sessionKeepPooled', [until, ...ids], () => undefined);
   }
 
   known(keys: string[], now: number): Promise<Set<string>> {
@@ -108,7 +126,26 @@ export class RedisSessionStore implements SessionStore {
     this.connection.disconnect();
   }
 
+  private enter(entry: 'begin' | 'resume', ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
+    const { ttlMs, limits } = this.context;
+    const kind = hold.command === true ? 'command' : 'call';
+    const known = [ref.key, ref.userKey, formatRef(ref), randomUUID(), hold.callId, hold.deadline, now, ttlMs, kind, entry];
+    const asked = [options === undefined ? '' : formatOptions(options) || '{}', ...settingsArgs(options ?? {})];
+    const max = [
+      limits.MAX_SESSIONS,
+      limits.MAX_SESSIONS_PER_USER,
+      limits.MAX_CONCURRENT_COMMANDS_PER_SESSION,
+      limits.MAX_CONCURRENT_COMMANDS_PER_USER,
+    ];
+    return this.run('sessionBegin', [...known, ...asked, ...max], (reply) => parseBegin(this.context, ref.key, reply));
+  }
+
   private run<T>(script: SessionScript, args: (string | number)[], parse: (reply: unknown) => T): Promise<T> {
     return this.connection.run(async (client) => parse(await (client as ScriptedClient)[script](this.prefix, ...args)));
   }
+}
+
+/** A session's own time to live, milliseconds, and its metadata; empty where not given. */
+function settingsArgs({ ttl_seconds, metadata }: SessionSettings): [number | '', string] {
+  return [ttl_seconds === undefined ? '' : ttl_seconds * 1000, metadata === undefined ? '' : JSON.stringify(metadata)];
 }

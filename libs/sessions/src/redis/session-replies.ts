@@ -1,23 +1,44 @@
 import { sessionRef, type SessionRef } from '../session-identity';
-import type { AttachResult, BeginResult, JobRecord, SessionRecord } from '../session-store';
+import { parseMetadata, parseOptions } from '../session-options';
+import type { AttachResult, BeginResult, JobRecord, Limit, SessionRecord } from '../session-store';
 
 /** What the scripts answer, read strictly: Redis may hold what somebody else wrote there. */
 
-/** A record, or null where it is missing, damaged, or not that of `key`. */
-export function parseRecord(deployment: string, key: string, reply: unknown): SessionRecord | null {
-  if (!isTexts(reply) || reply.length !== 7) return null;
-  const [refText, generation, containerId, image, ...times] = reply as [string, string, string, string, ...string[]];
-  const ref = parseRef(deployment, refText);
-  const [createdAt, lastUsedAt, expiresAt] = times.map(parseMs);
-  if (ref?.key !== key || generation === '' || createdAt == null || lastUsedAt == null || expiresAt == null) return null;
-  return { ref, generation, containerId: containerId || null, image: image || null, createdAt, lastUsedAt, expiresAt };
+/** What a reply does not say of itself. */
+export interface ReplyContext {
+  readonly deployment: string;
+  /** Of sessions that have none of their own. */
+  readonly ttlMs: number;
+  readonly limits: Readonly<Record<Limit['name'], number>>;
 }
 
-export function parseBegin(deployment: string, key: string, reply: unknown): BeginResult {
+/** A record, or null where it is missing, damaged, or not that of `key`. */
+export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, reply: unknown): SessionRecord | null {
+  if (!isTexts(reply) || reply.length !== 10) return null;
+  const [refText, generation, containerId, image, created, used, options, ttl, metadata, expires] = reply as [string, ...string[]];
+  const ref = parseRef(deployment, refText);
+  const [createdAt, lastUsedAt, expiresAt] = [created, used, expires].map(parseMs);
+  if (ref?.key !== key || !generation || createdAt == null || lastUsedAt == null || expiresAt == null) return null;
+  return {
+    ref,
+    generation,
+    containerId: containerId || null,
+    image: image || null,
+    options: options ? parseOptions(options) : null,
+    ttlMs: parseMs(ttl) ?? ttlMs,
+    metadata: parseMetadata(metadata ?? ''),
+    createdAt,
+    lastUsedAt,
+    expiresAt,
+  };
+}
+
+export function parseBegin(context: ReplyContext, key: string, reply: unknown): BeginResult {
   const [state, second, fields] = Array.isArray(reply) ? (reply as unknown[]) : [];
+  if (state === 'full' && isLimit(context, second)) return { state, limit: { name: second, max: context.limits[second] } };
   const until = parseMs(second);
   if (state === 'closing' && until !== null) return { state, until };
-  const record = parseRecord(deployment, key, fields);
+  const record = parseRecord(context, key, fields);
   if (state === 'live' && record) return { state, record, created: second === 1 };
   throw unexpected();
 }
@@ -28,10 +49,10 @@ export function parseAttach(reply: unknown): AttachResult {
 }
 
 /** Oldest first; what is damaged is left out. */
-export function parseRecords(deployment: string, reply: unknown): SessionRecord[] {
+export function parseRecords(context: ReplyContext, reply: unknown): SessionRecord[] {
   if (!Array.isArray(reply)) throw unexpected();
   return reply
-    .map((pair: unknown) => (Array.isArray(pair) && typeof pair[0] === 'string' ? parseRecord(deployment, pair[0], pair[1]) : null))
+    .map((pair: unknown) => (Array.isArray(pair) && typeof pair[0] === 'string' ? parseRecord(context, pair[0], pair[1]) : null))
     .filter((record) => record !== null)
     .sort((a, b) => a.createdAt - b.createdAt);
 }
@@ -104,6 +125,10 @@ function pairs(texts: string[]): { key: string; time: number }[] {
 
 function parseMs(value: unknown): number | null {
   return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : null;
+}
+
+function isLimit({ limits }: ReplyContext, value: unknown): value is Limit['name'] {
+  return typeof value === 'string' && Object.hasOwn(limits, value);
 }
 
 function isTexts(value: unknown): value is string[] {

@@ -2,11 +2,13 @@
  * What RedisSessionStore does in Redis, each step one Lua script and so one atomic round trip. All names begin with KEYS[1], which
  * holds the hash tag, so that a cluster keeps a deployment in one slot.
  *
- *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used
+ *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used, options (JSON), ttl (its own), metadata (JSON)
  *     calls:<key>    zset    call id by deadline
+ *     commands:<key> zset    call id by deadline, of the calls that run a command; commands:<user> those of all sessions of a user
  *     jobs:<key>     hash    job id to job (JSON)
  *     expiry         zset    key by expiry: whether a session has a record is whether it stands here
  *     user:<user>    zset    key by expiry, of one user
+ *     pooled         zset    sandbox id by the time until which it is kept
  *     closing        zset    key by the end of its closing mark; a key stands in `expiry` or here, never in both
  *
  * The time is the caller's. Of several replicas one may be behind: last use therefore never goes back. Lifetimes in Redis (PEXPIRE)
@@ -14,12 +16,13 @@
  */
 const PRELUDE = `
 local prefix = KEYS[1]
-local EXPIRY, CLOSING = prefix .. 'expiry', prefix .. 'closing'
+local EXPIRY, CLOSING, POOLED = prefix .. 'expiry', prefix .. 'closing', prefix .. 'pooled'
 local MARGIN, SLACK = 86400000, 3600000
 local MAX_CALLS = 256
 
 local function session(key) return prefix .. 'session:' .. key end
 local function calls(key) return prefix .. 'calls:' .. key end
+local function commands(key_or_user) return prefix .. 'commands:' .. key_or_user end
 local function jobs(key) return prefix .. 'jobs:' .. key end
 local function user_index(user) return prefix .. 'user:' .. user end
 
@@ -39,9 +42,11 @@ local function keep(name, lifetime)
   if redis.call('PTTL', name) < lifetime - SLACK then redis.call('PEXPIRE', name, text(lifetime)) end
 end
 
--- Notes a use of the session and settles its expiry.
+-- Notes a use of the session and settles its expiry; ttl is that of sessions that have none of their own.
 local function touch(key, user, now, ttl)
-  local used = math.max(ms(redis.call('HGET', session(key), 'used')) or 0, now)
+  local known = redis.call('HMGET', session(key), 'used', 'ttl')
+  local used = math.max(ms(known[1]) or 0, now)
+  ttl = ms(known[2]) or tonumber(ttl)
   redis.call('HSET', session(key), 'used', text(used))
   redis.call('ZREMRANGEBYSCORE', calls(key), '-inf', '(' .. text(now))
   local longest = redis.call('ZREVRANGE', calls(key), 0, 0, 'WITHSCORES')[2]
@@ -51,35 +56,63 @@ local function touch(key, user, now, ttl)
   for _, name in ipairs({ session(key), calls(key), user_index(user), EXPIRY }) do keep(name, expiry - now + MARGIN) end
 end
 
+local function count(index, now)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now))
+  return redis.call('ZCARD', index)
+end
+
 local function forget(key)
   local user = redis.call('HGET', session(key), 'user')
-  if user then redis.call('ZREM', user_index(user), key) end
-  redis.call('DEL', session(key), calls(key), jobs(key))
+  if user then
+    redis.call('ZREM', user_index(user), key)
+    for _, call in ipairs(redis.call('ZRANGE', commands(key), 0, -1)) do redis.call('ZREM', commands(user), call) end
+  end
+  redis.call('DEL', session(key), calls(key), commands(key), jobs(key))
   redis.call('ZREM', EXPIRY, key)
 end
 
 local function record(key)
-  local fields = redis.call('HMGET', session(key), 'ref', 'generation', 'container', 'image', 'created', 'used')
-  fields[7] = redis.call('ZSCORE', EXPIRY, key)
+  local fields = redis.call('HMGET', session(key), 'ref', 'generation', 'container', 'image', 'created', 'used', 'options', 'ttl', 'metadata')
+  -- A list ends at its first nil.
+  for i = 1, 9 do fields[i] = fields[i] or '' end
+  fields[10] = redis.call('ZSCORE', EXPIRY, key)
   return fields
 end
 `;
 
 const BEGIN = `
-local key, user, ref, generation, call, deadline, now, ttl = unpack(ARGV)
-now, ttl = tonumber(now), tonumber(ttl)
+local key, user, ref, generation, call, deadline, now, ttl, kind, entry, options, own_ttl, metadata = unpack(ARGV, 1, 13)
+local max_sessions, max_of_user, max_commands, max_commands_of_user = unpack(ARGV, 14)
+now = tonumber(now)
 local closing = redis.call('ZSCORE', CLOSING, key)
 if closing then return { 'closing', closing } end
 
 local known = redis.call('HMGET', session(key), 'generation', 'created')
 local created = (known[1] or '') == '' or not ms(known[2]) or not score(EXPIRY, key)
+if entry == 'begin' then
+  if created then
+    if redis.call('ZCARD', EXPIRY) + redis.call('ZCARD', CLOSING) >= tonumber(max_sessions) then return { 'full', 'MAX_SESSIONS' } end
+    if redis.call('ZCOUNT', user_index(user), '(' .. text(now), '+inf') >= tonumber(max_of_user) then return { 'full', 'MAX_SESSIONS_PER_USER' } end
+  end
+  if kind == 'command' then
+    if count(commands(key), now) >= tonumber(max_commands) then return { 'full', 'MAX_CONCURRENT_COMMANDS_PER_SESSION' } end
+    if count(commands(user), now) >= tonumber(max_commands_of_user) then return { 'full', 'MAX_CONCURRENT_COMMANDS_PER_USER' } end
+  end
+end
 -- The first write is one that Redis refuses where memory is short; a script that has written is let go on.
 redis.call('HSET', session(key), 'user', user, 'ref', ref)
 if created then
-  redis.call('HSET', session(key), 'generation', generation, 'container', '', 'image', '', 'created', text(now), 'used', '')
+  redis.call('HSET', session(key), 'generation', generation, 'container', '', 'image', '', 'created', text(now), 'used', '',
+    'options', options, 'ttl', own_ttl, 'metadata', metadata)
   -- Entries whose session lapsed in Redis itself, because no sweeper runs.
   redis.call('ZREMRANGEBYSCORE', EXPIRY, '-inf', text(now - MARGIN))
   redis.call('ZREMRANGEBYSCORE', user_index(user), '-inf', text(now - MARGIN))
+end
+if kind == 'command' then
+  for _, index in ipairs({ commands(key), commands(user) }) do
+    redis.call('ZADD', index, deadline, call)
+    redis.call('PEXPIRE', index, text(math.max(tonumber(deadline) - now, 0) + MARGIN))
+  end
 end
 redis.call('ZADD', calls(key), deadline, call)
 if redis.call('ZCARD', calls(key)) > MAX_CALLS then
@@ -95,19 +128,37 @@ return { 'live', created and 1 or 0, record(key) }
 
 const END = `
 local key, generation, call, now, ttl = unpack(ARGV)
-local known = redis.call('HMGET', session(key), 'generation', 'user')
+local known = redis.call('HMGET', session(key), 'generation', 'user', 'container')
 if known[1] ~= generation or not known[2] then return end
 redis.call('ZREM', calls(key), call)
-touch(key, known[2], tonumber(now), tonumber(ttl))
+redis.call('ZREM', commands(key), call)
+redis.call('ZREM', commands(known[2]), call)
+if (known[3] or '') == '' and redis.call('ZCARD', calls(key)) == 0 then return forget(key) end
+touch(key, known[2], tonumber(now), ttl)
 `;
 
 const ATTACH = `
-local key, generation, container, image, created = unpack(ARGV)
-local known = redis.call('HMGET', session(key), 'generation', 'container', 'created')
+local key, generation, container, image, created, options, own_ttl, metadata, ttl = unpack(ARGV)
+local known = redis.call('HMGET', session(key), 'generation', 'container', 'created', 'user', 'used', 'ttl', 'metadata')
 if known[1] ~= generation then return { 'moved' } end
-redis.call('HSET', session(key), 'container', container, 'image', image)
+redis.call('HSET', session(key), 'container', container, 'image', image, 'options', options)
 if created ~= '' and tonumber(created) < (ms(known[3]) or 0) then redis.call('HSET', session(key), 'created', created) end
+if (known[7] or '') == '' then redis.call('HSET', session(key), 'metadata', metadata) end
+if (known[6] or '') == '' and own_ttl ~= '' then
+  redis.call('HSET', session(key), 'ttl', own_ttl)
+  touch(key, known[4], ms(known[5]) or 0, ttl)
+end
 return { 'live', known[2] or '' }
+`;
+
+const UPDATE = `
+local key, now, own_ttl, metadata, ttl = unpack(ARGV)
+local expiry, user = score(EXPIRY, key), redis.call('HGET', session(key), 'user')
+if not (user and expiry and expiry > tonumber(now)) then return end
+if own_ttl ~= '' then redis.call('HSET', session(key), 'ttl', own_ttl) end
+if metadata ~= '' then redis.call('HSET', session(key), 'metadata', metadata) end
+touch(key, user, tonumber(now), ttl)
+return record(key)
 `;
 
 const GET = `
@@ -157,9 +208,16 @@ const KNOWN = `
 local now = tonumber(ARGV[1])
 local known = {}
 for i = 2, #ARGV do
-  if score(EXPIRY, ARGV[i]) or (score(CLOSING, ARGV[i]) or 0) > now then known[#known + 1] = ARGV[i] end
+  if score(EXPIRY, ARGV[i]) or (score(CLOSING, ARGV[i]) or score(POOLED, ARGV[i]) or 0) > now then known[#known + 1] = ARGV[i] end
 end
 return known
+`;
+
+const KEEP_POOLED = `
+local till = ARGV[1]
+redis.call('ZREMRANGEBYSCORE', POOLED, '-inf', text(tonumber(till) - MARGIN))
+for i = 2, #ARGV do redis.call('ZADD', POOLED, till, ARGV[i]) end
+redis.call('PEXPIRE', POOLED, MARGIN)
 `;
 
 const ADD_JOB = `
@@ -185,12 +243,14 @@ export const SESSION_SCRIPTS = {
   sessionBegin: PRELUDE + BEGIN,
   sessionEnd: PRELUDE + END,
   sessionAttach: PRELUDE + ATTACH,
+  sessionUpdate: PRELUDE + UPDATE,
   sessionGet: PRELUDE + GET,
   sessionList: PRELUDE + LIST,
   sessionClose: PRELUDE + CLOSE,
   sessionRemove: PRELUDE + REMOVE,
   sessionExpired: PRELUDE + EXPIRED,
   sessionKnown: PRELUDE + KNOWN,
+  sessionKeepPooled: PRELUDE + KEEP_POOLED,
   sessionAddJob: PRELUDE + ADD_JOB,
   sessionJobs: PRELUDE + JOBS,
   sessionRemoveJob: PRELUDE + REMOVE_JOB,

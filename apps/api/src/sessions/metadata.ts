@@ -1,0 +1,39 @@
+import { rule, textFault } from '../validation/rules';
+
+export const MAX_METADATA_PAIRS = 16;
+export const MAX_METADATA_CHARACTERS = 256;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+/** `{name: text}`: at most 16 pairs. */
+export function IsMetadata(): PropertyDecorator {
+  return rule('isMetadata', (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'must be an object';
+    return pairsFault(Object.entries(value));
+  });
+}
+
+/** `name=value` of a query string, once or several times. */
+export function IsMetadataFilter(): PropertyDecorator {
+  return rule('isMetadataFilter', (value) => {
+    const texts = [value].flat();
+    if (!texts.every((text) => typeof text === 'string' && text.includes('='))) return 'must be name=value';
+    return pairsFault(metadataPairs(texts as string[]));
+  });
+}
+
+export function metadataPairs(filter: string | string[] = []): [string, string][] {
+  return [filter].flat().map((text) => {
+    const at = text.indexOf('=');
+    return [text.slice(0, at), text.slice(at + 1)];
+  });
+}
+
+function pairsFault(pairs: [string, unknown][]): string | undefined {
+  if (pairs.length > MAX_METADATA_PAIRS) return `must have at most ${MAX_METADATA_PAIRS} pairs`;
+  for (const [name, value] of pairs) {
+    if (!NAME.test(name)) return 'must have names of 1 to 64 letters, digits, _ . -, beginning with a letter or digit';
+    const fault = textFault(value, 0, MAX_METADATA_CHARACTERS, true);
+    if (fault !== undefined) return `${name} ${fault}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,74 @@
+/** What a session's sandbox was asked to be, for as long as it lives. What is absent is as the deployment has it. Field names are those of REST and MCP. */
+export interface SandboxOptions {
+  readonly image?: string;
+  /** As Docker's clients write it, such as 512m. */
+  readonly memory?: string;
+  readonly cpus?: number;
+  readonly pids?: number;
+  readonly persistent?: boolean;
+  /** For every command in it. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What of a session may change while it lives. */
+export interface SessionSettings {
+  /** How long it lives without being used, seconds. */
+  readonly ttl_seconds?: number;
+  /** The caller's own notes about it. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface SessionOptions extends SandboxOptions, SessionSettings {}
+
+/** As text, for a store or a label; nothing where all is as the deployment has it. */
+export function formatOptions({ image, memory, cpus, pids, persistent, env }: SandboxOptions): string {
+  const text = JSON.stringify({ image, memory, cpus, pids, persistent, env });
+  return text === '{}' ? '' : text;
+}
+
+/** Reads it back; what is damaged is left out. */
+export function parseOptions(text: string): SandboxOptions {
+  const { image, memory, cpus, pids, persistent, env } = parseObject(text);
+  return {
+    ...(typeof image === 'string' ? { image } : {}),
+    ...(typeof memory === 'string' ? { memory } : {}),
+    ...(typeof cpus === 'number' ? { cpus } : {}),
+    ...(typeof pids === 'number' ? { pids } : {}),
+    ...(typeof persistent === 'boolean' ? { persistent } : {}),
+    ...(isTexts(env) ? { env } : {}),
+  };
+}
+
+export function formatSettings({ ttl_seconds, metadata }: SessionSettings): string {
+  return JSON.stringify({ ttl_seconds, metadata });
+}
+
+/** Reads it back; what is damaged is left out. */
+export function parseSettings(text: string): SessionSettings {
+  const { ttl_seconds, metadata } = parseObject(text);
+  return {
+    ...(typeof ttl_seconds === 'number' && Number.isSafeInteger(ttl_seconds) && ttl_seconds > 0 ? { ttl_seconds } : {}),
+    ...(isTexts(metadata) ? { metadata } : {}),
+  };
+}
+
+/** Name and text pairs; none where it is damaged. */
+export function parseMetadata(text: string): Record<string, string> {
+  const value = parseObject(text);
+  return isTexts(value) ? value : {};
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text === '' ? '{}' : text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function isTexts(value: unknown): value is Record<string, string> {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every((item) => typeof item === 'string')
+  );
+}

@@ -1,0 +1,97 @@
+import { Cluster, SETUPS } from './support/cluster';
+import { eventually } from './support/processes';
+
+jest.setTimeout(180_000);
+
+interface Problem {
+  code: string;
+  detail: string;
+  limit?: string;
+  max?: number;
+}
+
+describe.each(SETUPS)('Limits (%s)', (setup) => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(setup, {
+      MAX_SESSIONS: '4',
+      MAX_SESSIONS_PER_USER: '3',
+      MAX_CONCURRENT_COMMANDS_PER_SESSION: '3',
+      MAX_CONCURRENT_COMMANDS_PER_USER: '4',
+      CREATE_CONCURRENCY: '2',
+    });
+  });
+  afterAll(() => cluster?.stop());
+
+  const create = (session_id: string, client = cluster.alice) => client.request<Problem>('POST', '/sessions', { session_id });
+
+  it('let a user have so many sessions, and the host', async () => {
+    const all = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((id) => create(id)));
+    const refused = all.filter(({ status }) => status !== 200);
+    expect(refused).toHaveLength(3);
+    for (const { status, body, headers } of refused) {
+      expect([status, body.code, body.limit, body.max]).toEqual([429, 'TOO_MANY_SESSIONS', 'MAX_SESSIONS_PER_USER', 3]);
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    // Whatever call would begin it; and one that is there is entered.
+    expect(await cluster.alice.execute('g', 'true')).toMatchObject({ status: 429, body: { code: 'TOO_MANY_SESSIONS' } });
+    const [live] = (await cluster.alice.request<{ sessions: { session_id: string }[] }>('GET', '/sessions')).body.sessions;
+    expect((await cluster.alice.run(live!.session_id, 'echo on')).stdout).toBe('on\n');
+    expect((await create('a', cluster.bob)).status).toBe(200);
+    const full = await create('b', cluster.bob);
+    expect([full.status, full.body.code, full.headers.get('retry-after')]).toEqual([503, 'HOST_FULL', '10']);
+    // What others have is not told.
+    expect(full.body.limit).toBeUndefined();
+    await cluster.bob.deleteSession('a');
+    await cluster.alice.deleteSession(live!.session_id);
+    expect((await create('g')).status).toBe(200);
+    expect(await cluster.deployment.containers()).toHaveLength(3);
+    for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await cluster.alice.deleteSession(id);
+  });
+
+  it('let so many commands run at a time, in a session and of a user', async () => {
+    const run = (session: string) => cluster.alice.execute<Problem>(session, 'sleep 3');
+    for (const session of ['one', 'two']) await cluster.alice.run(session, 'true');
+    const [one, two] = [Array.from({ length: 3 }, () => run('one')), [run('two')]];
+    await eventually('all run', async () => (await cluster.alice.execute<Problem>('one', 'true')).status === 429);
+    const ofSession = await cluster.alice.execute<Problem>('one', 'true');
+    expect(ofSession).toMatchObject({
+      status: 429,
+      body: { code: 'TOO_MANY_COMMANDS', limit: 'MAX_CONCURRENT_COMMANDS_PER_SESSION', max: 3 },
+    });
+    const ofUser = await cluster.alice.execute<Problem>('two', 'true');
+    expect(ofUser).toMatchObject({ status: 429, body: { code: 'TOO_MANY_COMMANDS', limit: 'MAX_CONCURRENT_COMMANDS_PER_USER', max: 4 } });
+    expect(ofUser.headers.get('retry-after')).toBe('1');
+    const streamed = await cluster.alice.execute<Problem>(
+      'two',
+      'true',
+      {},
+      { headers: { Accept: 'text/event-stream', 'Content-Type': 'application/json' } },
+    );
+    expect(streamed.status).toBe(429);
+    // Files are no commands, and others are others.
+    expect((await cluster.alice.request('GET', cluster.alice.workspace('one'))).status).toBe(200);
+    expect((await cluster.bob.run('one', 'echo on')).stdout).toBe('on\n');
+    for (const { status } of await Promise.all([...one, ...two])) expect(status).toBe(200);
+    expect((await cluster.alice.run('one', 'echo on')).stdout).toBe('on\n');
+  });
+});
+
+describe('Limits of commands', () => {
+  it('do not leak with an API process that was killed', async () => {
+    const cluster = await Cluster.start(SETUPS[1], { MAX_CONCURRENT_COMMANDS_PER_USER: '2', MAX_EXEC_TIMEOUT_SECONDS: '5' });
+    try {
+      const [victim, other] = cluster.services.map((service) => service.client('alice-key-0123456789'));
+      await victim!.run('s', 'true');
+      const cut = Array.from({ length: 2 }, () => victim!.execute('s', 'sleep 5', { timeout: 5 }).catch(() => undefined));
+      await eventually('both run', async () => (await other!.execute('s', 'true')).status === 429);
+      await cluster.services[0]!.stop('SIGKILL');
+      await Promise.all(cut);
+      // Their places are free once nobody can be running in them any more: the timeout, the time to get in, and some grace.
+      await eventually('there is room again', async () => (await other!.execute('s', 'true')).status === 200, 80);
+    } finally {
+      await cluster.stop();
+    }
+  });
+});

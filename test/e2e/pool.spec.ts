@@ -1,0 +1,135 @@
+import { eventually, TestRedis } from './support/processes';
+import { ALICE, BOB, docker, Service, startCleanup, TestDeployment } from './support/service';
+
+jest.setTimeout(180_000);
+
+const POOL_SIZE = 3;
+const env = { POOL_SIZE: String(POOL_SIZE), CLEANUP_INTERVAL_SECONDS: '1' };
+
+interface Pool {
+  size: number;
+  hits: number;
+  misses: number;
+}
+
+async function poolOf(service: Service): Promise<Pool> {
+  return ((await (await fetch(`${service.url}/ready`)).json()) as { pool: Pool }).pool;
+}
+
+const full = (service: Service) => eventually('the pool is full', async () => (await poolOf(service)).size === POOL_SIZE);
+
+describe('The pool of two processes', () => {
+  const deployment = new TestDeployment();
+  let redis: TestRedis;
+  let services: Service[];
+
+  const start = (more = {}) => Service.start({ deployment, redis, env: { ...env, ...more } });
+  const waiting = async (): Promise<string[]> =>
+    (await deployment.containers())
+      .filter(({ Names }) => Names[0]!.includes('-pool-'))
+      .map(({ Id }) => Id.slice(0, 12))
+      .sort();
+
+  beforeAll(async () => {
+    redis = await TestRedis.start();
+    services = await Promise.all([start(), start()]);
+  });
+  beforeEach(() => Promise.all(services.map(full)));
+  afterAll(async () => {
+    await Promise.all(services.map((service) => service.stop('SIGKILL')));
+    await redis.stop();
+    await deployment.removeAll();
+  });
+
+  it('is one, and is filled again', async () => {
+    const before = await waiting();
+    expect(before).toHaveLength(POOL_SIZE);
+    const { hits } = await poolOf(services[0]!);
+    const { container_id, session_restarted } = await services[0]!.client(ALICE).run('taken', 'echo mine > file');
+    expect(before).toContain(container_id);
+    expect(session_restarted).toBe(false);
+    expect(await poolOf(services[0]!)).toMatchObject({ hits: hits + 1, misses: 0 });
+    // It is the session's, at every process, as if it had been made for it.
+    expect(await services[1]!.client(ALICE).run('taken', 'cat file')).toMatchObject({
+      stdout: 'mine\n',
+      container_id,
+      session_restarted: false,
+    });
+    await Promise.all(services.map(full));
+    const after = await waiting();
+    expect(after).toHaveLength(POOL_SIZE);
+    expect(after).not.toContain(container_id);
+    await services[1]!.client(ALICE).deleteSession('taken');
+    expect((await deployment.containers()).map(({ Id }) => Id.slice(0, 12)).sort()).toEqual(after);
+  });
+
+  it('gives none to two, when both processes take from it at once', async () => {
+    const sessions = Array.from({ length: 10 }, (_, n) => ({ service: services[n % 2]!, key: n % 4 < 2 ? ALICE : BOB, id: `burst${n}` }));
+    const results = await Promise.all(sessions.map(({ service, key, id }) => service.client(key).run(id, `echo ${id} >> who; cat who`)));
+    results.forEach(({ stdout }, n) => expect(stdout).toBe(`burst${n}\n`));
+    expect(new Set(results.map(({ container_id }) => container_id)).size).toBe(10);
+    // Through the other process, which had channels into all that waited.
+    const again = await Promise.all(sessions.map(({ key, id }, n) => services[(n + 1) % 2]!.client(key).run(id, 'cat who')));
+    again.forEach(({ stdout }, n) => expect(stdout).toBe(`burst${n}\n`));
+    await Promise.all(sessions.map(({ service, key, id }) => service.client(key).deleteSession(id)));
+  });
+
+  it('has nothing for a session that asks for something else', async () => {
+    const before = await waiting();
+    const made = await services[0]!.client(ALICE).request<{ container_id: string }>('POST', '/sessions', { session_id: 'own', pids: 100 });
+    expect(before).not.toContain(made.body.container_id);
+    // What the pool's sandboxes are may be asked for by name.
+    const usual = { session_id: 'usual', memory: '262144k', cpus: 0.5, ttl_seconds: 60, metadata: { a: 'b' } };
+    const taken = await services[0]!.client(ALICE).request<{ container_id: string }>('POST', '/sessions', usual);
+    expect(before).toContain(taken.body.container_id);
+    for (const id of ['own', 'usual']) await services[0]!.client(ALICE).deleteSession(id);
+  });
+
+  it('is taken over from a process that was killed, and left alone by the sweeper', async () => {
+    const cleanup = startCleanup({ deployment, redis, env: { ...env, DEBUG: 'true', CLEANUP_MAX_CONTAINER_AGE_SECONDS: '1' } });
+    try {
+      const before = await waiting();
+      await services[0]!.stop('SIGKILL');
+      services[0] = await start();
+      await full(services[0]);
+      await eventually('some sweeps', async () => cleanup.output.includes('"msg"') || true);
+      await eventually('five sweeps', async () => cleanup.output.split('"swept"').length > 5);
+      expect(await waiting()).toEqual(before);
+      expect(before).toContain((await services[0].client(ALICE).run('after', 'true')).container_id);
+    } finally {
+      await cleanup.stop('SIGKILL');
+    }
+  });
+
+  it('is replaced where one ended, and where the settings changed', async () => {
+    const before = await waiting();
+    await docker.getContainer(before[0]!).kill();
+    await eventually('it is replaced', async () => {
+      const now = await waiting();
+      return now.length === POOL_SIZE && !now.includes(before[0]!) && (await poolOf(services[0]!)).size === POOL_SIZE;
+    });
+    await Promise.all(services.map((service) => service.stop('SIGTERM')));
+    services = [await start({ CONTAINER_PIDS_LIMIT: '99' })];
+    await full(services[0]!);
+    await eventually('the others are gone', async () => (await waiting()).length === POOL_SIZE);
+    const { container_id } = await services[0]!.client(ALICE).run('new settings', 'true');
+    expect(before).not.toContain(container_id);
+    expect((await docker.getContainer(container_id).inspect()).HostConfig.PidsLimit).toBe(99);
+  });
+});
+
+describe('The pool of one process with the memory store', () => {
+  it('is removed with it', async () => {
+    const deployment = new TestDeployment();
+    const service = await Service.start({ deployment, env });
+    try {
+      await full(service);
+      expect(await deployment.containers()).toHaveLength(POOL_SIZE);
+      expect(await service.stop('SIGTERM')).toBe(0);
+      expect(await deployment.containers()).toEqual([]);
+    } finally {
+      await service.stop('SIGKILL');
+      await deployment.removeAll();
+    }
+  });
+});

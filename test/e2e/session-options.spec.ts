@@ -1,0 +1,190 @@
+import { Cluster, SETUPS } from './support/cluster';
+import { docker } from './support/service';
+import { eventually } from './support/processes';
+
+jest.setTimeout(180_000);
+
+interface Session {
+  session_id: string;
+  container_id: string;
+  expires_at: string;
+  last_used_at: string;
+  image: string;
+  memory: string;
+  cpus: number;
+  pids: number;
+  persistent: boolean;
+  ttl_seconds: number;
+  metadata: Record<string, string>;
+}
+
+interface Problem {
+  code: string;
+  errors: { field: string; message: string }[];
+}
+
+describe.each(SETUPS)('Session options (%s)', (setup) => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(setup, {
+      ALLOWED_IMAGES: 'some-image:1, other-image:2',
+      MAX_SESSION_MEMORY: '512m',
+      MAX_SESSION_CPUS: '2',
+      MAX_SESSION_TTL_SECONDS: '3600',
+      ALLOW_PERSISTENT_SESSIONS: 'true',
+      CLEANUP_INTERVAL_SECONDS: '1',
+    });
+  });
+  afterAll(() => cluster?.stop());
+
+  const create = <T = Session>(session_id: string, options: object = {}) =>
+    cluster.alice.request<T>('POST', '/sessions', { session_id, ...options });
+  const get = async (id: string): Promise<Session> => (await cluster.alice.request<Session>('GET', `/sessions/${id}`)).body;
+  const fields = ({ body }: { body: Problem }) => body.errors.map(({ field }) => field).sort();
+
+  it('are what the sandbox is, and what is told of it', async () => {
+    const options = { memory: '300m', cpus: 0.25, pids: 50, ttl_seconds: 120, metadata: { team: 'blue' } };
+    const made = await create('own', options);
+    expect(made.status).toBe(200);
+    expect(await get('own')).toMatchObject({ ...options, persistent: false });
+    const { HostConfig } = await docker.getContainer(made.body.container_id).inspect();
+    expect(HostConfig).toMatchObject({ Memory: 300 * 1024 ** 2, CpuQuota: 25_000, PidsLimit: 50 });
+    const { expires_at, last_used_at } = await get('own');
+    expect(Date.parse(expires_at) - Date.parse(last_used_at)).toBe(120_000);
+    await create('usual');
+    expect(await get('usual')).toMatchObject({ memory: '256m', cpus: 0.5, pids: 128, persistent: false, ttl_seconds: 600, metadata: {} });
+  });
+
+  it('may be given again, and not be others', async () => {
+    const options = { memory: '300m', cpus: 0.5, env: { A: '1' }, ttl_seconds: 60, metadata: { a: 'b' } };
+    const { container_id } = (await create('again', options)).body;
+    for (const same of [{}, options, { memory: '307200k' }, { pids: 128, persistent: false }]) {
+      expect(await create('again', same)).toMatchObject({ status: 200, body: { container_id } });
+    }
+    const others = { memory: '301m', cpus: 0.4, pids: 20, env: { A: '2' }, ttl_seconds: 61, metadata: {} };
+    const differing = await create<Problem>('again', others);
+    expect(differing).toMatchObject({ status: 409, body: { code: 'SESSION_OPTIONS_DIFFER' } });
+    expect(fields(differing)).toEqual(Object.keys(others).sort());
+    expect(JSON.stringify(differing.body)).not.toContain('301m');
+    // By whatever call it began.
+    await cluster.alice.run('begun', 'true');
+    expect(fields(await create<Problem>('begun', { pids: 20, cpus: 0.5 }))).toEqual(['pids']);
+  });
+
+  it('are bounded by the operator, all of them at once', async () => {
+    const refused = await create<Problem>('refused', { image: 'x', memory: '513m', cpus: 2.5, pids: 129, ttl_seconds: 3601 });
+    expect(refused).toMatchObject({ status: 422, body: { code: 'VALIDATION_FAILED' } });
+    expect(fields(refused)).toEqual(['cpus', 'image', 'memory', 'pids', 'ttl_seconds']);
+    expect(fields(await create<Problem>('refused', { memory: '200m' }))).toEqual(['memory']);
+    expect((await cluster.alice.request('GET', '/sessions/refused')).status).toBe(404);
+    // Its tmpfs is a volume then.
+    expect((await create('small', { memory: '112m', persistent: true })).status).toBe(200);
+    await cluster.alice.deleteSession('small');
+    // On the list, and not on the engine; nothing of it is left that would count.
+    const absent = await create('absent', { image: 'some-image:1' });
+    expect(absent).toMatchObject({ status: 503, body: { code: 'SANDBOX_IMAGE_UNUSABLE' } });
+    expect((await cluster.alice.request<{ sessions: Session[] }>('GET', '/sessions')).body.sessions.map((s) => s.session_id)).not.toContain(
+      'absent',
+    );
+  });
+
+  it('give every command its variables, where it has none of that name itself', async () => {
+    await create('vars', { env: { A: 'session', B: 'it’s "b"' } });
+    expect((await cluster.alice.run('vars', 'echo "$A $B"')).stdout).toBe('session it’s "b"\n');
+    expect((await cluster.alice.run('vars', 'echo "$A $B"', { env: { A: 'own' } })).stdout).toBe('own it’s "b"\n');
+    const { body: job } = await cluster.alice.request<{ job_id: string }>('POST', '/sessions/vars/jobs', { command: 'echo $A' });
+    const output = await cluster.alice.request('GET', `/sessions/vars/jobs/${job.job_id}/output?wait_seconds=10`);
+    expect(output.body).toMatchObject({ data: 'session\n' });
+    // They are no secret of the log, nor shown to who looks.
+    for (const service of cluster.services) expect(service.child.output).not.toContain('it’s');
+    expect(JSON.stringify(await get('vars'))).not.toContain('it’s');
+  });
+
+  it('stay when the sandbox dies', async () => {
+    const options = { pids: 60, env: { A: 'kept' }, metadata: { a: 'b' } };
+    const { container_id } = (await create('dies', options)).body;
+    await docker.getContainer(container_id).kill();
+    const again = await cluster.alice.run('dies', 'echo $A');
+    expect(again).toMatchObject({ stdout: 'kept\n', session_restarted: true });
+    expect(await get('dies')).toMatchObject({ pids: 60, metadata: { a: 'b' } });
+    expect((await docker.getContainer(again.container_id).inspect()).HostConfig.PidsLimit).toBe(60);
+  });
+
+  it('let ttl_seconds and metadata change, of a live session of one’s own', async () => {
+    await create('changes', { metadata: { a: 'b' } });
+    const patch = (settings: object, client = cluster.alice) => client.request<Session>('PATCH', '/sessions/changes', settings);
+    const changed = await patch({ ttl_seconds: 1000 });
+    expect(changed).toMatchObject({ status: 200, body: { ttl_seconds: 1000, metadata: { a: 'b' } } });
+    expect(await patch({ metadata: { c: 'd' } })).toMatchObject({ body: { ttl_seconds: 1000, metadata: { c: 'd' } } });
+    expect(await patch({ ttl_seconds: 3601 })).toMatchObject({ status: 422 });
+    expect(await patch({ ttl_seconds: 5 }, cluster.bob)).toMatchObject({ status: 404, body: { code: 'SESSION_NOT_FOUND' } });
+    expect(await get('changes')).toMatchObject({ ttl_seconds: 1000 });
+    await patch({ ttl_seconds: 1 });
+    await eventually('it has expired', async () => (await cluster.alice.request('GET', '/sessions/changes')).status === 404);
+  });
+
+  it('let sessions be found by their metadata', async () => {
+    await create('red1', { metadata: { colour: 'red', n: '1' } });
+    await create('red2', { metadata: { colour: 'red', n: 'a=b' } });
+    const list = async (filter: string, client = cluster.alice): Promise<string[]> =>
+      (await client.request<{ sessions: Session[] }>('GET', `/sessions?${filter}`)).body.sessions.map(({ session_id }) => session_id);
+    expect(await list('metadata=colour%3Dred')).toEqual(['red1', 'red2']);
+    expect(await list('metadata=colour%3Dred&metadata=n%3Da%3Db')).toEqual(['red2']);
+    expect(await list('metadata=colour%3Dblue')).toEqual([]);
+    expect(await list('metadata=colour%3Dred', cluster.bob)).toEqual([]);
+  });
+
+  it('keep the files of a persistent session through the end of its sandbox', async () => {
+    await create('kept', { persistent: true, ttl_seconds: 1 });
+    await cluster.alice.run('kept', 'echo content > file');
+    const gone = () => cluster.alice.request('GET', '/sessions/kept');
+    await eventually('it has expired', async () => (await gone()).status === 404);
+    // Nobody says so again, and by the first call that comes.
+    expect((await cluster.alice.run('kept', 'cat file')).stdout).toBe('content\n');
+    expect(await get('kept')).toMatchObject({ persistent: true });
+    await cluster.alice.deleteSession('kept');
+    expect((await cluster.alice.execute('kept', 'cat file')).body.exit_code).toBe(1);
+    expect(await get('kept')).toMatchObject({ persistent: false });
+  });
+
+  it('are the MCP tool’s as well', async () => {
+    const call = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'create_session', arguments: { session_id: 'tool', pids: 70 } },
+    };
+    const headers = { Accept: 'application/json, text/event-stream' };
+    const { status } = await cluster.alice.request('POST', '/mcp/', call, { headers: { ...headers, 'Content-Type': 'application/json' } });
+    expect(status).toBe(200);
+    expect(await get('tool')).toMatchObject({ pids: 70 });
+  });
+});
+
+describe('Session options', () => {
+  it('are found again by the sandbox where the store was flushed', async () => {
+    const cluster = await Cluster.start(SETUPS[1]);
+    try {
+      const options = { pids: 60, env: { A: 'kept' }, ttl_seconds: 100, metadata: { a: 'b' } };
+      const { body } = await cluster.alice.request<Session>('POST', '/sessions', { session_id: 's', ...options });
+      await cluster.redis!.flush();
+      const answer = await cluster.alice.run('s', 'echo $A');
+      expect(answer).toMatchObject({ stdout: 'kept\n', container_id: body.container_id, session_restarted: false });
+      const { env: _, ...shown } = options;
+      expect((await cluster.alice.request('GET', '/sessions/s')).body).toMatchObject(shown);
+    } finally {
+      await cluster.stop();
+    }
+  });
+
+  it('take no variables under a strict command policy', async () => {
+    const cluster = await Cluster.start(SETUPS[0], { ALLOWED_COMMANDS: 'echo,ls' });
+    try {
+      const made = await cluster.alice.request<Problem>('POST', '/sessions', { session_id: 's', env: { A: 'a[$(id)]' } });
+      expect(made).toMatchObject({ status: 422, body: { errors: [{ field: 'env' }] } });
+    } finally {
+      await cluster.stop();
+    }
+  });
+});
