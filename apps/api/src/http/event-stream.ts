@@ -38,8 +38,9 @@ export class EventStream {
   /** Ends with an `error` event: the status is out already. */
   fail(exception: unknown): void {
     const error = toSandboxError(exception);
-    logFailure(error);
-    void this.send('error', toProblem(error, String(this.response.req.id)));
+    const { id } = this.response.req;
+    logFailure(error, id);
+    void this.send('error', toProblem(error, id));
     this.end();
   }
 

@@ -2,6 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 
+declare module 'http' {
+  interface IncomingMessage {
+    /** Of every request that Express has seen. */
+    id: string;
+  }
+}
+
 export const REQUEST_ID_HEADER = 'X-Request-Id';
 
 /** What a log line and a header can carry without escapes. */
