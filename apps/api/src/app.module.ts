@@ -12,6 +12,8 @@ import { HealthController } from './health/health.controller';
 import { JsonBodyGuard } from './http/json-body.guard';
 import { JobsController } from './jobs/jobs.controller';
 import { McpModule } from './mcp/mcp.module';
+import { Metrics } from './metrics/metrics';
+import { MetricsController } from './metrics/metrics.controller';
 import { RateLimitGuard } from './rate-limit/rate-limit.guard';
 import { RateLimitModule } from './rate-limit/rate-limit.module';
 import { SessionsController } from './sessions/sessions.controller';
@@ -45,11 +47,13 @@ export class AppModule {
         WorkspaceTreeController,
         ArchiveController,
         HealthController,
+        MetricsController,
       ],
       providers: [
         Admission,
         Authenticator,
         FailedAttempts,
+        Metrics,
         TerminalGateway,
         TerminalTickets,
         // Guards run in this order: who is it, then how much has been asked for. Only then is a body read.

@@ -76,6 +76,12 @@ function cpus(value: string): number {
   return number;
 }
 
+function metricsToken(value: string): string {
+  // RFC 6750 section 2.1, b64token.
+  if (value !== '' && !/^[A-Za-z0-9._~+/-]{16,}=*$/.test(value)) throw new Error('must be at least 16 of letters, digits, - . _ ~ + /');
+  return value;
+}
+
 function headerName(value: string): string {
   // RFC 9110 section 5.6.2, token.
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(value)) throw new Error('must be an HTTP header name');
@@ -121,6 +127,11 @@ export const VARIABLES = {
     text,
   ),
   JWT_ALGORITHM: variable('HS256', 'The one algorithm accepted: `HS256`, `HS384` or `HS512`', oneOf('HS256', 'HS384', 'HS512')),
+  METRICS_TOKEN: variable(
+    '',
+    'Bearer token, at least 16 characters, with which Prometheus may read `/metrics`; empty: nobody may',
+    metricsToken,
+  ),
   ALLOWED_ORIGINS: variable(
     '',
     'Web origins that may call `/mcp/` from a browser, comma-separated; requests without an Origin header always may',

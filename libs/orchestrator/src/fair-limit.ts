@@ -11,7 +11,7 @@ interface Waiter {
  */
 export class FairLimit {
   private running = 0;
-  private waitingInAll = 0;
+  private queued = 0;
   /** By user, in the order in which they are served next. None is empty. */
   private readonly waiting = new Map<string, Waiter[]>();
 
@@ -20,6 +20,10 @@ export class FairLimit {
     private readonly queue: number,
     private readonly overflow: () => Error,
   ) {}
+
+  get waitingInAll(): number {
+    return this.queued;
+  }
 
   /**
    * @param signal ends the wait, never the task
@@ -36,7 +40,7 @@ export class FairLimit {
   }
 
   private place(user: string, signal?: AbortSignal): Promise<void> {
-    if (this.waitingInAll >= this.queue) this.makeRoomFor(user);
+    if (this.queued >= this.queue) this.makeRoomFor(user);
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.remove(user, waiter);
@@ -51,7 +55,7 @@ export class FairLimit {
       const others = this.waiting.get(user);
       if (others) others.push(waiter);
       else this.waiting.set(user, [waiter]);
-      this.waitingInAll += 1;
+      this.queued += 1;
     });
   }
 
@@ -68,7 +72,7 @@ export class FairLimit {
     const at = theirs.indexOf(waiter);
     if (at === -1) return;
     theirs.splice(at, 1);
-    this.waitingInAll -= 1;
+    this.queued -= 1;
     if (theirs.length === 0) this.waiting.delete(user);
   }
 

@@ -13,7 +13,8 @@ export { type Job, type JobCommand, type JobOutput, type OutputQuery, type Start
 export { type JobOffsets, type JobStream, type JobWatcher } from './jobs/job-reader';
 export { JOB_STATES, type JobState } from './jobs/job-answers';
 export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWatcher } from './terminals/terminals.service';
-export { type PoolState } from './warm-pool';
+export { SessionSandboxes } from './session-sandboxes';
+export { WarmPool, type PoolState } from './warm-pool';
 export { ReadinessService, type ReadinessChecks } from './readiness.service';
 export { WorkspaceService, type ByteRange, type FileStream, type LineRange, type WorkspaceListing } from './workspace.service';
 export { WorkspaceTreeService, type EditResult, type SearchResult, type TextEdit } from './workspace-tree.service';

@@ -41,7 +41,7 @@ export class OrchestratorModule {
         SessionSandboxes,
         ...SERVICES,
       ],
-      exports: [CONFIG, SESSION_STORE, SANDBOX_RUNTIME, COMMAND_POLICY, ...SERVICES],
+      exports: [CONFIG, SESSION_STORE, SANDBOX_RUNTIME, COMMAND_POLICY, WarmPool, SessionSandboxes, ...SERVICES],
     };
   }
 }

@@ -101,6 +101,11 @@ export class SessionSandboxes implements OnApplicationShutdown {
     this.reassertTimer = setInterval(() => void this.reassertCalls(), REASSERT_MS).unref();
   }
 
+  /** Of this process: open channels, calls under way, and sandboxes that wait to be made. */
+  get state(): { channels: number; calls: number; waiting: number } {
+    return { channels: this.connections.size, calls: this.callsUnderWay.size, waiting: this.creations.waitingInAll };
+  }
+
   /**
    * Runs `work` in the session's sandbox, making what is missing. Where the sandbox turns out to be gone before anything was sent to
    * it, entering starts over; work that was sent is never sent twice.

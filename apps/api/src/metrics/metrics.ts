@@ -1,0 +1,47 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '@sandbox/config';
+import { SessionSandboxes, WarmPool } from '@sandbox/orchestrator';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+
+/** Figures of this process: its own (memory, descriptors, event loop) and what it does. Read when they are asked for. */
+@Injectable()
+export class Metrics {
+  /** Of the Prometheus text format. */
+  static readonly CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+  private readonly registry = new Registry();
+
+  constructor(
+    @Inject(CONFIG) config: Pick<Config, 'METRICS_TOKEN'>,
+    private readonly pool: WarmPool,
+    private readonly sandboxes: SessionSandboxes,
+  ) {
+    // The event loop is watched only where somebody may ask.
+    if (config.METRICS_TOKEN === '') return;
+    collectDefaultMetrics({ register: this.registry });
+    this.gauge('sandbox_api_channels_open', 'Open channels into sandboxes of sessions', () => this.sandboxes.state.channels);
+    this.gauge('sandbox_api_calls_under_way', 'Calls under way in sessions', () => this.sandboxes.state.calls);
+    this.gauge('sandbox_api_creations_waiting', 'Sessions that wait for their sandbox to be made', () => this.sandboxes.state.waiting);
+    this.gauge('sandbox_api_pool_size', 'Sandboxes that wait for a new session', () => this.pool.state.size);
+    this.counter('sandbox_api_pool_hits_total', 'New sessions that took a waiting sandbox', () => this.pool.state.hits);
+    this.counter('sandbox_api_pool_misses_total', 'New sessions that could have, and found none', () => this.pool.state.misses);
+  }
+
+  text(): Promise<string> {
+    return this.registry.metrics();
+  }
+
+  private gauge(name: string, help: string, value: () => number): void {
+    const collect = function (this: Gauge): void {
+      this.set(value());
+    };
+    this.registry.registerMetric(new Gauge({ name, help, registers: [], collect }));
+  }
+
+  private counter(name: string, help: string, value: () => number): void {
+    const collect = function (this: Counter): void {
+      this.reset();
+      this.inc(value());
+    };
+    this.registry.registerMetric(new Counter({ name, help, registers: [], collect }));
+  }
+}
