@@ -2,6 +2,7 @@
 const MAY_IMPORT = {
   errors: [],
   config: [],
+  logging: [],
   sessions: ['config', 'errors'],
   orchestrator: ['sessions', 'config', 'errors'],
 };

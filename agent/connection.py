@@ -21,7 +21,7 @@ class Connection:
         self.answer_at = None  # monotonic, s: it waits for news until then
         self.ended = False
         self.unsent = bytearray()
-        self._received = bytearray()
+        self._received = b""
         self._pending = None
 
     def read(self):
@@ -29,10 +29,10 @@ class Connection:
             data = self._socket.recv(64 << 10)
             if not data or len(self._received) + len(self.data) > self._MAX_RECEIVED:
                 self.ended = True
-            self._received += data
-            for kind, _, payload in frames.split(self._received):
+            received, self._received = frames.split(self._received + data)
+            for kind, _, payload in received:
                 if kind == frames.REQUEST:
-                    self._pending = json.loads(payload)
+                    self._pending = json.loads(bytes(payload))
                 elif kind == frames.DATA:
                     self.data += payload
                 elif kind == frames.EOF:

@@ -161,7 +161,7 @@ def _ask(link, job_id, question, seconds, data=b""):
 
 
 def _answer(link, keeper, deadline):
-    received = bytearray()
+    received = b""
     streams = []
     if link.pending:
         link.receive()  # raises where the host has cancelled
@@ -172,8 +172,8 @@ def _answer(link, keeper, deadline):
             link.receive()
         if keeper.fd in ready:
             data = keeper.receive()
-            received += data
-            for kind, _, payload in frames.split(received):
+            answered, received = frames.split(received + data)
+            for kind, _, payload in answered:
                 if kind == frames.END:
                     return _result(payload), streams
                 streams.append((kind, payload))
@@ -184,7 +184,7 @@ def _answer(link, keeper, deadline):
 
 
 def _result(payload):
-    end = json.loads(payload)
+    end = json.loads(bytes(payload))
     if "error" in end:
         raise RequestError(end["error"]["code"], end["error"]["detail"])
     return end["ok"]

@@ -5,8 +5,7 @@ import select
 
 import frames
 from errors import Cancelled, ChannelClosed
-
-_CHUNK = 64 << 10  # over 128 KiB, the C library would map and unmap memory for every read
+from outbox import Outbox
 
 
 class Link:
@@ -17,9 +16,9 @@ class Link:
         self.fd = fd
         self.request_id = 0
         self.credit = 0  # bytes of output that the host will still take
-        self.unsent = bytearray()
+        self.unsent = Outbox(fd)
         self.afterwards = None  # what an operation leaves to be done once its END is out
-        self._received = bytearray()
+        self._reader = frames.Reader(fd)
         self._pending = []
 
     def next_request(self):
@@ -30,7 +29,7 @@ class Link:
                     del self._pending[: index + 1]
                     self.request_id = request_id
                     self.credit = frames.WINDOW
-                    return payload
+                    return bytes(payload)
             self._pending = []  # frames of an earlier request, which crossed its END
             self._wait(select.POLLIN)
             self._read()
@@ -41,7 +40,7 @@ class Link:
         return bool(self._pending)
 
     def receive(self):
-        """Takes what is there, without blocking: the payloads of DATA, and None for EOF."""
+        """Takes what is there, without blocking: the payloads of DATA (bytes or views), and None for EOF."""
         self._read()
         taken = []
         for kind, request_id, payload in self._pending:
@@ -66,15 +65,21 @@ class Link:
             taken = self.receive()
         return taken
 
-    def queue(self, data):
-        """Puts it behind what is unsent, for flush() or finish() to send."""
-        self.unsent += data
+    def queue(self, *pieces):
+        """Puts them behind what is unsent, for flush() or finish() to send. They are not copied."""
+        self.unsent.add(*pieces)
+
+    def queue_output(self, payload, kind):
+        """Queues a frame of output, for which there has to be credit."""
+        self.credit -= len(payload)
+        self.unsent.add(frames.header(kind, self.request_id, payload), payload)
 
     def flush(self):
         """Sends what the socket takes now; whether that was all."""
-        if self.unsent:
-            del self.unsent[: self._write(self.unsent)]
-        return not self.unsent
+        try:
+            return self.unsent.flush()
+        except OSError:
+            raise ChannelClosed
 
     def send_output(self, data, kind=frames.OUT):
         """Sends it, blocking for credit and for the router."""
@@ -85,8 +90,7 @@ class Link:
                 self._wait(select.POLLIN | select.POLLOUT if self.unsent else select.POLLIN)
                 self.receive()
             size = min(len(view), self.credit, frames.MAX_AGENT_PAYLOAD)
-            self.credit -= size
-            self.queue(frames.frame(kind, self.request_id, view[:size]))
+            self.queue_output(view[:size], kind)
             view = view[size:]
 
     def grant(self, size):
@@ -110,20 +114,8 @@ class Link:
 
     def _read(self):
         try:
-            data = os.read(self.fd, _CHUNK)
+            self._pending += self._reader.read()
         except BlockingIOError:
             return
-        except OSError:
-            raise ChannelClosed
-        if not data:
-            raise ChannelClosed
-        self._received += data
-        self._pending += frames.split(self._received)
-
-    def _write(self, data):
-        try:
-            return os.write(self.fd, data)
-        except BlockingIOError:
-            return 0
-        except OSError:
+        except (EOFError, OSError):
             raise ChannelClosed

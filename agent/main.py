@@ -1,14 +1,17 @@
 """Starts the agent: takes the channel, shields the process, clears what a lost agent left, and routes."""
 
+import fcntl
 import gc
 import os
 import signal
 
+import frames
 import leftovers
 import processes
 from router import Router
 
 _KEPT_SIGNALS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
+_F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
 
 
 def run():
@@ -32,4 +35,14 @@ def _take_channel():
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.close(null)
+    for pipe in channel:
+        _widen(pipe)
     return channel
+
+
+def _widen(pipe):
+    """Gives it room for a whole window: a full frame is as long as an ordinary pipe, and would take several writes, with a wait before each."""
+    try:
+        fcntl.fcntl(pipe, _F_SETPIPE_SZ, frames.WINDOW)
+    except OSError:
+        pass  # it is no pipe, or the kernel grants no more

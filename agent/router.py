@@ -10,6 +10,7 @@ import frames
 import processes
 import worker
 from frames import error_frame, frame
+from outbox import Outbox
 
 MAX_BUSY_WORKERS = 64
 _SPARE_WORKERS = 2
@@ -18,7 +19,8 @@ _MAX_OUTGOING = 256 << 10
 _MAX_WAITING_FOR_WORKER = 4 << 20  # a REQUEST and the window of DATA take less
 _KILL_GRACE_SECONDS = 3.0
 _SWEEP_INTERVAL_SECONDS = 0.02
-_CHUNK = 64 << 10  # over 128 KiB, the C library would map and unmap memory for every read
+# A frame of the largest payload and more. Over 128 KiB, the C library would map and unmap memory for every read.
+_CHUNK = 80 << 10
 
 _FOR_ROUTER = (frames.FREE, frames.BACKGROUND, frames.DELIVERING)
 _READ, _NOTHING_YET, _ENDED = 0, 1, 2
@@ -34,8 +36,8 @@ class Worker:
         self.deadline = None  # monotonic, s; past it the worker is lost
         self.cancelled = False
         self.idle_since = 0.0
-        self.received = bytearray()
-        self.unsent = bytearray()
+        self.received = b""  # the beginning of a frame
+        self.unsent = Outbox(fd)
 
 
 class Router:
@@ -44,8 +46,8 @@ class Router:
         self._out = channel_out
         os.set_blocking(channel_in, False)
         os.set_blocking(channel_out, False)
-        self._received = bytearray()
-        self._outgoing = bytearray()
+        self._from_host = frames.Reader(channel_in)
+        self._outgoing = Outbox(channel_out)
         self._out_watched = False
         self._paused = False  # workers are not read, since the host does not take what they have sent
         self._wakeup = processes.open_wakeup()
@@ -61,7 +63,7 @@ class Router:
     def run(self):
         """Until the host closes the channel. Returns in a process whose workers end on their own, as their sockets close with it."""
         hello = {"protocol": 1, "python": "%d.%d.%d" % sys.version_info[:3], "pid": os.getpid()}
-        self._outgoing += frames.json_frame(frames.HELLO, 0, hello)
+        self._outgoing.add(frames.json_frame(frames.HELLO, 0, hello))
         try:
             self._flush()
             self._keep_spare()
@@ -85,15 +87,12 @@ class Router:
 
     def _read_host(self):
         try:
-            data = os.read(self._in, _CHUNK)
+            received = self._from_host.read()
         except BlockingIOError:
             return
-        if not data:
-            raise EOFError
-        self._received += data
-        for kind, request_id, payload in frames.split(self._received):
+        for kind, request_id, payload in received:
             if kind == frames.PING:
-                self._outgoing += frame(frames.PONG, 0)
+                self._outgoing.add(frame(frames.PONG, 0))
             elif kind == frames.REQUEST:
                 self._open_request(request_id, payload)
             else:
@@ -103,17 +102,17 @@ class Router:
         if request_id in self._by_request:
             raise frames.BadFrame("request id %d is open" % request_id)
         if len(self._by_request) >= MAX_BUSY_WORKERS:
-            self._outgoing += error_frame(request_id, "TOO_MANY_COMMANDS", "The session already runs %d calls." % MAX_BUSY_WORKERS)
+            self._outgoing.add(error_frame(request_id, "TOO_MANY_COMMANDS", "The session already runs %d calls." % MAX_BUSY_WORKERS))
             return
         if not self._idle and not self._fork_worker():
-            self._outgoing += error_frame(request_id, "SANDBOX_EXHAUSTED", "The sandbox can start no more processes.")
+            self._outgoing.add(error_frame(request_id, "SANDBOX_EXHAUSTED", "The sandbox can start no more processes."))
             return
         chosen = self._idle.pop()
         chosen.request_id = request_id
         chosen.cancelled = False
         self._by_request[request_id] = chosen
-        self._send(chosen, frame(frames.REQUEST, request_id, payload))
-        timeout_ms = json.loads(payload).get("timeout_ms")
+        self._send(chosen, frames.REQUEST, payload)
+        timeout_ms = json.loads(bytes(payload)).get("timeout_ms")
         if timeout_ms is not None:
             chosen.deadline = time.monotonic() + timeout_ms / 1000 + _KILL_GRACE_SECONDS
         self._keep_spare()
@@ -124,14 +123,10 @@ class Router:
         if kind == frames.CANCEL:
             target.cancelled = True
             target.deadline = time.monotonic() + _KILL_GRACE_SECONDS
-        self._send(target, frame(kind, target.request_id, payload))
+        self._send(target, kind, payload)
 
     def _flush(self):
-        if self._outgoing:
-            try:
-                del self._outgoing[: os.write(self._out, self._outgoing)]
-            except BlockingIOError:
-                pass
+        self._outgoing.flush()
         if bool(self._outgoing) != self._out_watched:
             self._out_watched = not self._out_watched
             if self._out_watched:
@@ -189,22 +184,20 @@ class Router:
         rested.idle_since = time.monotonic()
         self._idle.append(rested)
 
-    def _send(self, target, data):
-        if not target.unsent:
-            data = data[self._write(target, data) :]
-        if data:
-            target.unsent += data
+    def _send(self, target, kind, payload):
+        waits = bool(target.unsent)
+        target.unsent.add(frames.header(kind, target.request_id, payload), payload)
+        if waits or not self._flush_to(target):
             if len(target.unsent) > _MAX_WAITING_FOR_WORKER:
                 processes.kill(target.pid)
             self._watch(target)
 
-    def _write(self, target, data):
+    def _flush_to(self, target):
+        """Whether nothing waits for the worker any more."""
         try:
-            return os.write(target.fd, data)
-        except BlockingIOError:
-            return 0
+            return target.unsent.flush()
         except OSError:
-            return len(data)  # it has ended; _reap tells the host
+            return True  # it has ended; _reap tells the host
 
     def _watch(self, watched):
         events = 0 if self._paused else select.EPOLLIN
@@ -212,7 +205,7 @@ class Router:
 
     def _serve_worker(self, served, events):
         if events & select.EPOLLOUT:
-            del served.unsent[: self._write(served, served.unsent)]
+            self._flush_to(served)
             self._watch(served)
         # An end is reported even while workers are not read: what it left is little, and looking away would bring the event back at once.
         if events & select.EPOLLHUP or events & select.EPOLLIN and len(self._outgoing) <= _MAX_OUTGOING:
@@ -227,22 +220,22 @@ class Router:
             return _NOTHING_YET
         except OSError:
             return _ENDED
-        served.received += data
+        received = served.received + data
         start = position = 0
-        end = len(served.received)
+        end = len(received)
         while end - position >= frames.HEADER.size:
-            length, kind, _ = frames.HEADER.unpack_from(served.received, position)
+            length, kind, _ = frames.HEADER.unpack_from(received, position)
             after = position + frames.HEADER.size + length
             if after > end:
                 break
             if kind in _FOR_ROUTER:
-                self._outgoing += memoryview(served.received)[start:position]
+                self._outgoing.add(received[start:position])
                 start = after
             if kind >= frames.END:
                 self._note(served, kind)
             position = after
-        self._outgoing += memoryview(served.received)[start:position]
-        del served.received[:position]
+        self._outgoing.add(received[start:position])
+        served.received = received[position:]
         return _READ if data else _ENDED
 
     def _note(self, served, kind):
@@ -288,7 +281,7 @@ class Router:
         self._release(ended)
         if ended.request_id:
             del self._by_request[ended.request_id]
-            self._outgoing += error_frame(ended.request_id, "SANDBOX_LOST", "The call's process in the sandbox was killed.")
+            self._outgoing.add(error_frame(ended.request_id, "SANDBOX_LOST", "The call's process in the sandbox was killed."))
 
     # ---- time
 

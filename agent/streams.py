@@ -3,12 +3,21 @@
 import os
 
 
-class _Ready:
-    """Bytes of a stream that are to be taken in order."""
+class Capture:
+    """Keeps the first limit // 2 bytes, to be taken as they come, and the last limit - limit // 2, to be taken after end(); counts the rest.
 
-    def __init__(self, kind):
+    Holds at most 1.5 times the limit, whatever the command writes.
+    """
+
+    full = False  # it takes whatever comes, and leaves some of it out
+
+    def __init__(self, kind, limit):
         self.kind = kind  # OUT or ERR
+        self.omitted = 0
         self._ready = bytearray()
+        self._head_room = limit // 2
+        self._tail_size = limit - limit // 2
+        self._tail = bytearray()
 
     def __len__(self):
         """Bytes that can be taken now."""
@@ -18,22 +27,6 @@ class _Ready:
         taken = bytes(memoryview(self._ready)[:size])
         del self._ready[:size]
         return taken
-
-
-class Capture(_Ready):
-    """Keeps the first limit // 2 bytes, to be taken as they come, and the last limit - limit // 2, to be taken after end(); counts the rest.
-
-    Holds at most 1.5 times the limit, whatever the command writes.
-    """
-
-    full = False  # it takes whatever comes, and leaves some of it out
-
-    def __init__(self, kind, limit):
-        super().__init__(kind)
-        self.omitted = 0
-        self._head_room = limit // 2
-        self._tail_size = limit - limit // 2
-        self._tail = bytearray()
 
     def add(self, chunk):
         if self._head_room:
@@ -59,14 +52,25 @@ class Capture(_Ready):
             self.omitted += excess
 
 
-class Passage(_Ready):
+class Passage:
     """Hands on every byte, in order: while it is full, its pipe is not to be read, and so the command waits when it writes."""
 
     omitted = 0
     _ROOM = 64 << 10
 
+    def __init__(self, kind):
+        self.kind = kind
+        self._ready = b""
+
+    def __len__(self):
+        return len(self._ready)
+
+    def take(self, size):
+        taken, self._ready = self._ready[:size], self._ready[size:]
+        return taken
+
     def add(self, chunk):
-        self._ready += chunk
+        self._ready += chunk  # not copied where it comes alone, as nearly all do
 
     def end(self):
         pass

@@ -100,7 +100,7 @@ class _Input:
             self._ended = True
             return b""
         self._link.grant(len(chunk))
-        return chunk
+        return bytes(chunk)
 
     def _next(self):
         """The next piece of the tar; b"" at the end."""

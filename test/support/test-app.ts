@@ -11,11 +11,10 @@ import {
   WorkspaceService,
   WorkspaceTreeService,
 } from '@sandbox/orchestrator';
-import { Logger, PARAMS_PROVIDER_TOKEN } from 'nestjs-pino';
+import { JsonLogger } from '@sandbox/logging';
 import { AppModule } from '../../apps/api/src/app.module';
 import { configureApp } from '../../apps/api/src/configure-app';
 import { ExpressServerAdapter } from '../../apps/api/src/http/express-server';
-import { logging } from '../../apps/api/src/logging/logging';
 
 export const API_KEY = 'key-of-alice-0123456789';
 export const JWT_SECRET = 'a secret of at least thirty-two bytes';
@@ -50,8 +49,6 @@ export class TestApp {
     });
     const log: string[] = [];
     const module = await Test.createTestingModule({ imports: [AppModule.register(config)] })
-      .overrideProvider(PARAMS_PROVIDER_TOKEN)
-      .useValue(logging(config, { write: (line) => void log.push(line) }))
       .overrideProvider(OrchestratorService)
       .useValue(fakes.orchestrator ?? {})
       .overrideProvider(JobsService)
@@ -69,7 +66,7 @@ export class TestApp {
       .useValue({ list: async () => [] })
       .compile();
     const app = module.createNestApplication<NestExpressApplication>(new ExpressServerAdapter(), { bodyParser: false, bufferLogs: true });
-    app.useLogger(app.get(Logger));
+    app.useLogger(new JsonLogger(config, { write: (line) => void log.push(line) }));
     configureApp(app, config);
     await app.listen(0, '127.0.0.1');
     return new TestApp(app, config, log);

@@ -2,7 +2,6 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import type { Config } from '@sandbox/config';
 import { OrchestratorModule, SweeperModule } from '@sandbox/orchestrator';
-import { LoggerModule } from 'nestjs-pino';
 import { Admission } from './auth/admission';
 import { AuthGuard } from './auth/auth.guard';
 import { Authenticator } from './auth/authenticator';
@@ -12,7 +11,6 @@ import { ExecuteController } from './execute/execute.controller';
 import { HealthController } from './health/health.controller';
 import { JsonBodyGuard } from './http/json-body.guard';
 import { JobsController } from './jobs/jobs.controller';
-import { logging } from './logging/logging';
 import { McpModule } from './mcp/mcp.module';
 import { Metrics } from './metrics/metrics';
 import { MetricsController } from './metrics/metrics.controller';
@@ -34,7 +32,6 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        LoggerModule.forRoot(logging(config)),
         OrchestratorModule.register(config),
         RateLimitModule,
         McpModule,

@@ -5,6 +5,7 @@ import helmet from 'helmet';
 import { serveDocs } from './docs/openapi';
 import { parseQuery } from './http/query-parser';
 import { requestId } from './http/request-id';
+import { requestLog } from './logging/request-log';
 import { limitServer } from './http/server-limits';
 
 /** What is Express's to do, for the service and for tests of it alike. What is Nest's is in AppModule. */
@@ -13,7 +14,7 @@ export function configureApp(app: NestExpressApplication, config: Config): void 
   // Answers are a user's own and change at any time: no validators, no caches.
   app.disable('etag');
   app.set('query parser', parseQuery);
-  app.use(requestId, answerHeaders);
+  app.use(requestId, requestLog, answerHeaders);
   app.use('/docs', pageHeaders());
   serveDocs(app, config);
   limitServer(app.getHttpServer(), config);

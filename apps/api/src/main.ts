@@ -2,8 +2,8 @@ import { Logger as NestLogger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
+import { JsonLogger } from '@sandbox/logging';
 import { COMMAND_POLICY, type CommandPolicy, describePolicy } from '@sandbox/orchestrator';
-import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module';
 import { configureApp } from './configure-app';
 import { ExpressServerAdapter } from './http/express-server';
@@ -18,7 +18,7 @@ async function start(config: Config): Promise<void> {
     bodyParser: false,
     bufferLogs: true,
   });
-  app.useLogger(app.get(Logger));
+  app.useLogger(new JsonLogger(config));
   configureApp(app, config);
   shutDownOnSignal(app, config, { onStopping: () => app.get(TerminalGateway).closeAll() });
   await app.listen(config.PORT, config.HOST);

@@ -2,7 +2,6 @@ import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown 
 import { CONFIG, type Config } from '@sandbox/config';
 import { createDockerRuntime, SANDBOX_RUNTIME, SweeperModule, SweeperService } from '@sandbox/orchestrator';
 import { createSessionStore, SESSION_STORE, type SessionStore } from '@sandbox/sessions';
-import { LoggerModule } from 'nestjs-pino';
 import { beat } from './heartbeat';
 
 const HEARTBEAT_INTERVALS = 3;
@@ -16,7 +15,7 @@ export class CleanupModule implements OnApplicationShutdown {
   static register(config: Config): DynamicModule {
     return {
       module: CleanupModule,
-      imports: [LoggerModule.forRoot({ pinoHttp: { level: config.DEBUG ? 'debug' : 'info' } }), SweeperModule],
+      imports: [SweeperModule],
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: SESSION_STORE, useFactory: () => createSessionStore(config) },

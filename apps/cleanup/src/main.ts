@@ -1,6 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
-import { Logger } from 'nestjs-pino';
+import { JsonLogger } from '@sandbox/logging';
 import { CleanupModule } from './cleanup.module';
 
 /** EX_CONFIG of sysexits.h: trying again will not help. */
@@ -10,7 +10,7 @@ const STOP_DEADLINE_MS = 8_000;
 
 async function start(config: Config): Promise<void> {
   const app = await NestFactory.createApplicationContext(CleanupModule.register(config), { bufferLogs: true });
-  app.useLogger(app.get(Logger));
+  app.useLogger(new JsonLogger(config));
   const stop = async (): Promise<void> => {
     // A removal that hangs is taken over by another sweeper, or by the session's next call.
     setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { SandboxError } from '@sandbox/errors';
-import type { SessionRef } from '@sandbox/sessions';
+import type { SessionRef, User } from '@sandbox/sessions';
 
 const COMMAND_CHARACTERS = 200;
 
@@ -16,10 +16,11 @@ export interface AuditSubject {
 }
 
 /**
- * Runs one command or file call and writes its one log line, whether it ends well or not. The transport's logger adds the request's id.
+ * Runs one command or file call and writes its one log line, whether it ends well or not.
  * @param outcome members of the line that only the result knows (the exit code)
  */
 export async function audited<T>(
+  { requestId }: User,
   ref: SessionRef,
   subject: AuditSubject,
   call: () => Promise<T>,
@@ -29,6 +30,7 @@ export async function audited<T>(
   const write = (more: Record<string, unknown>): void => {
     logger.log({
       audit: true,
+      request_id: requestId,
       op: subject.op,
       user: ref.userId,
       session: ref.sessionId,

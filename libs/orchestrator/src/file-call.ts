@@ -34,7 +34,7 @@ export function fileCall(
   options: CallOptions,
 ): Promise<Record<string, unknown>> {
   const ref = sessionRef(config.DEPLOYMENT, user, sessionId);
-  return audited(ref, { op, path, to }, async () => {
+  return audited(user, ref, { op, path, to }, async () => {
     const agentRequest = request(workspacePath(path), workspacePath(to ?? ''));
     return sandboxes.enter(ref, options.deadlineMs, ({ channel }) => channel.call(agentRequest, options), { signal: options.signal });
   });

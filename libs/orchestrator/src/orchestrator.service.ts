@@ -93,6 +93,7 @@ export class OrchestratorService {
   async execute(user: User, command: ExecuteCommand, signal?: AbortSignal, onOutput?: (text: string) => void): Promise<ExecuteResult> {
     const ref = this.ref(user, command.session_id);
     return audited(
+      user,
       ref,
       { op: 'execute', command: command.command },
       async () => {
@@ -115,6 +116,7 @@ export class OrchestratorService {
   async stream(user: User, command: ExecuteCommand, watcher: ExecuteWatcher, signal?: AbortSignal): Promise<ExecuteExit> {
     const ref = this.ref(user, command.session_id);
     return audited(
+      user,
       ref,
       { op: 'execute', command: command.command },
       async () => {
@@ -149,7 +151,7 @@ export class OrchestratorService {
       }
       return { session_id: sessionId, container_id: shortId(lease.containerId) };
     };
-    return audited(ref, { op: 'create_session' }, async () => {
+    return audited(user, ref, { op: 'create_session' }, async () => {
       checkSessionOptions(this.config, this.policy, options);
       return this.sandboxes.enter(ref, 0, make, { options, signal });
     });
@@ -161,7 +163,7 @@ export class OrchestratorService {
    */
   async updateSession(user: User, sessionId: string, settings: SessionSettings): Promise<SessionInfo> {
     const ref = this.ref(user, sessionId);
-    return audited(ref, { op: 'update_session' }, async () => {
+    return audited(user, ref, { op: 'update_session' }, async () => {
       checkSessionOptions(this.config, this.policy, settings);
       return this.info(await this.store.update(ref.key, settings, Date.now()));
     });
@@ -185,7 +187,7 @@ export class OrchestratorService {
   /** Container and volume are gone when it resolves; calls under way in it end with SESSION_DELETED. Idempotent. */
   async deleteSession(user: User, sessionId: string): Promise<{ status: 'deleted'; session_id: string }> {
     const ref = this.ref(user, sessionId);
-    await audited(ref, { op: 'delete_session' }, () => this.sandboxes.remove(ref));
+    await audited(user, ref, { op: 'delete_session' }, () => this.sandboxes.remove(ref));
     return { status: 'deleted', session_id: sessionId };
   }
 

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 /** Who calls: `jwt:<subject>` or `key:<sha256 of the whole API key>`. The prefixes keep the two name spaces apart. */
 export interface User {
   readonly id: string;
+  /** Of the request in which they call, for the log; nothing else follows from it. */
+  readonly requestId?: string;
 }
 
 /** A session as its owner names it, with everything derived from that. */

@@ -20,7 +20,7 @@ export class AuthGuard implements CanActivate {
     const request = http.getRequest<AuthenticatedRequest>();
     try {
       const { user, expiresAt } = await this.admission.admit(request);
-      request.user = user;
+      request.user = { ...user, requestId: request.id };
       request.credentialExpiresAt = expiresAt;
       return true;
     } catch (error) {

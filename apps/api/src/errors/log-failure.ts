@@ -3,9 +3,9 @@ import { ErrorCode, type SandboxError } from '@sandbox/errors';
 
 const logger = new Logger('Errors');
 
-/** Logs a failure that is not the client's, with the whole chain of its causes, which goes to nobody else. */
-export function logFailure(error: SandboxError): void {
+/** Logs a failure of a request that is not the client's, with the whole chain of its causes, which goes to nobody else. */
+export function logFailure(error: SandboxError, request_id: string): void {
   if (error.status < 500) return;
-  if (error.code === ErrorCode.INTERNAL_ERROR) logger.error({ msg: 'unexpected error', err: error.cause });
-  else logger.warn({ msg: error.message, code: error.code, err: error.cause });
+  if (error.code === ErrorCode.INTERNAL_ERROR) logger.error({ msg: 'unexpected error', request_id, err: error.cause });
+  else logger.warn({ msg: error.message, request_id, code: error.code, err: error.cause });
 }

@@ -15,8 +15,8 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<Request>();
     const response = http.getResponse<Response>();
-    const error = this.withMethods(toSandboxError(exception), request, response);
-    logFailure(error);
+    const error = this.ofAddress(toSandboxError(exception), request, response);
+    logFailure(error, request.id);
     if (response.headersSent) {
       // A cut connection is the one way left to say that what was sent is not the whole answer.
       response.destroy();
@@ -25,18 +25,28 @@ export class ProblemFilter implements ExceptionFilter {
     if (error.retryAfter !== undefined) response.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
     response.statusCode = error.status;
     response.setHeader('Content-Type', PROBLEM_CONTENT_TYPE);
-    response.end(JSON.stringify(toProblem(error, String(request.id))));
+    response.end(JSON.stringify(toProblem(error, request.id)));
     // What the client is still sending has to go somewhere, or it never gets to read the answer. The server's request timeout ends it.
     request.unpipe();
     request.resume();
   }
 
-  /** An address that is there, but not with this method, is a 405. */
-  private withMethods(error: SandboxError, request: Request, response: Response): SandboxError {
+  /** What leads nowhere: an address that is there, but not with this method, is a 405; one that cannot be decoded is none. */
+  private ofAddress(error: SandboxError, request: Request, response: Response): SandboxError {
     if (error.code !== ErrorCode.NOT_FOUND || error.cause === undefined) return error;
+    if (!isDecodable(request.path)) return new SandboxError(ErrorCode.BAD_REQUEST, 'The address is not percent-encoded UTF-8.');
     const methods = allowedMethods(this.adapterHost.httpAdapter.getInstance<Express>(), request.path);
     if (methods.length === 0 || methods.includes(request.method)) return error;
     response.setHeader('Allow', methods.join(', '));
     return new SandboxError(ErrorCode.METHOD_NOT_ALLOWED, `This address takes ${methods.join(', ')}.`);
+  }
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -47,7 +47,7 @@ describe('POST /execute', () => {
     };
     expect(await post(command)).toEqual({ status: 200, body: RESULT });
     const [user, passed] = execute.mock.calls[0]!;
-    expect(user).toEqual(userFromApiKey(API_KEY));
+    expect(user).toMatchObject(userFromApiKey(API_KEY));
     expect({ ...passed }).toEqual(command);
   });
 

@@ -29,15 +29,18 @@ export class EventStream {
     const { response } = this;
     if (response.destroyed) return;
     this.heartbeat.refresh();
-    if (response.write(`event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`)) return;
+    const text = `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
+    // Plain ASCII, as most output is, need not be encoded.
+    if (response.write(text, Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8')) return;
     return drained(response);
   }
 
   /** Ends with an `error` event: the status is out already. */
   fail(exception: unknown): void {
     const error = toSandboxError(exception);
-    logFailure(error);
-    void this.send('error', toProblem(error, String(this.response.req.id)));
+    const { id } = this.response.req;
+    logFailure(error, id);
+    void this.send('error', toProblem(error, id));
     this.end();
   }
 

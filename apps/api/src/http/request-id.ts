@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
+
+declare module 'http' {
+  interface IncomingMessage {
+    /** Of every request that Express has seen. */
+    id: string;
+  }
+}
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
 
@@ -16,7 +23,7 @@ export function requestId(request: Request, response: Response, next: NextFuncti
 }
 
 /** The id that the client has given its request; null where it has not, or not a usable one. */
-export function givenId({ headers }: IncomingMessage): string | null {
+export function givenId({ headers }: { headers: IncomingHttpHeaders }): string | null {
   const given = headers['x-request-id'];
   return typeof given === 'string' && USABLE_ID.test(given) ? given : null;
 }

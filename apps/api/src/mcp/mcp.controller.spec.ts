@@ -7,7 +7,6 @@ import { Test } from '@nestjs/testing';
 import { loadConfig } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { OrchestratorService } from '@sandbox/orchestrator';
-import { PARAMS_PROVIDER_TOKEN } from 'nestjs-pino';
 import { AppModule } from '../app.module';
 import { configureApp } from '../configure-app';
 
@@ -24,8 +23,6 @@ beforeAll(async () => {
   const module = await Test.createTestingModule({ imports: [AppModule.register(CONFIG_UNDER_TEST)] })
     .overrideProvider(OrchestratorService)
     .useValue({ execute: (...call: Parameters<OrchestratorService['execute']>) => execute(...call) })
-    .overrideProvider(PARAMS_PROVIDER_TOKEN)
-    .useValue({ pinoHttp: { enabled: false } })
     .compile();
   app = module.createNestApplication<NestExpressApplication>({ bodyParser: false, logger: false });
   configureApp(app, CONFIG_UNDER_TEST);

@@ -44,7 +44,7 @@ export class McpController {
     const requestId = toolCallId(message);
     const call = client === null || requestId === null ? null : this.cancellations.watch({ user, client, requestId }, signal);
     try {
-      await this.answer({ user, signal: call?.signal ?? signal, requestId: String(request.id) }, request, response);
+      await this.answer({ user, signal: call?.signal ?? signal, requestId: request.id }, request, response);
     } finally {
       call?.done();
     }

@@ -110,7 +110,7 @@ export class TerminalConnection {
 
   private fail(exception: unknown, code: number): void {
     const error = toSandboxError(exception);
-    logFailure(error);
+    logFailure(error, this.requestId);
     this.tell({ type: 'error', problem: toProblem(error, this.requestId) });
     this.socket.close(code);
   }

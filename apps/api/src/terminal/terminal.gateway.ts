@@ -16,7 +16,6 @@ import { toSandboxError } from '../errors/problem';
 import { parseQuery } from '../http/query-parser';
 import { rawProblem } from '../http/raw-response';
 import { givenId } from '../http/request-id';
-import { withRequestId } from '../logging/with-request-id';
 import { rateLimited } from '../rate-limit/rate-limited';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { withIntegers } from '../validation/query-values';
@@ -46,8 +45,7 @@ export class TerminalGateway implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     const server = this.adapterHost.httpAdapter.getHttpServer() as Server;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      const requestId = givenId(request) ?? randomUUID();
-      void withRequestId(requestId, () => this.upgrade(request, socket, head, requestId));
+      void this.upgrade(request, socket, head, givenId(request) ?? randomUUID());
     });
   }
 
@@ -62,16 +60,17 @@ export class TerminalGateway implements OnApplicationBootstrap {
     socket.on('error', ignore);
     try {
       const { sessionId, query } = readAddress(request.url ?? '');
-      const { user, expiresAt } = await this.admit(request, sessionId, query.ticket);
+      const identity = await this.admit(request, sessionId, query.ticket);
+      const user = { ...identity.user, requestId };
       await this.count(user);
       const { terminal, since } = await this.open(user, sessionId, query);
       this.sockets.handleUpgrade(request, socket, head, (webSocket) => {
         socket.off('error', ignore);
-        this.serve(webSocket, { user, sessionId, terminal }, since, expiresAt, requestId);
+        this.serve(webSocket, { user, sessionId, terminal }, since, identity.expiresAt, requestId);
       });
     } catch (exception) {
       const error = toSandboxError(exception);
-      logFailure(error);
+      logFailure(error, requestId);
       socket.end(this.refusal(error, requestId));
     }
   }

@@ -22,6 +22,6 @@ export async function sendArchive(response: Response, archive: Readable, path: s
   try {
     await pipeline(archive, response);
   } catch (error) {
-    logger.warn({ msg: 'an archive was not sent whole', err: error });
+    logger.warn({ msg: 'an archive was not sent whole', request_id: response.req.id, err: error });
   }
 }

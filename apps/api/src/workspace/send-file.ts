@@ -28,6 +28,6 @@ export async function sendFile(response: Response, file: FileStream, ranged: boo
   try {
     await pipeline(content, response);
   } catch (error) {
-    logger.warn({ msg: 'a file was not sent whole', err: error });
+    logger.warn({ msg: 'a file was not sent whole', request_id: response.req.id, err: error });
   }
 }

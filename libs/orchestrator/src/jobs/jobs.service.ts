@@ -62,7 +62,7 @@ export class JobsService implements BeforeApplicationShutdown {
   async start(user: User, sessionId: string, command: JobCommand, signal?: AbortSignal): Promise<StartedJob> {
     const ref = this.ref(user, sessionId);
     const jobId = randomBytes(16).toString('hex');
-    return audited(ref, { op: 'job_start', command: command.command }, async () => {
+    return audited(user, ref, { op: 'job_start', command: command.command }, async () => {
       const request = this.startRequest(jobId, command);
       return this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
         const job = { jobId, command: command.command, startedAt: Date.now() };
@@ -107,7 +107,7 @@ export class JobsService implements BeforeApplicationShutdown {
   async output(user: User, sessionId: string, jobId: string, query: OutputQuery, signal?: AbortSignal): Promise<JobOutput> {
     const ref = this.ref(user, sessionId);
     const { stream = 'stdout', offset = 0, limit = DEFAULT_READ_BYTES, encoding = 'utf8', wait_seconds = 0 } = query;
-    return audited(ref, { op: 'job_output', job: jobId }, async () => {
+    return audited(user, ref, { op: 'job_output', job: jobId }, async () => {
       const { bytes, parts } = await this.read(ref, jobId, { [stream]: offset }, limit, wait_seconds * 1000, signal);
       const part = parts[stream]!;
       const held = encoding === 'utf8' && !part.eof ? incompleteSuffix(bytes[stream]) : 0;
@@ -126,7 +126,7 @@ export class JobsService implements BeforeApplicationShutdown {
     signal: AbortSignal,
   ): Promise<Job> {
     const ref = this.ref(user, sessionId);
-    return audited(ref, { op: 'job_output', job: jobId }, async () => {
+    return audited(user, ref, { op: 'job_output', job: jobId }, async () => {
       try {
         const reader = new JobReader(from, streams, encoding, watcher);
         while (!reader.done) {
@@ -163,7 +163,7 @@ export class JobsService implements BeforeApplicationShutdown {
   /** Kills the job with all it started, and forgets it. */
   async delete(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<void> {
     const ref = this.ref(user, sessionId);
-    await audited(ref, { op: 'job_delete', job: jobId }, () =>
+    await audited(user, ref, { op: 'job_delete', job: jobId }, () =>
       this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
         try {
           await this.ask(lease, { op: 'job_delete', job_id: knownId(jobId) }, signal);
@@ -263,7 +263,7 @@ export class JobsService implements BeforeApplicationShutdown {
     options: Omit<CallOptions, 'deadlineMs'>,
   ): Promise<void> {
     const ref = this.ref(user, sessionId);
-    await audited(ref, { op, job: jobId }, () =>
+    await audited(user, ref, { op, job: jobId }, () =>
       this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
         try {
           await lease.channel.call({ ...request, job_id: knownId(jobId) }, { ...options, deadlineMs: KEEPER_CALL_MS });

@@ -71,7 +71,7 @@ export class TerminalsService {
     const ref = this.ref({ user, sessionId });
     const terminal = randomBytes(16).toString('hex');
     const shown = command ?? this.config.EXEC_SHELL;
-    await audited(ref, { op: 'terminal', command: shown, job: terminal }, async () => {
+    await audited(user, ref, { op: 'terminal', command: shown, job: terminal }, async () => {
       const request = {
         op: 'job_start',
         job_id: terminal,

@@ -8,7 +8,7 @@ import { toProblem, toSandboxError } from '../../errors/problem';
  */
 export function toolError(exception: unknown, requestId: string): CallToolResult {
   const error = toSandboxError(exception);
-  logFailure(error);
+  logFailure(error, requestId);
   const wait = error.retryAfter === undefined ? '' : ` Try again after ${Math.ceil(error.retryAfter)} s.`;
   const text = `${error.code}: ${error.message}${wait}`;
   return { isError: true, content: [{ type: 'text', text }], _meta: { problem: toProblem(error, requestId) } };

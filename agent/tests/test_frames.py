@@ -1,0 +1,56 @@
+import os
+import random
+import unittest
+
+from harness import frames
+from outbox import Outbox
+
+SIZES = (0, 1, 9, 4000, 32767, 32768, 65536, 70000, 300000, frames.MAX_HOST_PAYLOAD)
+
+
+def pipe():
+    ends = os.pipe()
+    for end in ends:
+        os.set_blocking(end, False)
+    return ends
+
+
+class FramesTest(unittest.TestCase):
+    def test_frames_of_any_size_come_through_reads_and_writes_of_any_size(self):
+        source = random.Random(1)
+        for _ in range(100):
+            sent = [
+                (source.randrange(1, 6), source.randrange(1, 1 << 32), os.urandom(source.choice(SIZES)))
+                for _ in range(source.randrange(1, 12))
+            ]
+            read_end, write_end = pipe()
+            outbox, reader = Outbox(write_end), frames.Reader(read_end)
+            received = []
+            for kind, request_id, payload in sent:
+                outbox.add(frames.header(kind, request_id, payload), payload)
+                outbox.flush()
+                received += self.read(reader)
+            while outbox:
+                outbox.flush()
+                received += self.read(reader)
+            received += self.read(reader)
+            self.assertEqual(received, sent)
+            os.close(read_end)
+            os.close(write_end)
+
+    def read(self, reader):
+        received = []
+        try:
+            while True:
+                received += [(kind, request_id, bytes(payload)) for kind, request_id, payload in reader.read()]
+        except BlockingIOError:
+            return received
+
+    def test_a_length_past_the_limit_is_refused_before_its_payload_comes(self):
+        with self.assertRaises(frames.BadFrame):
+            frames.split(frames.HEADER.pack(frames.MAX_HOST_PAYLOAD + 1, frames.DATA, 1))
+
+    def test_a_small_payload_does_not_keep_what_came_with_it(self):
+        (small, large), _ = frames.split(frames.frame(frames.DATA, 1, b"x") + frames.frame(frames.DATA, 2, bytes(65536)))
+        self.assertIsInstance(small[2], bytes)
+        self.assertEqual(bytes(large[2]), bytes(65536))

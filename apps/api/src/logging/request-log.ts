@@ -1,0 +1,32 @@
+import { Logger } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+
+/** Asked every few seconds by those who watch the service. */
+const PROBES: readonly string[] = ['/health', '/ready'];
+
+const logger = new Logger('Requests');
+
+/**
+ * One line for each request, once its answer is out or its client gone. No header, query string or body is ever logged: credentials,
+ * environment values and file content come in them.
+ */
+export function requestLog(request: Request, response: Response, next: NextFunction): void {
+  const began = performance.now();
+  response.once('close', () => {
+    const path = request.originalUrl.split('?', 1)[0]!;
+    const { statusCode } = response;
+    logger[levelOf(path, statusCode)]({
+      msg: response.writableFinished ? 'request completed' : 'request aborted',
+      request_id: request.id,
+      req: { method: request.method, path },
+      res: { statusCode },
+      responseTime: Math.round(performance.now() - began),
+    });
+  });
+  next();
+}
+
+function levelOf(path: string, statusCode: number): 'error' | 'log' | 'debug' {
+  if (PROBES.includes(path)) return 'debug';
+  return statusCode >= 500 ? 'error' : 'log';
+}

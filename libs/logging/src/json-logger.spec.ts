@@ -1,0 +1,34 @@
+import { Logger } from '@nestjs/common';
+import { JsonLogger } from './json-logger';
+
+describe('a log line', () => {
+  const written: string[] = [];
+  const last = (): Record<string, unknown> => JSON.parse(written.at(-1)!) as Record<string, unknown>;
+  const logger = new Logger('Part');
+
+  beforeAll(() => Logger.overrideLogger(new JsonLogger({ DEBUG: false }, { write: (line) => void written.push(line) })));
+  afterAll(() => Logger.overrideLogger(false));
+
+  it('is one of JSON, with the part of the service it comes from', () => {
+    logger.log('two\nlines');
+    expect(written.at(-1)).toMatch(/^[^\n]+\n$/);
+    expect(last()).toMatchObject({ level: 30, context: 'Part', msg: 'two\nlines', time: expect.any(Number) });
+  });
+
+  it('has the members of an object, and a whole error', () => {
+    logger.warn({ msg: 'failed', request_id: 'id', err: new Error('why', { cause: new Error('deeper') }) });
+    expect(last()).toMatchObject({ level: 40, context: 'Part', msg: 'failed', request_id: 'id' });
+    expect(JSON.stringify(last().err)).toMatch(/why.*deeper/);
+  });
+
+  it('has the stack that Nest gives beside a message', () => {
+    logger.error('failed', 'Error: failed\n    at x');
+    expect(last()).toMatchObject({ level: 50, context: 'Part', msg: 'failed', stack: 'Error: failed\n    at x' });
+  });
+
+  it('is left out below the level', () => {
+    const before = written.length;
+    logger.debug('detail');
+    expect(written).toHaveLength(before);
+  });
+});

@@ -1,0 +1,51 @@
+import type { LoggerService } from '@nestjs/common';
+import { destination, type DestinationStream, type Logger, pino } from 'pino';
+
+type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
+
+/**
+ * What Nest's loggers write to: one line of JSON each. Lines of a request say so themselves, by `request_id`. Nothing follows a request
+ * through its promises to add that to them: an AsyncLocalStorage that does costs a third of the CPU time of a short call.
+ */
+export class JsonLogger implements LoggerService {
+  private readonly lines: Logger;
+
+  constructor({ DEBUG }: { DEBUG: boolean }, stream: DestinationStream = destination(1)) {
+    this.lines = pino({ level: DEBUG ? 'debug' : 'info' }, stream);
+  }
+
+  log(message: unknown, ...rest: unknown[]): void {
+    this.write('info', message, rest);
+  }
+
+  fatal(message: unknown, ...rest: unknown[]): void {
+    this.write('fatal', message, rest);
+  }
+
+  error(message: unknown, ...rest: unknown[]): void {
+    this.write('error', message, rest);
+  }
+
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.write('warn', message, rest);
+  }
+
+  debug(message: unknown, ...rest: unknown[]): void {
+    this.write('debug', message, rest);
+  }
+
+  verbose(message: unknown, ...rest: unknown[]): void {
+    this.write('trace', message, rest);
+  }
+
+  /** @param rest the logger's context comes last; Nest's own error lines have a stack before it */
+  private write(level: Level, message: unknown, rest: unknown[]): void {
+    const stack = rest.length > 1 ? rest[0] : undefined;
+    this.lines[level]({ context: rest.at(-1), ...fields(message), ...(stack === undefined ? {} : { stack }) });
+  }
+}
+
+function fields(message: unknown): object {
+  if (message instanceof Error) return { err: message, msg: message.message };
+  return typeof message === 'object' && message !== null ? message : { msg: String(message) };
+}
