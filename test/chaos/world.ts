@@ -1,0 +1,101 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type Child, TestRedis } from '../e2e/support/processes';
+import { type Env, Service, type ServiceOptions, startCleanup, TestDeployment } from '../e2e/support/service';
+import { EngineProxy } from './engine-proxy';
+import type { Interval } from './intervals';
+
+/** One program of the service, which a supervisor starts again where it was ended. What ends without our doing has crashed. */
+export class Program {
+  readonly downtimes: Interval[] = [];
+  readonly crashes: string[] = [];
+  private child!: Child;
+
+  constructor(
+    readonly name: string,
+    private readonly launch: () => Child | Promise<Child>,
+  ) {}
+
+  get pid(): number {
+    return this.child.pid;
+  }
+
+  async start(): Promise<void> {
+    const child = await this.launch();
+    this.child = child;
+    const downtime = this.downtimes.at(-1);
+    if (downtime) downtime.to = performance.now();
+    void child.exited.then((code) => {
+      if (this.downtimes.at(-1)?.to !== Infinity) this.crashes.push(`${this.name} ended by itself (${code}): ${child.output.slice(-500)}`);
+    });
+  }
+
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    this.downtimes.push({ from: performance.now(), to: Infinity });
+    await this.child.stop(signal);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.process.kill(signal);
+  }
+}
+
+/** An API process, with a wall clock of its own. */
+export class Replica extends Program {
+  private service!: Service;
+
+  constructor(
+    name: string,
+    options: ServiceOptions,
+    private readonly clockFile: string,
+  ) {
+    const env = { ...options.env, NODE_OPTIONS: `--require "${resolve(__dirname, 'clock.cjs')}"`, CHAOS_CLOCK: clockFile };
+    super(name, async () => {
+      this.service = await Service.start({ ...options, env });
+      return this.service.child;
+    });
+  }
+
+  get url(): string {
+    return this.service.url;
+  }
+
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
+  }
+
+  shiftClock(milliseconds: number): void {
+    writeFileSync(this.clockFile, String(milliseconds));
+  }
+}
+
+/** The service as an operator runs it: two API processes, the cleanup worker, Redis, and Docker (behind a proxy). */
+export interface World {
+  readonly deployment: TestDeployment;
+  readonly redis: TestRedis;
+  readonly engine: EngineProxy;
+  readonly replicas: readonly Replica[];
+  readonly cleanup: Program;
+  /** Replicas and worker. */
+  readonly programs: readonly Program[];
+  stop(): Promise<void>;
+}
+
+export async function startWorld(apiKeys: readonly string[], settings: Env): Promise<World> {
+  const directory = mkdtempSync(join(tmpdir(), 'sandbox-chaos-'));
+  const deployment = new TestDeployment();
+  const [redis, engine] = await Promise.all([TestRedis.start(), EngineProxy.start()]);
+  const options = { deployment, redis, env: { API_KEYS: apiKeys.join(','), DOCKER_HOST: engine.host, ...settings } };
+  const replicas = ['api-1', 'api-2'].map((name) => new Replica(name, options, join(directory, `${name}.clock`)));
+  const cleanup = new Program('cleanup', () => startCleanup(options));
+  const programs = [...replicas, cleanup];
+  await Promise.all(programs.map((program) => program.start()));
+  const stop = async (): Promise<void> => {
+    await Promise.all(programs.map((program) => program.stop('SIGKILL')));
+    await Promise.all([redis.stop(), engine.stop()]);
+    await deployment.removeAll();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { deployment, redis, engine, replicas, cleanup, programs, stop };
+}

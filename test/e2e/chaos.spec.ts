@@ -1,0 +1,23 @@
+import { chaos } from '../chaos/chaos';
+
+/** The short form, which is the same in every run; `npm run chaos` takes longer. */
+const SEED = Number(process.env.CHAOS_SEED ?? 20_251);
+const SECONDS = Number(process.env.CHAOS_SECONDS ?? 12);
+/** For what comes before the faults and after them. */
+const OVERHEAD_SECONDS = 240;
+
+jest.setTimeout((SECONDS + OVERHEAD_SECONDS) * 1000);
+
+it.each([
+  ['on a tmpfs', false],
+  ['in volumes', true],
+])('Under load and faults the service keeps its promises, with workspaces %s', async (_where, persistent) => {
+  const began = Date.now();
+  const said: string[] = [];
+  const say = (line: string): void => {
+    said.push(`${((Date.now() - began) / 1000).toFixed(1).padStart(6)} ${line}`);
+    if (process.env.CHAOS_SECONDS !== undefined) process.stdout.write(`${said.at(-1)}\n`);
+  };
+  const violations = await chaos({ seed: SEED, seconds: SECONDS, persistent, say });
+  if (violations.length > 0) throw new Error(`CHAOS_SEED=${SEED} CHAOS_SECONDS=${SECONDS} npm run chaos\n${said.join('\n')}`);
+});
