@@ -114,7 +114,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     this.waiting.clear();
     for (const { channel } of left) channel.close();
     if (this.config.SESSION_STORE === 'memory') await Promise.allSettled(left.map(({ sandbox }) => this.runtime.discard(sandbox)));
-    else if (left.length > 0) await this.keep(left, Date.now()).catch(ignored);
+    else if (left.length > 0) await this.keep(left, this.store.now()).catch(ignored);
   }
 
   private lookAfter(ms: number): void {
@@ -139,7 +139,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
       for (let slot = 0; slot < this.size && !this.stopped; slot++) {
         if (thorough || !this.waiting.get(slot)?.channel.open) await this.fill(slot);
       }
-      await this.keep([...this.waiting.values()], Date.now() + KEEP_MS);
+      await this.keep([...this.waiting.values()], this.store.now() + KEEP_MS);
       if (thorough && this.looks++ % LOOKS_PER_DRAIN === 0) await this.drain();
       this.backoffMs = 0;
     } catch (error) {
@@ -172,7 +172,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     if (others.length === 0) return;
     const kept = await this.store.known(
       others.map(({ id }) => id),
-      Date.now(),
+      this.store.now(),
     );
     for (const sandbox of others) if (!kept.has(sandbox.id)) await this.runtime.discard(sandbox);
   }
