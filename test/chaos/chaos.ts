@@ -17,8 +17,10 @@ export interface ChaosOptions {
   readonly say: (line: string) => void;
 }
 
+/** A run of so many seconds also waits for sessions to expire. */
+const LONG_SECONDS = 120;
 /** For what comes after the faults. */
-const AFTER_SECONDS = 200;
+const AFTER_SECONDS = { short: 150, long: 600 };
 /** Before the first fault, and between faults, milliseconds. */
 const WARM_UP_MS = 1_500;
 const SESSION_TTL_SECONDS = 20;
@@ -35,7 +37,7 @@ export async function chaos(options: ChaosOptions): Promise<readonly string[]> {
   });
   const late = new AbortController();
   try {
-    return await Promise.race([run(world, options), never(seconds + AFTER_SECONDS, late.signal)]);
+    return await Promise.race([run(world, options), never(runSeconds(seconds), late.signal)]);
   } finally {
     late.abort();
     await world.stop();
@@ -72,11 +74,16 @@ async function run(world: World, { seed, seconds, persistent, say }: ChaosOption
   say('the clients have stopped');
   await checkSessions(journal, clients);
   say('the sessions are checked');
-  const left = await checkNothingIsLeft(world, journal, load, descriptors);
+  const left = await checkNothingIsLeft(world, journal, load, descriptors, seconds >= LONG_SECONDS);
   for (const line of journal.table) say(line);
   say(`served again ${(again / 1000).toFixed(1)} s after the last fault; descriptors ${left}`);
   for (const violation of journal.violations) say(`VIOLATION ${violation}`);
   return journal.violations;
+}
+
+/** The most that a run can take. */
+export function runSeconds(seconds: number): number {
+  return seconds + (seconds >= LONG_SECONDS ? AFTER_SECONDS.long : AFTER_SECONDS.short);
 }
 
 /** Whatever hangs, the programs and sandboxes are taken away. */

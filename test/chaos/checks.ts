@@ -12,6 +12,11 @@ const PAUSE_MS = 100;
 const SPARE_DESCRIPTORS = 8;
 /** For what the service still has to take away by itself. */
 const SETTLE_SECONDS = 30;
+/** A process that was killed in the middle of a deletion keeps its session closed for 40 s. */
+const DELETE_SECONDS = 60;
+/** One that was killed in the middle of a write keeps its session for as long as that could have taken: five minutes, and half a minute to enter. */
+const EXPIRY_SECONDS = 420;
+const IDLE_SESSIONS = 3;
 
 /** Every replica has to serve every session, and to say that it is ready. Milliseconds until they all did. */
 export async function checkServesAgain(world: World, journal: Journal, clients: readonly SessionClient[]): Promise<number> {
@@ -41,48 +46,64 @@ export async function checkServesAgain(world: World, journal: Journal, clients: 
 export async function checkSessions({ violations }: Journal, clients: readonly SessionClient[]): Promise<void> {
   for (const client of clients) {
     const { name, files } = client.session;
-    await noted(violations, `${name}: it cannot be checked`, () => client.check());
+    await noted(violations, `${name}: it cannot be checked`, SETTLE_SECONDS, () => client.check());
     for (const file of files.values()) await client.read(file);
-    await noted(violations, `${name}: a command whose client has gone still runs`, async () => {
+    await noted(violations, `${name}: a command whose client has gone still runs`, SETTLE_SECONDS, async () => {
       const found = executed(await client.execute('check', `pgrep -fx '${ABANDONED_COMMAND}'`));
       return found?.exit_code === 1;
     });
   }
 }
 
-/** Deletes every session there ever was, after which nothing of them may be left. */
+/**
+ * Deletes every session there ever was, after which nothing of them may be left.
+ * @param expire some sessions are left to the cleanup worker first; what is in a volume stays until it is deleted
+ */
 export async function checkNothingIsLeft(
   world: World,
   { violations }: Journal,
   load: Load,
   descriptorsBefore: readonly number[],
+  expire: boolean,
 ): Promise<string> {
+  const remove = (clients: Iterable<SessionClient>): Promise<unknown> =>
+    Promise.all(
+      [...clients].map((client) =>
+        noted(violations, `${client.session.name}: it cannot be deleted`, DELETE_SECONDS, () => client.remove()),
+      ),
+    );
   const everyOne = new Map(load.clients.map((client) => [client.session.key, client]));
-  for (const client of everyOne.values()) {
-    await noted(violations, `${client.session.name}: it cannot be deleted`, () => client.remove());
-  }
+  const idle = expire ? load.sessions.slice(0, IDLE_SESSIONS).map(({ key }) => everyOne.get(key)!) : [];
+  for (const { session } of idle) everyOne.delete(session.key);
+  await remove(everyOne.values());
   const { deployment, redis, replicas } = world;
   const containers = async (): Promise<string[]> => (await deployment.containers()).map(({ Names, State }) => `${Names[0]} (${State})`);
   // Windows of the rate limit end by themselves.
   const keys = async (): Promise<string[]> =>
     ((await redis.send('KEYS *')).match(/^sandbox:.*$/gm) ?? []).filter((key) => !/:rate:/.test(key));
-  await nothing(violations, 'containers', containers);
+  await nothing(violations, 'containers', containers, expire ? EXPIRY_SECONDS : SETTLE_SECONDS);
+  await remove(idle);
   await nothing(violations, 'volumes', () => deployment.volumes());
   await nothing(violations, 'keys in Redis', keys);
   for (const [index, replica] of replicas.entries()) {
     const most = descriptorsBefore[index]! + SPARE_DESCRIPTORS;
-    await noted(violations, `${replica.name}: more than ${most} descriptors`, async () => replica.descriptors <= most);
+    await noted(violations, `${replica.name}: more than ${most} descriptors`, SETTLE_SECONDS, async () => replica.descriptors <= most);
   }
   for (const program of world.programs) violations.push(...program.crashes);
   return replicas.map((replica, index) => `${descriptorsBefore[index]} → ${replica.descriptors}`).join(', ');
 }
 
-async function nothing(violations: string[], what: string, list: () => Promise<readonly string[]>): Promise<void> {
-  await eventually(what, async () => (await list()).length === 0, SETTLE_SECONDS).catch(async () => {
+async function nothing(
+  violations: string[],
+  what: string,
+  list: () => Promise<readonly string[]>,
+  seconds = SETTLE_SECONDS,
+): Promise<void> {
+  await eventually(what, async () => (await list()).length === 0, seconds).catch(async () => {
     violations.push(`left over: ${what}: ${(await list()).join(', ')}`);
   });
 }
 
-async function noted(violations: string[], violation: string, check: () => Promise<boolean>): Promise<void> {
-  await eventually(violation, check, SETTLE_SECONDS).catch(() => violations.push(violation));
+async function noted(violations: string[], violation: string, seconds: number, check: () => Promise<boolean>): Promise<void> {
+  await eventually(violation, check, seconds).catch(() => violations.push(violation));
 }

@@ -25,8 +25,7 @@ export class SessionClient {
     const began = performance.now();
     const entry = { token, kind: 'command' as const, began, ended: Infinity, state: 'unknown' as const };
     this.session.commands.push(entry);
-    const pause = this.random(3) === 0 ? `sleep 0.${1 + this.random(9)}; ` : '';
-    const outcome = await this.execute('command', `${pause}echo '${token}' >> ledger`);
+    const outcome = await this.execute('command', this.leaving(token));
     const result = executed(outcome);
     Object.assign(entry, { ended: performance.now() });
     if (nothingRan(outcome)) Object.assign(entry, { state: 'refused' });
@@ -35,12 +34,18 @@ export class SessionClient {
     else if (result) this.journal.count('command', result.timed_out ? 'timed out' : `exit ${result.exit_code}`);
   }
 
+  /** A fault may meet it before its effect, and after. */
+  private leaving(token: string): string {
+    const [effect, pause] = [`echo '${token}' >> ledger`, `sleep 0.${1 + this.random(9)}`];
+    const commands = [effect, `${pause}; ${effect}`, `${effect}; ${pause}`];
+    return commands[this.random(commands.length)]!;
+  }
+
   /** A job whose end is waited for a little: only then it is certain that it ran. */
   async job(token: string): Promise<void> {
     const entry = { token, kind: 'job' as const, began: performance.now(), ended: Infinity, state: 'unknown' as const };
     this.session.commands.push(entry);
-    const command = `sleep 0.${1 + this.random(5)}; echo '${token}' >> ledger`;
-    const body = JSON.stringify({ command, timeout: 10 });
+    const body = JSON.stringify({ command: this.leaving(token), timeout: 10 });
     const outcome = await this.call('job', 'POST', '/jobs', { body, timeoutMs: FILE_CALL_MS });
     if (nothingRan(outcome)) Object.assign(entry, { state: 'refused' });
     const id = parsed<{ job_id: string }>(outcome)?.job_id;

@@ -10,7 +10,7 @@ import type { Interval } from './intervals';
 export class Program {
   readonly downtimes: Interval[] = [];
   readonly crashes: string[] = [];
-  private child!: Child;
+  private child: Child | undefined;
 
   constructor(
     readonly name: string,
@@ -18,7 +18,7 @@ export class Program {
   ) {}
 
   get pid(): number {
-    return this.child.pid;
+    return this.child!.pid;
   }
 
   async start(): Promise<void> {
@@ -33,11 +33,11 @@ export class Program {
 
   async stop(signal: NodeJS.Signals): Promise<void> {
     this.downtimes.push({ from: performance.now(), to: Infinity });
-    await this.child.stop(signal);
+    await this.child?.stop(signal);
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.child.process.kill(signal);
+    this.child!.process.kill(signal);
   }
 }
 
@@ -52,7 +52,9 @@ export class Replica extends Program {
   ) {
     const env = { ...options.env, NODE_OPTIONS: `--require "${resolve(__dirname, 'clock.cjs')}"`, CHAOS_CLOCK: clockFile };
     super(name, async () => {
-      this.service = await Service.start({ ...options, env });
+      // The free port that it is given may be taken until it listens, by a connection of some client.
+      const start = (): Promise<Service> => Service.start({ ...options, env });
+      this.service = await start().catch((error: Error) => (/EADDRINUSE/.test(error.message) ? start() : Promise.reject(error)));
       return this.service.child;
     });
   }
@@ -90,12 +92,17 @@ export async function startWorld(apiKeys: readonly string[], settings: Env): Pro
   const replicas = ['api-1', 'api-2'].map((name) => new Replica(name, options, join(directory, `${name}.clock`)));
   const cleanup = new Program('cleanup', () => startCleanup(options));
   const programs = [...replicas, cleanup];
-  await Promise.all(programs.map((program) => program.start()));
   const stop = async (): Promise<void> => {
     await Promise.all(programs.map((program) => program.stop('SIGKILL')));
     await Promise.all([redis.stop(), engine.stop()]);
     await deployment.removeAll();
     rmSync(directory, { recursive: true, force: true });
   };
+  const started = await Promise.allSettled(programs.map((program) => program.start()));
+  for (const result of started) {
+    if (result.status === 'fulfilled') continue;
+    await stop();
+    throw result.reason;
+  }
   return { deployment, redis, engine, replicas, cleanup, programs, stop };
 }

@@ -1,12 +1,12 @@
-import { chaos } from '../chaos/chaos';
+import { chaos, runSeconds } from '../chaos/chaos';
 
 /** The short form, which is the same in every run; `npm run chaos` takes longer. */
 const SEED = Number(process.env.CHAOS_SEED ?? 20_251);
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 12);
-/** For what comes before the faults and after them. */
-const OVERHEAD_SECONDS = 240;
+/** For the start and the end of the service, and the engine's removals. */
+const AROUND_SECONDS = 90;
 
-jest.setTimeout((SECONDS + OVERHEAD_SECONDS) * 1000);
+jest.setTimeout((runSeconds(SECONDS) + AROUND_SECONDS) * 1000);
 
 it.each([
   ['on a tmpfs', false],
