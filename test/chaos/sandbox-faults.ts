@@ -20,11 +20,12 @@ export const SANDBOX_FAULTS: Readonly<Record<string, SandboxFault>> = {
   'sandbox killed': (client, world) => harm(client, world, (id) => docker.getContainer(id).kill(inTime())),
   'sandbox removed': (client, world) => harm(client, world, (id) => docker.getContainer(id).remove({ force: true, ...inTime() })),
   'sandbox paused': async (client, world, random) => {
+    const pauseMs = 300 + random(1_500);
     const id = await containerOf(client, world);
     if (id === undefined) return;
     const container = docker.getContainer(id);
     await container.pause(inTime()).catch(ignore);
-    await sleep(300 + random(1_500));
+    await sleep(pauseMs);
     // An engine in which a command is being started at that moment may take more than one attempt.
     await eventually('it is not paused', async () => {
       await container.unpause(inTime()).catch(ignore);
@@ -37,13 +38,14 @@ export const SANDBOX_FAULTS: Readonly<Record<string, SandboxFault>> = {
 export const DISK_FULL: SandboxFault = async (client, _world, _random, journal) => {
   const { session } = client;
   const began = performance.now();
+  await client.write('full/kept', '<kept>');
   let fill: Executed | undefined;
   for (let tries = 0; tries < TRIES && fill === undefined; tries++) {
     fill = executed(await client.execute('fill', `head -c ${FILL_BYTES} /dev/zero > fill`, { timeoutS: 10 }));
     if (!fill) await sleep(250);
   }
   if (fill && fill.exit_code !== 0) {
-    await client.write('full/kept', '<kept>');
+    await client.write('full/kept', '<refused>');
     await client.read(session.file('full/kept'));
     const headers = { 'Content-Type': 'application/octet-stream' };
     const outcome = await client.content('write if full', 'PUT', 'full/none', { body: Buffer.alloc(SMALL_FILE_BYTES), headers });
@@ -67,7 +69,8 @@ async function harm({ session }: SessionClient, world: World, how: (id: string) 
 /** The session's container, running or not, as the engine knows it. */
 export async function containerOf({ session }: Pick<SessionClient, 'session'>, world: World): Promise<string | undefined> {
   const containers = await world.deployment.containers();
-  return containers.find(({ Labels }) => Labels['sandbox-api.session'] === session.key && Labels['sandbox-api.kind'] === 'session')?.Id;
+  const name = `/sandbox-${world.deployment.name}-${session.key.slice(0, 32)}`;
+  return containers.find(({ Names }) => Names.includes(name))?.Id;
 }
 
 function inTime(): { abortSignal: AbortSignal } {
