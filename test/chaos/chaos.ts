@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, randomizer } from '../support/fuzzing';
-import { checkNothingIsLeft, checkServesAgain, checkSessions } from './checks';
+import { POOL_SIZE, checkNothingIsLeft, checkServesAgain, checkSessions } from './checks';
 import { CLOCK_FAULTS, type Fault, FAULTS } from './faults';
 import { Journal } from './journal';
 import { API_KEYS, Load } from './load';
@@ -34,6 +34,7 @@ export async function chaos(options: ChaosOptions): Promise<readonly string[]> {
     CLEANUP_INTERVAL_SECONDS: '1',
     CLEANUP_MAX_CONTAINER_AGE_SECONDS: '20',
     SESSION_TTL_SECONDS: String(SESSION_TTL_SECONDS),
+    POOL_SIZE: String(POOL_SIZE),
   });
   const late = new AbortController();
   try {

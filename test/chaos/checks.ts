@@ -8,8 +8,10 @@ import type { Replica, World } from './world';
 /** After the last fault. */
 const SERVES_AGAIN_MS = 15_000;
 const PAUSE_MS = 100;
-/** Connections that come and go with the calls, and lazily opened ones. */
-const SPARE_DESCRIPTORS = 8;
+/** Sandboxes that wait for sessions to come. They belong to nobody, and stay. */
+export const POOL_SIZE = 2;
+/** Connections that come and go with the calls, lazily opened ones, and channels into the pool. */
+const SPARE_DESCRIPTORS = 8 + POOL_SIZE;
 /** For what the service still has to take away by itself. */
 const SETTLE_SECONDS = 30;
 /** A process that was killed in the middle of a deletion keeps its session closed for 40 s. */
@@ -77,10 +79,14 @@ export async function checkNothingIsLeft(
   for (const { session } of idle) everyOne.delete(session.key);
   await remove(everyOne.values());
   const { deployment, redis, replicas } = world;
-  const containers = async (): Promise<string[]> => (await deployment.containers()).map(({ Names, State }) => `${Names[0]} (${State})`);
-  // Windows of the rate limit end by themselves.
+  const containers = async (): Promise<string[]> => {
+    const all = (await deployment.containers()).map(({ Names, State }) => `${Names[0]} (${State})`);
+    const isPooled = (name: string): boolean => name.startsWith(`/sandbox-${deployment.name}-pool-`);
+    return [...all.filter((name) => !isPooled(name)), ...all.filter(isPooled).slice(POOL_SIZE)];
+  };
+  // Windows of the rate limit end by themselves, and the pool stays.
   const keys = async (): Promise<string[]> =>
-    ((await redis.send('KEYS *')).match(/^sandbox:.*$/gm) ?? []).filter((key) => !/:rate:/.test(key));
+    ((await redis.send('KEYS *')).match(/^sandbox:.*$/gm) ?? []).filter((key) => !/:(rate:.*|pooled)$/.test(key));
   await nothing(violations, 'containers', containers, expire ? EXPIRY_SECONDS : SETTLE_SECONDS);
   await remove(idle);
   await nothing(violations, 'volumes', () => deployment.volumes());
