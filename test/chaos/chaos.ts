@@ -21,6 +21,8 @@ export interface ChaosOptions {
 const LONG_SECONDS = 120;
 /** For what comes after the faults. */
 const AFTER_SECONDS = { short: 150, long: 600 };
+const LOG_LINES = 8;
+const LOG_LINE = 500;
 /** Before the first fault, and between faults, milliseconds. */
 const WARM_UP_MS = 1_500;
 const SESSION_TTL_SECONDS = 20;
@@ -78,8 +80,19 @@ async function run(world: World, { seed, seconds, persistent, say }: ChaosOption
   const left = await checkNothingIsLeft(world, journal, load, descriptors, seconds >= LONG_SECONDS);
   for (const line of journal.table) say(line);
   say(`served again ${(again / 1000).toFixed(1)} s after the last fault; descriptors ${left}`);
-  for (const violation of journal.violations) say(`VIOLATION ${violation}`);
+  for (const violation of journal.violations) {
+    say(`VIOLATION ${violation}`);
+    for (const line of logLines(world, violation)) say(`  ${line}`);
+  }
   return journal.violations;
+}
+
+/** What the cleanup worker and the channels said of a sandbox that a violation names. */
+function logLines(world: World, violation: string): string[] {
+  const container = /its sandbox ([0-9a-f]{12}) was lost/.exec(violation)?.[1];
+  if (container === undefined) return [];
+  const lines = world.programs.flatMap((program) => program.logged(container).map((line) => `${program.name}: ${line.slice(0, LOG_LINE)}`));
+  return lines.filter((line) => /sandbox removed|channel/.test(line)).slice(0, LOG_LINES);
 }
 
 /** The most that a run can take. */

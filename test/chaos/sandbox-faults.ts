@@ -69,7 +69,7 @@ async function harm({ session }: SessionClient, world: World, how: (id: string) 
 /** The session's container, running or not, as the engine knows it. */
 export async function containerOf({ session }: Pick<SessionClient, 'session'>, world: World): Promise<string | undefined> {
   const containers = await world.deployment.containers();
-  const name = `/sandbox-${world.deployment.name}-${session.key.slice(0, 32)}`;
+  const name = `/sandbox-${world.deployment.name}-${session.key}`;
   return containers.find(({ Names }) => Names.includes(name))?.Id;
 }
 

@@ -11,6 +11,8 @@ export class Program {
   readonly downtimes: Interval[] = [];
   readonly crashes: string[] = [];
   private child: Child | undefined;
+  /** Of each time that it ran. */
+  private readonly children: Child[] = [];
 
   constructor(
     readonly name: string,
@@ -24,11 +26,17 @@ export class Program {
   async start(): Promise<void> {
     const child = await this.launch();
     this.child = child;
+    this.children.push(child);
     const downtime = this.downtimes.at(-1);
     if (downtime) downtime.to = performance.now();
     void child.exited.then((code) => {
       if (this.downtimes.at(-1)?.to !== Infinity) this.crashes.push(`${this.name} ended by itself (${code}): ${child.output.slice(-500)}`);
     });
+  }
+
+  /** What it logged of something. */
+  logged(text: string): string[] {
+    return this.children.flatMap(({ output }) => output.split('\n').filter((line) => line.includes(text)));
   }
 
   async stop(signal: NodeJS.Signals): Promise<void> {
