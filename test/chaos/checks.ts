@@ -11,7 +11,7 @@ const PAUSE_MS = 100;
 /** Sandboxes that wait for sessions to come. They belong to nobody, and stay. */
 export const POOL_SIZE = 2;
 /** Connections that come and go with the calls, lazily opened ones, and channels into the pool. */
-const SPARE_DESCRIPTORS = 8 + POOL_SIZE;
+const SPARE_DESCRIPTORS = 12 + POOL_SIZE;
 /** For what the service still has to take away by itself. */
 const SETTLE_SECONDS = 30;
 /** A process that was killed in the middle of a deletion keeps its session closed for 40 s. */
