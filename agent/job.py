@@ -168,6 +168,9 @@ class Job:
             "terminal": self._terminal is not None,
         }
 
+    def _op_pid(self, request, data):
+        return [], {"pid": os.getpid()}
+
     def _has_news(self, request):
         wanted = [(self._output[name], offset) for name, offset in request["offsets"].items()]
         return self._state != "running" or any(ring.stop > offset for ring, offset in wanted)

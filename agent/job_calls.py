@@ -1,6 +1,7 @@
 """The job operations of PROTOCOL.md: starting a job's keeper, and asking the keepers."""
 
 import json
+import os
 import re
 import select
 import struct
@@ -64,9 +65,10 @@ def resize(link, request):
 
 def delete(link, request):
     """Kills the job's tree and its keeper. From here, so that a keeper that was stopped does not matter."""
-    keeper = _connect(request["job_id"])
-    with keeper:
+    with _connect(request["job_id"]) as keeper:
         pid = keeper.pid
+    if pid is None:
+        pid = _told_pid(link, request["job_id"])
     deadline = time.monotonic() + _KILL_SECONDS
     while processes.kill_descendants(pid) and time.monotonic() < deadline:
         processes.resume(pid)  # it is the one that reaps them
@@ -75,6 +77,14 @@ def delete(link, request):
     while processes.exists(pid) and time.monotonic() < deadline:
         time.sleep(_KILL_INTERVAL_SECONDS)
     return {}
+
+
+def _told_pid(link, job_id):
+    """As the keeper has it, which need not be one."""
+    pid = _ask(link, job_id, {"op": "pid"}, _ANSWER_SECONDS)[0].get("pid")
+    if pid not in processes.named(processes.BACKGROUND_NAME):
+        raise RequestError("JOB_NOT_FOUND", "There is no such job.")
+    return pid
 
 
 def _receive(link):
@@ -102,13 +112,19 @@ class _Keeper:
     def __init__(self, connected):
         self._socket = connected
         self.fd = connected.fileno()
-        self.pid = struct.unpack("iii", connected.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12))[0]
+        pid = struct.unpack("iii", connected.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12))[0]
+        self.pid = None if pid == os.getpid() else pid  # gVisor's kernel names who asks
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
         self._socket.close()
+
+    def resume(self):
+        """A command may have stopped it."""
+        for pid in processes.named(processes.BACKGROUND_NAME) if self.pid is None else [self.pid]:
+            processes.resume(pid)
 
     def send(self, data):
         view = memoryview(data)
@@ -134,7 +150,7 @@ def _connect(job_id):
 def _ask(link, job_id, question, seconds, data=b""):
     """(the `ok` of the keeper's answer, [(OUT or ERR, bytes)]). Raises RequestError with the keeper's own, and Cancelled."""
     with _connect(job_id) as keeper:
-        processes.resume(keeper.pid)  # a command may have stopped it
+        keeper.resume()
         pieces = [data[at : at + frames.MAX_HOST_PAYLOAD] for at in range(0, len(data), frames.MAX_HOST_PAYLOAD)]
         keeper.send(
             frames.json_frame(frames.REQUEST, 0, question)

@@ -16,7 +16,7 @@ _CANCEL_CHECK_INTERVAL = 256
 def list_directory(link, request):
     limit = request.get("limit", 0)
     with paths.resolve(request["path"]) as place:
-        directory = place.open(os.O_RDONLY | os.O_DIRECTORY)
+        directory = place.open_directory()
     try:
         count = 0
         truncated = False

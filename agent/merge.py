@@ -3,9 +3,8 @@
 import os
 import stat
 
+import paths
 from errors import RequestError
-
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def merge(source, place, check):
@@ -17,7 +16,7 @@ def merge(source, place, check):
         os.mkdir(place.name, 0o755, dir_fd=place.directory)
     except FileExistsError:
         pass
-    target = os.open(place.name, _DIRECTORY, dir_fd=place.directory)
+    target = place.open_directory()
     try:
         _look_for_conflicts(source, target, check)
         _move(source, target)
@@ -58,9 +57,9 @@ def _entries(directory):
 
 
 def _in_both(name, source, target, act):
-    below = os.open(name, _DIRECTORY, dir_fd=source)
+    below = paths.open_directory(name, source)
     try:
-        into = os.open(name, _DIRECTORY, dir_fd=target)
+        into = paths.open_directory(name, target)
         try:
             act(below, into)
         finally:

@@ -11,7 +11,7 @@ import paths
 from errors import RequestError
 
 _CHUNK = 64 << 10
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PARENT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _TEMPORARY = ".sandbox-tmp-"  # what other calls have under way
 _ZEROS = bytes(_CHUNK)
@@ -22,7 +22,7 @@ _MAX_NAME_BYTES = 4096
 
 def pack(link, request):
     with paths.resolve(request["path"]) as place:
-        directory = place.open(os.O_RDONLY | os.O_DIRECTORY)
+        directory = place.open_directory()
     try:
         max_size, max_entries = request["max_size"], request["max_entries"]
         if not _is_surely_within(directory, max_size, max_entries):
@@ -128,7 +128,7 @@ def _walk(current):
                 if not trail:
                     return
                 path, identity, ahead = trail.pop()
-                current = paths.exchange(current, os.open(b"..", _DIRECTORY, dir_fd=current))
+                current = paths.exchange(current, os.open(b"..", _PARENT, dir_fd=current))
                 if paths.identity(current) != identity:
                     raise RequestError("INTERNAL_ERROR", "A directory was moved while it was packed.")
             name, below = child
@@ -147,7 +147,7 @@ def _open_next(ahead, parent):
     while ahead:
         name = ahead.pop()
         try:
-            return name, os.open(name, _DIRECTORY, dir_fd=parent)
+            return name, paths.open_directory(name, parent)
         except (FileNotFoundError, NotADirectoryError):
             pass
     return None

@@ -43,8 +43,23 @@ class Place:
         """Opens it, following no link and waiting for nothing (a FIFO's other end, a device)."""
         return os.open(self.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, mode, dir_fd=self.directory)
 
+    def open_directory(self):
+        return open_directory(self.name, self.directory)
+
     def stat(self):
         return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
+
+
+def open_directory(name, parent):
+    """A descriptor to read that directory by; NotADirectoryError where it is a link.
+
+    In two steps, since a kernel may follow a link (gVisor's does) that O_DIRECTORY and O_NOFOLLOW come to without O_PATH.
+    """
+    handle = os.open(name, _DIRECTORY, dir_fd=parent)
+    try:
+        return os.open(b"/proc/self/fd/%d" % handle, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    finally:
+        os.close(handle)
 
 
 def resolve(path, follow_last=True, make_parents=False):

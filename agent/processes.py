@@ -64,6 +64,11 @@ def comm(pid):
     return _read("/proc/%d/comm" % pid).rstrip(b"\n")
 
 
+def named(name):
+    """Pids of the processes of that name, which any process may give itself."""
+    return [pid for pid in _pids() if comm(pid) == name]
+
+
 def snapshot():
     """{pid: (parent, process group, state letter)} of all processes."""
     return {pid: stat for pid, stat in ((pid, _stat(pid)) for pid in _pids()) if stat is not None}
@@ -153,6 +158,16 @@ def _signal(pid, number):
 
 def kill(pid):
     _quietly(os.kill, pid, signal.SIGKILL)
+
+
+def signal_session(leader, number):
+    """To every process of the session that this one leads."""
+    for pid in _pids():
+        try:
+            if os.getsid(pid) == leader:
+                os.kill(pid, number)
+        except OSError:
+            pass  # gone
 
 
 def resume(pid):

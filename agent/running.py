@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import sys
 
 import processes
@@ -82,11 +83,15 @@ class Running:
         self.watch(self._wakeup, select.POLLIN, self._reap)
 
     def resize(self, columns, rows):
-        """Of the terminal, whose programs are told."""
+        """Of the terminal, whose programs are told: by the kernel, or where it is gVisor's by us."""
         import fcntl  # of no use to a worker that runs commands
         import termios
 
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, rows.to_bytes(2, sys.byteorder) + columns.to_bytes(2, sys.byteorder) + bytes(4))
+        try:
+            os.tcgetpgrp(self._terminal)
+        except OSError:  # one that does not know a terminal's foreground does not signal it either
+            processes.signal_session(self.pid, signal.SIGWINCH)
 
     def watch(self, fd, events, handler):
         """Has `step` call the handler, with the descriptor, when it is ready. Anew for other events."""

@@ -36,7 +36,7 @@ _DONE, _TRUNCATED, _BAD_PATTERN, _OUT_OF_MEMORY, _FAILED = 0, 10, 11, 12, 13
 def search(link, request):
     deadline = time.monotonic() + request["timeout_ms"] / 1000
     with paths.resolve(request["path"]) as place:
-        directory = place.open(os.O_RDONLY | os.O_DIRECTORY)
+        directory = place.open_directory()
     try:
         ours, theirs = processes.connected_pair()
         child = _fork(link, ours, theirs, directory, request)

@@ -8,7 +8,6 @@ import paths
 import removal
 
 _PREFIX = b".sandbox-tmp-archive-"
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A cancelled request is given 3 s to end: what takes longer to remove is removed behind its end.
 _REMOVAL_SECONDS = 1.5
 
@@ -22,7 +21,7 @@ class Directory:
         self.root = os.open(paths.ROOT, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.mkdir(self.name, 0o700, dir_fd=self.root)
-            self.handle = os.open(self.name, _DIRECTORY, dir_fd=self.root)
+            self.handle = paths.open_directory(self.name, self.root)
             # Says that it is in use, until its process ends.
             fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove_stale(self.root)
@@ -68,7 +67,7 @@ def _remove_stale(root):
         if not name.startswith(_PREFIX):
             continue
         try:
-            handle = os.open(name, _DIRECTORY, dir_fd=root)
+            handle = paths.open_directory(name, root)
         except OSError:
             continue
         try:

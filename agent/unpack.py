@@ -17,7 +17,6 @@ from tarball import BLOCK
 _MAX_TRAILER = 1 << 20  # zeros behind the end: writers fill up their last record
 _MAX_INFLATED = 64 << 10  # over 128 KiB, the C library would map and unmap memory for every piece
 _MAX_REMEMBERED_BYTES = 4 << 20
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -219,7 +218,7 @@ class _Tree:
     def _replace(self, entry, last, source):
         """Of two entries with one name the later counts; a directory is what it is."""
         try:
-            os.close(os.open(last, _DIRECTORY, dir_fd=self._current))
+            os.close(paths.open_directory(last, self._current))
             is_directory = True
         except OSError:
             is_directory = False
@@ -294,12 +293,12 @@ class _Tree:
         try:
             for name in names:
                 try:
-                    below = os.open(name, _DIRECTORY, dir_fd=current)
+                    below = paths.open_directory(name, current)
                 except FileNotFoundError:
                     if not make:
                         raise
                     os.mkdir(name, 0o755, dir_fd=current)
-                    below = os.open(name, _DIRECTORY, dir_fd=current)
+                    below = paths.open_directory(name, current)
                 except NotADirectoryError:
                     raise tarball.refused("has an entry whose path leads through a file or link", shown)
                 os.close(current)

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+import paths
 
 
 def entries(top, max_depth):
@@ -66,7 +66,7 @@ def _status(name, directory, skips_denied):
 def _open(name, parent):
     """None where it cannot be read, or is no directory any more."""
     try:
-        return os.open(name, _OPEN, dir_fd=parent)
+        return paths.open_directory(name, parent)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     except OSError as error:

@@ -1,21 +1,22 @@
-/** Timing helpers. Every figure is a ratio against a floor that is measured in the same run, in turns with it. */
+/** Timing. Every figure is a ratio against a floor that is measured in the same run, in turns with it. */
 
 /** One call's time, milliseconds. */
 export async function timed(call) {
-  const start = process.hrtime.bigint();
+  const start = performance.now();
   await call();
-  return Number(process.hrtime.bigint() - start) / 1e6;
+  return performance.now() - start;
 }
 
-/** p50, p95 and p99 of times, milliseconds. */
-export function percentiles(times) {
-  const sorted = [...times].sort((a, b) => a - b);
+/** p50, p95 and p99 of numbers. */
+export function percentiles(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
   const at = (share) => sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), count: sorted.length };
 }
 
 /**
- * `a` and `b` in turns, `rounds` times `perRound` calls each, after one call of each that does not count: the machine's drift meets both alike.
+ * Times of `a` and `b` in turns, `rounds` times `perRound` calls each, after one call of each that does not count: the machine's drift
+ * meets both alike.
  * @param {'whole' | 'returned'} time of the whole call, or what the call returns, milliseconds
  */
 export async function interleaved(rounds, a, b, time = 'whole') {
@@ -34,18 +35,38 @@ export async function interleaved(rounds, a, b, time = 'whole') {
   return times.map(percentiles);
 }
 
-/** Calls a second of `width` workers that call one after the other for `seconds`. */
-export async function rate(width, seconds, call) {
-  const end = performance.now() + seconds * 1000;
-  let count = 0;
+/** Rates of `a` and `b` in turns: `width` workers that call one after the other for `seconds`, `rounds` times. */
+export async function ratesInTurns(rounds, seconds, width, a, b) {
+  const sides = [a, b].map((call) => ({ call, perSecond: [], times: [] }));
+  for (let round = 0; round < rounds; round++) {
+    for (const side of sides) side.perSecond.push(await perSecond(width, seconds, side.call, side.times));
+  }
+  return sides.map(({ perSecond: rates, times }) => ({ perSecond: percentiles(rates).p50, times: percentiles(times) }));
+}
+
+/** Calls a second of `width` workers; adds each call's time to `times`. */
+export async function perSecond(width, seconds, call, times = []) {
   const start = performance.now();
-  await Promise.all(
-    Array.from({ length: width }, async (_, worker) => {
-      while (performance.now() < end) {
-        await call(worker);
-        count += 1;
-      }
-    }),
-  );
+  const end = start + seconds * 1000;
+  let count = 0;
+  await inParallel(width, async (worker) => {
+    while (performance.now() < end) {
+      times.push(await timed(() => call(worker)));
+      count += 1;
+    }
+  });
   return (count * 1000) / (performance.now() - start);
+}
+
+/** `work(0)` to `work(count - 1)`, all at once. */
+export function inParallel(count, work) {
+  return Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+}
+
+/** `work` for each item, at most `width` at a time. */
+export async function withWidth(width, items, work) {
+  const left = [...items];
+  await inParallel(Math.min(width, left.length), async () => {
+    while (left.length > 0) await work(left.shift());
+  });
 }

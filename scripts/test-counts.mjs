@@ -38,3 +38,10 @@ export function sumOf(counts) {
   const sum = (name) => counts.reduce((total, count) => total + count[name], 0);
   return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
 }
+
+/** Prints the sum as the last line; a run without a passed test has failed. */
+export function finish(counts) {
+  const { passed, failed, skipped } = sumOf(counts);
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+  console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+}

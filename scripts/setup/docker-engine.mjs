@@ -82,7 +82,12 @@ async function startEngine() {
   return waitForEngine(engine, ended, () => `its log ends:\n${readFileSync(log, 'utf8').trimEnd().split('\n').slice(-15).join('\n')}`);
 }
 
-async function waitForEngine(engine, ended, hint) {
+/**
+ * @param {() => boolean} ended whether the engine's process has
+ * @param {() => string} hint where to look for the reason
+ * @throws SetupError where it ends, or does not answer in time
+ */
+export async function waitForEngine(engine, ended, hint) {
   const deadline = Date.now() + START_DEADLINE_MS;
   while ((await whyNoEngine(engine)) !== undefined) {
     if (ended() || Date.now() > deadline) throw new SetupError(`Docker did not start; ${hint()}`);

@@ -145,12 +145,13 @@ describe('Faults of the API', () => {
           for (;;) {
             last = String.fromCharCode(97 + ((last.charCodeAt(0) - 96) % 26));
             overwrites += 1;
-            await put(victim.client(ALICE), last);
+            if ((await put(victim.client(ALICE), last)).status !== 204) break;
             acknowledged = last;
           }
         } catch {
-          await killAfter;
+          // It was killed.
         }
+        await killAfter;
         const { stdout } = await witness.run('s', `python3 -c 'd = open("f", "rb").read(); print(len(d), *sorted(set(d)))'`);
         expect([`${size} ${acknowledged.charCodeAt(0)}\n`, `${size} ${last.charCodeAt(0)}\n`]).toContain(stdout);
         acknowledged = String.fromCharCode(Number(stdout.split(' ')[1]));

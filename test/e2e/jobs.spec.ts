@@ -197,6 +197,15 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     await eventually('the session expires', async () => (await cluster.alice.request('GET', path)).status === 404, 15);
   });
 
+  it('let their session go once they have ended, though nobody looks at them', async () => {
+    await start('sleep 5', { timeout: 60 });
+    const path = `/sessions/${encodeURIComponent(session)}`;
+    await sleep(5_000);
+    expect((await cluster.alice.request('GET', path)).status).toBe(200);
+    // Long before the job's time is over, which is what its hold would last for.
+    await eventually('the session expires', async () => (await cluster.alice.request('GET', path)).status === 404, 40);
+  });
+
   it('are lost with their sandbox, and never run again', async () => {
     const job = await start('echo ran >> count; sleep 50');
     const { container_id } = await cluster.alice.run(session, 'true');

@@ -2,10 +2,13 @@ import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, SETUPS } from './support/cluster';
 import { eventually } from './support/processes';
-import { Client } from './support/service';
+import { Client, UNDER_GVISOR } from './support/service';
 import { Terminal } from './support/terminal';
 
 jest.setTimeout(180_000);
+
+/** A key that sends a signal; gVisor leaves it in the line as well. */
+const signalKey = (key: string): string => (UNDER_GVISOR ? `${key}\n` : key);
 
 const JWT_SECRET = 'a secret of at least thirty-two bytes';
 
@@ -43,7 +46,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     const sleeping = async (): Promise<boolean> =>
       /^1\n$/.test((await cluster.alice.run('shell', 'ps -eo args | grep -c "^sleep 81"')).stdout);
     await eventually('it sleeps', sleeping);
-    terminal.type('\x1a');
+    terminal.type(signalKey('\x1a'));
     await terminal.shows(/Stopped|suspended/i);
     terminal.type('bg; kill %1; wait; exit 7\n');
     await terminal.until('it ends', () => terminal.closed !== undefined);
@@ -114,7 +117,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     terminal.type('yes; echo over\n');
     await sleep(1_500);
     terminal.socket.resume();
-    terminal.type('\x03');
+    terminal.type(signalKey('\x03'));
     terminal.type('echo still-$((6*7))\n');
     await terminal.shows(/still-42\r\n/);
   });

@@ -158,12 +158,12 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
   });
 
   it('takes a multipart upload', async () => {
-    const upload = async (name: string, query = ''): Promise<{ status: number; body: Record<string, unknown> }> => {
+    const upload = async (name: string, query = '', more = {}): Promise<{ status: number; body: Record<string, unknown> }> => {
       const form = new FormData();
       form.append('file', new Blob(['uploaded']), name);
       const response = await fetch(`${cluster.alice.url}/sessions/up/workspace/upload${query}`, {
         method: 'POST',
-        headers: cluster.alice.headers,
+        headers: { ...cluster.alice.headers, ...more },
         body: form,
       });
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
@@ -172,6 +172,8 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect(await upload('../../etc/passwd')).toMatchObject({ status: 201, body: { path: 'passwd' } });
     expect(await upload('x', `?path=${encodeURIComponent('d/e f')}`)).toMatchObject({ status: 201, body: { path: 'd/e f' } });
     expect((await content('up', 'd/e f')).body.content).toBe('uploaded');
+    expect(await upload('a.txt', '', { 'If-None-Match': '*' })).toMatchObject({ status: 412, body: { code: 'PRECONDITION_FAILED' } });
+    expect(await upload('b.txt', '', { 'If-None-Match': '*' })).toMatchObject({ status: 201 });
     expect(await upload('x', '?path=..')).toMatchObject({ status: 400, body: { code: 'INVALID_PATH' } });
   });
 

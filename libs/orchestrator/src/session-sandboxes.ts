@@ -7,7 +7,6 @@ import {
   SESSION_STORE,
   type AttachResult,
   type CallHold,
-  type Limit,
   type SandboxOptions,
   type SessionOptions,
   type SessionRecord,
@@ -17,6 +16,7 @@ import {
 import { openAgentChannel } from './agent-channel';
 import { RequestNotSentError, type Channel } from './channel/channel';
 import { FairLimit } from './fair-limit';
+import { limitReached, tooManyWaiting } from './limit-errors';
 import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
 import { isDefaultSandbox } from './session-options';
 import { WarmPool } from './warm-pool';
@@ -32,9 +32,6 @@ const CLOSING_POLL_MS = 25;
 const REASSERT_MS = 5_000;
 /** Sandboxes that may wait to be made, beyond CREATE_CONCURRENCY. */
 const CREATE_QUEUE = 256;
-/** Of a limit that a call has met, seconds: commands end, and sessions expire. */
-const COMMANDS_RETRY_AFTER = 1;
-const SESSIONS_RETRY_AFTER = 10;
 
 /** A session's sandbox, for the time of one call. */
 export interface Lease {
@@ -194,7 +191,8 @@ export class SessionSandboxes implements OnApplicationShutdown {
     const establishing = this.creations
       .run(userKey, () => this.establish(record, giveUpAt), turn)
       .catch((error: unknown) => {
-        throw turn.aborted && !signal?.aborted ? tooManyWaiting() : error;
+        // Its turn has not come in time, and the client is still there.
+        throw isClosed(error) && !signal?.aborted ? tooManyWaiting() : error;
       })
       .finally(() => this.connecting.delete(key));
     this.connecting.set(key, establishing);
@@ -286,34 +284,11 @@ function lease(record: SessionRecord, { sandbox, channel }: Connection, restarte
 
 /** The call that went away waited for all that came after it: one of those takes its place. */
 function ignoreClosed(error: unknown): void {
-  if (!(error instanceof SandboxError) || error.code !== ErrorCode.CLIENT_CLOSED_REQUEST) throw error;
+  if (!isClosed(error)) throw error;
 }
 
-function tooManyWaiting(): SandboxError {
-  return new SandboxError(ErrorCode.HOST_FULL, 'Too many sandboxes are being made; try again shortly.', { retryAfter: 2 });
-}
-
-function limitReached({ name, max }: Limit): SandboxError {
-  const extensions = { limit: name, max };
-  switch (name) {
-    case 'MAX_SESSIONS':
-      return new SandboxError(ErrorCode.HOST_FULL, `The host has the ${max} sessions it takes.`, { retryAfter: SESSIONS_RETRY_AFTER });
-    case 'MAX_SESSIONS_PER_USER':
-      return new SandboxError(ErrorCode.TOO_MANY_SESSIONS, `You have ${max} sessions already; delete one, or wait until one expires.`, {
-        retryAfter: SESSIONS_RETRY_AFTER,
-        extensions,
-      });
-    case 'MAX_CONCURRENT_COMMANDS_PER_SESSION':
-      return new SandboxError(ErrorCode.TOO_MANY_COMMANDS, `The session runs ${max} commands already.`, {
-        retryAfter: COMMANDS_RETRY_AFTER,
-        extensions,
-      });
-    case 'MAX_CONCURRENT_COMMANDS_PER_USER':
-      return new SandboxError(ErrorCode.TOO_MANY_COMMANDS, `You run ${max} commands already, in all your sessions together.`, {
-        retryAfter: COMMANDS_RETRY_AFTER,
-        extensions,
-      });
-  }
+function isClosed(error: unknown): boolean {
+  return error instanceof SandboxError && error.code === ErrorCode.CLIENT_CLOSED_REQUEST;
 }
 
 function unresponsive(cause?: unknown): SandboxError {

@@ -6,6 +6,8 @@ import Docker from 'dockerode';
 import { Child, eventually } from './processes';
 import { docker, TEST_IMAGE } from './service';
 
+const IN_ROOT = join(__dirname, '../../../scripts/engines/in-root.sh');
+
 /** A Docker engine of the test's own, beside the machine's, so that it can be killed, stopped and started again. Needs root. */
 export class TestEngine {
   readonly docker: Docker;
@@ -38,7 +40,19 @@ export class TestEngine {
     const at = (name: string): string => join(this.directory, name);
     // In a network namespace of its own: --bridge=none would otherwise delete the other engine's bridge. In a mount namespace too, with
     // which the mounts of a killed engine go.
-    const args = ['-n', '-m', 'dockerd', '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '-H', this.host];
+    const args = [
+      '-n',
+      '-m',
+      ...this.dockerd(),
+      '--data-root',
+      at('data'),
+      '--exec-root',
+      at('exec'),
+      '--pidfile',
+      at('pid'),
+      '-H',
+      this.host,
+    ];
     args.push('--bridge=none', '--iptables=false', '--ip6tables=false', '--shutdown-timeout', '2');
     // To a file and in a session of its own, as a service manager does it: what the engine leaves when killed lives on undisturbed.
     const log = openSync(at('log'), 'a');
@@ -50,8 +64,14 @@ export class TestEngine {
     });
   }
 
+  /** The engine under test: this machine's, or that of another system's root directory. */
+  private dockerd(): string[] {
+    const root = process.env.SANDBOX_TEST_ENGINE_ROOT;
+    return root === undefined ? ['dockerd'] : ['sh', IN_ROOT, root, this.directory, 'dockerd'];
+  }
+
   signal(signal: NodeJS.Signals): void {
-    // unshare(1) executes dockerd in its own place, so the child is dockerd.
+    // unshare(1) executes dockerd in its own place, and so does the shell script, so the child is dockerd.
     this.child.process.kill(signal);
   }
 

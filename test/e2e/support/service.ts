@@ -7,6 +7,11 @@ import { Child, eventually, freePort, type TestRedis } from './processes';
 
 const ROOT = resolve(__dirname, '../../..');
 export const TEST_IMAGE = process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest';
+/** OCI runtime of the sandboxes; empty: the engine's default. */
+export const TEST_RUNTIME = process.env.SANDBOX_TEST_RUNTIME ?? '';
+/** gVisor: a kernel of its own, which does some things otherwise; and here without a cgroup, so without limits of memory and processes. */
+export const UNDER_GVISOR = TEST_RUNTIME === 'runsc';
+export const itOnHostKernel = UNDER_GVISOR ? it.skip : it;
 export const docker = new Docker();
 
 /** One API key a test user. */
@@ -60,6 +65,7 @@ export function serviceEnv({ deployment, redis, env }: ServiceOptions): Env {
     DEPLOYMENT: deployment.name,
     API_KEYS: `${ALICE},${BOB}`,
     CONTAINER_IMAGE: TEST_IMAGE,
+    CONTAINER_RUNTIME: TEST_RUNTIME,
     RATE_LIMIT_REQUESTS: '1000000',
     // Many tests count containers; pool.spec.ts has one.
     POOL_SIZE: '0',

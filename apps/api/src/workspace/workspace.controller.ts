@@ -110,18 +110,22 @@ export class WorkspaceController {
   @ApiOperation({ summary: 'Upload a file as a form', description: 'The multipart form has one part, the file `file`.' })
   @ApiConsumes('multipart/form-data')
   @ApiUploadBody()
-  @ApiCreatedResponse({ type: UploadResultDto, description: 'Where it was stored' })
-  @ApiProblems(...WRITE)
+  @ApiIfHeaders()
+  @ApiCreatedResponse({ type: UploadResultDto, description: 'Where it was stored', headers: ETAG_HEADER })
+  @ApiProblems(...WRITE, 'PRECONDITION_FAILED')
   upload(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
     @Query() query: UploadQuery,
     @ClientSignal() signal: AbortSignal,
+    @IfHeaders() conditions: Preconditions,
     @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
   ): Promise<UploadResultDto> {
     return receiveUpload(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES, async (fileName, content) => {
       const path = query.path ?? uploadName(fileName);
-      const { size } = await this.workspace.write(user, session_id, path, content, signal);
+      const { size, etag } = await this.workspace.write(user, session_id, path, content, signal, conditions);
+      response.set('ETag', etag);
       return { path, session_id, size };
     });
   }

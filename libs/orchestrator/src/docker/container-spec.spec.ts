@@ -79,6 +79,7 @@ describe('containerSpec', () => {
     expect(containerSpec(limited, owner).HostConfig).toMatchObject({
       Memory: 512 * 1024 ** 2,
       MemorySwap: 512 * 1024 ** 2,
+      CpuShares: 128,
       CpuPeriod: 50_000,
       CpuQuota: 40_000,
       PidsLimit: 99,

@@ -23,6 +23,8 @@ export const SANDBOX_UID = 1000;
 
 const PAGE_BYTES = 4096;
 const OOM_SCORE_ADJ = 500;
+/** Of 1024, which other processes have: where the CPU is short, the service that all sandboxes need goes before any of them. */
+const CPU_SHARES = 128;
 /** What the kernel takes at least, µs. */
 const MIN_CPU_QUOTA = 1_000;
 
@@ -35,10 +37,10 @@ const MIN_CPU_QUOTA = 1_000;
 const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; kill -s CHLD $$; jobs; while :; do sleep 2147483647 & wait $!; done`;
 
 /**
- * The kernel shields PID 1 from its own namespace's signals, but for those it has handlers for, and shells handle SIGINT: ignored here,
- * it stays ignored in all that follows. And some OCI runtimes give a tmpfs the mode of the directory that it hides, whatever mode= says.
+ * The kernel shields PID 1 from its own namespace's signals, but for those it has handlers for, and shells handle SIGINT; gVisor's kernel
+ * shields it from none. Those that would end it are ignored here, and stay ignored in all that follows. And some OCI runtimes give a tmpfs the mode of the directory that it hides, whatever mode= says.
  */
-const PID_1 = `trap '' INT; chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
+const PID_1 = `trap '' 1 2 3 4 5 6 7 8 10 11 12 13 14 15 24 25 26 27 29 30 31; chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
 
 type SandboxHostConfig = HostConfig & { CgroupnsMode: 'private' };
 type SandboxSpec = ContainerCreateOptions & { HostConfig: SandboxHostConfig };
@@ -179,6 +181,7 @@ function limits(config: Config, { memory, cpus, pids }: SandboxOptions) {
     Memory: bytes,
     MemorySwap: bytes,
     OomScoreAdj: OOM_SCORE_ADJ,
+    CpuShares: CPU_SHARES,
     CpuPeriod: config.CONTAINER_CPU_PERIOD,
     CpuQuota: cpus === undefined ? config.CONTAINER_CPU_QUOTA : Math.max(MIN_CPU_QUOTA, Math.round(cpus * config.CONTAINER_CPU_PERIOD)),
     PidsLimit: pids ?? config.CONTAINER_PIDS_LIMIT,

@@ -30,8 +30,9 @@ export class JobIndex {
    * Brings the store up to what the sandbox says: a job that has ended holds its session no longer, and one that runs does, also where a
    * flushed store knows nothing of it.
    */
-  async settle(ref: SessionRef, lease: Lease, { jobId, command, state, startedAt, endsBy }: KeptJob): Promise<void> {
-    if (state !== 'running') return this.store.end(ref.key, lease.record.generation, holdId(jobId), this.store.now());
+  async settle(ref: SessionRef, lease: Lease, { jobId, command, startedAt, endsBy, endedAt }: KeptJob): Promise<void> {
+    // Its end was a use of the session, and not when somebody learns of it. (The time comes out of the sandbox.)
+    if (endedAt !== null) return this.store.end(ref.key, lease.record.generation, holdId(jobId), Math.min(endedAt, this.store.now()));
     // The end comes out of the sandbox: no session is held for longer than a job may last.
     await this.add(ref, lease, { jobId, command, startedAt }, Math.min(endsBy, this.store.now() + this.config.JOB_MAX_SECONDS * 1000));
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Inject, Injectable } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { SESSION_STORE, sessionRef, type JobRecord, type SessionRef, type SessionStore, type User } from '@sandbox/sessions';
@@ -12,9 +12,10 @@ import { SessionSandboxes, type Lease } from '../session-sandboxes';
 import { shellRequest, timeoutMs, withSessionEnv } from '../shell-command';
 import { incompleteSuffix } from '../utf8-boundaries';
 import { absentJob, type Job, type JobCommand, type JobOutput, keptJob, type OutputQuery, type StartedJob, startingJob } from './job';
-import { parseJobLines, parseKeptJob } from './job-answers';
+import { parseJobLines, parseKeptJob, type KeptJob } from './job-answers';
 import { JobIndex } from './job-index';
 import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
+import { JobWatch } from './job-watch';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, notFound, readKept } from './keeper-calls';
 
 export const MAX_JOB_READ_BYTES = 1024 * 1024;
@@ -36,8 +37,9 @@ const MAX_LIST_BYTES = 4 * 1024 * 1024;
  * RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE.
  */
 @Injectable()
-export class JobsService {
+export class JobsService implements BeforeApplicationShutdown {
   private readonly index: JobIndex;
+  private readonly watch: JobWatch;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -46,6 +48,11 @@ export class JobsService {
     private readonly sandboxes: SessionSandboxes,
   ) {
     this.index = new JobIndex(store, config);
+    this.watch = new JobWatch(this.index, (lease) => this.kept(lease));
+  }
+
+  beforeApplicationShutdown(): void {
+    this.watch.stop();
   }
 
   /**
@@ -67,6 +74,7 @@ export class JobsService {
           await this.index.forget(ref, lease, jobId).catch(() => undefined);
           throw error;
         }
+        this.watch.add(ref, lease);
         return { ...startingJob(job), session_restarted: lease.restarted };
       });
     });
@@ -84,7 +92,7 @@ export class JobsService {
       try {
         const kept = parseKeptJob(await this.ask(lease, { op: 'job_stat', job_id: knownId(jobId) }, signal));
         if (kept.jobId !== jobId || kept.terminal) throw notFound();
-        await this.index.settle(ref, lease, kept);
+        await this.settle(ref, lease, [kept]);
         return keptJob(kept);
       } catch (error) {
         return this.explain(ref, lease, jobId, error);
@@ -206,7 +214,8 @@ export class JobsService {
     }
   }
 
-  private async all(ref: SessionRef, lease: Lease, signal?: AbortSignal): Promise<Job[]> {
+  /** The session's jobs, and no terminals, as their keepers tell them. */
+  private async kept(lease: Lease, signal?: AbortSignal): Promise<KeptJob[]> {
     const lines: Buffer[] = [];
     let size = 0;
     await this.ask(lease, { op: 'job_list' }, signal, (_stream, chunk) => {
@@ -214,8 +223,17 @@ export class JobsService {
       if (size > MAX_LIST_BYTES) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
       lines.push(Buffer.from(chunk));
     });
-    const kept = parseJobLines(Buffer.concat(lines)).filter(({ terminal }) => !terminal);
+    return parseJobLines(Buffer.concat(lines)).filter(({ terminal }) => !terminal);
+  }
+
+  private async settle(ref: SessionRef, lease: Lease, kept: readonly KeptJob[]): Promise<void> {
     await Promise.all(kept.map((job) => this.index.settle(ref, lease, job)));
+    if (kept.some(({ state }) => state === 'running')) this.watch.add(ref, lease);
+  }
+
+  private async all(ref: SessionRef, lease: Lease, signal?: AbortSignal): Promise<Job[]> {
+    const kept = await this.kept(lease, signal);
+    await this.settle(ref, lease, kept);
     const there = new Set(kept.map(({ jobId }) => jobId));
     const others = (await this.index.all(ref)).filter(({ jobId }) => !there.has(jobId));
     return [...kept.map(keptJob), ...others.map((job) => absentJob(job, lease.containerId, this.store.now()))].sort((a, b) =>

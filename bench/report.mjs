@@ -1,0 +1,72 @@
+/** The results as files: docs/bench.json holds them, docs/bench.md and docs/bench/*.svg are drawn from it. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { barChart, lineChart } from './plot.mjs';
+
+const JSON_FILE = 'docs/bench.json';
+const MARKDOWN_FILE = 'docs/bench.md';
+const PLOTS = 'docs/bench';
+
+/** Puts these scenarios' results in the place of their earlier ones; `order` is that of the document. */
+export function writeReport(results, order) {
+  const known = existsSync(JSON_FILE) ? JSON.parse(readFileSync(JSON_FILE, 'utf8')) : { scenarios: [] };
+  const fresh = new Set(results.map(({ name }) => name));
+  const kept = known.scenarios.filter(({ name }) => !fresh.has(name) && order.includes(name));
+  const scenarios = [...kept, ...results].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+  writeFileSync(JSON_FILE, `${JSON.stringify({ scenarios }, null, 1)}\n`);
+  rmSync(PLOTS, { recursive: true, force: true });
+  mkdirSync(PLOTS);
+  for (const { file, ...chart } of scenarios.flatMap(({ charts }) => charts)) writeFileSync(`${PLOTS}/${file}`, draw(chart));
+  writeFileSync(MARKDOWN_FILE, markdown(scenarios));
+}
+
+function draw({ kind, ...chart }) {
+  return kind === 'lines' ? lineChart(chart) : barChart(chart);
+}
+
+function markdown(scenarios) {
+  const goals = scenarios.flatMap(({ rows }) => rows).filter(({ goal }) => goal !== null);
+  const met = goals.filter((row) => row.met).length;
+  const machines = [...new Set(scenarios.map(({ machine }) => machine))];
+  return `# Bench
+
+Written by \`npm run bench\`: the built service with its default limits but those on how much a user may do at a time, Redis store, authentication
+and rate limiting on, against a floor that is measured in the same run, in turns with it; mostly plain \`docker exec\` by dockerode. Read the ratios; the times are this machine's.
+The client shares the machine's cores with the service, the engine and the sandboxes: each part says how much of the CPU time was whose.
+
+Machine: ${machines.join('; ')}
+
+Of ${goals.length} goals ${met} are met.
+
+${scenarios.map(section).join('\n')}`;
+}
+
+function section({ name, title, date, quick, rows, notes, charts, cpu }) {
+  const table =
+    rows.length === 0
+      ? []
+      : [
+          '| what | figure | floor in the same run | ratio | goal | met |',
+          '|---|---|---|---|---|---|',
+          ...rows.map(
+            (row) =>
+              `| ${row.what} | ${row.figure} | ${row.floor} | ${row.ratio} | ${row.goal ?? ''} | ${row.met === null ? '' : row.met ? 'yes' : 'no'} |`,
+          ),
+          '',
+        ];
+  return [
+    `## ${title}`,
+    '',
+    ...table,
+    ...notes.map((note) => `- ${note}`),
+    `- \`npm run bench -- ${name}\`, ${date}${quick ? ', quick' : ''}. CPU time: ${cpuText(cpu)}.`,
+    '',
+    ...charts.flatMap(({ file, title: about }) => [`![${about}](bench/${file})`, '']),
+  ].join('\n');
+}
+
+/** The rest is the engine, Redis, what runs in sandboxes and floors, and whatever else the machine does. */
+export function cpuText({ client, api, all, wall, cores, others }) {
+  if (all === 0) return 'none';
+  const percent = (seconds) => `${Math.round((100 * seconds) / all)} %`;
+  return `client ${percent(client)}, API ${percent(api)}, the rest ${percent(Math.max(0, all - client - api))}; the machine was ${Math.round((100 * all) / (wall * cores))} % busy, and ${Math.round(100 * others)} % right before, with other things`;
+}

@@ -1,0 +1,129 @@
+/** What a scenario is given to run with, and where its results gather. */
+import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execute } from './client.mjs';
+import { inParallel, timed } from './measure.mjs';
+import { cpuSeconds, machineCpuSeconds } from './processes.mjs';
+import { startService } from './service.mjs';
+
+/** Until V8 has compiled what a call runs through: a service that has been up for a minute is what is measured. */
+const WARM_UP_CALLS = { full: 6_000, quick: 1_000 };
+/** For so long the machine is watched before a scenario: what it is busy with then is not the bench. */
+const OTHERS_MS = 500;
+export const WARM_SESSIONS = 8;
+export const warmSession = (index) => `warm${index % WARM_SESSIONS}`;
+
+export class Bench {
+  #shared = null;
+
+  /** @param profileDir where the services are to leave CPU profiles, if anywhere */
+  constructor({ quick, profileDir, machine }) {
+    Object.assign(this, { quick, profileDir, machine });
+  }
+
+  /** How often, or how many: in a full run, and in a quick one. */
+  pick(full, quick) {
+    return this.quick ? quick : full;
+  }
+
+  /** Runs one scenario; its results, as they stand in docs/bench.json. */
+  async run({ name, title, run }) {
+    const results = { name, title, date: new Date().toISOString().slice(0, 10), machine: this.machine, quick: this.quick };
+    const gathered = { rows: [], notes: [], charts: [] };
+    const others = await machineShare(OTHERS_MS);
+    const meter = new CpuMeter();
+    const started = [];
+    const scope = {
+      quick: this.quick,
+      pick: (full, quick) => this.pick(full, quick),
+      /** A warm service with one API process and Redis, that other scenarios use too. */
+      shared: async () => meter.watch((this.#shared ??= await this.#start({ warm: true }))),
+      /** One of its own, that ends with the scenario. */
+      start: async (options) => {
+        const service = await this.#start(options);
+        const { stop } = service;
+        service.stop = () => {
+          meter.release(service);
+          return stop();
+        };
+        started.push(service);
+        return meter.watch(service);
+      },
+      row: (row) => {
+        gathered.rows.push(row);
+        const goal = row.goal === null ? '' : ` (goal ${row.goal})`;
+        const against = row.floor === '' ? '' : ` against ${row.floor}: ${row.ratio}`;
+        console.log(`${row.met === null ? '    ' : row.met ? 'ok  ' : 'MISS'} ${row.what}: ${row.figure}${against}${goal}`);
+      },
+      note: (text) => {
+        gathered.notes.push(text);
+        console.log(`     ${text}`);
+      },
+      chart: (chart) => gathered.charts.push(chart),
+    };
+    try {
+      await run(scope);
+      return { ...results, ...gathered, cpu: { ...meter.read(), others } };
+    } finally {
+      for (const service of started) await service.stop();
+    }
+  }
+
+  async #start({ warm = false, ...options }) {
+    const service = await startService({ profileDir: this.profileDir, ...options });
+    if (warm) await warmUp(service, this.pick(WARM_UP_CALLS.full, WARM_UP_CALLS.quick) * service.ports.length);
+    return service;
+  }
+}
+
+async function warmUp(service, calls) {
+  service.containers = [];
+  await inParallel(WARM_SESSIONS, async (worker) => {
+    service.containers[worker] = (await execute(service, warmSession(worker), 'true')).container_id;
+    for (let call = worker; call < calls; call += WARM_SESSIONS) await execute(service, warmSession(worker), 'true');
+  });
+}
+
+/** Of the machine's CPU time, how much is used now, from 0 to 1. */
+async function machineShare(ms) {
+  const before = machineCpuSeconds();
+  const took = await timed(() => sleep(ms));
+  const share = (machineCpuSeconds() - before) / ((took / 1000) * availableParallelism());
+  return Math.min(1, Math.round(100 * share) / 100);
+}
+
+/** Whose the CPU time of a scenario is. A service counts from when it is watched. */
+class CpuMeter {
+  #began = { wall: performance.now(), client: process.cpuUsage(), all: machineCpuSeconds() };
+  #apis = new Map();
+  #released = 0;
+
+  watch(service) {
+    for (const pid of service.pids) if (!this.#apis.has(pid)) this.#apis.set(pid, cpuSeconds(pid));
+    return service;
+  }
+
+  /** Before it ends. */
+  release({ pids }) {
+    for (const pid of pids) {
+      this.#released += this.#used(pid);
+      this.#apis.delete(pid);
+    }
+  }
+
+  read() {
+    const { user, system } = process.cpuUsage(this.#began.client);
+    const rounded = (seconds) => Math.round(seconds * 10) / 10;
+    return {
+      wall: rounded((performance.now() - this.#began.wall) / 1000),
+      client: rounded((user + system) / 1e6),
+      api: rounded([...this.#apis.keys()].reduce((sum, pid) => sum + this.#used(pid), this.#released)),
+      all: rounded(machineCpuSeconds() - this.#began.all),
+      cores: availableParallelism(),
+    };
+  }
+
+  #used(pid) {
+    return this.#apis.has(pid) ? cpuSeconds(pid) - this.#apis.get(pid) : 0;
+  }
+}

@@ -1,0 +1,56 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { asOtherUser, execute, expectStatus } from '../client.mjs';
+import { spread, timeRow } from '../figures.mjs';
+import { percentiles, timed } from '../measure.mjs';
+import { WARM_SESSIONS, warmSession } from '../scenario-run.mjs';
+
+export const name = 'fairness';
+export const title = 'One user at full blast, and another’s warm command';
+
+/** As many as a user may run at a time. */
+const WIDTH = 64;
+const SETTLE_MS = 500;
+
+export async function run(scope) {
+  const { ports, key, keys, turn, pids } = await scope.shared();
+  const service = { ports, key, keys, turn, pids };
+  const quiet = asOtherUser(service);
+  const sessions = Array.from({ length: WARM_SESSIONS }, (_, index) => warmSession(index));
+  const worker = new Worker(new URL('../blast.mjs', import.meta.url), { workerData: { service, sessions, width: WIDTH } });
+  const times = { alone: [], beside: [] };
+  const health = { alone: [], beside: [] };
+  const blast = { answered: 0, failed: 0 };
+  let seconds = 0;
+  const stop = async (order) => {
+    worker.postMessage(order);
+    const [result] = await once(worker, 'message');
+    for (const outcome of Object.keys(blast)) blast[outcome] += result[outcome];
+  };
+  await execute(quiet, 'quiet', 'true');
+  for (let round = 0; round < scope.pick(6, 2); round++) {
+    await measure(quiet, times.alone, health.alone);
+    const began = performance.now();
+    worker.postMessage('go');
+    await sleep(SETTLE_MS);
+    await measure(quiet, times.beside, health.beside);
+    await stop('stop');
+    seconds += (performance.now() - began) / 1000;
+  }
+  worker.postMessage('end');
+  await once(worker, 'exit');
+  const [ours, floor] = [times.beside, times.alone].map(percentiles);
+  scope.row(timeRow({ what: `\`true\` beside ${WIDTH} commands at a time`, ours, floor, floorName: 'alone', goal: 3, by: 'p95' }));
+  const failed = blast.failed === 0 ? '' : `, and ${blast.failed} were refused`;
+  scope.note(`The other user had ${(blast.answered / seconds).toFixed(0)} commands a second answered${failed}.`);
+  scope.note(`GET /health between its commands: ${spread(percentiles(health.beside))}; alone ${spread(percentiles(health.alone))}.`);
+}
+
+/** GET /health in between tells how much of a delay is the API's process. */
+async function measure(service, times, health) {
+  for (let call = 0; call < 40; call++) {
+    times.push(await timed(() => execute(service, 'quiet', 'true')));
+    health.push(await timed(() => expectStatus(200, service, 'GET', '/health')));
+  }
+}

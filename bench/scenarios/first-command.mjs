@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { callJson, deleteSession, execute } from '../client.mjs';
+import { dockerRun } from '../engine.mjs';
+import { timeRow } from '../figures.mjs';
+import { interleaved, percentiles, timed } from '../measure.mjs';
+
+export const name = 'first-command';
+export const title = 'The first command of a new session';
+
+const FLOOR = '`docker run --rm --network none` `true`';
+const POOL_SIZE = 4;
+const FULL_MS = 30_000;
+
+export async function run(scope) {
+  await withoutPool(scope, await scope.shared());
+  await withPool(scope, await scope.start({ warm: true, env: { POOL_SIZE: String(POOL_SIZE) } }));
+}
+
+async function withoutPool(scope, service) {
+  const rounds = scope.pick(15, 4);
+  const [ours, floor] = await interleaved(
+    rounds,
+    { perRound: 1, call: (i) => execute(service, `cold${i}`, 'true') },
+    { perRound: 1, call: dockerRun },
+  );
+  scope.row(timeRow({ what: 'no sandbox waits for it', ours, floor, floorName: FLOOR, goal: 1.3 }));
+  for (let i = 0; i <= rounds; i++) await deleteSession(service, `cold${i}`);
+}
+
+async function withPool(scope, service) {
+  if (!(await poolOf(service))) {
+    scope.note('This build has no pool: nothing to say of a first command that a waiting sandbox answers.');
+    return;
+  }
+  const [ours, floor] = [[], []];
+  let misses = 0;
+  for (let round = -1; round < scope.pick(20, 5); round++) {
+    const before = await fullPool(service);
+    const time = await timed(() => execute(service, `pooled${round}`, 'true'));
+    const hit = (await poolOf(service)).hits > before.hits;
+    // Refilling costs the engine as much as the floor does: not at the same time.
+    await fullPool(service);
+    const floorTime = await timed(dockerRun);
+    await deleteSession(service, `pooled${round}`);
+    if (round < 0) continue;
+    if (hit) ours.push(time);
+    else misses += 1;
+    floor.push(floorTime);
+  }
+  if (misses > 0) scope.note(`${misses} of ${floor.length} first commands missed the pool, though it was full; they are not counted.`);
+  if (ours.length === 0) throw new Error('no first command was answered from the pool');
+  const [our, plain] = [percentiles(ours), percentiles(floor)];
+  scope.row(timeRow({ what: `a sandbox waits for it (POOL_SIZE=${POOL_SIZE})`, ours: our, floor: plain, floorName: FLOOR, goal: 1 / 15 }));
+}
+
+const poolOf = async (service) => (await callJson(200, service, 'GET', '/ready')).pool;
+
+async function fullPool(service) {
+  const giveUpAt = performance.now() + FULL_MS;
+  for (;;) {
+    const pool = await poolOf(service);
+    if (pool.size >= POOL_SIZE) return pool;
+    if (performance.now() > giveUpAt) throw new Error(`the pool is not full: ${JSON.stringify(pool)}`);
+    await sleep(100);
+  }
+}

@@ -1,0 +1,58 @@
+import { Logger } from '@nestjs/common';
+import type { SessionRef } from '@sandbox/sessions';
+import type { Lease } from '../session-sandboxes';
+import type { KeptJob } from './job-answers';
+import type { JobIndex } from './job-index';
+
+interface Watched {
+  readonly ref: SessionRef;
+  readonly lease: Lease;
+}
+
+/** How long after its end a job may still hold its session, where nobody looks at it, milliseconds. */
+const LOOK_MS = 10_000;
+
+/**
+ * Lets a session go soon after its last job has ended. It asks over the open channel and does not enter the session: that would be a
+ * use of it. A process that dies watches no more; its jobs then hold their sessions until somebody looks, or their time is over.
+ */
+export class JobWatch {
+  private readonly logger = new Logger(JobWatch.name);
+  private readonly sessions = new Map<string, Watched>();
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly index: JobIndex,
+    private readonly ask: (lease: Lease) => Promise<KeptJob[]>,
+  ) {
+    this.timer = setInterval(() => void Promise.all([...this.sessions.values()].map((session) => this.look(session))), LOOK_MS).unref();
+  }
+
+  /** Watches the jobs of a session in which one runs. */
+  add(ref: SessionRef, lease: Lease): void {
+    this.sessions.set(ref.key, { ref, lease });
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.sessions.clear();
+  }
+
+  private async look(session: Watched): Promise<void> {
+    const { ref, lease } = session;
+    const forget = (): void => {
+      // Another call may have come upon a new sandbox of the session meanwhile.
+      if (this.sessions.get(ref.key) === session) this.sessions.delete(ref.key);
+    };
+    // With its sandbox the jobs are gone; where it is the agent alone, whoever comes next watches them again.
+    if (!lease.channel.open) return forget();
+    try {
+      const jobs = await this.ask(lease);
+      const ended = jobs.filter(({ state }) => state !== 'running');
+      await Promise.all(ended.map((job) => this.index.settle(ref, lease, job)));
+      if (ended.length === jobs.length) forget();
+    } catch (error) {
+      this.logger.debug({ msg: 'jobs could not be asked for', session: ref.key.slice(0, 12), err: error });
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { Limit } from '@sandbox/sessions';
+
+/** When to try again, seconds: commands end soon, sessions expire. */
+const COMMANDS_RETRY_AFTER = 1;
+const SESSIONS_RETRY_AFTER = 10;
+
+/** The queue of sandboxes to be made is full, or did not come to this one in time. */
+export function tooManyWaiting(): SandboxError {
+  return new SandboxError(ErrorCode.HOST_FULL, 'Too many sandboxes are being made; try again shortly.', { retryAfter: 2 });
+}
+
+export function limitReached({ name, max }: Limit): SandboxError {
+  const extensions = { limit: name, max };
+  switch (name) {
+    case 'MAX_SESSIONS':
+      return new SandboxError(ErrorCode.HOST_FULL, `The host has the ${max} sessions it takes.`, { retryAfter: SESSIONS_RETRY_AFTER });
+    case 'MAX_SESSIONS_PER_USER':
+      return new SandboxError(ErrorCode.TOO_MANY_SESSIONS, `You have ${max} sessions already; delete one, or wait until one expires.`, {
+        retryAfter: SESSIONS_RETRY_AFTER,
+        extensions,
+      });
+    case 'MAX_CONCURRENT_COMMANDS_PER_SESSION':
+      return new SandboxError(ErrorCode.TOO_MANY_COMMANDS, `The session runs ${max} commands already.`, {
+        retryAfter: COMMANDS_RETRY_AFTER,
+        extensions,
+      });
+    case 'MAX_CONCURRENT_COMMANDS_PER_USER':
+      return new SandboxError(ErrorCode.TOO_MANY_COMMANDS, `You run ${max} commands already, in all your sessions together.`, {
+        retryAfter: COMMANDS_RETRY_AFTER,
+        extensions,
+      });
+  }
+}

@@ -1,0 +1,102 @@
+import { SANDBOX_IMAGE } from '../setup/sandbox-image.mjs';
+import { say, SetupError, step } from '../setup/steps.mjs';
+import { runJest } from '../run-jest.mjs';
+import { copyImage } from './copy-image.mjs';
+import { startTrixieEngine } from './trixie-engine.mjs';
+import { ensureTrixieRoot } from './trixie-root.mjs';
+
+/**
+ * What the tests run on beside this machine's engine, by the name of the npm script `test:NAME`. `paths` picks test files, all where it is
+ * absent; `leftOut` says why a file cannot run there.
+ */
+export const OTHER_ENGINES = {
+  engine26: {
+    title: 'Docker engine 26.1',
+    runtime: '',
+    medium: {},
+    e2e: { leftOut: { compose: 'it publishes a port, and this engine has no network' } },
+  },
+  gvisor: {
+    title: 'gVisor (CONTAINER_RUNTIME=runsc)',
+    runtime: 'runsc',
+    medium: { paths: ['docker-runtime', 'sandbox-isolation'] },
+    e2e: {
+      paths: [
+        'archive',
+        'execute',
+        'input',
+        'isolation',
+        'jobs',
+        'output',
+        'persistence',
+        'streaming',
+        'terminal',
+        'timeouts',
+        'workspace',
+      ],
+    },
+  },
+};
+
+/** One line each for those that a run leaves out. */
+export function sayWhatIsNotRun() {
+  for (const [name, { title }] of Object.entries(OTHER_ENGINES))
+    say(`not run: the tests on ${title}; \`npm run test:${name}\` does, and TEST_ENGINES=all npm test`);
+}
+
+/**
+ * Starts the engine, runs its tests and takes it away again, also where it is interrupted.
+ * @param {keyof typeof OTHER_ENGINES} name
+ * @param {object} engine this machine's, that has the sandbox image
+ * @param {readonly string[]} jestArguments
+ * @returns the counts of each project
+ */
+export async function testOnOtherEngine(name, engine, jestArguments) {
+  const { title, runtime, ...projects } = OTHER_ENGINES[name];
+  const { signal, forget } = interruption();
+  let other;
+  try {
+    const root = await step('Debian 13', ensureTrixieRoot);
+    await step(title, async () => {
+      signal.throwIfAborted();
+      other = await startTrixieEngine(root.path);
+      await copyImage(engine, other.engine, SANDBOX_IMAGE);
+    });
+    const env = {
+      ...process.env,
+      DOCKER_HOST: other.host,
+      SANDBOX_TEST_IMAGE: SANDBOX_IMAGE,
+      SANDBOX_TEST_RUNTIME: runtime,
+      SANDBOX_TEST_ENGINE_ROOT: root.path,
+    };
+    const counts = [];
+    for (const [project, files] of Object.entries(projects)) {
+      signal.throwIfAborted();
+      const args = fileArguments(project, files, jestArguments);
+      counts.push((await step(`jest: ${project}, ${title}`, () => runJest(project, args, { env, signal }))).count);
+    }
+    signal.throwIfAborted();
+    return counts;
+  } finally {
+    await other?.stop();
+    forget();
+  }
+}
+
+/** What the caller asks for takes the place of the paths that would run. */
+function fileArguments(project, { paths = [], leftOut = {} }, jestArguments) {
+  const at = (file) => `test/${project}/${file}`;
+  for (const [file, reason] of Object.entries(leftOut)) say(`left out: ${at(file)}.spec.ts; ${reason}`);
+  const ignored = Object.keys(leftOut).map((file) => `--testPathIgnorePatterns=${at(file)}`);
+  // Paths first: an option that takes several values would take them too.
+  return [...(jestArguments.length > 0 ? jestArguments : paths.map(at)), ...ignored];
+}
+
+/** Ctrl-C and SIGTERM end the tests, not us: what was started is to be stopped first. */
+function interruption() {
+  const controller = new AbortController();
+  const interrupt = () => controller.abort(new SetupError('Interrupted.'));
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  for (const each of signals) process.on(each, interrupt);
+  return { signal: controller.signal, forget: () => signals.forEach((each) => process.off(each, interrupt)) };
+}

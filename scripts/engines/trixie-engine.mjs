@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { engineAt } from '../setup/docker-api.mjs';
+import { waitForEngine } from '../setup/docker-engine.mjs';
+
+const IN_ROOT = join(import.meta.dirname, 'in-root.sh');
+/** Of containers when the engine stops, seconds. */
+const SHUTDOWN_SECONDS = 2;
+const STOP_DEADLINE_MS = 30_000;
+
+/**
+ * gVisor's KVM platform hangs on some virtual machines. Without cgroups, since its own processes would use up a sandbox's process limit,
+ * which ends all of it.
+ */
+const RUNTIMES = {
+  runsc: { path: '/usr/bin/runsc', runtimeArgs: ['--platform=systrap', '--network=none', '--ignore-cgroups'] },
+};
+
+/**
+ * The Docker engine of a Debian 13's root directory, beside this machine's own and without a network. All its files are in a directory
+ * of its own, and its mounts in a name space of its own: `stop` leaves nothing of either.
+ * @param {string} root
+ * @returns {Promise<{ host: string, engine: ReturnType<typeof engineAt>, stop: () => Promise<void> }>}
+ */
+export async function startTrixieEngine(root) {
+  const directory = mkdtempSync(join(tmpdir(), 'sandbox-engine-'));
+  const at = (name) => join(directory, name);
+  const host = `unix://${at('docker.sock')}`;
+  writeFileSync(at('daemon.json'), JSON.stringify({ runtimes: RUNTIMES }));
+  const options = ['--config-file', at('daemon.json'), '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')];
+  options.push('-H', host, '--shutdown-timeout', String(SHUTDOWN_SECONDS), '--bridge=none', '--iptables=false', '--ip6tables=false');
+  const log = openSync(at('log'), 'a');
+  // In a network name space of its own: --bridge=none would otherwise delete the other engine's bridge. Ended with us, however we end. In a
+  // session of its own: Ctrl-C is for us, who stop it when the tests have ended.
+  const args = ['-m', '-n', 'setpriv', '--pdeathsig', 'TERM', 'sh', IN_ROOT, root, directory, 'dockerd', ...options];
+  const dockerd = spawn('unshare', args, { cwd: '/', detached: true, stdio: ['ignore', log, log] });
+  closeSync(log);
+  let ended = false;
+  const end = new Promise((resolve) => {
+    for (const event of ['exit', 'error']) dockerd.once(event, resolve);
+  }).then(() => (ended = true));
+  const stop = async () => {
+    if (!ended) dockerd.kill('SIGTERM');
+    await Promise.race([end, sleep(STOP_DEADLINE_MS, undefined, { ref: false })]);
+    await killAllOf(directory);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    const engine = engineAt(host);
+    await waitForEngine(
+      engine,
+      () => ended,
+      () => `its log ends:\n${readFileSync(at('log'), 'utf8').trimEnd().split('\n').slice(-15).join('\n')}`,
+    );
+    return { host, engine, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What an engine that was killed leaves, its containers' shims and their children, all name its directory. */
+async function killAllOf(directory) {
+  for (let left = processesThatName(directory); left.length > 0; left = processesThatName(directory)) {
+    for (const pid of left) kill(pid);
+    await sleep(50);
+  }
+}
+
+function processesThatName(text) {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== String(process.pid) && commandLine(name).includes(text));
+}
+
+function commandLine(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function kill(pid) {
+  try {
+    process.kill(Number(pid), 'SIGKILL');
+  } catch {
+    // It ended in between.
+  }
+}

@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { STATE_DIR } from './setup/steps.mjs';
+import { countOfJest } from './test-counts.mjs';
+
+/** How each project of jest.config.js is run. */
+const OPTIONS = {
+  unit: [],
+  // A connection that a failed test left open must not keep the sum from being printed.
+  medium: ['--maxWorkers=2', '--forceExit'],
+  // More files at a time than two cores have room for: much of what they do is to wait. Those that take longest begin first.
+  e2e: ['--maxWorkers=3', '--forceExit', '--testSequencer=./test/e2e/support/longest-first.cjs'],
+};
+
+/**
+ * Runs one project of jest; its output is shown.
+ * @param {'unit' | 'medium' | 'e2e'} project
+ * @param {readonly string[]} jestArguments
+ * @param {{ env: NodeJS.ProcessEnv, signal?: AbortSignal }} options
+ */
+export async function runJest(project, jestArguments, { env, signal }) {
+  const report = join(STATE_DIR, `jest-${project}.json`);
+  rmSync(report, { force: true });
+  const jest = ['node_modules/jest/bin/jest.js', '--selectProjects', project, '--passWithNoTests', '--json', `--outputFile=${report}`];
+  const args = [...jest, ...OPTIONS[project], ...jestArguments];
+  const child = spawn(process.execPath, args, { env, signal, stdio: ['ignore', 'inherit', 'inherit'] });
+  const succeeded = await new Promise((resolve) => {
+    child.on('error', () => resolve(false));
+    child.on('close', (code) => resolve(code === 0));
+  });
+  const count = countOfJest(succeeded, existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined);
+  return { count, note: `${count.passed} passed, ${count.failed} failed` };
+}
