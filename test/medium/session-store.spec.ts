@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSessionStore, MAX_LISTED, sessionRef, type JobRecord, type SessionStore } from '@sandbox/sessions';
-import { TestRedis } from '../e2e/support/processes';
+import { eventually, TestRedis } from '../e2e/support/processes';
 import { call, enter, idle, NOW, SECOND, someRef, storeConfig, TTL } from './support/sessions';
 
 /** The contract of the port, over both stores; real: a Redis server of this suite's own. */
@@ -21,6 +21,17 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     store = createSessionStore(storeConfig(kind, redis.port));
   });
   afterEach(() => store.disconnect());
+
+  it('has a time that no jump of the wall clock reaches', async () => {
+    const before = store.now();
+    expect(Math.abs(before - Date.now())).toBeLessThan(5 * SECOND);
+    const jump = jest.spyOn(Date, 'now').mockReturnValue(before + 3600 * SECOND);
+    try {
+      expect(store.now() - before).toBeLessThan(60 * SECOND);
+    } finally {
+      jump.mockRestore();
+    }
+  });
 
   describe('begin', () => {
     it('makes a record once', async () => {
@@ -578,4 +589,16 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   it('answers a ping', async () => {
     await expect(store.ping()).resolves.toBeUndefined();
   });
+});
+
+it('The time is that of Redis, also for a process that began with a wrong clock', async () => {
+  const wrong = jest.spyOn(performance, 'timeOrigin', 'get').mockReturnValue(0);
+  const late = createSessionStore(storeConfig('redis', redis.port));
+  try {
+    expect(late.now()).toBeLessThan(Date.now() - 3600 * SECOND);
+    await eventually('it has asked Redis', async () => Math.abs(late.now() - Date.now()) < 5 * SECOND);
+  } finally {
+    wrong.mockRestore();
+    await late.disconnect();
+  }
 });

@@ -165,13 +165,13 @@ export class OrchestratorService {
     const ref = this.ref(user, sessionId);
     return audited(user, ref, { op: 'update_session' }, async () => {
       checkSessionOptions(this.config, this.policy, settings);
-      return this.info(await this.store.update(ref.key, settings, Date.now()));
+      return this.info(await this.store.update(ref.key, settings, this.store.now()));
     });
   }
 
   /** The user's live sessions, oldest first; those alone whose metadata has all these pairs. Does not prolong them. */
   async listSessions(user: User, metadata: readonly (readonly [string, string])[] = []): Promise<SessionInfo[]> {
-    const records = await this.store.list(this.ref(user, '').userKey, Date.now());
+    const records = await this.store.list(this.ref(user, '').userKey, this.store.now());
     const matches = (record: SessionRecord): boolean => metadata.every(([name, value]) => record.metadata[name] === value);
     return records
       .filter(hasSandbox)
@@ -181,7 +181,7 @@ export class OrchestratorService {
 
   /** Does not prolong the session. @throws SandboxError SESSION_NOT_FOUND */
   async getSession(user: User, sessionId: string): Promise<SessionInfo> {
-    return this.info(await this.store.get(this.ref(user, sessionId).key, Date.now()));
+    return this.info(await this.store.get(this.ref(user, sessionId).key, this.store.now()));
   }
 
   /** Container and volume are gone when it resolves; calls under way in it end with SESSION_DELETED. Idempotent. */

@@ -110,7 +110,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
    * @throws SandboxError TOO_MANY_SESSIONS, TOO_MANY_COMMANDS, HOST_FULL; SANDBOX_UNRESPONSIVE where it takes over 28 s to get in
    */
   async enter<T>(ref: SessionRef, maxMs: number, work: (lease: Lease) => Promise<T>, entry: Entry = {}): Promise<T> {
-    const giveUpAt = Date.now() + ENTER_DEADLINE_MS;
+    const giveUpAt = this.store.now() + ENTER_DEADLINE_MS;
     const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS, command: entry.command };
     for (;;) {
       const record = await this.begin(ref, hold, giveUpAt, entry.options);
@@ -121,7 +121,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
       } catch (error) {
         const retry = error instanceof RequestNotSentError || error instanceof SessionMovedError;
         if (!retry) throw await this.explain(error, call);
-        if (Date.now() > giveUpAt) throw unresponsive(error);
+        if (this.store.now() > giveUpAt) throw unresponsive(error);
       } finally {
         this.callsUnderWay.delete(call);
         this.end(call);
@@ -132,16 +132,16 @@ export class SessionSandboxes implements OnApplicationShutdown {
 
   /** Removes the session's sandbox, its volume where one exists, and its record; all are gone when it resolves. Idempotent. */
   async remove(ref: SessionRef): Promise<void> {
-    const giveUpAt = Date.now() + ENTER_DEADLINE_MS;
-    while (!(await this.store.close(ref.key, 'always', Date.now(), Date.now() + CLOSING_MS))) {
-      if (Date.now() > giveUpAt) throw unresponsive();
+    const giveUpAt = this.store.now() + ENTER_DEADLINE_MS;
+    while (!(await this.store.close(ref.key, 'always', this.store.now(), this.store.now() + CLOSING_MS))) {
+      if (this.store.now() > giveUpAt) throw unresponsive();
       await sleep(CLOSING_POLL_MS);
     }
     this.connections.get(ref.key)?.channel.close();
     await this.runtime.remove(ref.key);
     while (!(await this.runtime.removeVolume(ref.key))) {
       // A call that entered before the mark has made a sandbox after it, with this volume; it finds itself outside and enters anew.
-      if (Date.now() > giveUpAt) throw unresponsive();
+      if (this.store.now() > giveUpAt) throw unresponsive();
       await this.runtime.remove(ref.key);
     }
     await this.store.remove(ref.key);
@@ -155,12 +155,12 @@ export class SessionSandboxes implements OnApplicationShutdown {
 
   private async begin(ref: SessionRef, hold: CallHold, giveUpAt: number, options?: SessionOptions): Promise<SessionRecord> {
     for (;;) {
-      const result = await this.store.begin(ref, hold, Date.now(), options);
+      const result = await this.store.begin(ref, hold, this.store.now(), options);
       if (result.state === 'live') return result.record;
       if (result.state === 'full') throw limitReached(result.limit);
-      if (Date.now() > giveUpAt) throw unresponsive();
-      const abandoned = result.until < Date.now();
-      if (abandoned && (await this.store.close(ref.key, 'always', Date.now(), Date.now() + CLOSING_MS))) {
+      if (this.store.now() > giveUpAt) throw unresponsive();
+      const abandoned = result.until < this.store.now();
+      if (abandoned && (await this.store.close(ref.key, 'always', this.store.now(), this.store.now() + CLOSING_MS))) {
         await this.runtime.remove(ref.key);
         await this.store.remove(ref.key);
       } else {
@@ -170,7 +170,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
   }
 
   private end({ ref, generation, hold }: CallUnderWay): void {
-    this.store.end(ref.key, generation, hold.callId, Date.now()).catch((error: unknown) => {
+    this.store.end(ref.key, generation, hold.callId, this.store.now()).catch((error: unknown) => {
       // The hold ends by itself at its deadline.
       this.logger.warn({ msg: 'the end of a call could not be stored', session: ref.key.slice(0, 12), err: error });
     });
@@ -186,7 +186,8 @@ export class SessionSandboxes implements OnApplicationShutdown {
       await others.catch(ignoreClosed);
       throw new SessionMovedError();
     }
-    const turn = signal ? AbortSignal.any([signal, AbortSignal.timeout(timeLeft(giveUpAt))]) : AbortSignal.timeout(timeLeft(giveUpAt));
+    const late = AbortSignal.timeout(Math.max(0, giveUpAt - this.store.now()));
+    const turn = signal ? AbortSignal.any([signal, late]) : late;
     const establishing = this.creations
       .run(userKey, () => this.establish(record, giveUpAt), turn)
       .catch((error: unknown) => {
@@ -246,7 +247,8 @@ export class SessionSandboxes implements OnApplicationShutdown {
       return await openAgentChannel(this.runtime, containerId);
     } catch (error) {
       // Nothing was asked of it yet: a sandbox that ended meanwhile is no reason to fail the call.
-      if (error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST && Date.now() < giveUpAt) throw new SessionMovedError();
+      if (error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST && this.store.now() < giveUpAt)
+        throw new SessionMovedError();
       throw error;
     }
   }
@@ -254,7 +256,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
   /** A sandbox that ended because its session was deleted is the caller's own doing, not a fault. */
   private async explain(error: unknown, call: CallUnderWay): Promise<unknown> {
     if (!(error instanceof SandboxError) || error.code !== ErrorCode.SANDBOX_LOST) return error;
-    const record = await this.store.get(call.ref.key, Date.now()).catch(() => undefined);
+    const record = await this.store.get(call.ref.key, this.store.now()).catch(() => undefined);
     if (record === undefined || record?.generation === call.generation) return error;
     return new SandboxError(ErrorCode.SESSION_DELETED, 'The session was deleted while the call was under way.', { cause: error });
   }
@@ -267,7 +269,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
     const connection = this.connections.get(call.ref.key);
     // Without one the call is still entering, which tells the store anyway, or its sandbox has just ended.
     if (!connection?.channel.open) return;
-    const result = await this.store.resume(call.ref, call.hold, Date.now());
+    const result = await this.store.resume(call.ref, call.hold, this.store.now());
     if (result.state === 'closing') return;
     call.generation = result.record.generation;
     if (result.record.containerId === null) await this.attach(call.generation, call.ref.key, connection.sandbox);
@@ -278,10 +280,6 @@ export class SessionSandboxes implements OnApplicationShutdown {
 
 function lease(record: SessionRecord, { sandbox, channel }: Connection, restarted: boolean): Lease {
   return { containerId: sandbox.id, options: sandbox.options, record, channel, restarted };
-}
-
-function timeLeft(giveUpAt: number): number {
-  return Math.max(0, giveUpAt - Date.now());
 }
 
 /** The call that went away waited for all that came after it: one of those takes its place. */

@@ -113,7 +113,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     this.waiting.clear();
     for (const { channel } of left) channel.close();
     if (this.config.SESSION_STORE === 'memory') await Promise.allSettled(left.map(({ sandbox }) => this.runtime.discard(sandbox)));
-    else if (left.length > 0) await this.keep(left, Date.now()).catch(ignored);
+    else if (left.length > 0) await this.keep(left, this.store.now()).catch(ignored);
   }
 
   private lookAfter(ms: number): void {
@@ -134,8 +134,8 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     this.wanted = false;
     try {
       await this.fill();
-      await this.keep([...this.waiting.values()], Date.now() + KEEP_MS);
-      if (Date.now() > this.drainAt) await this.drain();
+      await this.keep([...this.waiting.values()], this.store.now() + KEEP_MS);
+      if (performance.now() > this.drainAt) await this.drain();
       this.backoffMs = 0;
     } catch (error) {
       this.backoffMs = Math.min(Math.max(2 * this.backoffMs, FIRST_BACKOFF_MS), LAST_BACKOFF_MS);
@@ -169,12 +169,12 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
 
   /** Removes what waits in slots that nobody fills: of other settings, or of a larger pool. */
   private async drain(): Promise<void> {
-    this.drainAt = Date.now() + DRAIN_MS;
+    this.drainAt = performance.now() + DRAIN_MS;
     const others = (await this.runtime.list()).filter(({ slot }) => slot !== null && !(slot.current && slot.number < this.size));
     if (others.length === 0) return;
     const kept = await this.store.known(
       others.map(({ id }) => id),
-      Date.now(),
+      this.store.now(),
     );
     for (const sandbox of others) if (!kept.has(sandbox.id)) await this.runtime.discard(sandbox);
   }

@@ -70,6 +70,11 @@ export type AttachResult = { readonly live: true; readonly previous: string | nu
  */
 export interface SessionStore {
   /**
+   * The time of all calls below, milliseconds since the epoch: one for all processes that share the store, and no jump of a wall clock
+   * reaches it.
+   */
+  now(): number;
+  /**
    * Opens a call in the session, making the record, with these options, where there is none (one that has expired but that nobody has
    * closed yet is revived). `full` where a limit keeps it out; then nothing has changed.
    */

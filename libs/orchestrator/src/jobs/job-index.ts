@@ -22,7 +22,7 @@ export class JobIndex {
   ): Promise<'added' | 'full' | 'moved'> {
     const record = { ...job, containerId: lease.containerId, deadline: endsBy + HOLD_GRACE_MS };
     const added = await this.store.addJob(ref.key, lease.record.generation, record, this.config.MAX_JOBS_PER_SESSION);
-    if (added === 'added') await this.store.resume(ref, { callId: holdId(job.jobId), deadline: record.deadline }, Date.now());
+    if (added === 'added') await this.store.resume(ref, { callId: holdId(job.jobId), deadline: record.deadline }, this.store.now());
     return added;
   }
 
@@ -32,9 +32,9 @@ export class JobIndex {
    */
   async settle(ref: SessionRef, lease: Lease, { jobId, command, startedAt, endsBy, endedAt }: KeptJob): Promise<void> {
     // Its end was a use of the session, and not when somebody learns of it. (The time comes out of the sandbox.)
-    if (endedAt !== null) return this.store.end(ref.key, lease.record.generation, holdId(jobId), Math.min(endedAt, Date.now()));
+    if (endedAt !== null) return this.store.end(ref.key, lease.record.generation, holdId(jobId), Math.min(endedAt, this.store.now()));
     // The end comes out of the sandbox: no session is held for longer than a job may last.
-    await this.add(ref, lease, { jobId, command, startedAt }, Math.min(endsBy, Date.now() + this.config.JOB_MAX_SECONDS * 1000));
+    await this.add(ref, lease, { jobId, command, startedAt }, Math.min(endsBy, this.store.now() + this.config.JOB_MAX_SECONDS * 1000));
   }
 
   /** Oldest first. */
@@ -47,7 +47,7 @@ export class JobIndex {
   }
 
   async forget(ref: SessionRef, lease: Lease, jobId: string): Promise<void> {
-    await this.store.end(ref.key, lease.record.generation, holdId(jobId), Date.now());
+    await this.store.end(ref.key, lease.record.generation, holdId(jobId), this.store.now());
     await this.store.removeJob(ref.key, jobId);
   }
 }

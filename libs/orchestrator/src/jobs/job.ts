@@ -76,7 +76,7 @@ export function startingJob({ jobId, command, startedAt }: Pick<JobRecord, 'jobI
 }
 
 /** A job that its sandbox, the container of that id, does not know. */
-export function absentJob(job: JobRecord, containerId: string): Job {
-  const starting = job.containerId === containerId && Date.now() - job.startedAt < STARTING_MS;
+export function absentJob(job: JobRecord, containerId: string, now: number): Job {
+  const starting = job.containerId === containerId && now - job.startedAt < STARTING_MS;
   return starting ? startingJob(job) : { ...startingJob(job), state: 'lost', stdout_bytes: null, stderr_bytes: null };
 }

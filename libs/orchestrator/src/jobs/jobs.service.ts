@@ -43,7 +43,7 @@ export class JobsService implements BeforeApplicationShutdown {
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
-    @Inject(SESSION_STORE) store: SessionStore,
+    @Inject(SESSION_STORE) private readonly store: SessionStore,
     @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
     private readonly sandboxes: SessionSandboxes,
   ) {
@@ -65,7 +65,7 @@ export class JobsService implements BeforeApplicationShutdown {
     return audited(user, ref, { op: 'job_start', command: command.command }, async () => {
       const request = this.startRequest(jobId, command);
       return this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
-        const job = { jobId, command: command.command, startedAt: Date.now() };
+        const job = { jobId, command: command.command, startedAt: this.store.now() };
         await this.note(ref, lease, job, request.timeout_ms, signal);
         try {
           const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
@@ -236,7 +236,7 @@ export class JobsService implements BeforeApplicationShutdown {
     await this.settle(ref, lease, kept);
     const there = new Set(kept.map(({ jobId }) => jobId));
     const others = (await this.index.all(ref)).filter(({ jobId }) => !there.has(jobId));
-    return [...kept.map(keptJob), ...others.map((job) => absentJob(job, lease.containerId))].sort((a, b) =>
+    return [...kept.map(keptJob), ...others.map((job) => absentJob(job, lease.containerId, this.store.now()))].sort((a, b) =>
       a.started_at.localeCompare(b.started_at),
     );
   }
@@ -289,7 +289,7 @@ export class JobsService implements BeforeApplicationShutdown {
     if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
     const record = await this.index.find(ref, jobId);
     if (record === undefined) throw error;
-    return absentJob(record, lease.containerId);
+    return absentJob(record, lease.containerId, this.store.now());
   }
 
   private async explainOutput(ref: SessionRef, lease: Lease, jobId: string, error: unknown): Promise<never> {

@@ -43,7 +43,7 @@ export class Sweeper {
     private readonly runtime: SandboxRuntime,
     private readonly config: Pick<Config, 'CLEANUP_MAX_CONTAINER_AGE_SECONDS'>,
     private readonly logger: Pick<Logger, 'log' | 'warn'>,
-    private readonly clock: () => number = Date.now,
+    private readonly clock: () => number = () => store.now(),
   ) {}
 
   /** Looks once, and removes what is due. Never rejects. While a sweep is under way, answers that one. */

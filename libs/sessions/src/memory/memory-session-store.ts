@@ -41,6 +41,10 @@ export class MemorySessionStore implements SessionStore {
   private readonly left = new LeftTexts();
   constructor(private readonly config: Config) {}
 
+  now(): number {
+    return Math.round(performance.timeOrigin + performance.now());
+  }
+
   async begin(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
     const until = this.closing.get(ref.key);
     if (until !== undefined) return { state: 'closing', until };
@@ -147,11 +151,11 @@ export class MemorySessionStore implements SessionStore {
   }
 
   async putOnce(name: string, value: string, lifetimeMs: number): Promise<void> {
-    this.left.put(name, value, Date.now() + lifetimeMs);
+    this.left.put(name, value, this.now() + lifetimeMs);
   }
 
   async takeOnce(name: string): Promise<string | null> {
-    return this.left.take(name, Date.now());
+    return this.left.take(name, this.now());
   }
 
   async ping(): Promise<void> {}

@@ -27,6 +27,7 @@ import {
   parseTexts,
   type ReplyContext,
 } from './session-replies';
+import { StoreClock } from './store-clock';
 import { SESSION_SCRIPTS, type SessionScript } from './session-scripts';
 
 type ScriptedClient = Redis & Record<SessionScript, (prefix: string, ...args: (string | number)[]) => Promise<unknown>>;
@@ -34,6 +35,7 @@ type ScriptedClient = Redis & Record<SessionScript, (prefix: string, ...args: (s
 /** Sessions in Redis, shared by all replicas of a deployment. */
 export class RedisSessionStore implements SessionStore {
   private readonly connection: RedisConnection;
+  private readonly clock: StoreClock;
   private readonly prefix: string;
   private readonly context: ReplyContext;
 
@@ -41,7 +43,12 @@ export class RedisSessionStore implements SessionStore {
     this.prefix = `sandbox:{${config.DEPLOYMENT}}:`;
     this.context = { deployment: config.DEPLOYMENT, ttlMs: config.SESSION_TTL_SECONDS * 1000, limits: config };
     this.connection = new RedisConnection(config);
+    this.clock = new StoreClock(this.connection);
     for (const [name, lua] of Object.entries(SESSION_SCRIPTS)) this.connection.client.defineCommand(name, { numberOfKeys: 1, lua });
+  }
+
+  now(): number {
+    return this.clock.now();
   }
 
   begin(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
@@ -123,6 +130,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async disconnect(): Promise<void> {
+    this.clock.stop();
     this.connection.disconnect();
   }
 

@@ -11,7 +11,7 @@
  *     pooled         zset    sandbox id by the time until which it is kept
  *     closing        zset    key by the end of its closing mark; a key stands in `expiry` or here, never in both
  *
- * The time is the caller's. Of several replicas one may be behind: last use therefore never goes back. Lifetimes in Redis (PEXPIRE)
+ * The time is the caller's, who has it from Redis (StoreClock). Of several replicas one may be a little behind: last use therefore never goes back. Lifetimes in Redis (PEXPIRE)
  * are relative, a day (less an hour, so that not every call sets them) beyond the expiry, and only keep an abandoned deployment from staying for ever.
  */
 const PRELUDE = `

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * Stands between the service and the machine's Docker engine, so that the engine can be away or hang for the service alone. What cannot be
+ * had this way is an engine that forgets: containers live on meanwhile.
+ */
+export class EngineProxy {
+  private readonly pairs = new Set<readonly [Socket, Socket]>();
+  private readonly afterStall: (() => void)[] = [];
+  private state: 'open' | 'cut' | 'stalled' = 'open';
+
+  private constructor(
+    private readonly server: Server,
+    private readonly directory: string,
+  ) {
+    server.on('connection', (socket) => this.accept(socket));
+  }
+
+  static async start(): Promise<EngineProxy> {
+    const proxy = new EngineProxy(createServer({ allowHalfOpen: true }), mkdtempSync(join(tmpdir(), 'sandbox-chaos-')));
+    await new Promise<void>((resolve) => proxy.server.listen(join(proxy.directory, 'docker.sock'), resolve));
+    return proxy;
+  }
+
+  get host(): string {
+    return `unix://${join(this.directory, 'docker.sock')}`;
+  }
+
+  /** Every connection breaks, and no new one lasts. */
+  cut(): void {
+    this.state = 'cut';
+    for (const pair of this.pairs) for (const socket of pair) socket.destroy();
+  }
+
+  /** Connections stay, and take some bytes, but nothing moves on them. */
+  stall(): void {
+    this.state = 'stalled';
+    for (const [client, engine] of this.pairs) {
+      client.unpipe(engine).pause();
+      engine.unpipe(client).pause();
+    }
+  }
+
+  restore(): void {
+    this.state = 'open';
+    for (const step of this.afterStall.splice(0)) step();
+    for (const [client, engine] of this.pairs) client.pipe(engine).pipe(client);
+  }
+
+  async stop(): Promise<void> {
+    this.cut();
+    await new Promise((resolve) => this.server.close(resolve));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private accept(client: Socket): void {
+    client.on('error', () => undefined);
+    if (this.state === 'cut') return void client.destroy();
+    const engine = connectToEngine();
+    engine.on('error', () => undefined);
+    const pair = [client, engine] as const;
+    this.pairs.add(pair);
+    for (const socket of pair) socket.on('close', () => this.closed(pair));
+    if (this.state === 'stalled') client.pause();
+    else client.pipe(engine).pipe(client);
+  }
+
+  /** A hung engine does not notice that its client has gone. */
+  private closed(pair: readonly [Socket, Socket]): void {
+    if (!this.pairs.delete(pair)) return;
+    const part = (): void => pair.forEach((socket) => socket.destroy());
+    if (this.state === 'stalled') this.afterStall.push(part);
+    else part();
+  }
+}
+
+function connectToEngine(): Socket {
+  const { protocol, hostname, port, pathname } = new URL(process.env.DOCKER_HOST || 'unix:///var/run/docker.sock');
+  const address = protocol === 'unix:' ? { path: pathname } : { host: hostname, port: Number(port || 2375) };
+  return connect({ ...address, allowHalfOpen: true });
+}

@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '../support/fuzzing';
+import type { Program, World } from './world';
+
+/** Does its harm, and puts things right again as an operator or a supervisor would: nothing else is ever started anew. */
+export type Fault = (world: World, random: Random) => Promise<void>;
+
+const MINUTE = 60_000;
+const JUMPS = [2 * MINUTE, 60 * MINUTE, 50 * 60 * MINUTE];
+
+/** Milliseconds. */
+const someTime = (random: Random): number => 500 + random(2_000);
+const oneOf = <T>(random: Random, choices: readonly T[]): T => choices[random(choices.length)]!;
+const replicaOf = (world: World, random: Random): World['replicas'][number] => oneOf(random, world.replicas);
+
+/** Faults of the service's programs, of its store and its engine, by name. */
+export const FAULTS: Readonly<Record<string, Fault>> = {
+  'API killed': (world, random) => restart(replicaOf(world, random), 'SIGKILL', random),
+  'API restarted': (world, random) => restart(replicaOf(world, random), 'SIGTERM', random),
+  'API stopped': (world, random) => halt(replicaOf(world, random), random),
+  'cleanup killed': (world, random) => restart(world.cleanup, 'SIGKILL', random),
+  'cleanup restarted': (world, random) => restart(world.cleanup, 'SIGTERM', random),
+  'cleanup stopped': (world, random) => halt(world.cleanup, random),
+  'Redis flushed': ({ redis }) => redis.flush(),
+  'Redis killed': async ({ redis }, random) => {
+    await redis.down();
+    await sleep(someTime(random));
+    await redis.up();
+  },
+  'Redis stopped': ({ redis }, random) => halt(redis, random, 2),
+  'Docker away': async ({ engine }, random) => {
+    engine.cut();
+    await sleep(someTime(random));
+    engine.restore();
+  },
+  'Docker hangs': async ({ engine }, random) => {
+    engine.stall();
+    await sleep(someTime(random) * 2);
+    engine.restore();
+  },
+};
+
+/** These go on beside the others: what a wrong clock spoils is what another fault leaves to be made anew. */
+export const CLOCK_FAULTS: Readonly<Record<string, Fault>> = {
+  'API clock ahead': (world, random) => jump(world, random, 1),
+  'API clock behind': (world, random) => jump(world, random, -1),
+};
+
+async function restart(program: Program, signal: NodeJS.Signals, random: Random): Promise<void> {
+  await program.stop(signal);
+  await sleep(someTime(random));
+  await program.start();
+}
+
+async function halt(program: { signal(signal: NodeJS.Signals): void }, random: Random, times = 1): Promise<void> {
+  program.signal('SIGSTOP');
+  await sleep(times * someTime(random));
+  program.signal('SIGCONT');
+}
+
+async function jump(world: World, random: Random, direction: number): Promise<void> {
+  const replica = replicaOf(world, random);
+  replica.shiftClock(direction * oneOf(random, JUMPS));
+  await sleep(2_000 + 2 * someTime(random));
+  replica.shiftClock(0);
+}

@@ -1,0 +1,168 @@
+import { sessionRef, userFromApiKey } from '@sandbox/sessions';
+import type { Outcome } from './call';
+import { type Interval, overlaps } from './intervals';
+
+/** A command that leaves its token in its session's ledger file, once each time it runs. */
+export interface CommandEntry {
+  readonly token: string;
+  readonly kind: 'command' | 'job';
+  readonly began: number;
+  ended: number;
+  /** `refused`: by an error that says that nothing ran. */
+  state: 'acknowledged' | 'refused' | 'unknown';
+  /** Where it ran, as its answer said. */
+  container?: string;
+}
+
+/** One content that somebody tried to give a file. */
+export interface Version {
+  readonly token: string;
+  readonly content: Buffer;
+  readonly began: number;
+  /** Acknowledged, or seen by a reader since. */
+  known: boolean;
+}
+
+/** A file that one client alone writes, one call after another. */
+export class FileEntry {
+  readonly versions: Version[] = [];
+  private lastKnown = -1;
+
+  constructor(
+    private readonly session: SessionLedger,
+    readonly path: string,
+  ) {}
+
+  attempt(token: string, content: Buffer): Version {
+    const version = { token, content, began: performance.now(), known: false };
+    this.versions.push(version);
+    return version;
+  }
+
+  acknowledge(version: Version): void {
+    version.known = true;
+    this.lastKnown = this.versions.indexOf(version);
+  }
+
+  /** Content of the file where it is certain: the newest version is acknowledged, and nothing has happened to the sandbox since. */
+  get certain(): Version | undefined {
+    const version = this.versions.at(-1);
+    return version?.known && !this.mayBeLost ? version : undefined;
+  }
+
+  /** Its session may have been deleted: nothing is certain any more. */
+  doubt(): void {
+    for (const version of this.versions) version.known = false;
+    this.lastKnown = -1;
+  }
+
+  /** What is wrong with what a reader found (null: no file), or null; the reader learns which version it is. */
+  check(found: Buffer | null): string | null {
+    if (found === null) {
+      if (this.lastKnown >= 0 && !this.mayBeLost) return `${this.at}: an acknowledged write is gone`;
+      this.versions.length = 0;
+      this.lastKnown = -1;
+      return null;
+    }
+    const index = this.versions.findLastIndex(({ content }) => content.equals(found));
+    if (index < 0) return `${this.at}: holds what nobody wrote, ${found.length} bytes: ${JSON.stringify(found.toString().slice(0, 80))}`;
+    if (index < this.lastKnown && !this.mayBeLost) {
+      return `${this.at}: an acknowledged write (${this.versions[this.lastKnown]!.token}) gave way to an older one (${this.versions[index]!.token})`;
+    }
+    this.acknowledge(this.versions[index]!);
+    return null;
+  }
+
+  /** What a sandbox held goes with it, unless it is kept in a volume. */
+  private get mayBeLost(): boolean {
+    const since = this.versions[Math.max(this.lastKnown, 0)]?.began ?? Infinity;
+    return !this.session.persistent && this.session.wasHarmed(since);
+  }
+
+  private get at(): string {
+    return `${this.session.name}/${this.path}`;
+  }
+}
+
+/** What is known of one session that lives through the whole run. */
+export class SessionLedger {
+  /** Store key, container and volume label. */
+  readonly key: string;
+  readonly commands: CommandEntry[] = [];
+  readonly files = new Map<string, FileEntry>();
+  /** When the harness ended its sandbox. */
+  readonly harm: (Interval & { readonly container: string })[] = [];
+  readonly containersSeen = new Set<string>();
+
+  constructor(
+    deployment: string,
+    readonly apiKey: string,
+    readonly name: string,
+    readonly persistent: boolean,
+  ) {
+    this.key = sessionRef(deployment, userFromApiKey(apiKey), name).key;
+  }
+
+  file(path: string): FileEntry {
+    let file = this.files.get(path);
+    if (!file) this.files.set(path, (file = new FileEntry(this, path)));
+    return file;
+  }
+
+  /** The session was deleted: it begins anew, with nothing of what was. */
+  forget(): void {
+    this.commands.length = 0;
+    this.files.clear();
+    this.containersSeen.clear();
+  }
+
+  /** Whether it was deleted is not known. */
+  doubt(): void {
+    for (const entry of this.commands) entry.state = 'unknown';
+    for (const file of this.files.values()) file.doubt();
+    this.containersSeen.clear();
+  }
+
+  wasHarmed(since: number, till = Infinity): boolean {
+    return overlaps(this.harm, since, till);
+  }
+}
+
+/** Errors that promise that nothing was run: a client tries again after them. */
+const NOTHING_RAN = /^(STORE_UNAVAILABLE|RUNTIME_UNAVAILABLE|RATE_LIMITED|TOO_MANY_\w+|HOST_FULL|SHUTTING_DOWN|COMMAND_NOT_ALLOWED)$/;
+
+export function nothingRan(outcome: Outcome): boolean {
+  return outcome.kind === 'error' && NOTHING_RAN.test(outcome.code);
+}
+
+/** Checks a session's ledger file, as it is at the end, against what its clients were told. */
+export function checkCommands(session: SessionLedger, ledgerFile: string, lastContainer: string): string[] {
+  const times = new Map<string, number>();
+  for (const [token] of ledgerFile.matchAll(/<\w+>/g)) times.set(token, (times.get(token) ?? 0) + 1);
+  const violations: string[] = [];
+  for (const entry of session.commands) {
+    const ran = times.get(entry.token) ?? 0;
+    times.delete(entry.token);
+    const about = `${session.name}: ${entry.kind} ${entry.token}`;
+    if (ran > 1) violations.push(`${about} ran ${ran} times`);
+    if (ran === 1 && entry.state === 'refused') violations.push(`${about} was refused, and ran`);
+    if (ran === 0 && entry.state === 'acknowledged' && isStillThere(session, entry, lastContainer)) {
+      violations.push(`${about} was acknowledged, and its effect is not there`);
+    }
+  }
+  for (const token of times.keys()) violations.push(`${session.name}: nobody sent ${token}`);
+  return violations;
+}
+
+function isStillThere(session: SessionLedger, entry: CommandEntry, lastContainer: string): boolean {
+  if (session.persistent) return true;
+  return entry.container === undefined ? !session.wasHarmed(entry.began) : entry.container === lastContainer;
+}
+
+/** Sandboxes that were replaced though nobody had ended them. */
+export function checkContainers(session: SessionLedger, lastContainer: string): string[] {
+  const harmed = new Set(session.harm.map(({ container }) => container));
+  return [...session.containersSeen]
+    .filter((container) => container !== lastContainer && !harmed.has(container))
+    .map((container) => `${session.name}: its sandbox ${container} was lost though nobody had ended it`);
+}

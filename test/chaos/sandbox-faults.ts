@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '../e2e/support/processes';
+import { docker, type Executed } from '../e2e/support/service';
+import type { Random } from '../support/fuzzing';
+import type { Journal } from './journal';
+import { executed, type SessionClient } from './session-client';
+import type { World } from './world';
+
+/** More than a workspace on a tmpfs holds. */
+const FILL_BYTES = 192 * 1024 * 1024;
+const SMALL_FILE_BYTES = 512 * 1024;
+const TRIES = 60;
+const ENGINE_CALL_MS = 10_000;
+const SHORT_ID = 12;
+
+/** What happens to sandboxes behind the service's back, past the proxy. */
+export type SandboxFault = (client: SessionClient, world: World, random: Random, journal: Journal) => Promise<void>;
+
+export const SANDBOX_FAULTS: Readonly<Record<string, SandboxFault>> = {
+  'sandbox killed': (client, world) => harm(client, world, (id) => docker.getContainer(id).kill(inTime())),
+  'sandbox removed': (client, world) => harm(client, world, (id) => docker.getContainer(id).remove({ force: true, ...inTime() })),
+  'sandbox paused': async (client, world, random) => {
+    const pauseMs = 300 + random(1_500);
+    const id = await containerOf(client, world);
+    if (id === undefined) return;
+    const container = docker.getContainer(id);
+    await container.pause(inTime()).catch(ignore);
+    await sleep(pauseMs);
+    // An engine in which a command is being started at that moment may take more than one attempt.
+    await eventually('it is not paused', async () => {
+      await container.unpause(inTime()).catch(ignore);
+      return !(await container.inspect(inTime()).catch(ignore))?.State.Paused;
+    });
+  },
+};
+
+/** Only where the workspace is a tmpfs: the disk of a volume is the host's own. */
+export const DISK_FULL: SandboxFault = async (client, _world, _random, journal) => {
+  const { session } = client;
+  const began = performance.now();
+  await client.write('full/kept', '<kept>');
+  let fill: Executed | undefined;
+  for (let tries = 0; tries < TRIES && fill === undefined; tries++) {
+    fill = executed(await client.execute('fill', `head -c ${FILL_BYTES} /dev/zero > fill`, { timeoutS: 10 }));
+    if (!fill) await sleep(250);
+  }
+  if (fill && fill.exit_code !== 0) {
+    await client.write('full/kept', '<refused>');
+    await client.read(session.file('full/kept'));
+    const headers = { 'Content-Type': 'application/octet-stream' };
+    const outcome = await client.content('write if full', 'PUT', 'full/none', { body: Buffer.alloc(SMALL_FILE_BYTES), headers });
+    if (outcome.kind === 'answer' && !session.wasHarmed(began)) journal.violations.push(`${session.name}: a full disk took a file`);
+  }
+  for (let tries = 0; tries < TRIES; tries++) {
+    if (executed(await client.execute('empty', 'rm -f fill'))?.exit_code === 0) return;
+    await sleep(250);
+  }
+};
+
+async function harm({ session }: SessionClient, world: World, how: (id: string) => Promise<unknown>): Promise<void> {
+  const id = await containerOf({ session }, world);
+  if (id === undefined) return;
+  const harmed = { container: id.slice(0, SHORT_ID), from: performance.now(), to: Infinity };
+  session.harm.push(harmed);
+  await how(id).catch(ignore);
+  harmed.to = performance.now();
+}
+
+/** The session's container, running or not, as the engine knows it. */
+export async function containerOf({ session }: Pick<SessionClient, 'session'>, world: World): Promise<string | undefined> {
+  const containers = await world.deployment.containers();
+  const name = `/sandbox-${world.deployment.name}-${session.key}`;
+  return containers.find(({ Names }) => Names.includes(name))?.Id;
+}
+
+function inTime(): { abortSignal: AbortSignal } {
+  return { abortSignal: AbortSignal.timeout(ENGINE_CALL_MS) };
+}
+
+/** Gone, or not in that state any more: somebody was faster. */
+function ignore(): undefined {}

@@ -1,0 +1,116 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type Child, TestRedis } from '../e2e/support/processes';
+import { type Env, Service, type ServiceOptions, startCleanup, TestDeployment } from '../e2e/support/service';
+import { EngineProxy } from './engine-proxy';
+import type { Interval } from './intervals';
+
+/** One program of the service, which a supervisor starts again where it was ended. What ends without our doing has crashed. */
+export class Program {
+  readonly downtimes: Interval[] = [];
+  readonly crashes: string[] = [];
+  private child: Child | undefined;
+  /** Of each time that it ran. */
+  private readonly children: Child[] = [];
+
+  constructor(
+    readonly name: string,
+    private readonly launch: () => Child | Promise<Child>,
+  ) {}
+
+  get pid(): number {
+    return this.child!.pid;
+  }
+
+  async start(): Promise<void> {
+    const child = await this.launch();
+    this.child = child;
+    this.children.push(child);
+    const downtime = this.downtimes.at(-1);
+    if (downtime) downtime.to = performance.now();
+    void child.exited.then((code) => {
+      if (this.downtimes.at(-1)?.to !== Infinity) this.crashes.push(`${this.name} ended by itself (${code}): ${child.output.slice(-500)}`);
+    });
+  }
+
+  /** What it logged of something. */
+  logged(text: string): string[] {
+    return this.children.flatMap(({ output }) => output.split('\n').filter((line) => line.includes(text)));
+  }
+
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    this.downtimes.push({ from: performance.now(), to: Infinity });
+    await this.child?.stop(signal);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child!.process.kill(signal);
+  }
+}
+
+/** An API process, with a wall clock of its own. */
+export class Replica extends Program {
+  private service!: Service;
+
+  constructor(
+    name: string,
+    options: ServiceOptions,
+    private readonly clockFile: string,
+  ) {
+    const env = { ...options.env, NODE_OPTIONS: `--require "${resolve(__dirname, 'clock.cjs')}"`, CHAOS_CLOCK: clockFile };
+    super(name, async () => {
+      // The free port that it is given may be taken until it listens, by a connection of some client.
+      const start = (): Promise<Service> => Service.start({ ...options, env });
+      this.service = await start().catch((error: Error) => (/EADDRINUSE/.test(error.message) ? start() : Promise.reject(error)));
+      return this.service.child;
+    });
+  }
+
+  get url(): string {
+    return this.service.url;
+  }
+
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
+  }
+
+  shiftClock(milliseconds: number): void {
+    writeFileSync(this.clockFile, String(milliseconds));
+  }
+}
+
+/** The service as an operator runs it: two API processes, the cleanup worker, Redis, and Docker (behind a proxy). */
+export interface World {
+  readonly deployment: TestDeployment;
+  readonly redis: TestRedis;
+  readonly engine: EngineProxy;
+  readonly replicas: readonly Replica[];
+  readonly cleanup: Program;
+  /** Replicas and worker. */
+  readonly programs: readonly Program[];
+  stop(): Promise<void>;
+}
+
+export async function startWorld(apiKeys: readonly string[], settings: Env): Promise<World> {
+  const directory = mkdtempSync(join(tmpdir(), 'sandbox-chaos-'));
+  const deployment = new TestDeployment();
+  const [redis, engine] = await Promise.all([TestRedis.start(), EngineProxy.start()]);
+  const options = { deployment, redis, env: { API_KEYS: apiKeys.join(','), DOCKER_HOST: engine.host, ...settings } };
+  const replicas = ['api-1', 'api-2'].map((name) => new Replica(name, options, join(directory, `${name}.clock`)));
+  const cleanup = new Program('cleanup', () => startCleanup(options));
+  const programs = [...replicas, cleanup];
+  const stop = async (): Promise<void> => {
+    await Promise.all(programs.map((program) => program.stop('SIGKILL')));
+    await Promise.all([redis.stop(), engine.stop()]);
+    await deployment.removeAll();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  const started = await Promise.allSettled(programs.map((program) => program.start()));
+  for (const result of started) {
+    if (result.status === 'fulfilled') continue;
+    await stop();
+    throw result.reason;
+  }
+  return { deployment, redis, engine, replicas, cleanup, programs, stop };
+}
