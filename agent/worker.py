@@ -56,6 +56,10 @@ def _serve(link, wakeup, payload):
 
             command = job_calls.start(link, wakeup, request)
             result = {}
+        elif request["op"] == "claim":
+            import claim
+
+            result = claim.claim(link, request)
         else:
             result = _operation(request["op"])(link, request)
         return frames.ok_frame(link.request_id, result), command

@@ -437,65 +437,69 @@ describe('options', () => {
 describe('the pool', () => {
   const other = createDockerRuntime(config);
 
-  it('gives what waits in a slot to one of many, by its name alone', async () => {
-    const [pooled, again] = await Promise.all([pooledIn(runtime, 0), pooledIn(other, 0)]);
-    expect(again.id).toBe(pooled.id);
-    expect(pooled).toMatchObject({ key: null, slot: { number: 0, current: true }, options: {} });
-    const owners = Array.from({ length: 6 }, () => testOwner());
-    const claims = await Promise.all(owners.map((owner, n) => (n % 2 ? runtime : other).claim(owner, pooled)));
-    const winner = claims.findIndex((claim) => typeof claim === 'object');
-    expect(claims.filter((claim) => claim === 'empty')).toHaveLength(5);
-    const { key } = owners[winner]!;
-    expect(claims[winner]).toMatchObject({ id: pooled.id, key, slot: null });
-    expect(await runtime.ensure(owners[winner]!)).toMatchObject({ id: pooled.id, created: false });
-    expect(await runtime.find(key)).toMatchObject({ id: pooled.id, key });
-    expect((await runtime.list()).find(({ id }) => id === pooled.id)).toMatchObject({ key });
-    await runtime.remove(key);
-    expect(await runtime.find(key)).toBeNull();
+  it('has one wait in each slot, whoever asks, under a name that no other has', async () => {
+    const mine = [await pooledIn(runtime, 0), await pooledIn(runtime, 1)];
+    const others = [await pooledIn(other, 0), await pooledIn(other, 1)];
+    expect(new Set(others.map(({ id }) => id))).toEqual(new Set(mine.map(({ id }) => id)));
+    for (const { key, slot, options, name, id } of mine) {
+      expect([key, slot?.current, options]).toEqual([null, true, {}]);
+      expect(name).toMatch(new RegExp(`-${slot!.number}-${id.slice(0, 12)}$`));
+    }
+    expect((await runtime.list()).filter(({ slot }) => slot !== null)).toHaveLength(2);
+  });
+
+  it('gives what waits to a session, for which it is as any', async () => {
+    const pooled = await pooledIn(runtime, 0);
+    const owner = testOwner();
+    expect(await runtime.isVacant(owner.key)).toBe(true);
+    expect(await runtime.claim(owner, pooled)).toMatchObject({ id: pooled.id, key: owner.key, slot: null });
+    expect(await runtime.isVacant(owner.key)).toBe(false);
+    expect(await runtime.claim(testOwner(), pooled)).toBeNull();
+    expect(await runtime.ensure(owner)).toMatchObject({ id: pooled.id, created: false });
+    expect(await runtime.find(owner.key)).toMatchObject({ id: pooled.id, key: owner.key });
+    expect((await runtime.list()).find(({ id }) => id === pooled.id)).toMatchObject({ key: owner.key });
+    expect((await pooledIn(runtime, 0)).id).not.toBe(pooled.id);
+    await runtime.remove(owner.key);
+    expect(await runtime.find(owner.key)).toBeNull();
   });
 
   it('gives nothing to a session that has a sandbox or a volume', async () => {
     const pooled = await pooledIn(runtime, 0);
     const owner = testOwner();
     await runtime.ensure(owner);
-    expect(await runtime.claim(owner, pooled)).toBe('occupied');
+    expect(await runtime.claim(owner, pooled)).toBeNull();
     const persisting = createDockerRuntime(variant({ ALLOW_PERSISTENT_SESSIONS: 'true' }));
     const kept = testOwner();
     await persisting.ensure(kept, { persistent: true });
     await persisting.remove(kept.key);
-    expect(await persisting.claim(kept, pooled)).toBe('occupied');
-    expect(await persisting.claim(testOwner(), pooled)).toMatchObject({ slot: null });
+    expect(await persisting.isVacant(kept.key)).toBe(false);
+    expect(await persisting.isVacant(testOwner().key)).toBe(true);
   });
 
   it('has slots of its own for other settings', async () => {
     const mine = await pooledIn(runtime, 0);
     const others = createDockerRuntime(variant({ CONTAINER_PIDS_LIMIT: '77' }));
     expect((await pooledIn(others, 0)).id).not.toBe(mine.id);
-    expect((await others.list()).find(({ id }) => id === mine.id)).toMatchObject({ slot: { number: 0, current: false } });
+    expect((await others.list()).find(({ id }) => id === mine.id)).toMatchObject({ slot: { current: false } });
   });
 
-  it('starts one whose maker died before it could, and replaces one that ended', async () => {
-    const first = await pooledIn(runtime, 1);
+  it('goes on with one whose maker died before it was there, and replaces one that ended', async () => {
+    const first = await pooledIn(runtime, 0);
     await engine.getContainer(first.id).kill();
-    const second = await pooledIn(runtime, 1);
+    const second = await pooledIn(runtime, 0);
     expect(second.id).not.toBe(first.id);
+    await expect(engine.getContainer(first.id).inspect()).rejects.toMatchObject({ statusCode: 404 });
     const { Config, HostConfig } = await engine.getContainer(second.id).inspect();
-    await runtime.discard(second);
-    const { id } = await engine.createContainer({ ...Config, HostConfig, name: second.name });
-    const owner = testOwner();
-    // It does not run: the session whose claim it is has it started, as any other.
-    expect(await runtime.claim(owner, second)).toBe('empty');
-    expect(await runtime.ensure(owner)).toMatchObject({ id, created: false });
+    expect(await runtime.discard(second)).toBe(true);
+    const { id } = await engine.createContainer({ ...Config, HostConfig, name: second.name.replace(/-[0-9a-f]{12}$/, '') });
+    expect(await pooledIn(runtime, 0)).toMatchObject({ id, slot: { current: true } });
   });
 
   it('is left alone by who would discard what was claimed meanwhile', async () => {
-    const pooled = await pooledIn(runtime, 2);
+    const pooled = await pooledIn(runtime, 0);
     const owner = testOwner();
     await runtime.claim(owner, pooled);
     expect(await runtime.discard(pooled)).toBe(false);
     expect(await runtime.find(owner.key)).toMatchObject({ id: pooled.id });
-    const next = await pooledIn(runtime, 2);
-    const [claim, discarded] = await Promise.all([runtime.claim(testOwner(), next), other.discard(next)]);
-    expect(typeof claim === 'object').toBe(!discarded);
   });
 });

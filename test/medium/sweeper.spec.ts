@@ -161,7 +161,7 @@ describe('sandboxes of the pool', () => {
     const begun = await store.begin(ref, hold, now);
     if (begun.state !== 'live') throw new Error(begun.state);
     const sandbox = await runtime.claim(ref, pooled);
-    if (typeof sandbox === 'string') throw new Error(sandbox);
+    if (!sandbox) throw new Error('not claimed');
     await store.attach(ref.key, begun.record.generation, { containerId: sandbox.id, image: sandbox.image });
     await store.end(ref.key, begun.record.generation, hold.callId, now);
     const sweeping = sweeper();

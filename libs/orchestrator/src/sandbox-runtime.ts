@@ -64,12 +64,14 @@ export interface SandboxRuntime {
    * is one pool; a runtime may fill it by itself, so what is given need not be what this call made.
    */
   fillPool(size: number): AsyncIterable<Sandbox>;
+  /** Whether the session has neither a sandbox nor a volume. */
+  isVacant(key: string): Promise<boolean>;
   /**
-   * Makes a waiting sandbox the session's: of many callers one gets it. It is the preferred one, unless another has taken its place or the
-   * runtime chooses for itself: what the session has now is what is answered. `empty` where nothing is there, or it does not run;
-   * `occupied` where the session has a sandbox already, or a volume.
+   * Makes a waiting sandbox the session's; of callers at once one alone may ask for it (WarmPool sees to that). It is the preferred one, or
+   * another where the runtime chooses for itself: what the session has now is what is answered. Null where it waits no more, does not
+   * run, or the session has come to a sandbox meanwhile.
    */
-  claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | 'empty' | 'occupied'>;
+  claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null>;
   /** Removes a sandbox that is nobody's. False where somebody was faster: a pooled one that was claimed is left alone. */
   discard(sandbox: Sandbox): Promise<boolean>;
   find(key: string): Promise<Sandbox | null>;

@@ -211,8 +211,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
   private async claim({ ref, containerId, options }: SessionRecord): Promise<Connection | null> {
     if (containerId !== null || !isDefaultSandbox(this.config, options ?? {})) return null;
     const claimed = await this.pool.claim(ref);
-    if (!claimed?.channel) return null;
-    return this.connected(ref.key, { sandbox: claimed.sandbox, channel: claimed.channel });
+    return claimed && this.connected(ref.key, claimed);
   }
 
   private async make({ ref, options, ttlMs, metadata }: SessionRecord, giveUpAt: number): Promise<Connection> {

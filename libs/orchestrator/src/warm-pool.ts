@@ -13,19 +13,18 @@ export interface PoolState {
   readonly misses: number;
 }
 
-/** A sandbox that was the pool's, and the channel into it; null where it has still to be opened. */
-export interface Claimed {
-  readonly sandbox: Sandbox;
-  readonly channel: Channel | null;
-}
-
-interface Waiting {
+/** A sandbox and the channel into it. */
+export interface Waiting {
   readonly sandbox: Sandbox;
   readonly channel: Channel;
 }
 
+/** An agent that does not answer by then has one that is claimed no more, milliseconds. */
+const CLAIM_MS = 2_000;
+/** What was spent so long ago and still waits is nobody's: longer than a claim may take, milliseconds. */
+const SPENT_MS = 15_000;
 /** How often the pool is looked through, so that what died or was claimed by another process is replaced. Milliseconds. */
-const LOOK_MS = 10_000;
+const LOOK_MS = 5_000;
 /** How often those are looked for that nobody keeps any more, milliseconds. */
 const DRAIN_MS = 60_000;
 /** For how long a look keeps what waits from being taken for a leftover, milliseconds. */
@@ -35,9 +34,8 @@ const FIRST_BACKOFF_MS = 1_000;
 const LAST_BACKOFF_MS = 60_000;
 
 /**
- * Sandboxes of the deployment's own settings that wait for a session. POOL_SIZE slots are shared by all replicas: a slot's name is
- * the lock under which one of them fills it, and the rename out of it the one by which a session takes what is there. Each process
- * keeps a channel into every one, so a claim costs two engine calls and the first command none more.
+ * Sandboxes of the deployment's own settings that wait for a session, shared by all replicas. Each process keeps a channel into every
+ * one, so a claim costs one call on it and three engine calls, and the first command no more than any.
  *
  * A process that dies leaves them to the others; a process of other settings fills slots of its own, and removes what nobody keeps.
  */
@@ -47,6 +45,8 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   private readonly size: number;
   /** By the sandbox's id. */
   private readonly waiting = new Map<string, Waiting>();
+  /** Those that a claim was begun of, by id, with when. What is still there long after has been left by a process that died. */
+  private readonly spent = new Map<string, number>();
   private hits = 0;
   private misses = 0;
   private drainAt = 0;
@@ -67,7 +67,8 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   get state(): PoolState {
-    return { size: this.waiting.size, hits: this.hits, misses: this.misses };
+    const open = [...this.waiting.values()].filter(({ channel }) => channel.open);
+    return { size: open.length, hits: this.hits, misses: this.misses };
   }
 
   onApplicationBootstrap(): void {
@@ -75,33 +76,42 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   /**
-   * A waiting sandbox, now this session's; null where none is there. Engine errors are the caller's to meet when it makes one.
-   * Where the session has a sandbox already, nothing is claimed.
+   * A waiting sandbox, now this session's; null where none is to be had, or the session has one already.
    */
-  async claim(owner: SandboxOwner): Promise<Claimed | null> {
+  async claim(owner: SandboxOwner): Promise<Waiting | null> {
     if (this.size === 0) return null;
-    for (const [id, waiting] of this.waiting) {
-      this.waiting.delete(id);
-      if (!waiting.channel.open) continue;
-      const claimed = await this.runtime.claim(owner, waiting.sandbox).catch((error: unknown) => this.failed(error));
-      if (claimed === 'occupied') {
-        this.waiting.set(id, waiting);
-        return null;
-      }
+    // Where the engine is away, whoever makes a sandbox instead is told.
+    if (!(await this.runtime.isVacant(owner.key).catch(() => false))) return null;
+    for (const waiting of this.waiting.values()) {
+      this.withdraw(waiting);
+      const claimed = (await isFirst(waiting)) ? await this.take(owner, waiting) : 'lost';
       this.wanted = true;
       this.lookAfter(0);
-      if (claimed === 'empty') {
-        waiting.channel.close();
-        continue;
-      }
-      this.hits += 1;
-      // Another process may have put another one there meanwhile.
-      if (claimed.id === id && waiting.channel.open) return { sandbox: claimed, channel: waiting.channel };
+      if (claimed !== 'lost') return claimed;
       waiting.channel.close();
-      return { sandbox: claimed, channel: null };
     }
     this.misses += 1;
     return null;
+  }
+
+  private async take(owner: SandboxOwner, waiting: Waiting): Promise<Waiting | null> {
+    try {
+      const sandbox = await this.runtime.claim(owner, waiting.sandbox);
+      if (sandbox?.id === waiting.sandbox.id && waiting.channel.open) {
+        this.hits += 1;
+        return { sandbox, channel: waiting.channel };
+      }
+    } catch (error) {
+      this.logger.warn({ msg: 'no claim could be made', err: error });
+    }
+    waiting.channel.close();
+    return null;
+  }
+
+  /** Before it is claimed: no look that is under way meanwhile takes it for one that waits. */
+  private withdraw({ sandbox }: Waiting): void {
+    this.waiting.delete(sandbox.id);
+    this.spent.set(sandbox.id, performance.now());
   }
 
   /** What waits is left to the other processes, and to the next that starts; where there can be none, it is removed. */
@@ -134,6 +144,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     this.wanted = false;
     try {
       await this.fill();
+      await this.trim();
       await this.keep([...this.waiting.values()], this.store.now() + KEEP_MS);
       if (performance.now() > this.drainAt) await this.drain();
       this.backoffMs = 0;
@@ -155,15 +166,42 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     for await (const sandbox of this.runtime.fillPool(this.size)) {
       if (this.stopped) return;
       seen.add(sandbox.id);
-      if (this.waiting.get(sandbox.id)?.channel.open) continue;
-      const channel = await openAgentChannel(this.runtime, sandbox.id);
-      if (this.stopped) return channel.close();
-      this.waiting.set(sandbox.id, { sandbox, channel });
+      const spentAt = this.spent.get(sandbox.id);
+      if (spentAt !== undefined) {
+        if (performance.now() - spentAt > SPENT_MS) this.wanted = (await this.runtime.discard(sandbox)) || this.wanted;
+      } else if (!this.waiting.get(sandbox.id)?.channel.open) {
+        await this.add(sandbox);
+      }
     }
+    for (const id of this.spent.keys()) if (!seen.has(id)) this.spent.delete(id);
     for (const [id, { channel }] of this.waiting) {
       if (seen.has(id)) continue;
       this.waiting.delete(id);
       channel.close();
+    }
+  }
+
+  private async add(sandbox: Sandbox): Promise<void> {
+    const channel = await openAgentChannel(this.runtime, sandbox.id);
+    if (this.stopped) channel.close();
+    else this.waiting.set(sandbox.id, { sandbox, channel });
+  }
+
+  /** Two processes that begin to fill a slot at once may both come to make one: all agree on which of the two is too much. */
+  private async trim(): Promise<void> {
+    const slots = new Set<number>();
+    const inOrder = [...this.waiting.values()].sort((a, b) => (a.sandbox.id < b.sandbox.id ? -1 : 1));
+    for (const each of inOrder) {
+      const { id, slot } = each.sandbox;
+      if (slot === null || !this.waiting.has(id)) continue;
+      if (!slots.has(slot.number)) {
+        slots.add(slot.number);
+        continue;
+      }
+      this.withdraw(each);
+      const isOurs = await isFirst(each);
+      each.channel.close();
+      if (isOurs) await this.runtime.discard(each.sandbox);
     }
   }
 
@@ -178,10 +216,20 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     );
     for (const sandbox of others) if (!kept.has(sandbox.id)) await this.runtime.discard(sandbox);
   }
+}
 
-  private failed(error: unknown): 'empty' {
-    this.logger.warn({ msg: 'no claim could be made', err: error });
-    return 'empty';
+/**
+ * Whether no other process has this sandbox, or is about to: the agent of one alone is told so. Of renames that come at once the engine
+ * may do several, and two sessions would have one sandbox. Whose command runs there later may take that mark away; by then no rename
+ * finds the sandbox any more.
+ */
+async function isFirst({ channel }: Waiting): Promise<boolean> {
+  if (!channel.open) return false;
+  try {
+    const { claimed } = await channel.call({ op: 'claim' }, { deadlineMs: CLAIM_MS });
+    return claimed === true;
+  } catch {
+    return false;
   }
 }
 

@@ -50,9 +50,14 @@ export function containerName(config: Config, key: string): string {
   return `${prefix(config)}${key}`;
 }
 
-/** A container that waits in a slot of the pool. Those of other settings wait in slots of their own. */
+/** A container that is made for a slot of the pool: the name is the lock under which one process makes it. Other settings have other slots. */
 export function pooledName(config: Config, spec: string, slot: number): string {
   return `${prefix(config)}pool-${spec}-${slot}`;
+}
+
+/** The same once it runs, and waits to be claimed: no other ever has that name, so by it no other can be claimed. */
+export function waitingName(config: Config, spec: string, slot: number, id: string): string {
+  return `${pooledName(config, spec, slot)}-${id.slice(0, 12)}`;
 }
 
 /** One that was taken out of its place to be removed. */
@@ -63,7 +68,7 @@ export function discardedName(config: Config, id: string): string {
 /** What a container's name says of it, to a process whose pooled containers have this spec hash. */
 export function placeOf(config: Config, currentSpec: string, name: string): Pick<Sandbox, 'key' | 'slot'> {
   const rest = name.startsWith(prefix(config)) ? name.slice(prefix(config).length) : '';
-  const [, spec, number] = /^pool-([0-9a-f]{16})-(\d{1,4})$/.exec(rest) ?? [];
+  const [, spec, number] = /^pool-([0-9a-f]{16})-(\d{1,4})(?:-[0-9a-f]{12})?$/.exec(rest) ?? [];
   return {
     key: /^[0-9a-f]{64}$/.test(rest) ? rest : null,
     slot: spec === undefined ? null : { number: Number(number), current: spec === currentSpec },

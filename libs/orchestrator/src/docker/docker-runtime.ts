@@ -49,13 +49,26 @@ export class DockerRuntime implements SandboxRuntime {
   }
 
   async *fillPool(size: number): AsyncIterable<Sandbox> {
+    const given = new Set<string>();
+    const waiting = await this.waiting();
+    for (const sandbox of waiting) yield (given.add(sandbox.id), sandbox);
+    const taken = new Set(waiting.map(({ slot }) => slot?.number));
+    const vacant = Array.from({ length: size }, (_, slot) => slot).filter((slot) => !taken.has(slot));
+    let elsewhere = false;
     // One after another: sessions that are waited for come first.
-    for (let slot = 0; slot < size; slot++) {
-      yield await operation(this.deadlines.lifecycle, (signal) => this.containers.ensurePooled(slot, signal));
+    for (const slot of vacant) {
+      const made = await operation(this.deadlines.lifecycle, (signal) => this.containers.makePooled(slot, signal));
+      if (made) yield (given.add(made.id), made);
+      else elsewhere = true;
     }
+    if (elsewhere) yield* (await this.waiting()).filter(({ id }) => !given.has(id));
   }
 
-  claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | 'empty' | 'occupied'> {
+  isVacant(key: string): Promise<boolean> {
+    return operation(this.deadlines.call, (signal) => this.containers.isVacant(key, signal));
+  }
+
+  claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null> {
     return operation(this.deadlines.call, (signal) => this.containers.claim(owner, preferred, signal));
   }
 
@@ -105,6 +118,10 @@ export class DockerRuntime implements SandboxRuntime {
         throw engineStatus(error) === 404 ? imageMissing(this.config.CONTAINER_IMAGE, error) : error;
       }
     });
+  }
+
+  private waiting(): Promise<Sandbox[]> {
+    return operation(this.deadlines.lifecycle, (signal) => this.containers.waiting(signal));
   }
 
   private async startExec(id: string, argv: readonly string[], env: readonly string[], signal: AbortSignal): Promise<SandboxProcess> {

@@ -14,6 +14,7 @@ import {
   pooledName,
   pooledSpec,
   specHash,
+  waitingName,
 } from './container-spec';
 import { engineStatus, imageMissing, imageWithoutShell, notOurs } from './engine-errors';
 import { prepareVolume, volumeExists } from './workspace-volume';
@@ -75,23 +76,45 @@ export class SessionContainers {
     return repeatUntilDone(signal, () => this.tryEnsure(wanted, owner.key, signal));
   }
 
-  ensurePooled(slot: number, signal: AbortSignal): Promise<EnsuredSandbox> {
+  /** What waits to be claimed, made by these settings; without what has ended, which is removed. */
+  async waiting(signal: AbortSignal): Promise<Sandbox[]> {
+    const containers = await this.listed(signal, { name: [`^/${pooledName(this.config, this.spec, 0).replace(/0$/, '')}\\d+-`] });
+    const ended = containers.filter(({ State }) => State === 'exited' || State === 'dead');
+    for (const container of ended) await this.discard(this.toListed(container), signal);
+    return containers.filter(({ State }) => State === 'running').map((container) => this.toListed(container));
+  }
+
+  /** Has one wait in a slot. Null where another process was faster: it waits, or has been claimed. */
+  async makePooled(slot: number, signal: AbortSignal): Promise<Sandbox | null> {
     const wanted: Wanted = {
       name: pooledName(this.config, this.spec, slot),
       spec: () => this.spec,
       make: async () => pooledSpec(this.config, slot),
     };
-    return repeatUntilDone(signal, () => this.tryEnsure(wanted, null, signal));
+    const { id } = await repeatUntilDone(signal, () => this.tryEnsure(wanted, null, signal));
+    const name = waitingName(this.config, this.spec, slot, id);
+    if (!(await this.rename(wanted.name, name, signal))) return null;
+    const found = await this.inspect(name, signal);
+    if (found?.Id === id) return this.toSandbox(found);
+    // Claimed before this rename, it had left its first name to the next one, which has now one that says another's id.
+    if (found) await this.removeContainer(found.Id, signal);
+    return null;
   }
 
-  /** Two engine calls: a rename by the slot's name, which may have another container by now, and a look at what it has brought. */
-  async claim(owner: SandboxOwner, preferred: Sandbox, signal: AbortSignal): Promise<Sandbox | 'empty' | 'occupied'> {
-    if (this.config.ALLOW_PERSISTENT_SESSIONS && (await volumeExists(this.docker, this.config, owner.key, signal))) return 'occupied';
-    const name = containerName(this.config, owner.key);
-    const outcome = await this.rename(preferred.name, name, signal);
-    if (outcome !== 'renamed') return outcome === 'absent' ? 'empty' : 'occupied';
+  /**
+   * Two engine calls: a rename, and a look at what it has brought. The engine finds a container by its name before it locks it, so of two
+   * renames that come at once both may be done: that callers do not is for them to see to.
+   */
+  async claim({ key }: SandboxOwner, preferred: Sandbox, signal: AbortSignal): Promise<Sandbox | null> {
+    const name = containerName(this.config, key);
+    if (!(await this.rename(preferred.name, name, signal))) return null;
     const claimed = await this.inspect(name, signal);
-    return claimed?.State.Status === 'running' ? this.toSandbox(claimed) : 'empty';
+    return claimed?.State.Status === 'running' ? this.toSandbox(claimed) : null;
+  }
+
+  async isVacant(key: string, signal: AbortSignal): Promise<boolean> {
+    if ((await this.inspect(containerName(this.config, key), signal)) !== null) return false;
+    return !this.config.ALLOW_PERSISTENT_SESSIONS || !(await volumeExists(this.docker, this.config, key, signal));
   }
 
   async remove(key: string, signal: AbortSignal): Promise<void> {
@@ -103,15 +126,18 @@ export class SessionContainers {
 
   /** By renaming it first: who claims it meanwhile wins or finds it gone, and never loses it. */
   async discard({ id, name, slot }: Sandbox, signal: AbortSignal): Promise<boolean> {
-    if (slot !== null && (await this.rename(name, discardedName(this.config, id), signal)) !== 'renamed') return false;
+    if (slot !== null && !(await this.rename(name, discardedName(this.config, id), signal))) return false;
     await this.removeContainer(slot === null ? id : discardedName(this.config, id), signal);
     return true;
   }
 
   async list(signal: AbortSignal): Promise<Sandbox[]> {
+    return (await this.listed(signal)).map((container) => this.toListed(container));
+  }
+
+  private listed(signal: AbortSignal, more: { name?: string[] } = {}): Promise<Docker.ContainerInfo[]> {
     const label = [`${LABEL.deployment}=${this.config.DEPLOYMENT}`, `${LABEL.kind}=${KIND.session}`];
-    const containers = await this.docker.listContainers({ all: true, filters: { label }, abortSignal: signal });
-    return containers.map(({ Id, Names, Labels, Image, Created }) => this.sandbox(Id, Names[0] ?? '', Labels, Image, Created * 1000));
+    return this.docker.listContainers({ all: true, filters: { label, ...more }, abortSignal: signal });
   }
 
   /** One look and one step towards a running sandbox; null: look again. */
@@ -154,14 +180,14 @@ export class SessionContainers {
     return (await volumeExists(this.docker, this.config, owner.key, signal)) ? { ...options, persistent: true } : options;
   }
 
-  private async rename(from: string, to: string, signal: AbortSignal): Promise<'renamed' | 'absent' | 'taken'> {
+  /** False where nothing has that name (any more), or the new one is taken. */
+  private async rename(from: string, to: string, signal: AbortSignal): Promise<boolean> {
     try {
       await this.docker.getContainer(from).rename({ name: to, abortSignal: signal });
-      return 'renamed';
+      return true;
     } catch (error) {
       const status = engineStatus(error);
-      if (status === 404) return 'absent';
-      if (status === 409) return 'taken';
+      if (status === 404 || status === 409) return false;
       throw error;
     }
   }
@@ -228,6 +254,10 @@ export class SessionContainers {
 
   private toSandbox({ Id, Name, Config, Created }: Inspected): Sandbox {
     return this.sandbox(Id, Name, Config.Labels, Config.Image, Date.parse(Created));
+  }
+
+  private toListed({ Id, Names, Labels, Image, Created }: Docker.ContainerInfo): Sandbox {
+    return this.sandbox(Id, Names[0] ?? '', Labels, Image, Created * 1000);
   }
 
   private sandbox(id: string, slashedName: string, labels: Record<string, string>, image: string, createdAt: number): Sandbox {
