@@ -15,6 +15,7 @@ from outbox import Outbox
 MAX_BUSY_WORKERS = 64
 _SPARE_WORKERS = 2
 _SPARE_SECONDS = 5.0  # a spare worker beyond that number is kept for so long
+_QUIET_SECONDS = 30.0  # and one beyond the first, which every request finds there
 _MAX_OUTGOING = 256 << 10
 _MAX_WAITING_FOR_WORKER = 4 << 20  # a REQUEST and the window of DATA take less
 _KILL_GRACE_SECONDS = 3.0
@@ -290,9 +291,13 @@ class Router:
         if self._strays:
             return _SWEEP_INTERVAL_SECONDS
         times = [each.deadline for each in self._by_request.values() if each.deadline is not None]
-        if len(self._idle) > _SPARE_WORKERS:
-            times.append(self._idle[0].idle_since + _SPARE_SECONDS)
+        if len(self._idle) > 1:
+            times.append(self._spared_until())
         return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _spared_until(self):
+        """Of the worker that has been idle longest. A session that rests keeps one: each costs about 3 MiB."""
+        return self._idle[0].idle_since + (_SPARE_SECONDS if len(self._idle) > _SPARE_WORKERS else _QUIET_SECONDS)
 
     def _expire(self):
         now = time.monotonic()
@@ -300,7 +305,7 @@ class Router:
             if each.deadline is not None and each.deadline <= now:
                 processes.kill(each.pid)
                 each.deadline = None
-        while len(self._idle) > _SPARE_WORKERS and self._idle[0].idle_since + _SPARE_SECONDS <= now:
+        while len(self._idle) > 1 and self._spared_until() <= now:
             self._release(self._idle[0])
         if self._strays:
             self._strays = processes.kill_descendants(os.getpid(), self._workers) > 0

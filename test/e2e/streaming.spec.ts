@@ -10,7 +10,13 @@ describe.each(SETUPS)('Streaming (%s)', (setup) => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(setup, { MAX_EXEC_TIMEOUT_SECONDS: '60', CONTAINER_PIDS_LIMIT: '512', CONTAINER_CPU_QUOTA: '200000' });
+    cluster = await Cluster.start(setup, {
+      MAX_EXEC_TIMEOUT_SECONDS: '60',
+      MAX_CONCURRENT_COMMANDS_PER_SESSION: '100',
+      MAX_CONCURRENT_COMMANDS_PER_USER: '200',
+      CONTAINER_PIDS_LIMIT: '512',
+      CONTAINER_CPU_QUOTA: '200000',
+    });
   });
   afterAll(() => cluster?.stop());
 
