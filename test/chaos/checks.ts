@@ -14,8 +14,8 @@ export const POOL_SIZE = 2;
 const SPARE_DESCRIPTORS = 12 + POOL_SIZE;
 /** For what the service still has to take away by itself. */
 const SETTLE_SECONDS = 30;
-/** A process that was killed in the middle of a deletion keeps its session closed for 40 s. */
-const DELETE_SECONDS = 60;
+/** A process that was killed in the middle of a deletion keeps its session closed for 10 s. */
+const DELETE_SECONDS = 30;
 /** One that was killed in the middle of a write keeps its session for as long as that could have taken: five minutes, and half a minute to enter. */
 const EXPIRY_SECONDS = 420;
 const IDLE_SESSIONS = 3;

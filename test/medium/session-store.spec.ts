@@ -281,6 +281,20 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     expect((await enter(store, ref)).created).toBe(true);
   });
 
+  it('keeps a session closed for longer, for as long as it is closed', async () => {
+    const ref = someRef();
+    expect(await store.keepClosing(ref.key, NOW + SECOND)).toBe(false);
+    await store.close(ref.key, 'always', NOW, NOW + SECOND);
+    expect(await store.keepClosing(ref.key, NOW + 5 * SECOND)).toBe(true);
+    expect(await store.begin(ref, call(), NOW)).toEqual({ state: 'closing', until: NOW + 5 * SECOND });
+    expect(await store.close(ref.key, 'always', NOW + 2 * SECOND, NOW + 9 * SECOND)).toBe(false);
+    await store.remove(ref.key);
+    expect(await store.keepClosing(ref.key, NOW + 9 * SECOND)).toBe(false);
+    await idle(store, ref);
+    expect(await store.keepClosing(ref.key, NOW + 9 * SECOND)).toBe(false);
+    expect((await store.get(ref.key, NOW))?.ref).toEqual(ref);
+  });
+
   it('knows what a pool keeps, until then', async () => {
     const [one, two] = [randomUUID(), randomUUID()];
     await store.keepPooled([one, two], NOW + SECOND);

@@ -15,6 +15,7 @@ import {
 } from '@sandbox/sessions';
 import { openAgentChannel } from './agent-channel';
 import { RequestNotSentError, type Channel } from './channel/channel';
+import { CLOSING_MS, keptClosed } from './closing';
 import { FairLimit } from './fair-limit';
 import { limitReached, tooManyWaiting } from './limit-errors';
 import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
@@ -25,8 +26,6 @@ import { WarmPool } from './warm-pool';
 const ENTER_DEADLINE_MS = 28_000;
 /** A call's hold outlives its deadline by so much: the channel's own grace before it gives a call up. Milliseconds. */
 const HOLD_GRACE_MS = 10_000;
-/** How long one removal may take before another caller may take it over, milliseconds; longer than the runtime lets it take. */
-const CLOSING_MS = 40_000;
 const CLOSING_POLL_MS = 25;
 /** How often the calls under way tell the store that they are, so that a flushed store forgets none of them. Milliseconds. */
 const REASSERT_MS = 5_000;
@@ -133,18 +132,34 @@ export class SessionSandboxes implements OnApplicationShutdown {
   /** Removes the session's sandbox, its volume where one exists, and its record; all are gone when it resolves. Idempotent. */
   async remove(ref: SessionRef): Promise<void> {
     const giveUpAt = this.store.now() + ENTER_DEADLINE_MS;
-    while (!(await this.store.close(ref.key, 'always', this.store.now(), this.store.now() + CLOSING_MS))) {
+    while (!(await this.close(ref.key)) || !(await this.removeClosed(ref, giveUpAt))) {
       if (this.store.now() > giveUpAt) throw unresponsive();
       await sleep(CLOSING_POLL_MS);
     }
-    this.connections.get(ref.key)?.channel.close();
-    await this.runtime.remove(ref.key);
-    while (!(await this.runtime.removeVolume(ref.key))) {
-      // A call that entered before the mark has made a sandbox after it, with this volume; it finds itself outside and enters anew.
-      if (this.store.now() > giveUpAt) throw unresponsive();
-      await this.runtime.remove(ref.key);
-    }
-    await this.store.remove(ref.key);
+  }
+
+  private close(key: string): Promise<boolean> {
+    return this.store.close(key, 'always', this.store.now(), this.store.now() + CLOSING_MS);
+  }
+
+  /** False where the session is not closed any more. */
+  private removeClosed({ key }: SessionRef, giveUpAt: number): Promise<boolean> {
+    return keptClosed(
+      this.store,
+      key,
+      () => this.store.now(),
+      async (isClosed) => {
+        this.connections.get(key)?.channel.close();
+        do {
+          // Again, where a call that entered before the mark has made a sandbox after it, with this volume; it finds itself outside and enters anew.
+          if (this.store.now() > giveUpAt) throw unresponsive();
+          if (!(await isClosed())) return false;
+          await this.runtime.remove(key);
+        } while (!(await this.runtime.removeVolume(key)));
+        await this.store.remove(key);
+        return true;
+      },
+    );
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -160,13 +175,23 @@ export class SessionSandboxes implements OnApplicationShutdown {
       if (result.state === 'full') throw limitReached(result.limit);
       if (this.store.now() > giveUpAt) throw unresponsive();
       const abandoned = result.until < this.store.now();
-      if (abandoned && (await this.store.close(ref.key, 'always', this.store.now(), this.store.now() + CLOSING_MS))) {
-        await this.runtime.remove(ref.key);
-        await this.store.remove(ref.key);
-      } else {
-        await sleep(CLOSING_POLL_MS);
-      }
+      if (abandoned && (await this.close(ref.key))) await this.finishRemoval(ref.key);
+      else await sleep(CLOSING_POLL_MS);
     }
+  }
+
+  /** What another began. */
+  private finishRemoval(key: string): Promise<void> {
+    return keptClosed(
+      this.store,
+      key,
+      () => this.store.now(),
+      async (isClosed) => {
+        if (!(await isClosed())) return;
+        await this.runtime.remove(key);
+        await this.store.remove(key);
+      },
+    );
   }
 
   private end({ ref, generation, hold }: CallUnderWay): void {
@@ -192,7 +217,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
       .run(userKey, () => this.establish(record, giveUpAt), turn)
       .catch((error: unknown) => {
         // Its turn has not come in time, and the client is still there.
-        throw isClosed(error) && !signal?.aborted ? tooManyWaiting() : error;
+        throw hasLeft(error) && !signal?.aborted ? tooManyWaiting() : error;
       })
       .finally(() => this.connecting.delete(key));
     this.connecting.set(key, establishing);
@@ -283,10 +308,10 @@ function lease(record: SessionRecord, { sandbox, channel }: Connection, restarte
 
 /** The call that went away waited for all that came after it: one of those takes its place. */
 function ignoreClosed(error: unknown): void {
-  if (!isClosed(error)) throw error;
+  if (!hasLeft(error)) throw error;
 }
 
-function isClosed(error: unknown): boolean {
+function hasLeft(error: unknown): boolean {
   return error instanceof SandboxError && error.code === ErrorCode.CLIENT_CLOSED_REQUEST;
 }
 

@@ -99,6 +99,8 @@ export interface SessionStore {
    * `always`: whatever is there (also nothing). `expired`: only a record whose expiry is past. `unknown`: only where there is no record.
    */
   close(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean>;
+  /** Moves the end of a closing mark; false where there is none any more. */
+  keepClosing(key: string, until: number): Promise<boolean>;
   /** Takes record and closing mark away: the sandbox is gone. */
   remove(key: string): Promise<void>;
   /** Keys of sessions whose expiry is past, and of closings whose time is over, the longest first; at most `limit`. */

@@ -109,6 +109,12 @@ export class MemorySessionStore implements SessionStore {
     return true;
   }
 
+  async keepClosing(key: string, until: number): Promise<boolean> {
+    if (!this.closing.has(key)) return false;
+    this.closing.set(key, until);
+    return true;
+  }
+
   async remove(key: string): Promise<void> {
     this.sessions.delete(key);
     this.closing.delete(key);

@@ -89,6 +89,10 @@ export class RedisSessionStore implements SessionStore {
     return this.run('sessionClose', [key, condition, now, until], (reply) => reply === 1);
   }
 
+  keepClosing(key: string, until: number): Promise<boolean> {
+    return this.run('sessionKeepClosing', [key, until], (reply) => reply === 1);
+  }
+
   remove(key: string): Promise<void> {
     return this.run('sessionRemove', [key], () => undefined);
   }

@@ -193,6 +193,13 @@ keep(CLOSING, tonumber(till) - now + MARGIN)
 return 1
 `;
 
+const KEEP_CLOSING = `
+local key, till = unpack(ARGV)
+if not score(CLOSING, key) then return 0 end
+redis.call('ZADD', CLOSING, till, key)
+return 1
+`;
+
 const REMOVE = `
 forget(ARGV[1])
 redis.call('ZREM', CLOSING, ARGV[1])
@@ -247,6 +254,7 @@ export const SESSION_SCRIPTS = {
   sessionGet: PRELUDE + GET,
   sessionList: PRELUDE + LIST,
   sessionClose: PRELUDE + CLOSE,
+  sessionKeepClosing: PRELUDE + KEEP_CLOSING,
   sessionRemove: PRELUDE + REMOVE,
   sessionExpired: PRELUDE + EXPIRED,
   sessionKnown: PRELUDE + KNOWN,
