@@ -17,6 +17,7 @@ import { openAgentChannel } from './agent-channel';
 import { RequestNotSentError, type Channel } from './channel/channel';
 import { CLOSING_MS, keptClosed } from './closing';
 import { FairLimit } from './fair-limit';
+import { FairStarts } from './fair-starts';
 import { limitReached, tooManyWaiting } from './limit-errors';
 import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
 import { isDefaultSandbox } from './session-options';
@@ -85,6 +86,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
   private readonly connecting = new Map<string, Promise<Lease>>();
   private readonly callsUnderWay = new Set<CallUnderWay>();
   private readonly creations: FairLimit;
+  private readonly starts = new FairStarts();
   private readonly reassertTimer: NodeJS.Timeout;
 
   constructor(
@@ -116,7 +118,8 @@ export class SessionSandboxes implements OnApplicationShutdown {
       const call: CallUnderWay = { ref, hold, generation: record.generation };
       this.callsUnderWay.add(call);
       try {
-        return await work(await this.connect(record, giveUpAt, entry.signal));
+        const entered = await this.connect(record, giveUpAt, entry.signal);
+        return await (entry.command ? this.starts.run(ref.userKey, () => work(entered), entry.signal) : work(entered));
       } catch (error) {
         const retry = error instanceof RequestNotSentError || error instanceof SessionMovedError;
         if (!retry) throw await this.explain(error, call);

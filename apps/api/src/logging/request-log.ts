@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 
 /** Asked every few seconds by those who watch the service. */
-const PROBES: readonly string[] = ['/health', '/ready'];
+const PROBES: readonly string[] = ['/health', '/ready', '/metrics'];
 
 const logger = new Logger('Requests');
 
