@@ -209,7 +209,9 @@ describe('Faults of Redis', () => {
     expect(ready.status).toBe(503);
     expect(JSON.stringify(ready.body)).toMatch(/store/);
     await cluster.redis!.up();
-    await eventually('it answers again', async () => (await cluster.alice.execute('away', 'true')).status === 200);
+    for (const service of cluster.services) {
+      await eventually('it answers again', async () => (await service.client(ALICE).execute('away', 'true')).status === 200);
+    }
     expect(await cluster.alice.run('away', 'cat file')).toMatchObject({ stdout: 'kept\n', container_id });
   });
 
@@ -228,11 +230,14 @@ describe('Faults of Redis', () => {
     const cleanup = startCleanup({ deployment: cluster.deployment, redis: cluster.redis, env: { CLEANUP_INTERVAL_SECONDS: '1' } });
     try {
       await cluster.alice.run('swept', 'echo kept > file');
+      await eventually('the worker is up', async () => cleanup.output !== '');
       await cluster.redis!.down();
       await sleep(4000);
       expect(cleanup.process.exitCode).toBeNull();
       await cluster.redis!.up();
-      await eventually('it answers again', async () => (await cluster.alice.execute('swept', 'true')).status === 200);
+      for (const service of cluster.services) {
+        await eventually('it answers again', async () => (await service.client(ALICE).execute('swept', 'true')).status === 200);
+      }
       expect((await cluster.alice.run('swept', 'cat file')).stdout).toBe('kept\n');
     } finally {
       expect(await cleanup.stop()).toBe(0);

@@ -84,8 +84,12 @@ describe('Limits of commands', () => {
     try {
       const [victim, other] = cluster.services.map((service) => service.client('alice-key-0123456789'));
       await victim!.run('s', 'true');
-      const cut = Array.from({ length: 2 }, () => victim!.execute('s', 'sleep 5', { timeout: 5 }).catch(() => undefined));
-      await eventually('both run', async () => (await other!.execute('s', 'true')).status === 429);
+      const cut = ['one', 'two'].map((name) => victim!.execute('s', `touch ${name}; sleep 5`, { timeout: 5 }).catch(() => undefined));
+      await eventually('both run', async () => {
+        const { body } = await other!.request<{ entries: unknown[] }>('GET', other!.workspace('s'));
+        return body.entries.length === 2;
+      });
+      expect((await other!.execute('s', 'true')).status).toBe(429);
       await cluster.services[0]!.stop('SIGKILL');
       await Promise.all(cut);
       // Their places are free once nobody can be running in them any more: the timeout, the time to get in, and some grace.

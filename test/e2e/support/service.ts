@@ -67,8 +67,10 @@ export function serviceEnv({ deployment, redis, env }: ServiceOptions): Env {
     CONTAINER_IMAGE: TEST_IMAGE,
     CONTAINER_RUNTIME: TEST_RUNTIME,
     RATE_LIMIT_REQUESTS: '1000000',
-    // Many tests count containers; pool.spec.ts has one.
+    // Many tests count containers, or make many sessions: pool.spec.ts and limits.spec.ts are about these.
     POOL_SIZE: '0',
+    MAX_SESSIONS: '1000',
+    MAX_SESSIONS_PER_USER: '1000',
     ...store,
     ...env,
   };

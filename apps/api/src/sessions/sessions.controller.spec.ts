@@ -1,5 +1,5 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { userFromApiKey } from '@sandbox/sessions';
+import { type User, userFromApiKey } from '@sandbox/sessions';
 import { API_KEY, TestApp } from '../../../../test/support/test-app';
 
 const INFO = {
@@ -30,7 +30,7 @@ const OPTIONS = {
 
 describe('Session routes', () => {
   let app: TestApp;
-  const alice = userFromApiKey(API_KEY);
+  const alice = expect.objectContaining({ ...userFromApiKey(API_KEY) }) as User;
   const orchestrator = {
     createSession: jest.fn(async (_user, session_id: string) => ({ session_id, container_id: '0123456789ab' })),
     listSessions: jest.fn(async () => [INFO]),
