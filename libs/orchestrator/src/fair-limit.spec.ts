@@ -2,7 +2,11 @@ import { FairLimit } from './fair-limit';
 
 /** A limit whose tasks end when told to, and the order in which they were begun. */
 function setUp(width: number, queue: number) {
-  const limit = new FairLimit(width, queue, () => new Error('full'));
+  const limit = new FairLimit(
+    () => width,
+    queue,
+    () => new Error('full'),
+  );
   const begun: string[] = [];
   const ends: (() => void)[] = [];
   const run = (user: string, name: string, signal?: AbortSignal): Promise<string> =>
@@ -68,7 +72,11 @@ describe('FairLimit', () => {
   });
 
   it('frees the place of a task that fails', async () => {
-    const limit = new FairLimit(1, 0, () => new Error('full'));
+    const limit = new FairLimit(
+      () => 1,
+      0,
+      () => new Error('full'),
+    );
     await expect(limit.run('a', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
     expect(await limit.run('a', async () => 'on')).toBe('on');
   });

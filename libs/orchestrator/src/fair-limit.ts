@@ -6,7 +6,7 @@ interface Waiter {
 }
 
 /**
- * Lets `width` tasks run at a time and `queue` more wait. Those that wait are taken from their users in turn, so one user's hundred
+ * Lets `width()` tasks run at a time and `queue` more wait. Those that wait are taken from their users in turn, so one user's hundred
  * delay another's first by one place. Past the queue's end it is the last of the user with the most in it who is refused.
  */
 export class FairLimit {
@@ -16,7 +16,7 @@ export class FairLimit {
   private readonly waiting = new Map<string, Waiter[]>();
 
   constructor(
-    private readonly width: number,
+    private readonly width: () => number,
     private readonly queue: number,
     private readonly overflow: () => Error,
   ) {}
@@ -30,7 +30,7 @@ export class FairLimit {
    * @throws what `overflow` says; SandboxError CLIENT_CLOSED_REQUEST where the signal ended the wait
    */
   async run<T>(user: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    if (this.running >= this.width) await this.place(user, signal);
+    if (this.running >= this.width()) await this.place(user, signal);
     else this.running += 1;
     try {
       return await task();
@@ -76,18 +76,18 @@ export class FairLimit {
     if (theirs.length === 0) this.waiting.delete(user);
   }
 
-  /** The one that ends hands its place over, so `running` does not change. */
   private release(): void {
-    const next = this.waiting.entries().next().value;
-    if (!next) {
-      this.running -= 1;
-      return;
-    }
-    const [user, theirs] = next;
+    this.running -= 1;
+    while (this.running < this.width() && this.waiting.size > 0) this.admitNext();
+  }
+
+  private admitNext(): void {
+    const [user, theirs] = this.waiting.entries().next().value!;
     const waiter = theirs[0]!;
     this.waiting.delete(user);
     this.waiting.set(user, theirs);
     this.remove(user, waiter);
+    this.running += 1;
     waiter.admit();
   }
 }

@@ -68,8 +68,8 @@ export interface SandboxRuntime {
   isVacant(key: string): Promise<boolean>;
   /**
    * Makes a waiting sandbox the session's; of callers at once one alone may ask for it (WarmPool sees to that). It is the preferred one, or
-   * another where the runtime chooses for itself: what the session has now is what is answered. Null where it waits no more, does not
-   * run, or the session has come to a sandbox meanwhile.
+   * another where the runtime chooses for itself: what the session has now is what is answered. Null where it waits no more,
+   * or the session has come to a sandbox meanwhile.
    */
   claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null>;
   /** Removes a sandbox that is nobody's. False where somebody was faster: a pooled one that was claimed is left alone. */

@@ -35,7 +35,7 @@ const LAST_BACKOFF_MS = 60_000;
 
 /**
  * Sandboxes of the deployment's own settings that wait for a session, shared by all replicas. Each process keeps a channel into every
- * one, so a claim costs one call on it and three engine calls, and the first command no more than any.
+ * one, so a claim costs one call on it and two engine calls, and the first command no more than any.
  *
  * A process that dies leaves them to the others; a process of other settings fills slots of its own, and removes what nobody keeps.
  */

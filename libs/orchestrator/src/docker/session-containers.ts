@@ -102,14 +102,12 @@ export class SessionContainers {
   }
 
   /**
-   * Two engine calls: a rename, and a look at what it has brought. The engine finds a container by its name before it locks it, so of two
-   * renames that come at once both may be done: that callers do not is for them to see to.
+   * One engine call: no other container ever has the name by which it waited. The engine finds a container by its name before it locks it, so of
+   * two renames that come at once both may be done: that callers do not is for them to see to.
    */
   async claim({ key }: SandboxOwner, preferred: Sandbox, signal: AbortSignal): Promise<Sandbox | null> {
     const name = containerName(this.config, key);
-    if (!(await this.rename(preferred.name, name, signal))) return null;
-    const claimed = await this.inspect(name, signal);
-    return claimed?.State.Status === 'running' ? this.toSandbox(claimed) : null;
+    return (await this.rename(preferred.name, name, signal)) ? { ...preferred, name, key, slot: null } : null;
   }
 
   async isVacant(key: string, signal: AbortSignal): Promise<boolean> {
