@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import { createDockerRuntime } from '@sandbox/orchestrator';
 import { pooledIn, removeDeployment, run, sh, testConfig, testEngine, testOwner } from './support/docker';
@@ -492,6 +493,9 @@ describe('the pool', () => {
     const { Config, HostConfig } = await engine.getContainer(second.id).inspect();
     expect(await runtime.discard(second)).toBe(true);
     const { id } = await engine.createContainer({ ...Config, HostConfig, name: second.name.replace(/-[0-9a-f]{12}$/, '') });
+    // As long as its maker may be at it, it is left to that one.
+    expect(await pooledIn(runtime, 0)).toBeUndefined();
+    await sleep(10_000);
     expect(await pooledIn(runtime, 0)).toMatchObject({ id, slot: { current: true } });
   });
 

@@ -75,9 +75,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     this.lookAfter(0);
   }
 
-  /**
-   * A waiting sandbox, now this session's; null where none is to be had, or the session has one already.
-   */
+  /** A waiting sandbox, now this session's; null where none is to be had, or the session has one already. */
   async claim(owner: SandboxOwner): Promise<Waiting | null> {
     if (this.size === 0) return null;
     // Where the engine is away, whoever makes a sandbox instead is told.
@@ -116,14 +114,19 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
 
   /** What waits is left to the other processes, and to the next that starts; where there can be none, it is removed. */
   async beforeApplicationShutdown(): Promise<void> {
+    if (this.size === 0) return;
     this.stopped = true;
     clearTimeout(this.timer);
     await this.looking;
     const left = [...this.waiting.values()];
     this.waiting.clear();
     for (const { channel } of left) channel.close();
-    if (this.config.SESSION_STORE === 'memory') await Promise.allSettled(left.map(({ sandbox }) => this.runtime.discard(sandbox)));
-    else if (left.length > 0) await this.keep(left, this.store.now()).catch(ignored);
+    try {
+      if (this.config.SESSION_STORE === 'redis') await this.keep(left, this.store.now());
+      else for (const sandbox of await this.runtime.list()) if (sandbox.slot?.current) await this.runtime.discard(sandbox);
+    } catch (error) {
+      this.logger.warn({ msg: 'the pool was not left in order', err: error });
+    }
   }
 
   private lookAfter(ms: number): void {
@@ -232,6 +235,3 @@ async function isFirst({ channel }: Waiting): Promise<boolean> {
     return false;
   }
 }
-
-/** It lapses by itself. */
-function ignored(): void {}

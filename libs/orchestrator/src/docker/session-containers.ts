@@ -22,6 +22,8 @@ import { prepareVolume, volumeExists } from './workspace-volume';
 /** Between two looks at a container that another caller makes or removes, milliseconds; doubled up to the last. */
 const FIRST_PAUSE = 5;
 const LAST_PAUSE = 250;
+/** What was made so long ago and still has its first name was left by a maker that died, milliseconds. */
+const ORPHANED_MS = 10_000;
 
 type Inspected = Docker.ContainerInspectInfo;
 type Spec = ReturnType<typeof containerSpec>;
@@ -84,19 +86,21 @@ export class SessionContainers {
     return containers.filter(({ State }) => State === 'running').map((container) => this.toListed(container));
   }
 
-  /** Has one wait in a slot. Null where another process was faster: it waits, or has been claimed. */
+  /** Has one wait in a slot. Null where another process has made it, or is about to: it waits, or has been claimed. */
   async makePooled(slot: number, signal: AbortSignal): Promise<Sandbox | null> {
     const wanted: Wanted = {
       name: pooledName(this.config, this.spec, slot),
       spec: () => this.spec,
       make: async () => pooledSpec(this.config, slot),
     };
-    const { id } = await repeatUntilDone(signal, () => this.tryEnsure(wanted, null, signal));
+    const { id, created, createdAt } = await repeatUntilDone(signal, () => this.tryEnsure(wanted, null, signal));
+    // Its maker renames it: a rename of another's that comes late could take it from the session that has claimed it by then.
+    if (!created && Date.now() - createdAt < ORPHANED_MS) return null;
     const name = waitingName(this.config, this.spec, slot, id);
     if (!(await this.rename(wanted.name, name, signal))) return null;
     const found = await this.inspect(name, signal);
     if (found?.Id === id) return this.toSandbox(found);
-    // Claimed before this rename, it had left its first name to the next one, which has now one that says another's id.
+    // It had left its first name to the next one, which has now one that says another's id.
     if (found) await this.removeContainer(found.Id, signal);
     return null;
   }
@@ -122,7 +126,7 @@ export class SessionContainers {
     await this.removeContainer(found.Id, signal);
   }
 
-  /** By renaming it first: who claims it meanwhile wins or finds it gone, and never loses it. */
+  /** By renaming it first: a claim that comes later finds nothing, and a discard that comes later than a claim neither. */
   async discard({ id, name, slot }: Sandbox, signal: AbortSignal): Promise<boolean> {
     if (slot !== null && !(await this.rename(name, discardedName(this.config, id), signal))) return false;
     await this.removeContainer(slot === null ? id : discardedName(this.config, id), signal);
@@ -186,6 +190,8 @@ export class SessionContainers {
     } catch (error) {
       const status = engineStatus(error);
       if (status === 404 || status === 409) return false;
+      // It has that name already.
+      if (status === 400) return true;
       throw error;
     }
   }
