@@ -93,6 +93,8 @@ export class SessionContainers {
       spec: () => this.spec,
       make: async () => pooledSpec(this.config, slot),
     };
+    // Since the caller has looked, another process may have come to this slot.
+    if ((await this.listed(signal, { name: [`^/${wanted.name}-`] })).length > 0) return null;
     const { id, created, createdAt } = await repeatUntilDone(signal, () => this.tryEnsure(wanted, null, signal));
     // Its maker renames it: a rename of another's that comes late could take it from the session that has claimed it by then.
     if (!created && Date.now() - createdAt < ORPHANED_MS) return null;
