@@ -1,4 +1,5 @@
 import type { SessionStore } from '@sandbox/sessions';
+import type { SandboxRuntime } from './sandbox-runtime';
 
 /** How long a session stays closed without a word from whoever removes it, before another may take the removal over. Milliseconds. */
 export const CLOSING_MS = 10_000;
@@ -13,8 +14,8 @@ const RENEW_MS = 3_000;
 export async function keptClosed<T>(
   store: SessionStore,
   key: string,
-  now: () => number,
   removal: (isClosed: () => Promise<boolean>) => Promise<T>,
+  now = (): number => store.now(),
 ): Promise<T> {
   const renew = (): Promise<boolean> => store.keepClosing(key, now() + CLOSING_MS);
   const timer = setInterval(() => void renew().catch(() => undefined), RENEW_MS);
@@ -23,4 +24,15 @@ export async function keptClosed<T>(
   } finally {
     clearInterval(timer);
   }
+}
+
+/** Removes the sandbox and the record of a session that was just closed; its volume stays. False where another process has done it meanwhile. */
+export function removeClosed(store: SessionStore, runtime: SandboxRuntime, key: string, now?: () => number): Promise<boolean> {
+  const removal = async (isClosed: () => Promise<boolean>): Promise<boolean> => {
+    if (!(await isClosed())) return false;
+    await runtime.remove(key);
+    await store.remove(key);
+    return true;
+  };
+  return keptClosed(store, key, removal, now);
 }

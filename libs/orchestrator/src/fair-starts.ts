@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { FairLimit } from './fair-limit';
-import { tooManyWaiting } from './limit-errors';
+import { tooManyStarting } from './limit-errors';
 
 /** A command holds its place among those that start for no longer than this, milliseconds: short ones end in it, long ones do not keep others out. */
 const START_MS = 50;
@@ -24,7 +24,7 @@ export class FairStarts {
 
   constructor(cores = availableParallelism()) {
     const width = (): number => cores * (this.users.size > 1 ? PER_CORE_TOGETHER : PER_CORE_ALONE);
-    this.places = new FairLimit(width, QUEUE, tooManyWaiting);
+    this.places = new FairLimit(width, QUEUE, tooManyStarting);
   }
 
   /** Runs `command` once it is its user's turn. @param signal ends the wait, as in FairLimit */

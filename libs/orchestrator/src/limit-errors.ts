@@ -10,6 +10,12 @@ export function tooManyWaiting(): SandboxError {
   return new SandboxError(ErrorCode.HOST_FULL, 'Too many sandboxes are being made; try again shortly.', { retryAfter: 2 });
 }
 
+export function tooManyStarting(): SandboxError {
+  return new SandboxError(ErrorCode.HOST_FULL, 'Too many commands wait to be started; try again shortly.', {
+    retryAfter: COMMANDS_RETRY_AFTER,
+  });
+}
+
 export function limitReached({ name, max }: Limit): SandboxError {
   const extensions = { limit: name, max };
   switch (name) {

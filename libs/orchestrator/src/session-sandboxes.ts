@@ -15,7 +15,7 @@ import {
 } from '@sandbox/sessions';
 import { openAgentChannel } from './agent-channel';
 import { RequestNotSentError, type Channel } from './channel/channel';
-import { CLOSING_MS, keptClosed } from './closing';
+import { CLOSING_MS, keptClosed, removeClosed } from './closing';
 import { FairLimit } from './fair-limit';
 import { FairStarts } from './fair-starts';
 import { limitReached, tooManyWaiting } from './limit-errors';
@@ -135,7 +135,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
   /** Removes the session's sandbox, its volume where one exists, and its record; all are gone when it resolves. Idempotent. */
   async remove(ref: SessionRef): Promise<void> {
     const giveUpAt = this.store.now() + ENTER_DEADLINE_MS;
-    while (!(await this.close(ref.key)) || !(await this.removeClosed(ref, giveUpAt))) {
+    while (!(await this.close(ref.key)) || !(await this.removeWithVolume(ref, giveUpAt))) {
       if (this.store.now() > giveUpAt) throw unresponsive();
       await sleep(CLOSING_POLL_MS);
     }
@@ -146,23 +146,18 @@ export class SessionSandboxes implements OnApplicationShutdown {
   }
 
   /** False where the session is not closed any more. */
-  private removeClosed({ key }: SessionRef, giveUpAt: number): Promise<boolean> {
-    return keptClosed(
-      this.store,
-      key,
-      () => this.store.now(),
-      async (isClosed) => {
-        this.connections.get(key)?.channel.close();
-        do {
-          // Again, where a call that entered before the mark has made a sandbox after it, with this volume; it finds itself outside and enters anew.
-          if (this.store.now() > giveUpAt) throw unresponsive();
-          if (!(await isClosed())) return false;
-          await this.runtime.remove(key);
-        } while (!(await this.runtime.removeVolume(key)));
-        await this.store.remove(key);
-        return true;
-      },
-    );
+  private removeWithVolume({ key }: SessionRef, giveUpAt: number): Promise<boolean> {
+    return keptClosed(this.store, key, async (isClosed) => {
+      this.connections.get(key)?.channel.close();
+      do {
+        // Again, where a call that entered before the mark has made a sandbox after it, with this volume; it finds itself outside and enters anew.
+        if (this.store.now() > giveUpAt) throw unresponsive();
+        if (!(await isClosed())) return false;
+        await this.runtime.remove(key);
+      } while (!(await this.runtime.removeVolume(key)));
+      await this.store.remove(key);
+      return true;
+    });
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -178,23 +173,9 @@ export class SessionSandboxes implements OnApplicationShutdown {
       if (result.state === 'full') throw limitReached(result.limit);
       if (this.store.now() > giveUpAt) throw unresponsive();
       const abandoned = result.until < this.store.now();
-      if (abandoned && (await this.close(ref.key))) await this.finishRemoval(ref.key);
+      if (abandoned && (await this.close(ref.key))) await removeClosed(this.store, this.runtime, ref.key);
       else await sleep(CLOSING_POLL_MS);
     }
-  }
-
-  /** What another began. */
-  private finishRemoval(key: string): Promise<void> {
-    return keptClosed(
-      this.store,
-      key,
-      () => this.store.now(),
-      async (isClosed) => {
-        if (!(await isClosed())) return;
-        await this.runtime.remove(key);
-        await this.store.remove(key);
-      },
-    );
   }
 
   private end({ ref, generation, hold }: CallUnderWay): void {

@@ -38,7 +38,8 @@ const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; kill -s CHLD $$; jobs; w
 
 /**
  * The kernel shields PID 1 from its own namespace's signals, but for those it has handlers for, and shells handle SIGINT; gVisor's kernel
- * shields it from none. Those that would end it are ignored here, and stay ignored in all that follows. And some OCI runtimes give a tmpfs the mode of the directory that it hides, whatever mode= says.
+ * shields it from none. Those that would end it are ignored here, and stay ignored in all that follows. And some OCI runtimes give a
+ * tmpfs the mode of the directory that it hides, whatever mode= says.
  */
 const PID_1 = `trap '' 1 2 3 4 5 6 7 8 10 11 12 13 14 15 24 25 26 27 29 30 31; chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
 
@@ -58,6 +59,11 @@ export function pooledName(config: Config, spec: string, slot: number): string {
 /** The same once it runs, and waits to be claimed: no other ever has that name, so by it no other can be claimed. */
 export function waitingName(config: Config, spec: string, slot: number, id: string): string {
   return `${pooledName(config, spec, slot)}-${id.slice(0, 12)}`;
+}
+
+/** What the engine's list finds by name what waits, in a slot or in any; a regular expression. */
+export function waitingPattern(config: Config, spec: string, slot?: number): string {
+  return `^/${prefix(config)}pool-${spec}-${slot ?? '[0-9]+'}-`;
 }
 
 /** One that was taken out of its place to be removed. */

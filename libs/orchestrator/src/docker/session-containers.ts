@@ -15,6 +15,7 @@ import {
   pooledSpec,
   specHash,
   waitingName,
+  waitingPattern,
 } from './container-spec';
 import { engineStatus, imageMissing, imageWithoutShell, notOurs } from './engine-errors';
 import { prepareVolume, volumeExists } from './workspace-volume';
@@ -35,7 +36,7 @@ interface Wanted {
   /** The spec hash that one with these options would have. */
   readonly spec: (options: SandboxOptions) => string;
   /** What Docker is asked; `found` are the options of one that is being replaced. */
-  readonly make: (found: SandboxOptions | undefined) => Promise<Spec>;
+  readonly make: (found: SandboxOptions | undefined) => Promise<{ options: SandboxOptions; spec: Spec }>;
   readonly prepare?: (options: SandboxOptions) => Promise<void>;
 }
 
@@ -69,7 +70,7 @@ export class SessionContainers {
       spec: (own) => specHash(this.config, own),
       make: async (found) => {
         const settled = await this.settle(owner, options ?? found ?? {}, signal);
-        return containerSpec(this.config, owner, settled, settings);
+        return { options: settled, spec: containerSpec(this.config, owner, settled, settings) };
       },
       prepare: async (own) => {
         if (isPersistent(this.config, own)) await prepareVolume(this.docker, this.config, owner, signal);
@@ -80,7 +81,7 @@ export class SessionContainers {
 
   /** What waits to be claimed, made by these settings; without what has ended, which is removed. */
   async waiting(signal: AbortSignal): Promise<Sandbox[]> {
-    const containers = await this.listed(signal, { name: [`^/${pooledName(this.config, this.spec, 0).replace(/0$/, '')}\\d+-`] });
+    const containers = await this.listed(signal, { name: [waitingPattern(this.config, this.spec)] });
     const ended = containers.filter(({ State }) => State === 'exited' || State === 'dead');
     for (const container of ended) await this.discard(this.toListed(container), signal);
     return containers.filter(({ State }) => State === 'running').map((container) => this.toListed(container));
@@ -91,10 +92,10 @@ export class SessionContainers {
     const wanted: Wanted = {
       name: pooledName(this.config, this.spec, slot),
       spec: () => this.spec,
-      make: async () => pooledSpec(this.config, slot),
+      make: async () => ({ options: {}, spec: pooledSpec(this.config, slot) }),
     };
     // Since the caller has looked, another process may have come to this slot.
-    if ((await this.listed(signal, { name: [`^/${wanted.name}-`] })).length > 0) return null;
+    if ((await this.listed(signal, { name: [waitingPattern(this.config, this.spec, slot)] })).length > 0) return null;
     const { id, created, createdAt } = await repeatUntilDone(signal, () => this.tryEnsure(wanted, null, signal));
     // Its maker renames it: a rename of another's that comes late could take it from the session that has claimed it by then.
     if (!created && Date.now() - createdAt < ORPHANED_MS) return null;
@@ -162,7 +163,7 @@ export class SessionContainers {
 
   /** Null where another caller was faster: with the name, or with a removal. */
   private async create(wanted: Wanted, replaced: SandboxOptions | undefined, signal: AbortSignal): Promise<EnsuredSandbox | null> {
-    const spec = await wanted.make(replaced);
+    const { options, spec } = await wanted.make(replaced);
     let container: Docker.Container;
     try {
       container = await this.docker.createContainer({ ...spec, abortSignal: signal });
@@ -171,8 +172,7 @@ export class SessionContainers {
       if (engineStatus(error) === 404) throw imageMissing(spec.Image ?? '', error);
       throw error;
     }
-    const prepare = (): Promise<void> | undefined => wanted.prepare?.(parseOptions(spec.Labels?.[LABEL.options] ?? ''));
-    if (!(await this.start(container.id, spec.Image ?? '', prepare, signal))) return null;
+    if (!(await this.start(container.id, spec.Image ?? '', () => wanted.prepare?.(options), signal))) return null;
     const made = await this.inspect(container.id, signal);
     return made && { ...this.toSandbox(made), created: true };
   }

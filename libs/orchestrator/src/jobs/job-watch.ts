@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { SessionRef } from '@sandbox/sessions';
 import type { Lease } from '../session-sandboxes';
-import type { KeptJob } from './job-answers';
 import type { JobIndex } from './job-index';
+import { listKept } from './keeper-calls';
 
 interface Watched {
   readonly ref: SessionRef;
@@ -21,10 +21,7 @@ export class JobWatch {
   private readonly sessions = new Map<string, Watched>();
   private readonly timer: NodeJS.Timeout;
 
-  constructor(
-    private readonly index: JobIndex,
-    private readonly ask: (lease: Lease) => Promise<KeptJob[]>,
-  ) {
+  constructor(private readonly index: JobIndex) {
     this.timer = setInterval(() => void Promise.all([...this.sessions.values()].map((session) => this.look(session))), LOOK_MS).unref();
   }
 
@@ -47,7 +44,7 @@ export class JobWatch {
     // With its sandbox the jobs are gone; where it is the agent alone, whoever comes next watches them again.
     if (!lease.channel.open) return forget();
     try {
-      const jobs = await this.ask(lease);
+      const jobs = await listKept(lease);
       const ended = jobs.filter(({ state }) => state !== 'running');
       await Promise.all(ended.map((job) => this.index.settle(ref, lease, job)));
       if (ended.length === jobs.length) forget();

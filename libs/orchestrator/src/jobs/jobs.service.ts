@@ -12,11 +12,11 @@ import { SessionSandboxes, type Lease } from '../session-sandboxes';
 import { shellRequest, timeoutMs, withSessionEnv } from '../shell-command';
 import { incompleteSuffix } from '../utf8-boundaries';
 import { absentJob, type Job, type JobCommand, type JobOutput, keptJob, type OutputQuery, type StartedJob, startingJob } from './job';
-import { parseJobLines, parseKeptJob, type KeptJob } from './job-answers';
+import { parseKeptJob, type KeptJob } from './job-answers';
 import { JobIndex } from './job-index';
 import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
 import { JobWatch } from './job-watch';
-import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, notFound, readKept } from './keeper-calls';
+import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, listKept, notFound, readKept } from './keeper-calls';
 
 export const MAX_JOB_READ_BYTES = 1024 * 1024;
 export const MAX_JOB_INPUT_BYTES = 1024 * 1024;
@@ -27,7 +27,6 @@ const FOLLOW_WAIT_MS = 20_000;
 /** Reads that bring no more than this are this far apart, bytes and milliseconds: a job that trickles costs no call a line. */
 const LITTLE_BYTES = 4 * 1024;
 const PACE_MS = 20;
-const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 /**
  * Commands that outlive the call that started them. The job's keeper in the sandbox has its output and its end, so that any replica can
@@ -48,7 +47,7 @@ export class JobsService implements BeforeApplicationShutdown {
     private readonly sandboxes: SessionSandboxes,
   ) {
     this.index = new JobIndex(store, config);
-    this.watch = new JobWatch(this.index, (lease) => this.kept(lease));
+    this.watch = new JobWatch(this.index);
   }
 
   beforeApplicationShutdown(): void {
@@ -214,25 +213,13 @@ export class JobsService implements BeforeApplicationShutdown {
     }
   }
 
-  /** The session's jobs, and no terminals, as their keepers tell them. */
-  private async kept(lease: Lease, signal?: AbortSignal): Promise<KeptJob[]> {
-    const lines: Buffer[] = [];
-    let size = 0;
-    await this.ask(lease, { op: 'job_list' }, signal, (_stream, chunk) => {
-      size += chunk.length;
-      if (size > MAX_LIST_BYTES) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
-      lines.push(Buffer.from(chunk));
-    });
-    return parseJobLines(Buffer.concat(lines)).filter(({ terminal }) => !terminal);
-  }
-
   private async settle(ref: SessionRef, lease: Lease, kept: readonly KeptJob[]): Promise<void> {
     await Promise.all(kept.map((job) => this.index.settle(ref, lease, job)));
     if (kept.some(({ state }) => state === 'running')) this.watch.add(ref, lease);
   }
 
   private async all(ref: SessionRef, lease: Lease, signal?: AbortSignal): Promise<Job[]> {
-    const kept = await this.kept(lease, signal);
+    const kept = await listKept(lease, signal);
     await this.settle(ref, lease, kept);
     const there = new Set(kept.map(({ jobId }) => jobId));
     const others = (await this.index.all(ref)).filter(({ jobId }) => !there.has(jobId));
@@ -275,13 +262,8 @@ export class JobsService implements BeforeApplicationShutdown {
     );
   }
 
-  private ask(
-    lease: Lease,
-    request: AgentRequest,
-    signal?: AbortSignal,
-    onOutput?: CallOptions['onOutput'],
-  ): Promise<Record<string, unknown>> {
-    return lease.channel.call(request, { signal, onOutput, deadlineMs: KEEPER_CALL_MS });
+  private ask(lease: Lease, request: AgentRequest, signal?: AbortSignal): Promise<Record<string, unknown>> {
+    return lease.channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS });
   }
 
   /** Of a job that its sandbox does not know: that it is lost, where it was there. Any other error goes on. */

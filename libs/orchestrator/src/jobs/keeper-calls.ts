@@ -1,7 +1,7 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { CallOptions } from '../channel/channel';
 import type { Lease } from '../session-sandboxes';
-import { isJobId, parseStreamPart, type StreamPart } from './job-answers';
+import { isJobId, parseJobLines, parseStreamPart, type KeptJob, type StreamPart } from './job-answers';
 import type { JobStream } from './job-reader';
 
 /** A call to a keeper takes no longer than this, beyond what it waits for; milliseconds. */
@@ -9,6 +9,8 @@ export const KEEPER_CALL_MS = 15_000;
 
 /** Before a follower asks again where the answer was hasty, milliseconds. */
 export const HASTY_PAUSE_MS = 1_000;
+
+const MAX_LIST_BYTES = 4 * 1024 * 1024;
 
 export interface KeptOutput {
   /** It brought nothing, and did not wait for it either, as a keeper would: commands may pose as one. */
@@ -40,6 +42,19 @@ export async function readKept(
   const ended = Object.values(parts).some(({ eof }) => eof);
   const hasty = size === 0 && !ended && performance.now() - began < waitMs / 2;
   return { hasty, bytes: { stdout: Buffer.concat(chunks.stdout), stderr: Buffer.concat(chunks.stderr) }, parts };
+}
+
+/** The session's jobs, and no terminals, as their keepers tell them. */
+export async function listKept(lease: Lease, signal?: AbortSignal): Promise<KeptJob[]> {
+  const lines: Buffer[] = [];
+  let size = 0;
+  const onOutput: CallOptions['onOutput'] = (_stream, chunk) => {
+    size += chunk.length;
+    if (size > MAX_LIST_BYTES) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
+    lines.push(Buffer.from(chunk));
+  };
+  await lease.channel.call({ op: 'job_list' }, { signal, onOutput, deadlineMs: KEEPER_CALL_MS });
+  return parseJobLines(Buffer.concat(lines)).filter(({ terminal }) => !terminal);
 }
 
 /** @throws SandboxError JOB_NOT_FOUND where it cannot be one */

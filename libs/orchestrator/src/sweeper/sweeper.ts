@@ -2,7 +2,7 @@ import type { Logger } from '@nestjs/common';
 import type { Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SessionStore } from '@sandbox/sessions';
-import { CLOSING_MS, keptClosed } from '../closing';
+import { CLOSING_MS, removeClosed } from '../closing';
 import type { Sandbox, SandboxRuntime } from '../sandbox-runtime';
 import { forEachLimited } from './for-each-limited';
 
@@ -115,7 +115,7 @@ export class Sweeper {
       if (!(await this.runtime.discard(sandbox))) return false;
     } else {
       if (!(await this.store.close(name, reason, now, now + CLOSING_MS))) return false;
-      if (!(await this.removeClosed(name))) return false;
+      if (!(await removeClosed(this.store, this.runtime, name, this.clock))) return false;
     }
     this.logger.log({
       msg: 'sandbox removed',
@@ -125,16 +125,6 @@ export class Sweeper {
       age_seconds: sandbox ? Math.round((now - sandbox.createdAt) / 1000) : null,
     });
     return true;
-  }
-
-  /** False where another process has done it meanwhile. */
-  private removeClosed(key: string): Promise<boolean> {
-    return keptClosed(this.store, key, this.clock, async (isClosed) => {
-      if (!(await isClosed())) return false;
-      await this.runtime.remove(key);
-      await this.store.remove(key);
-      return true;
-    });
   }
 
   /** One sandbox that cannot be removed must not keep the others; a store or engine that is away ends the sweep. */

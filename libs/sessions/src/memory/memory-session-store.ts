@@ -39,6 +39,7 @@ export class MemorySessionStore implements SessionStore {
   /** Until when a pool keeps a sandbox, by its id. */
   private readonly pooled = new Map<string, number>();
   private readonly left = new LeftTexts();
+
   constructor(private readonly config: Config) {}
 
   now(): number {
