@@ -1,9 +1,9 @@
 """A keeper's end of a connection of one who asks it."""
 
-import json
 
 import _socket
 import frames
+import messages
 
 
 class Connection:
@@ -32,7 +32,7 @@ class Connection:
             received, self._received = frames.split(self._received + data)
             for kind, _, payload in received:
                 if kind == frames.REQUEST:
-                    self._pending = json.loads(bytes(payload))
+                    self._pending = messages.loads(payload)
                 elif kind == frames.DATA:
                     self.data += payload
                 elif kind == frames.EOF:

@@ -1,11 +1,11 @@
 """edit: replaces pieces of a text file, all of them or none."""
 
-import json
 import os
 
 import conditions
 import diffs
 import files
+import messages
 import paths
 from errors import RequestError
 
@@ -47,7 +47,7 @@ def _receive_edits(link):
     while True:
         for data in link.wait_input():
             if data is None:
-                return [(each["old"].encode(), each["new"].encode(), each["all"]) for each in json.loads(text)]
+                return [(each["old"].encode(), each["new"].encode(), each["all"]) for each in messages.loads(text)]
             text += data
             link.grant(len(data))
 

@@ -1,13 +1,13 @@
 """The file operations of PROTOCOL.md. Each takes the link and the request and returns the `ok` of END."""
 
 import errno
-import json
 import os
 import stat
 import time
 
 import conditions
 import frames
+import messages
 import paths
 import removal
 from errors import RequestError
@@ -31,7 +31,7 @@ def read_file(link, request):
         else:
             offset, length = _range(status.st_size, request["offset"], request["length"])
         head = {"size": status.st_size, "modified": status.st_mtime, "offset": offset, "length": length, "etag": conditions.etag(status)}
-        output = json.dumps(head, separators=(",", ":")).encode() + b"\n"
+        output = messages.dumps(head).encode() + b"\n"
         while length:
             chunk = os.pread(file, min(length, _CHUNK), offset)
             if not chunk:

@@ -1,8 +1,9 @@
 """The frames of the channel (PROTOCOL.md): bytes in, (type, id, payload) out, and back."""
 
-import json
 import os
 import struct
+
+import messages
 
 HEADER = struct.Struct(">IBI")
 MAX_HOST_PAYLOAD = 1 << 20
@@ -34,7 +35,7 @@ def frame(kind, request_id, payload=b""):
 
 
 def json_frame(kind, request_id, value):
-    return frame(kind, request_id, json.dumps(value, separators=(",", ":")).encode())
+    return frame(kind, request_id, messages.dumps(value).encode())
 
 
 def ok_frame(request_id, value):

@@ -1,6 +1,5 @@
 """The job operations of PROTOCOL.md: starting a job's keeper, and asking the keepers."""
 
-import json
 import os
 import re
 import select
@@ -9,6 +8,7 @@ import time
 
 import _socket
 import frames
+import messages
 import processes
 from errors import RequestError
 from job import ADDRESS, MAX_UNREAD_INPUT, Job
@@ -34,7 +34,7 @@ def list_jobs(link, request):
             result, _ = _ask(link, job_id, {"op": "stat"}, _ANSWER_SECONDS)
         except (RequestError, OSError):
             continue
-        link.send_output(json.dumps(result).encode() + b"\n")
+        link.send_output(messages.dumps(result).encode() + b"\n")
     return {}
 
 
@@ -184,7 +184,7 @@ def _answer(link, keeper, deadline):
 
 
 def _result(payload):
-    end = json.loads(bytes(payload))
+    end = messages.loads(payload)
     if "error" in end:
         raise RequestError(end["error"]["code"], end["error"]["detail"])
     return end["ok"]

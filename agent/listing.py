@@ -1,11 +1,11 @@
 """list and stat: what is in a directory, and what is at a path."""
 
-import json
 import os
 import stat
 
 import conditions
 import frames
+import messages
 import paths
 import walking
 
@@ -40,7 +40,7 @@ def list_directory(link, request):
 
 def _line(path, status):
     line = '{"name":%s,"type":"%s","size":%d,"modified":%r}\n'
-    return (line % (json.dumps(path), type_of(status.st_mode), status.st_size, status.st_mtime)).encode()
+    return (line % (messages.dumps(path), type_of(status.st_mode), status.st_size, status.st_mtime)).encode()
 
 
 def stat_path(link, request):

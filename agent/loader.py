@@ -4,6 +4,7 @@ import sys
 from _frozen_importlib import ModuleSpec
 
 MODULES = globals()["MODULES"]
+globals().pop("s", None)  # the bootstrap's copy of all this
 
 
 class BundleImporter:

@@ -3,8 +3,8 @@
 import fcntl
 import gc
 import os
-import signal
 
+import _signal as signal  # see processes.py
 import frames
 import leftovers
 import processes
@@ -23,6 +23,7 @@ def run():
             signal.signal(number, signal.SIG_IGN)
     channel_in, channel_out = _take_channel()
     leftovers.clear()
+    processes.give_back_memory()  # of the compiler's, half a megabyte
     gc.freeze()  # else the collector would touch, and so copy, every page that workers share with this process
     Router(channel_in, channel_out).run()
     os._exit(0)

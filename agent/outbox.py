@@ -1,8 +1,9 @@
 """Bytes on their way into a descriptor that does not block."""
 
 import os
-from collections import deque
 from itertools import islice
+
+from _collections import deque  # see processes.py
 
 _PIECES_AT_A_TIME = 64  # the kernel takes no more than 1,024 in one call
 

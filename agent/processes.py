@@ -3,9 +3,10 @@
 import ctypes
 import os
 import select
-import signal
 
-# The public module would cost each channel's opening some milliseconds more, for classes and constants that nothing here needs.
+# The modules that wrap these (socket, signal, and in outbox.py collections) would cost each channel's opening some milliseconds and each
+# sandbox a megabyte, for classes and constants that nothing here needs.
+import _signal as signal
 from _socket import socketpair
 
 _PR_SET_DUMPABLE = 4
@@ -38,6 +39,13 @@ def set_dumpable(dumpable):
 
 def set_name(name):
     _prctl(_PR_SET_NAME, ctypes.c_char_p(name))
+
+
+def give_back_memory():
+    """What has been freed since the start; each worker has it too. A C library other than glibc cannot."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def volunteer_for_oom_killer():

@@ -1,12 +1,12 @@
 """The agent's main process: carries frames between the host and the workers. It never blocks for long, and starts no commands."""
 
-import json
 import os
 import select
 import sys
 import time
 
 import frames
+import messages
 import processes
 import worker
 from frames import error_frame, frame
@@ -113,7 +113,7 @@ class Router:
         chosen.cancelled = False
         self._by_request[request_id] = chosen
         self._send(chosen, frames.REQUEST, payload)
-        timeout_ms = json.loads(bytes(payload)).get("timeout_ms")
+        timeout_ms = messages.loads(payload).get("timeout_ms")
         if timeout_ms is not None:
             chosen.deadline = time.monotonic() + timeout_ms / 1000 + _KILL_GRACE_SECONDS
         self._keep_spare()

@@ -2,9 +2,9 @@
 
 import os
 import select
-import signal
 import sys
 
+import _signal as signal  # see processes.py
 import processes
 import shell
 from streams import Feed

@@ -5,7 +5,6 @@ the search runs in a child of the worker, which is killed when its time is over.
 """
 
 import gc
-import json
 import os
 import re
 import resource
@@ -15,6 +14,7 @@ import stat
 import time
 
 import globs
+import messages
 import paths
 import processes
 import walking
@@ -175,7 +175,7 @@ class _Search:
         """False where it is one too many."""
         if self._found == self._request["limit"]:
             return False
-        text = json.dumps(match, separators=(",", ":"))
+        text = messages.dumps(match)
         if self._sent + len(text) > _MAX_ANSWER_BYTES:
             return False
         self._found += 1

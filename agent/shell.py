@@ -1,8 +1,8 @@
 """Starting a shell: which program, with which environment."""
 
 import os
-import signal
 
+import _signal as signal  # see processes.py
 from errors import RequestError
 
 _RESET_SIGNALS = tuple(number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP))

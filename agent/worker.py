@@ -1,10 +1,10 @@
 """A worker: a process of the agent that serves one request at a time."""
 
-import json
 import os
 
 import execute
 import frames
+import messages
 import processes
 from errors import ChannelClosed, RequestError, end_code
 from link import Link
@@ -47,7 +47,7 @@ def _serve(link, wakeup, payload):
     """(the END frame, the Command where it was one that ran)"""
     command = None
     try:
-        request = json.loads(payload)
+        request = messages.loads(payload)
         if request["op"] == "exec":
             command = execute.Command(link, wakeup, request)
             result = command.run()
