@@ -62,7 +62,14 @@ async function makeFromPackages(engine, dockerfile, recipe) {
       'chroot "$1" useradd --uid 1000 --home-dir /workspace --no-create-home --shell /bin/bash sandbox',
       'install -d -o 1000 -g 1000 -m 0700 "$1/workspace"',
     ],
-    changes: [`LABEL ${RECIPE_LABEL}=${recipe}`, 'ENV LANG=C.UTF-8', 'WORKDIR /workspace', 'USER 1000:1000', 'CMD ["bash"]'],
+    changes: [
+      ...dockerfile.match(/^LABEL .*$/gm),
+      `LABEL ${RECIPE_LABEL}=${recipe}`,
+      'ENV LANG=C.UTF-8',
+      'WORKDIR /workspace',
+      'USER 1000:1000',
+      'CMD ["bash"]',
+    ],
   });
 }
 

@@ -44,6 +44,10 @@ describe('docker inspect shows', () => {
     expect(inspected.Mounts).toEqual([]);
   });
 
+  it('no part of the engine’s network library, which the image has no need of', () => {
+    expect(inspected.NetworkSettings.Networks).toEqual({});
+  });
+
   it('its limits', () => {
     expect(inspected.HostConfig).toMatchObject({
       Memory: 256 * 1024 ** 2,
@@ -93,14 +97,14 @@ describe('a process in a sandbox', () => {
   it('has a loopback and no other network', async () => {
     const script = `
 import socket, threading
-print([name for _, name in socket.if_nameindex()])
+print([name for _, name in socket.if_nameindex()], socket.gethostbyname('localhost'))
 server = socket.create_server(('127.0.0.1', 0))
 threading.Thread(target=lambda: server.accept()[0].sendall(b'loop'), daemon=True).start()
 print(socket.create_connection(server.getsockname()).recv(9).decode())
 for address in (('1.1.1.1', 53), ('172.17.0.1', 2375), ('169.254.169.254', 80)):
     try: socket.create_connection(address, 3); print('reached', address)
     except OSError as error: print(error.errno)`;
-    expect((await python(script)).stdout).toMatch(/^\['lo'\]\nloop\n((101|113)\n){3}$/);
+    expect((await python(script)).stdout).toMatch(/^\['lo'\] 127\.0\.0\.1\nloop\n((101|113)\n){3}$/);
   });
 
   it.each(['/etc/x', '/usr/bin/x', '/x', '/root/x', '/var/tmp/x', '/proc/sys/kernel/hostname', '/sys/fs/cgroup/x', '/dev/x'])(
@@ -365,4 +369,19 @@ print(states.count('Z'))`;
     const { id: fresh } = await runtime.ensure(testOwner());
     expect((await run(runtime, fresh, ['python3', '-c', script])).stdout).toBe('0\n');
   });
+});
+
+it('An image that does not say that it resolves localhost is given an /etc/hosts by the engine', async () => {
+  const other = `${config.DEPLOYMENT}:latest`;
+  const container = engine.getContainer(id);
+  await container.commit({ repo: config.DEPLOYMENT, changes: 'LABEL sandbox-api.resolves-localhost=no' });
+  try {
+    const made = await runtime.ensure(testOwner(), { image: other });
+    expect((await engine.getContainer(made.id).inspect()).HostConfig.NetworkMode).toBe('none');
+    const { stdout } = await sh(runtime, made.id, "awk '/127.0.0.1/ {print $2}' /etc/hosts; ls /sys/class/net");
+    expect(stdout).toBe('localhost\nlo\n');
+  } finally {
+    await removeDeployment(engine, config);
+    await engine.getImage(other).remove({ force: true });
+  }
 });

@@ -7,6 +7,7 @@ import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxProcess, SandboxRunt
 import { withDeadline } from './deadline';
 import { engineAddress } from './engine-address';
 import { engineStatus, imageMissing, sandboxLost, toSandboxError } from './engine-errors';
+import { engineGet } from './engine-get';
 import { execProcess } from './exec-process';
 import { SessionContainers } from './session-containers';
 import { removeVolume } from './workspace-volume';
@@ -107,13 +108,13 @@ export class DockerRuntime implements SandboxRuntime {
   }
 
   ping(): Promise<void> {
-    return operation(this.deadlines.ping, (signal) => this.get('/_ping', signal));
+    return operation(this.deadlines.ping, async (signal) => void (await engineGet(this.docker, '/_ping', signal)));
   }
 
   checkImage(): Promise<void> {
     return operation(this.deadlines.ping, async (signal) => {
       try {
-        await this.get(`/images/${this.config.CONTAINER_IMAGE}/json`, signal);
+        await engineGet(this.docker, `/images/${this.config.CONTAINER_IMAGE}/json`, signal);
       } catch (error) {
         throw engineStatus(error) === 404 ? imageMissing(this.config.CONTAINER_IMAGE, error) : error;
       }
@@ -151,14 +152,6 @@ export class DockerRuntime implements SandboxRuntime {
     } catch {
       return null;
     }
-  }
-
-  /** For the calls to which dockerode's own methods pass no signal. */
-  private get(path: string, signal: AbortSignal): Promise<void> {
-    const request = { path, method: 'GET', abortSignal: signal, statusCodes: { 200: true } };
-    return new Promise((resolve, reject) => {
-      this.docker.modem.dial(request, (error: Error | null) => (error === null ? resolve() : reject(error)));
-    });
   }
 }
 

@@ -18,6 +18,7 @@ import {
   waitingPattern,
 } from './container-spec';
 import { engineStatus, imageMissing, imageWithoutShell, notOurs } from './engine-errors';
+import { withoutNetworkSetup } from './network-setup';
 import { prepareVolume, volumeExists } from './workspace-volume';
 
 /** Between two looks at a container that another caller makes or removes, milliseconds; doubled up to the last. */
@@ -163,7 +164,8 @@ export class SessionContainers {
 
   /** Null where another caller was faster: with the name, or with a removal. */
   private async create(wanted: Wanted, replaced: SandboxOptions | undefined, signal: AbortSignal): Promise<EnsuredSandbox | null> {
-    const { options, spec } = await wanted.make(replaced);
+    const { options, spec: asked } = await wanted.make(replaced);
+    const spec = await withoutNetworkSetup(this.docker, this.config, asked, signal);
     let container: Docker.Container;
     try {
       container = await this.docker.createContainer({ ...spec, abortSignal: signal });
