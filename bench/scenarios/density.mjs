@@ -11,8 +11,8 @@ export const title = 'Idle sessions: their memory, and a warm command beside the
 
 const CREATIONS_AT_A_TIME = 4;
 const TRIES = 10;
-/** An agent keeps more workers than it needs for some seconds. */
-const SETTLE_MS = 8_000;
+/** An agent keeps a worker for the next command for 30 s, and then gives it up. */
+const SETTLE_MS = 40_000;
 /** Sessions that the commands go round. */
 const USED = 50;
 const GOALS_AT = 1_000;

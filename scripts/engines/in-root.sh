@@ -11,7 +11,7 @@ mount --bind "$root" "$root"
 for directory in proc sys dev; do mount --rbind "/$directory" "$root/$directory"; done
 for directory in run tmp; do mount -t tmpfs "$directory" "$root/$directory"; done
 mkdir -p "$root$shared"
-mount --bind "$shared" "$root$shared"
+mount --rbind "$shared" "$root$shared"
 cd "$root"
 pivot_root . mnt
 umount -l /mnt

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, randomizer } from '../support/fuzzing';
 import { POOL_SIZE, checkNothingIsLeft, checkServesAgain, checkSessions } from './checks';
-import { CLOCK_FAULTS, type Fault, FAULTS } from './faults';
+import { CLOCK_FAULTS, ENGINE_FAULTS, type Fault, FAULTS } from './faults';
 import { Journal } from './journal';
 import { API_KEYS, Load } from './load';
 import { DISK_FULL, SANDBOX_FAULTS, type SandboxFault } from './sandbox-faults';
@@ -12,7 +12,7 @@ export interface ChaosOptions {
   readonly seed: number;
   /** Length of the time in which faults are begun. */
   readonly seconds: number;
-  /** Workspaces in volumes, which outlive their sandboxes. */
+  /** Workspaces in volumes, which outlive their sandboxes, on an engine of the run's own, which is ended too. */
   readonly persistent: boolean;
   readonly say: (line: string) => void;
 }
@@ -31,13 +31,17 @@ const PAUSE_MS = 1_500;
 /** Runs the service under load and faults; what it then did against its promises. Says its counts. */
 export async function chaos(options: ChaosOptions): Promise<readonly string[]> {
   const { seconds, persistent } = options;
-  const world = await startWorld(API_KEYS, {
-    WORKSPACE_PERSIST_VOLUMES: String(persistent),
-    CLEANUP_INTERVAL_SECONDS: '1',
-    CLEANUP_MAX_CONTAINER_AGE_SECONDS: '20',
-    SESSION_TTL_SECONDS: String(SESSION_TTL_SECONDS),
-    POOL_SIZE: String(POOL_SIZE),
-  });
+  const world = await startWorld(
+    API_KEYS,
+    {
+      WORKSPACE_PERSIST_VOLUMES: String(persistent),
+      CLEANUP_INTERVAL_SECONDS: '1',
+      CLEANUP_MAX_CONTAINER_AGE_SECONDS: '20',
+      SESSION_TTL_SECONDS: String(SESSION_TTL_SECONDS),
+      POOL_SIZE: String(POOL_SIZE),
+    },
+    persistent,
+  );
   const late = new AbortController();
   try {
     return await Promise.race([run(world, options), never(runSeconds(seconds), late.signal)]);
@@ -68,7 +72,7 @@ async function run(world: World, { seed, seconds, persistent, say }: ChaosOption
     await fault(client, world, random, journal);
   };
   await Promise.all([
-    inflict(FAULTS, fork(), until, onService),
+    inflict({ ...FAULTS, ...(world.own ? ENGINE_FAULTS : {}) }, fork(), until, onService),
     inflict(CLOCK_FAULTS, fork(), until, onService),
     inflict(sandboxFaults, fork(), until, onSandbox),
   ]);

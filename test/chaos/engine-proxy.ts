@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Stands between the service and the machine's Docker engine, so that the engine can be away or hang for the service alone. What cannot be
+ * Stands between the service and a Docker engine, so that the engine can be away or hang for the service alone. What cannot be
  * had this way is an engine that forgets: containers live on meanwhile.
  */
 export class EngineProxy {
@@ -15,12 +15,15 @@ export class EngineProxy {
   private constructor(
     private readonly server: Server,
     private readonly directory: string,
+    private readonly engine: NetConnectOpts,
   ) {
     server.on('connection', (socket) => this.accept(socket));
   }
 
-  static async start(): Promise<EngineProxy> {
-    const proxy = new EngineProxy(createServer({ allowHalfOpen: true }), mkdtempSync(join(tmpdir(), 'sandbox-chaos-')));
+  /** @param engineHost as DOCKER_HOST says it */
+  static async start(engineHost: string): Promise<EngineProxy> {
+    const directory = mkdtempSync(join(tmpdir(), 'sandbox-chaos-'));
+    const proxy = new EngineProxy(createServer({ allowHalfOpen: true }), directory, addressOf(engineHost));
     await new Promise<void>((resolve) => proxy.server.listen(join(proxy.directory, 'docker.sock'), resolve));
     return proxy;
   }
@@ -59,7 +62,7 @@ export class EngineProxy {
   private accept(client: Socket): void {
     client.on('error', () => undefined);
     if (this.state === 'cut') return void client.destroy();
-    const engine = connectToEngine();
+    const engine = connect({ ...this.engine, allowHalfOpen: true });
     engine.on('error', () => undefined);
     const pair = [client, engine] as const;
     this.pairs.add(pair);
@@ -77,8 +80,7 @@ export class EngineProxy {
   }
 }
 
-function connectToEngine(): Socket {
-  const { protocol, hostname, port, pathname } = new URL(process.env.DOCKER_HOST || 'unix:///var/run/docker.sock');
-  const address = protocol === 'unix:' ? { path: pathname } : { host: hostname, port: Number(port || 2375) };
-  return connect({ ...address, allowHalfOpen: true });
+function addressOf(engineHost: string): NetConnectOpts {
+  const { protocol, hostname, port, pathname } = new URL(engineHost);
+  return protocol === 'unix:' ? { path: pathname } : { host: hostname, port: Number(port || 2375) };
 }

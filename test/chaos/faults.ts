@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../support/fuzzing';
-import type { Program, World } from './world';
+import type { OwnEngine, Program, World } from './world';
 
 /** Does its harm, and puts things right again as an operator or a supervisor would: nothing else is ever started anew. */
 export type Fault = (world: World, random: Random) => Promise<void>;
@@ -28,15 +28,27 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await redis.up();
   },
   'Redis stopped': ({ redis }, random) => halt(redis, random, 2),
-  'Docker away': async ({ engine }, random) => {
-    engine.cut();
+  'Docker away': async ({ proxy }, random) => {
+    proxy.cut();
     await sleep(someTime(random));
-    engine.restore();
+    proxy.restore();
   },
-  'Docker hangs': async ({ engine }, random) => {
-    engine.stall();
+  'Docker hangs': async ({ proxy }, random) => {
+    proxy.stall();
     await sleep(someTime(random) * 2);
-    engine.restore();
+    proxy.restore();
+  },
+};
+
+/** Of an engine that belongs to the run alone. */
+export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
+  'Docker killed': (world, random) => restartEngine(world.own!, 'SIGKILL', random),
+  'Docker restarted': (world, random) => restartEngine(world.own!, 'SIGTERM', random),
+  'Docker stopped': ({ own }, random) => halt(own!.engine, random, 2),
+  'Docker’s disk full': async ({ own }, random) => {
+    own!.engine.fillDisk();
+    await sleep(2 * someTime(random));
+    own!.engine.emptyDisk();
   },
 };
 
@@ -45,6 +57,15 @@ export const CLOCK_FAULTS: Readonly<Record<string, Fault>> = {
   'API clock ahead': (world, random) => jump(world, random, 1),
   'API clock behind': (world, random) => jump(world, random, -1),
 };
+
+async function restartEngine({ engine, outages }: OwnEngine, signal: NodeJS.Signals, random: Random): Promise<void> {
+  const outage = { from: performance.now(), to: Infinity };
+  outages.push(outage);
+  await engine.down(signal);
+  await sleep(someTime(random));
+  await engine.up();
+  outage.to = performance.now();
+}
 
 async function restart(program: Program, signal: NodeJS.Signals, random: Random): Promise<void> {
   await program.stop(signal);

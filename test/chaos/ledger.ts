@@ -92,13 +92,16 @@ export class SessionLedger {
   readonly files = new Map<string, FileEntry>();
   /** When the harness ended its sandbox. */
   readonly harm: (Interval & { readonly container: string })[] = [];
-  readonly containersSeen = new Set<string>();
+  /** When an answer first came from each. */
+  readonly containersSeen = new Map<string, number>();
 
   constructor(
     deployment: string,
     readonly apiKey: string,
     readonly name: string,
     readonly persistent: boolean,
+    /** When no sandbox outlived the engine. */
+    private readonly outages: readonly Interval[],
   ) {
     this.key = sessionRef(deployment, userFromApiKey(apiKey), name).key;
   }
@@ -123,8 +126,19 @@ export class SessionLedger {
     this.containersSeen.clear();
   }
 
+  /** The sandbox, or the engine with all of them. */
   wasHarmed(since: number, till = Infinity): boolean {
-    return overlaps(this.harm, since, till);
+    return overlaps(this.harm, since, till) || overlaps(this.outages, since, till);
+  }
+
+  saw(container: string): void {
+    if (!this.containersSeen.has(container)) this.containersSeen.set(container, performance.now());
+  }
+
+  /** Whether what has been seen was ended by the harness. */
+  wasEnded(container: string): boolean {
+    const seen = this.containersSeen.get(container) ?? Infinity;
+    return this.harm.some((harm) => harm.container === container) || overlaps(this.outages, seen, Infinity);
   }
 }
 
@@ -161,8 +175,7 @@ function isStillThere(session: SessionLedger, entry: CommandEntry, lastContainer
 
 /** Sandboxes that were replaced though nobody had ended them. */
 export function checkContainers(session: SessionLedger, lastContainer: string): string[] {
-  const harmed = new Set(session.harm.map(({ container }) => container));
-  return [...session.containersSeen]
-    .filter((container) => container !== lastContainer && !harmed.has(container))
+  return [...session.containersSeen.keys()]
+    .filter((container) => container !== lastContainer && !session.wasEnded(container))
     .map((container) => `${session.name}: its sandbox ${container} was lost though nobody had ended it`);
 }

@@ -93,7 +93,7 @@ export class Load {
   }
 
   private ledger(apiKey: string, name: string): SessionLedger {
-    return new SessionLedger(this.world.deployment.name, apiKey, name, this.persistent);
+    return new SessionLedger(this.world.deployment.name, apiKey, name, this.persistent, this.world.own?.outages ?? []);
   }
 
   private token(): string {

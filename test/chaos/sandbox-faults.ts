@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
 import { eventually } from '../e2e/support/processes';
-import { docker, type Executed } from '../e2e/support/service';
+import type { Executed } from '../e2e/support/service';
 import type { Random } from '../support/fuzzing';
 import type { Journal } from './journal';
 import { executed, type SessionClient } from './session-client';
@@ -13,17 +14,17 @@ const TRIES = 60;
 const ENGINE_CALL_MS = 10_000;
 const SHORT_ID = 12;
 
-/** What happens to sandboxes behind the service's back, past the proxy. */
+/** What happens to sandboxes behind the service's back, past the proxy. The engine may be away. */
 export type SandboxFault = (client: SessionClient, world: World, random: Random, journal: Journal) => Promise<void>;
 
 export const SANDBOX_FAULTS: Readonly<Record<string, SandboxFault>> = {
-  'sandbox killed': (client, world) => harm(client, world, (id) => docker.getContainer(id).kill(inTime())),
-  'sandbox removed': (client, world) => harm(client, world, (id) => docker.getContainer(id).remove({ force: true, ...inTime() })),
+  'sandbox killed': (client, world) => harm(client, world, (container) => container.kill(inTime())),
+  'sandbox removed': (client, world) => harm(client, world, (container) => container.remove({ force: true, ...inTime() })),
   'sandbox paused': async (client, world, random) => {
     const pauseMs = 300 + random(1_500);
     const id = await containerOf(client, world);
     if (id === undefined) return;
-    const container = docker.getContainer(id);
+    const container = world.deployment.engine.getContainer(id);
     await container.pause(inTime()).catch(ignore);
     await sleep(pauseMs);
     // An engine in which a command is being started at that moment may take more than one attempt.
@@ -57,18 +58,18 @@ export const DISK_FULL: SandboxFault = async (client, _world, _random, journal) 
   }
 };
 
-async function harm({ session }: SessionClient, world: World, how: (id: string) => Promise<unknown>): Promise<void> {
+async function harm({ session }: SessionClient, world: World, how: (container: Docker.Container) => Promise<unknown>): Promise<void> {
   const id = await containerOf({ session }, world);
   if (id === undefined) return;
   const harmed = { container: id.slice(0, SHORT_ID), from: performance.now(), to: Infinity };
   session.harm.push(harmed);
-  await how(id).catch(ignore);
+  await how(world.deployment.engine.getContainer(id)).catch(ignore);
   harmed.to = performance.now();
 }
 
-/** The session's container, running or not, as the engine knows it. */
+/** The session's container, running or not; none where the engine does not say. */
 export async function containerOf({ session }: Pick<SessionClient, 'session'>, world: World): Promise<string | undefined> {
-  const containers = await world.deployment.containers();
+  const containers = await world.deployment.containers().catch(() => []);
   const name = `/sandbox-${world.deployment.name}-${session.key}`;
   return containers.find(({ Names }) => Names.includes(name))?.Id;
 }

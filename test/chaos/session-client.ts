@@ -34,10 +34,10 @@ export class SessionClient {
     else if (result) this.journal.count('command', result.timed_out ? 'timed out' : `exit ${result.exit_code}`);
   }
 
-  /** A fault may meet it before its effect, and after. */
+  /** A fault may meet it before its effect, and after. Its exit code says whether it had one. */
   private leaving(token: string): string {
     const [effect, pause] = [`echo '${token}' >> ledger`, `sleep 0.${1 + this.random(9)}`];
-    const commands = [effect, `${pause}; ${effect}`, `${effect}; ${pause}`];
+    const commands = [effect, `${pause}; ${effect}`, `${effect} && ${pause}`];
     return commands[this.random(commands.length)]!;
   }
 
@@ -111,7 +111,7 @@ export class SessionClient {
     const call = { method: 'POST', path: '/execute', headers, body, timeoutMs: timeoutS * 1000, abandonAfterMs };
     const outcome = await this.judged(kind, replica, call);
     const result = executed(outcome);
-    if (result) this.session.containersSeen.add(result.container_id);
+    if (result) this.session.saw(result.container_id);
     if (result?.session_restarted) this.journal.count(kind, 'session_restarted');
     return outcome;
   }

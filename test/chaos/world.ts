@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { TestEngine } from '../e2e/support/engine';
 import { type Child, TestRedis } from '../e2e/support/processes';
 import { type Env, Service, type ServiceOptions, startCleanup, TestDeployment } from '../e2e/support/service';
 import { EngineProxy } from './engine-proxy';
@@ -80,11 +81,23 @@ export class Replica extends Program {
   }
 }
 
+/** For the sandbox image, while it comes in too, and for workspaces. */
+const ENGINE_DISK_BYTES = 2 ** 30;
+
+/** A Docker engine that can be ended, stopped and filled. */
+export interface OwnEngine {
+  readonly engine: TestEngine;
+  /** When no sandbox outlived it. */
+  readonly outages: Interval[];
+}
+
 /** The service as an operator runs it: two API processes, the cleanup worker, Redis, and Docker (behind a proxy). */
 export interface World {
   readonly deployment: TestDeployment;
   readonly redis: TestRedis;
-  readonly engine: EngineProxy;
+  readonly proxy: EngineProxy;
+  /** Undefined where the service uses the machine's. */
+  readonly own: OwnEngine | undefined;
   readonly replicas: readonly Replica[];
   readonly cleanup: Program;
   /** Replicas and worker. */
@@ -92,18 +105,21 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export async function startWorld(apiKeys: readonly string[], settings: Env): Promise<World> {
+/** @param withOwnEngine one with a small disk, beside the machine's */
+export async function startWorld(apiKeys: readonly string[], settings: Env, withOwnEngine: boolean): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'sandbox-chaos-'));
-  const deployment = new TestDeployment();
-  const [redis, engine] = await Promise.all([TestRedis.start(), EngineProxy.start()]);
-  const options = { deployment, redis, env: { API_KEYS: apiKeys.join(','), DOCKER_HOST: engine.host, ...settings } };
+  const own = withOwnEngine ? { engine: await TestEngine.start({ diskBytes: ENGINE_DISK_BYTES }), outages: [] } : undefined;
+  const deployment = new TestDeployment(own?.engine.docker);
+  const engineHost = own?.engine.host ?? (process.env.DOCKER_HOST || 'unix:///var/run/docker.sock');
+  const [redis, proxy] = await Promise.all([TestRedis.start(), EngineProxy.start(engineHost)]);
+  const options = { deployment, redis, env: { API_KEYS: apiKeys.join(','), DOCKER_HOST: proxy.host, ...settings } };
   const replicas = ['api-1', 'api-2'].map((name) => new Replica(name, options, join(directory, `${name}.clock`)));
   const cleanup = new Program('cleanup', () => startCleanup(options));
   const programs = [...replicas, cleanup];
   const stop = async (): Promise<void> => {
     await Promise.all(programs.map((program) => program.stop('SIGKILL')));
-    await Promise.all([redis.stop(), engine.stop()]);
-    await deployment.removeAll();
+    await Promise.all([redis.stop(), proxy.stop()]);
+    await (own ? own.engine.stop() : deployment.removeAll());
     rmSync(directory, { recursive: true, force: true });
   };
   const started = await Promise.allSettled(programs.map((program) => program.start()));
@@ -112,5 +128,5 @@ export async function startWorld(apiKeys: readonly string[], settings: Env): Pro
     await stop();
     throw result.reason;
   }
-  return { deployment, redis, engine, replicas, cleanup, programs, stop };
+  return { deployment, redis, proxy, own, replicas, cleanup, programs, stop };
 }

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
@@ -7,18 +7,28 @@ import { Child, eventually } from './processes';
 import { docker, TEST_IMAGE } from './service';
 
 const IN_ROOT = join(__dirname, '../../../scripts/engines/in-root.sh');
+const FILLED_AT_A_TIME = Buffer.alloc(1 << 20);
 
 /** A Docker engine of the test's own, beside the machine's, so that it can be killed, stopped and started again. Needs root. */
 export class TestEngine {
   readonly docker: Docker;
   private child!: Child;
 
-  private constructor(private readonly directory: string) {
+  private constructor(
+    private readonly directory: string,
+    private readonly hasOwnDisk: boolean,
+  ) {
     this.docker = new Docker({ socketPath: this.socket });
   }
 
-  static async start(): Promise<TestEngine> {
-    const engine = new TestEngine(mkdtempSync(join(tmpdir(), 'sandbox-engine-')));
+  /** @param diskBytes of a disk of its own for all that it keeps; by default it is on the machine's */
+  static async start({ diskBytes }: { diskBytes?: number } = {}): Promise<TestEngine> {
+    const directory = mkdtempSync(join(tmpdir(), 'sandbox-engine-'));
+    const engine = new TestEngine(directory, diskBytes !== undefined);
+    if (diskBytes !== undefined) {
+      mkdirSync(engine.data);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'sandbox-engine', engine.data]);
+    }
     await engine.up();
     const image = await docker.getImage(TEST_IMAGE).get();
     const loading = await engine.docker.loadImage(image);
@@ -26,6 +36,30 @@ export class TestEngine {
       engine.docker.modem.followProgress(loading, (error) => (error ? reject(error) : resolve(undefined))),
     );
     return engine;
+  }
+
+  private get data(): string {
+    return join(this.directory, 'data');
+  }
+
+  private get filler(): string {
+    return join(this.data, 'filler');
+  }
+
+  /** Leaves no byte free on the engine's own disk, until `emptyDisk`. */
+  fillDisk(): void {
+    const file = openSync(this.filler, 'w');
+    try {
+      for (;;) writeSync(file, FILLED_AT_A_TIME);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  emptyDisk(): void {
+    rmSync(this.filler, { force: true });
   }
 
   get socket(): string {
@@ -45,7 +79,7 @@ export class TestEngine {
       '-m',
       ...this.dockerd(),
       '--data-root',
-      at('data'),
+      this.data,
       '--exec-root',
       at('exec'),
       '--pidfile',
@@ -84,6 +118,7 @@ export class TestEngine {
   async stop(): Promise<void> {
     for (const { Id } of await this.docker.listContainers({ all: true })) await this.docker.getContainer(Id).remove({ force: true });
     await this.down('SIGTERM');
+    if (this.hasOwnDisk) execFileSync('umount', [this.data]);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

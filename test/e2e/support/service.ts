@@ -24,23 +24,26 @@ export type Env = Record<string, string>;
 export class TestDeployment {
   readonly name = `test-${randomBytes(5).toString('hex')}`;
 
+  /** @param engine that has them; the machine's own by default */
+  constructor(readonly engine: Docker = docker) {}
+
   async containers(): Promise<Docker.ContainerInfo[]> {
-    return docker.listContainers({ all: true, filters: { label: [`sandbox-api.deployment=${this.name}`] } });
+    return this.engine.listContainers({ all: true, filters: { label: [`sandbox-api.deployment=${this.name}`] } });
   }
 
   async volumes(): Promise<string[]> {
-    const { Volumes } = await docker.listVolumes({ filters: { label: [`sandbox-api.deployment=${this.name}`] } });
+    const { Volumes } = await this.engine.listVolumes({ filters: { label: [`sandbox-api.deployment=${this.name}`] } });
     return (Volumes ?? []).map((volume) => volume.Name);
   }
 
   async removeAll(): Promise<void> {
     for (const { Id } of await this.containers())
-      await docker
+      await this.engine
         .getContainer(Id)
         .remove({ force: true })
         .catch(() => undefined);
     for (const name of await this.volumes())
-      await docker
+      await this.engine
         .getVolume(name)
         .remove()
         .catch(() => undefined);
