@@ -77,6 +77,21 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     await sized.shows(/40 120\r\n/);
   });
 
+  it('run an editor: what is typed into vi is in the file, and it draws anew when the size changes', async () => {
+    await cluster.alice.run('vi', 'printf "first\\nsecond\\n" > note.txt');
+    const terminal = await start('vi', `?cols=80&rows=12&command=${encodeURIComponent('vi note.txt')}`);
+    await terminal.shows(/first[^]*second/);
+    const emptyLines = (): number => terminal.screen.match(/~/g)?.length ?? 0;
+    await terminal.until('lines past the end', () => emptyLines() >= 9);
+    terminal.screen = '';
+    terminal.tell({ type: 'resize', cols: 80, rows: 30 });
+    await terminal.until('as many as the new size has', () => emptyLines() >= 27);
+    terminal.type('Gothird line\x1b:wq\r');
+    await terminal.until('it ends', () => terminal.closed !== undefined);
+    expect(terminal.messages.at(-1)).toEqual({ type: 'exit', exit_code: 0 });
+    expect((await cluster.alice.run('vi', 'cat note.txt')).stdout).toBe('first\nsecond\nthird line\n');
+  });
+
   it('keep the order of what is typed, and take a paste of a megabyte', async () => {
     const terminal = await start(
       'paste',
