@@ -235,6 +235,16 @@ describe('sandboxes that no session knows', () => {
     expect(quiet.log).toHaveBeenCalledWith(expect.objectContaining({ reason: 'unknown', container: sandbox.id.slice(0, 12) }));
   });
 
+  it('are removed too where they are what a process that died in the middle of making a volume has left', async () => {
+    const labels = { 'sandbox-api.deployment': config.DEPLOYMENT, 'sandbox-api.kind': 'volume-init', 'sandbox-api.session': someRef().key };
+    const helper = await engine.createContainer({ Image: config.CONTAINER_IMAGE, Cmd: ['sh'], Labels: labels });
+    const sweeping = sweeper();
+    expect(await sweeping.sweep()).toEqual(nothing);
+    now += MAX_AGE + SECOND;
+    expect(await sweeping.sweep()).toEqual({ ...nothing, unknown: 1 });
+    await expect(helper.inspect()).rejects.toMatchObject({ statusCode: 404 });
+  });
+
   it('are left alone where a call came after the sweeper had asked', async () => {
     const ref = someRef();
     await runtime.ensure(ref);

@@ -81,7 +81,7 @@ export interface SandboxRuntime {
   remove(key: string): Promise<void>;
   /** Removes the persistent volume of a session, where there is one. False where a container still uses it. */
   removeVolume(key: string): Promise<boolean>;
-  /** All sandboxes with our deployment label, running or not. */
+  /** All that has our deployment label, running or not; what is half made, too. */
   list(): Promise<Sandbox[]>;
   /** Resolves when the engine answers. */
   ping(): Promise<void>;

@@ -4,11 +4,13 @@ import type { Config } from '@sandbox/config';
 import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
 import Docker from 'dockerode';
 import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxProcess, SandboxRuntime } from '../sandbox-runtime';
+import { Containers } from './containers';
 import { withDeadline } from './deadline';
 import { engineAddress } from './engine-address';
 import { engineStatus, imageMissing, sandboxLost, toSandboxError } from './engine-errors';
 import { engineGet } from './engine-get';
 import { execProcess } from './exec-process';
+import { PooledContainers } from './pooled-containers';
 import { SessionContainers } from './session-containers';
 import { removeVolume } from './workspace-volume';
 
@@ -34,7 +36,9 @@ export function createDockerRuntime(config: Config, deadlines?: EngineDeadlines)
 /** Sandboxes as containers of a Docker engine. Only what carries our labels is ever touched. */
 export class DockerRuntime implements SandboxRuntime {
   private readonly docker: Docker;
-  private readonly containers: SessionContainers;
+  private readonly containers: Containers;
+  private readonly sessions: SessionContainers;
+  private readonly pooled: PooledContainers;
 
   /** @throws Error where DOCKER_HOST cannot be used */
   constructor(
@@ -42,11 +46,13 @@ export class DockerRuntime implements SandboxRuntime {
     private readonly deadlines: EngineDeadlines = DEADLINES,
   ) {
     this.docker = new Docker(engineAddress(config.DOCKER_HOST));
-    this.containers = new SessionContainers(this.docker, config);
+    this.containers = new Containers(this.docker, config);
+    this.sessions = new SessionContainers(this.containers);
+    this.pooled = new PooledContainers(this.containers);
   }
 
   ensure(owner: SandboxOwner, options: SandboxOptions | null = null, settings: SessionSettings = {}): Promise<EnsuredSandbox> {
-    return operation(this.deadlines.lifecycle, (signal) => this.containers.ensure(owner, options, settings, signal));
+    return operation(this.deadlines.lifecycle, (signal) => this.sessions.ensure(owner, options, settings, signal));
   }
 
   async *fillPool(size: number): AsyncIterable<Sandbox> {
@@ -58,7 +64,7 @@ export class DockerRuntime implements SandboxRuntime {
     let elsewhere = false;
     // One after another: sessions that are waited for come first.
     for (const slot of vacant) {
-      const made = await operation(this.deadlines.lifecycle, (signal) => this.containers.makePooled(slot, signal));
+      const made = await operation(this.deadlines.lifecycle, (signal) => this.pooled.make(slot, signal));
       if (made) yield (given.add(made.id), made);
       else elsewhere = true;
     }
@@ -66,19 +72,19 @@ export class DockerRuntime implements SandboxRuntime {
   }
 
   isVacant(key: string): Promise<boolean> {
-    return operation(this.deadlines.call, (signal) => this.containers.isVacant(key, signal));
+    return operation(this.deadlines.call, (signal) => this.sessions.isVacant(key, signal));
   }
 
   claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null> {
-    return operation(this.deadlines.call, (signal) => this.containers.claim(owner, preferred, signal));
+    return operation(this.deadlines.call, (signal) => this.pooled.claim(owner, preferred, signal));
   }
 
   discard(sandbox: Sandbox): Promise<boolean> {
-    return operation(this.deadlines.lifecycle, (signal) => this.containers.discard(sandbox, signal));
+    return operation(this.deadlines.lifecycle, (signal) => this.pooled.discard(sandbox, signal));
   }
 
   find(key: string): Promise<Sandbox | null> {
-    return operation(this.deadlines.call, (signal) => this.containers.find(key, signal));
+    return operation(this.deadlines.call, (signal) => this.sessions.find(key, signal));
   }
 
   exec(sandboxId: string, argv: readonly string[], env: readonly string[]): Promise<SandboxProcess> {
@@ -96,7 +102,7 @@ export class DockerRuntime implements SandboxRuntime {
   }
 
   remove(key: string): Promise<void> {
-    return operation(this.deadlines.lifecycle, (signal) => this.containers.remove(key, signal));
+    return operation(this.deadlines.lifecycle, (signal) => this.sessions.remove(key, signal));
   }
 
   removeVolume(key: string): Promise<boolean> {
@@ -122,7 +128,7 @@ export class DockerRuntime implements SandboxRuntime {
   }
 
   private waiting(): Promise<Sandbox[]> {
-    return operation(this.deadlines.lifecycle, (signal) => this.containers.waiting(signal));
+    return operation(this.deadlines.lifecycle, (signal) => this.pooled.waiting(signal));
   }
 
   private async startExec(id: string, argv: readonly string[], env: readonly string[], signal: AbortSignal): Promise<SandboxProcess> {
