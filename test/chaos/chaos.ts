@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, randomizer } from '../support/fuzzing';
 import { POOL_SIZE, checkNothingIsLeft, checkServesAgain, checkSessions } from './checks';
-import { CLOCK_FAULTS, ENGINE_FAULTS, type Fault, FAULTS } from './faults';
+import { CLOCK_FAULTS, engineFaults, type Fault, FAULTS } from './faults';
 import { Journal } from './journal';
 import { API_KEYS, Load } from './load';
 import { DISK_FULL, SANDBOX_FAULTS, type SandboxFault } from './sandbox-faults';
@@ -72,7 +72,7 @@ async function run(world: World, { seed, seconds, persistent, say }: ChaosOption
     await fault(client, world, random, journal);
   };
   await Promise.all([
-    inflict({ ...FAULTS, ...(world.own ? ENGINE_FAULTS : {}) }, fork(), until, onService),
+    inflict({ ...FAULTS, ...(world.own ? engineFaults(world.own) : {}) }, fork(), until, onService),
     inflict(CLOCK_FAULTS, fork(), until, onService),
     inflict(sandboxFaults, fork(), until, onSandbox),
   ]);

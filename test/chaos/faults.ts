@@ -41,16 +41,19 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
 };
 
 /** Of an engine that belongs to the run alone. */
-export const ENGINE_FAULTS: Readonly<Record<string, Fault>> = {
-  'Docker killed': (world, random) => restartEngine(world.own!, 'SIGKILL', random),
-  'Docker restarted': (world, random) => restartEngine(world.own!, 'SIGTERM', random),
-  'Docker stopped': ({ own }, random) => halt(own!.engine, random, 2),
-  'Docker’s disk full': async ({ own }, random) => {
-    own!.engine.fillDisk();
-    await sleep(2 * someTime(random));
-    own!.engine.emptyDisk();
-  },
-};
+export function engineFaults(own: OwnEngine): Readonly<Record<string, Fault>> {
+  const { engine } = own;
+  return {
+    'Docker killed': (_world, random) => restartEngine(own, 'SIGKILL', random),
+    'Docker restarted': (_world, random) => restartEngine(own, 'SIGTERM', random),
+    'Docker stopped': (_world, random) => halt(engine, random, 2),
+    'Docker’s disk full': async (_world, random) => {
+      engine.fillDisk();
+      await sleep(2 * someTime(random));
+      engine.emptyDisk();
+    },
+  };
+}
 
 /** These go on beside the others: what a wrong clock spoils is what another fault leaves to be made anew. */
 export const CLOCK_FAULTS: Readonly<Record<string, Fault>> = {

@@ -486,7 +486,9 @@ describe('the pool', () => {
 
   it('goes on with one whose maker died before it was there, and replaces one that ended', async () => {
     const first = await pooledIn(runtime, 0);
+    const ended = engine.getContainer(first.id).wait();
     await engine.getContainer(first.id).kill();
+    await ended;
     const second = await pooledIn(runtime, 0);
     expect(second.id).not.toBe(first.id);
     await expect(engine.getContainer(first.id).inspect()).rejects.toMatchObject({ statusCode: 404 });
