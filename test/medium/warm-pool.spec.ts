@@ -85,6 +85,27 @@ it('never gives what another process has claimed, whatever its commands do there
   for (const claimed of [first, second]) claimed?.channel.close();
 });
 
+it('spends nothing on a session that had a sandbox before the store was emptied, and nothing is lost on one that got it since', async () => {
+  const [before, since] = [testOwner(), testOwner()];
+  const { id } = await runtime.ensure(before);
+  const restarted = new WarmPool(config, store, runtime);
+  restarted.onApplicationBootstrap();
+  try {
+    await filled(restarted);
+    const waits = (await waiting()).map((sandbox) => sandbox.id);
+    expect(await restarted.claim(before)).toBeNull();
+    expect(restarted.state).toEqual({ size: 1, hits: 0, misses: 0 });
+    expect((await waiting()).map((sandbox) => sandbox.id)).toEqual(waits);
+    expect(await runtime.find(before.key)).toMatchObject({ id });
+    const newer = await runtime.ensure(since);
+    expect(await restarted.claim(since)).toBeNull();
+    expect(await runtime.find(since.key)).toMatchObject({ id: newer.id });
+    expect(restarted.state.hits).toBe(0);
+  } finally {
+    await restarted.beforeApplicationShutdown();
+  }
+});
+
 it('counts what it gave, and what it could not', async () => {
   const [pool, other] = pools;
   (await pool.claim(testOwner()))!.channel!.close();

@@ -35,7 +35,7 @@ const LAST_BACKOFF_MS = 60_000;
 
 /**
  * Sandboxes of the deployment's own settings that wait for a session, shared by all replicas. Each process keeps a channel into every
- * one, so a claim costs one call on it and two engine calls, and the first command no more than any.
+ * one, so a claim costs one call on it and one engine call, and the first command no more than any.
  *
  * A process that dies leaves them to the others; a process of other settings fills slots of its own, and removes what nobody keeps.
  */
@@ -47,6 +47,8 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   private readonly waiting = new Map<string, Waiting>();
   /** Those that a claim was begun of, by id, with when. What is still there long after has been left by a process that died. */
   private readonly spent = new Map<string, number>();
+  /** Sessions that had a sandbox at the last look at all. */
+  private occupied: ReadonlySet<string | null> = new Set();
   private hits = 0;
   private misses = 0;
   private drainAt = 0;
@@ -78,8 +80,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   /** A waiting sandbox, now this session's; null where none is to be had, or the session has one already. */
   async claim(owner: SandboxOwner): Promise<Waiting | null> {
     if (this.size === 0) return null;
-    // Where the engine is away, whoever makes a sandbox instead is told.
-    if (!(await this.runtime.isVacant(owner.key).catch(() => false))) return null;
+    if (!(await this.isVacant(owner.key))) return null;
     for (const waiting of this.waiting.values()) {
       this.withdraw(waiting);
       const claimed = (await isFirst(waiting)) ? await this.take(owner, waiting) : 'lost';
@@ -90,6 +91,16 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     }
     this.misses += 1;
     return null;
+  }
+
+  /**
+   * Asked only of a session that the store may have forgotten, or that may have a volume. Where it has a sandbox all the same, its name is
+   * taken, and what was claimed is spent for nothing.
+   */
+  private async isVacant(key: string): Promise<boolean> {
+    if (!this.config.ALLOW_PERSISTENT_SESSIONS && !this.occupied.has(key)) return true;
+    // Where the engine is away, whoever makes a sandbox instead is told.
+    return this.runtime.isVacant(key).catch(() => false);
   }
 
   private async take(owner: SandboxOwner, waiting: Waiting): Promise<Waiting | null> {
@@ -146,10 +157,11 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   private async lookOnce(): Promise<void> {
     this.wanted = false;
     try {
+      // First: before anything waits, it is known which sessions have a sandbox already.
+      if (performance.now() > this.drainAt) await this.drain();
       await this.fill();
       await this.trim();
       await this.keep([...this.waiting.values()], this.store.now() + KEEP_MS);
-      if (performance.now() > this.drainAt) await this.drain();
       this.backoffMs = 0;
     } catch (error) {
       this.backoffMs = Math.min(Math.max(2 * this.backoffMs, FIRST_BACKOFF_MS), LAST_BACKOFF_MS);
@@ -208,10 +220,12 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     }
   }
 
-  /** Removes what waits in slots that nobody fills: of other settings, or of a larger pool. */
+  /** Looks at all there is, and removes what waits in slots that nobody fills: of other settings, or of a larger pool. */
   private async drain(): Promise<void> {
     this.drainAt = performance.now() + DRAIN_MS;
-    const others = (await this.runtime.list()).filter(({ slot }) => slot !== null && !(slot.current && slot.number < this.size));
+    const all = await this.runtime.list();
+    this.occupied = new Set(all.map(({ key }) => key));
+    const others = all.filter(({ slot }) => slot !== null && !(slot.current && slot.number < this.size));
     if (others.length === 0) return;
     const kept = await this.store.known(
       others.map(({ id }) => id),
