@@ -84,8 +84,8 @@ class Composition {
 
   async removeAll(): Promise<void> {
     await this.compose('down', '--volumes');
-    for (const image of [this.name, this.agentImage]) await docker.getImage(image).remove();
     await this.deployment.removeAll();
+    for (const image of [this.name, this.agentImage]) await docker.getImage(image).remove();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
@@ -155,8 +155,12 @@ describe('docker-compose up --build', () => {
     expect(await composition.compose('logs', 'cleanup')).toContain(container_id);
   });
 
-  test('down leaves nothing but the volume', async () => {
+  test('down leaves nothing but the volume, and the sandboxes of sessions that live', async () => {
+    const { container_id } = await composition.client.run('lives', 'true');
+    const waits = async () => (await composition.deployment.containers()).filter(({ Names }) => Names[0]!.includes('-pool-'));
+    await eventually('the pool is filled', async () => (await waits()).length > 0);
     await composition.compose('down');
+    expect((await composition.deployment.containers()).map(({ Id }) => Id.slice(0, 12))).toEqual([container_id]);
     const filters = { label: [`com.docker.compose.project=${composition.name}`] };
     expect(await docker.listContainers({ all: true, filters })).toEqual([]);
     expect(await docker.listNetworks({ filters })).toEqual([]);

@@ -44,7 +44,7 @@ describe('Faults of the engine', () => {
 
   it('one that hangs ends in a typed error, and is got over', async () => {
     await alice.run('hang', 'echo kept > file');
-    engine.signal('SIGSTOP');
+    await engine.halt();
     try {
       const [warm, cold] = await Promise.all([alice.execute('hang', 'true', { timeout: 5 }), alice.execute('new in a hang', 'true')]);
       expect(warm.body.code).toMatch(/^SANDBOX_/);

@@ -124,10 +124,11 @@ describe('The pool of two processes', () => {
   });
 });
 
-describe('The pool of one process with the memory store', () => {
-  it('is removed with it', async () => {
+describe('The pool of one process', () => {
+  it.each(['memory', 'redis'])('with the %s store is removed with it', async (store) => {
     const deployment = new TestDeployment();
-    const service = await Service.start({ deployment, env });
+    const ownRedis = store === 'redis' ? await TestRedis.start() : undefined;
+    const service = await Service.start({ deployment, env, ...(ownRedis && { redis: ownRedis }) });
     try {
       await full(service);
       expect(await deployment.containers()).toHaveLength(POOL_SIZE);
@@ -136,6 +137,7 @@ describe('The pool of one process with the memory store', () => {
     } finally {
       await service.stop('SIGKILL');
       await deployment.removeAll();
+      await ownRedis?.stop();
     }
   });
 });

@@ -37,7 +37,8 @@ const LAST_BACKOFF_MS = 60_000;
  * Sandboxes of the deployment's own settings that wait for a session, shared by all replicas. Each process keeps a channel into every
  * one, so a claim costs one call on it and one engine call, and the first command no more than any.
  *
- * A process that dies leaves them to the others; a process of other settings fills slots of its own, and removes what nobody keeps.
+ * A process that is killed leaves them to the others, one that stops takes them with it; a process of other settings fills slots of its
+ * own, and removes what nobody keeps.
  */
 @Injectable()
 export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -123,20 +124,19 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     this.spent.set(sandbox.id, performance.now());
   }
 
-  /** What waits is left to the other processes, and to the next that starts; where there can be none, it is removed. */
+  /** Takes what waits with it: it may be the last process there is, and nothing is to be left running for nobody. Others fill the pool again. */
   async beforeApplicationShutdown(): Promise<void> {
     if (this.size === 0) return;
     this.stopped = true;
     clearTimeout(this.timer);
     await this.looking;
-    const left = [...this.waiting.values()];
+    for (const { channel } of this.waiting.values()) channel.close();
     this.waiting.clear();
-    for (const { channel } of left) channel.close();
     try {
-      if (this.config.SESSION_STORE === 'redis') await this.keep(left, this.store.now());
-      else for (const sandbox of await this.runtime.list()) if (sandbox.slot?.current) await this.runtime.discard(sandbox);
+      const left = (await this.runtime.list()).filter(({ slot }) => slot?.current);
+      await Promise.all(left.map((sandbox) => this.runtime.discard(sandbox)));
     } catch (error) {
-      this.logger.warn({ msg: 'the pool was not left in order', err: error });
+      this.logger.warn({ msg: 'the pool was not removed', err: error });
     }
   }
 
@@ -161,19 +161,12 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
       if (performance.now() > this.drainAt) await this.drain();
       await this.fill();
       await this.trim();
-      await this.keep([...this.waiting.values()], this.store.now() + KEEP_MS);
+      await this.store.keepPooled([...this.waiting.keys()], this.store.now() + KEEP_MS);
       this.backoffMs = 0;
     } catch (error) {
       this.backoffMs = Math.min(Math.max(2 * this.backoffMs, FIRST_BACKOFF_MS), LAST_BACKOFF_MS);
       this.logger.warn({ msg: 'the pool could not be filled', retry_ms: this.backoffMs, err: error });
     }
-  }
-
-  private keep(waiting: readonly Waiting[], until: number): Promise<void> {
-    return this.store.keepPooled(
-      waiting.map(({ sandbox }) => sandbox.id),
-      until,
-    );
   }
 
   private async fill(): Promise<void> {

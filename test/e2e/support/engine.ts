@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
@@ -107,6 +107,14 @@ export class TestEngine {
   signal(signal: NodeJS.Signals): void {
     // unshare(1) executes dockerd in its own place, and so does the shell script, so the child is dockerd.
     this.child.process.kill(signal);
+  }
+
+  /** SIGSTOP, until no thread of it runs any more; `signal('SIGCONT')` lets it go on. */
+  async halt(): Promise<void> {
+    this.signal('SIGSTOP');
+    const tasks = `/proc/${this.child.pid}/task`;
+    const isStopped = (task: string): boolean => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'latin1'));
+    await eventually('the engine is stopped', async () => readdirSync(tasks).every(isStopped));
   }
 
   async down(signal: NodeJS.Signals): Promise<void> {
