@@ -1,12 +1,8 @@
-import { FairLimit } from './fair-limit';
+import { type Admits, FairLimit } from './fair-limit';
 
 /** A limit whose tasks end when told to, and the order in which they were begun. */
-function setUp(width: number, queue: number) {
-  const limit = new FairLimit(
-    () => width,
-    queue,
-    () => new Error('full'),
-  );
+function setUp(width: number, queue: number, admits: Admits = (running) => running < width) {
+  const limit = new FairLimit(admits, queue, () => new Error('full'));
   const begun: string[] = [];
   const ends: (() => void)[] = [];
   const run = (user: string, name: string, signal?: AbortSignal): Promise<string> =>
@@ -45,6 +41,17 @@ describe('FairLimit', () => {
     expect(begun).toEqual(['a1', 'a2', 'b1', 'c1', 'a3', 'b2', 'a4', 'a5']);
   });
 
+  it('may give users a place of their own, past those that wait for more than one', async () => {
+    const { run, begun, endNext } = setUp(0, 100, (running, ofUser) => (ofUser === 0 ? running < 3 : running < 1));
+    const all = [run('a', 'a1'), run('a', 'a2'), run('b', 'b1'), run('b', 'b2'), run('c', 'c1'), run('d', 'd1')];
+    expect(begun).toEqual(['a1', 'b1', 'c1']);
+    await endNext();
+    expect(begun).toEqual(['a1', 'b1', 'c1', 'a2']);
+    for (let n = 0; n < 5; n++) await endNext();
+    await Promise.all(all);
+    expect(begun).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'd1']);
+  });
+
   it('refuses the last of whoever waits most', async () => {
     const { run, begun, endNext } = setUp(1, 3);
     const running = run('a', 'a0');
@@ -73,7 +80,7 @@ describe('FairLimit', () => {
 
   it('frees the place of a task that fails', async () => {
     const limit = new FairLimit(
-      () => 1,
+      (running) => running < 1,
       0,
       () => new Error('full'),
     );

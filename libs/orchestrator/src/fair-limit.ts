@@ -5,18 +5,23 @@ interface Waiter {
   refuse(error: Error): void;
 }
 
+/** Whether another task of a user may start, where so many run, and so many of them are the user's. Certainly where none runs. */
+export type Admits = (running: number, ofUser: number) => boolean;
+
 /**
- * Lets `width()` tasks run at a time and `queue` more wait. Those that wait are taken from their users in turn, so one user's hundred
- * delay another's first by one place. Past the queue's end it is the last of the user with the most in it who is refused.
+ * Lets as many tasks run at a time as `admits` says, and `queue` more wait. Those that wait are taken from their users in turn, so one user's
+ * hundred delay another's first by one place. Past the queue's end it is the last of the user with the most in it who is refused.
  */
 export class FairLimit {
   private running = 0;
+  /** By user, of those that have any. */
+  private readonly runningOf = new Map<string, number>();
   private queued = 0;
   /** By user, in the order in which they are served next. None is empty. */
   private readonly waiting = new Map<string, Waiter[]>();
 
   constructor(
-    private readonly width: () => number,
+    private readonly admits: Admits,
     private readonly queue: number,
     private readonly overflow: () => Error,
   ) {}
@@ -30,12 +35,13 @@ export class FairLimit {
    * @throws what `overflow` says; SandboxError CLIENT_CLOSED_REQUEST where the signal ended the wait
    */
   async run<T>(user: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    if (this.running >= this.width()) await this.place(user, signal);
-    else this.running += 1;
+    if (this.waiting.has(user) || !this.isAdmitted(user)) await this.place(user, signal);
+    else this.count(user, 1);
     try {
       return await task();
     } finally {
-      this.release();
+      this.count(user, -1);
+      this.admitWaiting();
     }
   }
 
@@ -76,18 +82,32 @@ export class FairLimit {
     if (theirs.length === 0) this.waiting.delete(user);
   }
 
-  private release(): void {
-    this.running -= 1;
-    while (this.running < this.width() && this.waiting.size > 0) this.admitNext();
+  private isAdmitted(user: string): boolean {
+    return this.admits(this.running, this.runningOf.get(user) ?? 0);
   }
 
-  private admitNext(): void {
-    const [user, theirs] = this.waiting.entries().next().value!;
-    const waiter = theirs[0]!;
-    this.waiting.delete(user);
-    this.waiting.set(user, theirs);
-    this.remove(user, waiter);
-    this.running += 1;
-    waiter.admit();
+  private count(user: string, change: 1 | -1): void {
+    this.running += change;
+    const ofUser = (this.runningOf.get(user) ?? 0) + change;
+    if (ofUser === 0) this.runningOf.delete(user);
+    else this.runningOf.set(user, ofUser);
+  }
+
+  private admitWaiting(): void {
+    for (let user = this.next(); user !== undefined; user = this.next()) {
+      const theirs = this.waiting.get(user)!;
+      const waiter = theirs[0]!;
+      this.waiting.delete(user);
+      this.waiting.set(user, theirs);
+      this.remove(user, waiter);
+      this.count(user, 1);
+      waiter.admit();
+    }
+  }
+
+  /** The first in turn of whom one may start. */
+  private next(): string | undefined {
+    for (const user of this.waiting.keys()) if (this.isAdmitted(user)) return user;
+    return undefined;
   }
 }

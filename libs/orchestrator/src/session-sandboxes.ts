@@ -95,7 +95,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
     @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
     private readonly pool: WarmPool,
   ) {
-    this.creations = new FairLimit(() => config.CREATE_CONCURRENCY, CREATE_QUEUE, tooManyWaiting);
+    this.creations = new FairLimit((running) => running < config.CREATE_CONCURRENCY, CREATE_QUEUE, tooManyWaiting);
     this.reassertTimer = setInterval(() => void this.reassertCalls(), REASSERT_MS).unref();
   }
 
