@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
 import { JsonLogger } from '@sandbox/logging';
@@ -11,6 +12,7 @@ const STOP_DEADLINE_MS = 8_000;
 async function start(config: Config): Promise<void> {
   const app = await NestFactory.createApplicationContext(CleanupModule.register(config), { bufferLogs: true });
   app.useLogger(new JsonLogger(config));
+  new Logger('Start').log(`Sweeping every ${config.CLEANUP_INTERVAL_SECONDS} s`);
   const stop = async (): Promise<void> => {
     // A removal that hangs is taken over by another sweeper, or by the session's next call.
     setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
