@@ -1,6 +1,5 @@
 """A keeper's end of a connection of one who asks it."""
 
-
 import _socket
 import frames
 import messages

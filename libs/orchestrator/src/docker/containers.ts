@@ -132,11 +132,11 @@ export class Containers {
 
   /** Null where another caller was faster: with the name, or with a removal. */
   private async create(wanted: Wanted, replaced: SandboxOptions | undefined, signal: AbortSignal): Promise<EnsuredSandbox | null> {
-    const { options, spec: asked } = await wanted.make(replaced);
-    const spec = await withoutNetworkSetup(this.docker, this.config, asked, signal);
+    const { options, spec } = await wanted.make(replaced);
     let container: Docker.Container;
     try {
-      container = await this.docker.createContainer({ ...spec, abortSignal: signal });
+      const asked = await withoutNetworkSetup(this.docker, this.config, spec, signal);
+      container = await this.docker.createContainer({ ...asked, abortSignal: signal });
     } catch (error) {
       if (engineStatus(error) === 409) return null;
       if (engineStatus(error) === 404) throw imageMissing(spec.Image ?? '', error);
