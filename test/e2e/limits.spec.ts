@@ -51,10 +51,14 @@ describe.each(SETUPS)('Limits (%s)', (setup) => {
   });
 
   it('let so many commands run at a time, in a session and of a user', async () => {
-    const run = (session: string) => cluster.alice.execute<Problem>(session, 'sleep 3');
+    // Each runs until it is told to end; that all have begun is asked of the files, since a command that asked would take a place itself.
+    const run = (session: string, name: string) =>
+      cluster.alice.execute<Problem>(session, `touch ${name}; until [ -e go ]; do sleep 0.1; done`, { timeout: 60 });
+    const listed = async (session: string) =>
+      (await cluster.alice.request<{ entries: unknown[] }>('GET', cluster.alice.workspace(session))).body.entries.length;
     for (const session of ['one', 'two']) await cluster.alice.run(session, 'true');
-    const [one, two] = [Array.from({ length: 3 }, () => run('one')), [run('two')]];
-    await eventually('all run', async () => (await cluster.alice.execute<Problem>('one', 'true')).status === 429);
+    const running = [run('one', 'a'), run('one', 'b'), run('one', 'c'), run('two', 'd')];
+    await eventually('all run', async () => (await listed('one')) === 3 && (await listed('two')) === 1);
     const ofSession = await cluster.alice.execute<Problem>('one', 'true');
     expect(ofSession).toMatchObject({
       status: 429,
@@ -73,7 +77,10 @@ describe.each(SETUPS)('Limits (%s)', (setup) => {
     // Files are no commands, and others are others.
     expect((await cluster.alice.request('GET', cluster.alice.workspace('one'))).status).toBe(200);
     expect((await cluster.bob.run('one', 'echo on')).stdout).toBe('on\n');
-    for (const { status } of await Promise.all([...one, ...two])) expect(status).toBe(200);
+    for (const session of ['one', 'two']) {
+      expect((await cluster.alice.request('PUT', cluster.alice.workspace(session, 'go', true), { content: '' })).status).toBe(204);
+    }
+    for (const { status } of await Promise.all(running)) expect(status).toBe(200);
     expect((await cluster.alice.run('one', 'echo on')).stdout).toBe('on\n');
   });
 });
