@@ -1,5 +1,6 @@
 import { Cluster, SETUPS } from './support/cluster';
 import { eventually } from './support/processes';
+import { ALICE, type Client } from './support/service';
 
 jest.setTimeout(180_000);
 
@@ -86,21 +87,29 @@ describe.each(SETUPS)('Limits (%s)', (setup) => {
 });
 
 describe('Limits of commands', () => {
-  it('do not leak with an API process that was killed', async () => {
-    const cluster = await Cluster.start(SETUPS[1], { MAX_CONCURRENT_COMMANDS_PER_USER: '2', MAX_EXEC_TIMEOUT_SECONDS: '5' });
+  it('do not leak with an API process that was killed, and count what goes on', async () => {
+    const cluster = await Cluster.start(SETUPS[1], { MAX_CONCURRENT_COMMANDS_PER_USER: '2' });
     try {
-      const [victim, other] = cluster.services.map((service) => service.client('alice-key-0123456789'));
+      const [victim, other] = cluster.services.map((service) => service.client(ALICE));
       await victim!.run('s', 'true');
-      const cut = ['one', 'two'].map((name) => victim!.execute('s', `touch ${name}; sleep 5`, { timeout: 5 }).catch(() => undefined));
-      await eventually('both run', async () => {
-        const { body } = await other!.request<{ entries: unknown[] }>('GET', other!.workspace('s'));
-        return body.entries.length === 2;
-      });
+      const leave = new AbortController();
+      const run = (client: Client, name: string) =>
+        client.execute('s', `touch ${name}; sleep 100`, { timeout: 100 }, { signal: leave.signal }).catch(() => undefined);
+      const begun = async (names: string[]) => {
+        const { body } = await other!.request<{ entries: { name: string }[] }>('GET', other!.workspace('s'));
+        return names.every((name) => body.entries.some((entry) => entry.name === name));
+      };
+      const calls = [run(victim!, 'one'), run(other!, 'two')];
+      await eventually('both run', () => begun(['one', 'two']));
       expect((await other!.execute('s', 'true')).status).toBe(429);
       await cluster.services[0]!.stop('SIGKILL');
-      await Promise.all(cut);
-      // Their places are free once nobody can be running in them any more: the timeout, the time to get in, and some grace.
-      await eventually('there is room again', async () => (await other!.execute('s', 'true')).status === 200, 80);
+      // The dead process says no more that its command runs; the other goes on to say so of its own.
+      await eventually('there is room again', async () => (await other!.execute('s', 'true')).status === 200, 60);
+      calls.push(run(other!, 'three'));
+      await eventually('another runs', () => begun(['three']));
+      expect((await other!.execute('s', 'true')).status).toBe(429);
+      leave.abort();
+      await Promise.all(calls);
     } finally {
       await cluster.stop();
     }

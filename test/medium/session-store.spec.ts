@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createSessionStore, MAX_LISTED, sessionRef, type JobRecord, type SessionStore } from '@sandbox/sessions';
+import { COMMAND_LEASE_MS, createSessionStore, MAX_LISTED, sessionRef, type JobRecord, type SessionStore } from '@sandbox/sessions';
 import { eventually, TestRedis } from '../e2e/support/processes';
 import { call, enter, idle, NOW, SECOND, someRef, storeConfig, TTL } from './support/sessions';
 
@@ -374,6 +374,21 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect((await store.begin(a, command(), NOW + 2 * SECOND)).state).toBe('full');
       await store.close(b.key, 'always', NOW, NOW + SECOND);
       expect((await store.begin(a, command(), NOW + 2 * SECOND)).state).toBe('live');
+    });
+
+    it('count a command for as long as it is said to run, whatever its deadline, and no longer', async () => {
+      const ref = refOf('jwt:u', 'a');
+      const [left, running] = [command(NOW + TTL), command(NOW + TTL)];
+      await enter(store, ref, left);
+      await enter(store, ref, running);
+      const later = NOW + COMMAND_LEASE_MS;
+      expect((await store.begin(ref, command(later + SECOND), later)).state).toBe('full');
+      await store.resume(ref, running, later);
+      const { generation } = (await enter(store, ref, command(later + SECOND), later + 1)).record;
+      expect((await store.begin(ref, command(later + SECOND), later + 1)).state).toBe('full');
+      // The session itself is kept for both.
+      await store.end(ref.key, generation, running.callId, later + 1);
+      expect((await store.get(ref.key, later + 1))?.expiresAt).toBe(NOW + TTL + TTL);
     });
 
     it('let in a call that was let in before, and count it', async () => {

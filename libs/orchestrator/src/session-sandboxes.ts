@@ -28,7 +28,10 @@ const ENTER_DEADLINE_MS = 28_000;
 /** A call's hold outlives its deadline by so much: the channel's own grace before it gives a call up. Milliseconds. */
 const HOLD_GRACE_MS = 10_000;
 const CLOSING_POLL_MS = 25;
-/** How often the calls under way tell the store that they are, so that a flushed store forgets none of them. Milliseconds. */
+/**
+ * How often the calls under way tell the store that they are, so that a flushed store forgets none of them and commands go on to count
+ * (COMMAND_LEASE_MS). Milliseconds.
+ */
 const REASSERT_MS = 5_000;
 /** Sandboxes that may wait to be made, beyond CREATE_CONCURRENCY. */
 const CREATE_QUEUE = 256;

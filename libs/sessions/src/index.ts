@@ -11,6 +11,7 @@ export {
   type SessionSettings,
 } from './session-options';
 export {
+  COMMAND_LEASE_MS,
   MAX_LISTED,
   SESSION_STORE,
   STORE_DEADLINE_MS,

@@ -23,7 +23,7 @@ export interface CallHold {
   readonly callId: string;
   /** The latest moment at which this call can still be running. Past it the hold counts no more, so none can leak. */
   readonly deadline: number;
-  /** It runs a command: MAX_CONCURRENT_COMMANDS_PER_SESSION and _PER_USER count it. */
+  /** It runs a command: MAX_CONCURRENT_COMMANDS_PER_SESSION and _PER_USER count it, until COMMAND_LEASE_MS after its last begin or resume. */
   readonly command?: boolean;
 }
 
@@ -65,8 +65,8 @@ export type AttachResult = { readonly live: true; readonly previous: string | nu
 /**
  * An index of live sessions; the container engine is the truth. A session's expiry is derived:
  * max(last use, deadlines of the calls in it) + ttl. What the limits count is derived as well, from records and holds: it is
- * the same for all replicas, and what a process that died has left counts no longer than its deadline. Every method is atomic, takes one round trip, and throws
- * SandboxError STORE_UNAVAILABLE within STORE_DEADLINE_MS when the store cannot be reached.
+ * the same for all replicas, and a command that a dead process has left counts no longer than COMMAND_LEASE_MS. Every method is atomic,
+ * takes one round trip, and throws SandboxError STORE_UNAVAILABLE within STORE_DEADLINE_MS when the store cannot be reached.
  */
 export interface SessionStore {
   /**
@@ -126,4 +126,14 @@ export interface SessionStore {
 export const SESSION_STORE = Symbol('SessionStore');
 /** No store call takes longer, milliseconds. */
 export const STORE_DEADLINE_MS = 2_000;
+/**
+ * How long a command counts in its limits unless `resume` says again that it runs, milliseconds; it ends with the process that ran it.
+ * Longer than a call may take to get into its session, since until then nothing says so.
+ */
+export const COMMAND_LEASE_MS = 30_000;
 export const MAX_LISTED = 1_000;
+
+/** When a hold ceases to count as a command, had its process just died; undefined where it is none. */
+export function countsUntil({ command, deadline }: CallHold, now: number): number | undefined {
+  return command ? Math.min(deadline, now + COMMAND_LEASE_MS) : undefined;
+}

@@ -3,6 +3,7 @@ import type { Config } from '@sandbox/config';
 import type { SessionRef } from '../session-identity';
 import type { SandboxOptions, SessionOptions, SessionSettings } from '../session-options';
 import {
+  countsUntil,
   MAX_LISTED,
   type AttachedSandbox,
   type AttachResult,
@@ -15,10 +16,15 @@ import {
 } from '../session-store';
 import { LeftTexts } from './left-texts';
 
+interface Call {
+  readonly deadline: number;
+  readonly countsUntil: number | undefined;
+}
+
 interface Session {
   readonly ref: SessionRef;
   readonly generation: string;
-  readonly calls: Map<string, CallHold>;
+  readonly calls: Map<string, Call>;
   readonly jobs: Map<string, JobRecord>;
   containerId: string | null;
   image: string | null;
@@ -178,7 +184,7 @@ export class MemorySessionStore implements SessionStore {
     const known = this.sessions.get(ref.key);
     const session = known ?? newSession(ref, now, options);
     this.sessions.set(ref.key, session);
-    session.calls.set(hold.callId, hold);
+    session.calls.set(hold.callId, { deadline: hold.deadline, countsUntil: countsUntil(hold, now) });
     touch(session, now);
     return { state: 'live', record: this.record(session), created: known === undefined };
   }
@@ -227,7 +233,7 @@ export class MemorySessionStore implements SessionStore {
 }
 
 function commands(session: Session, now: number): number {
-  return [...session.calls.values()].filter(({ command, deadline }) => command && deadline >= now).length;
+  return [...session.calls.values()].filter((call) => call.countsUntil !== undefined && call.countsUntil >= now).length;
 }
 
 /** What is given of settings: no member stands for nothing. */

@@ -4,6 +4,7 @@ import type { Config } from '@sandbox/config';
 import type { SessionRef } from '../session-identity';
 import { formatOptions, type SessionOptions, type SessionSettings } from '../session-options';
 import {
+  countsUntil,
   MAX_LISTED,
   type AttachedSandbox,
   type AttachResult,
@@ -140,8 +141,8 @@ export class RedisSessionStore implements SessionStore {
 
   private enter(entry: 'begin' | 'resume', ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
     const { ttlMs, limits } = this.context;
-    const kind = hold.command === true ? 'command' : 'call';
-    const known = [ref.key, ref.userKey, formatRef(ref), randomUUID(), hold.callId, hold.deadline, now, ttlMs, kind, entry];
+    const call = [hold.callId, hold.deadline, countsUntil(hold, now) ?? ''];
+    const known = [ref.key, ref.userKey, formatRef(ref), randomUUID(), ...call, now, ttlMs, entry];
     const asked = [options === undefined ? '' : formatOptions(options) || '{}', ...settingsArgs(options ?? {})];
     const max = [
       limits.MAX_SESSIONS,

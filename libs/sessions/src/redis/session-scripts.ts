@@ -4,7 +4,8 @@
  *
  *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used, options (JSON), ttl (its own), metadata (JSON)
  *     calls:<key>    zset    call id by deadline
- *     commands:<key> zset    call id by deadline, of the calls that run a command; commands:<user> those of all sessions of a user
+ *     commands:<key> zset    call id by the time until which it counts, of the calls that run a command; commands:<user> those of all
+ *                            sessions of a user
  *     jobs:<key>     hash    job id to job (JSON)
  *     expiry         zset    key by expiry: whether a session has a record is whether it stands here
  *     user:<user>    zset    key by expiry, of one user
@@ -81,7 +82,7 @@ end
 `;
 
 const BEGIN = `
-local key, user, ref, generation, call, deadline, now, ttl, kind, entry, options, own_ttl, metadata = unpack(ARGV, 1, 13)
+local key, user, ref, generation, call, deadline, counts_until, now, ttl, entry, options, own_ttl, metadata = unpack(ARGV, 1, 13)
 local max_sessions, max_of_user, max_commands, max_commands_of_user = unpack(ARGV, 14)
 now = tonumber(now)
 local closing = redis.call('ZSCORE', CLOSING, key)
@@ -94,7 +95,7 @@ if entry == 'begin' then
     if redis.call('ZCARD', EXPIRY) + redis.call('ZCARD', CLOSING) >= tonumber(max_sessions) then return { 'full', 'MAX_SESSIONS' } end
     if redis.call('ZCOUNT', user_index(user), '(' .. text(now), '+inf') >= tonumber(max_of_user) then return { 'full', 'MAX_SESSIONS_PER_USER' } end
   end
-  if kind == 'command' then
+  if counts_until ~= '' then
     if count(commands(key), now) >= tonumber(max_commands) then return { 'full', 'MAX_CONCURRENT_COMMANDS_PER_SESSION' } end
     if count(commands(user), now) >= tonumber(max_commands_of_user) then return { 'full', 'MAX_CONCURRENT_COMMANDS_PER_USER' } end
   end
@@ -108,10 +109,10 @@ if created then
   redis.call('ZREMRANGEBYSCORE', EXPIRY, '-inf', text(now - MARGIN))
   redis.call('ZREMRANGEBYSCORE', user_index(user), '-inf', text(now - MARGIN))
 end
-if kind == 'command' then
+if counts_until ~= '' then
   for _, index in ipairs({ commands(key), commands(user) }) do
-    redis.call('ZADD', index, deadline, call)
-    redis.call('PEXPIRE', index, text(math.max(tonumber(deadline) - now, 0) + MARGIN))
+    redis.call('ZADD', index, counts_until, call)
+    redis.call('PEXPIRE', index, text(math.max(tonumber(counts_until) - now, 0) + MARGIN))
   end
 end
 redis.call('ZADD', calls(key), deadline, call)
