@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import { createDockerRuntime } from '@sandbox/orchestrator';
+import { eventually } from '../e2e/support/processes';
 import { pooledIn, removeDeployment, run, sh, testConfig, testEngine, testOwner } from './support/docker';
 
 jest.setTimeout(120_000);
@@ -486,9 +487,10 @@ describe('the pool', () => {
 
   it('goes on with one whose maker died before it was there, and replaces one that ended', async () => {
     const first = await pooledIn(runtime, 0);
-    const ended = engine.getContainer(first.id).wait();
     await engine.getContainer(first.id).kill();
-    await ended;
+    // The engine's list learns of an end a little later than who waits for it.
+    const list = () => engine.listContainers({ all: true, filters: { id: [first.id] } });
+    await eventually('it is listed as ended', async () => (await list())[0]?.State === 'exited');
     const second = await pooledIn(runtime, 0);
     expect(second.id).not.toBe(first.id);
     await expect(engine.getContainer(first.id).inspect()).rejects.toMatchObject({ statusCode: 404 });
