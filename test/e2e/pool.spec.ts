@@ -49,6 +49,7 @@ describe('The pool of two processes', () => {
     const before = await waiting();
     expect(before).toHaveLength(POOL_SIZE);
     const { hits } = await poolOf(services[0]!);
+    const begun = Date.now();
     const { container_id, session_restarted } = await services[0]!.client(ALICE).run('taken', 'echo mine > file');
     expect(before).toContain(container_id);
     expect(session_restarted).toBe(false);
@@ -59,6 +60,9 @@ describe('The pool of two processes', () => {
       container_id,
       session_restarted: false,
     });
+    // But the session is younger than its sandbox; the store's clock is read to some milliseconds.
+    const { body } = await services[1]!.client(ALICE).request<{ created_at: string }>('GET', '/sessions/taken');
+    expect(Date.parse(body.created_at)).toBeGreaterThanOrEqual(begun - 50);
     await Promise.all(services.map(full));
     const after = await eventually('so many wait', async () => {
       const now = await waiting();

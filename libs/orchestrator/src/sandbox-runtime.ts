@@ -23,6 +23,8 @@ export interface Sandbox {
   readonly settings: SessionSettings;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
+  /** It was made for the pool: the session that has it now, if any, is younger. */
+  readonly pooled: boolean;
 }
 
 /** A place in the pool; of each there is one on the engine, however many processes fill it. */

@@ -234,8 +234,8 @@ export class SessionSandboxes implements OnApplicationShutdown {
     return this.open(ref.key, await this.runtime.ensure(ref, options, settings), giveUpAt);
   }
 
-  private attach(generation: string, key: string, { id, image, createdAt, options, settings }: Sandbox): Promise<AttachResult> {
-    return this.store.attach(key, generation, { containerId: id, image, createdAt, options, settings });
+  private attach(generation: string, key: string, { id, image, createdAt, pooled, options, settings }: Sandbox): Promise<AttachResult> {
+    return this.store.attach(key, generation, { containerId: id, image, createdAt: pooled ? undefined : createdAt, options, settings });
   }
 
   private async open(key: string, sandbox: Sandbox, giveUpAt: number): Promise<Connection> {

@@ -37,6 +37,7 @@ export interface Limit {
 export interface AttachedSandbox {
   readonly containerId: string;
   readonly image: string;
+  /** When it was made for the session, which is at least as old; absent where it was made for the pool. */
   readonly createdAt?: number;
   readonly options?: SandboxOptions;
   /** As the session began; a record that has its own keeps them. */

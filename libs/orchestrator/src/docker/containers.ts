@@ -202,7 +202,8 @@ export class Containers {
     const name = slashedName.replace(/^\//, '');
     const options = parseOptions(labels[LABEL.options] ?? '');
     const settings = parseSettings(labels[LABEL.settings] ?? '');
-    return { id, name, ...placeOf(this.config, this.pooledSpec, name), image, options, settings, createdAt };
+    const pooled = labels[LABEL.session] === undefined;
+    return { id, name, ...placeOf(this.config, this.pooledSpec, name), image, options, settings, createdAt, pooled };
   }
 }
 
