@@ -29,8 +29,8 @@ function markdown(scenarios) {
   const machines = [...new Set(scenarios.map(({ machine }) => machine))];
   return `# Bench
 
-Written by \`npm run bench\`: the built service with its default limits but those on how much a user may do at a time, Redis store, authentication
-and rate limiting on, against a floor that is measured in the same run, in turns with it; mostly plain \`docker exec\` by dockerode. Read the ratios; the times are this machine's.
+Written by \`npm run bench\`: the built service with its default limits but the rate limit and how many sessions there may be, without a pool where none is named, Redis store,
+authentication and rate limiting on, against a floor that is measured in the same run, in turns with it; mostly plain \`docker exec\` by dockerode. Read the ratios; the times are this machine's.
 The client shares the machine's cores with the service, the engine and the sandboxes: each part says how much of the CPU time was whose.
 
 Machine: ${machines.join('; ')}

@@ -159,7 +159,11 @@ export const VARIABLES = {
   MAX_SESSION_TTL_SECONDS: variable('86400', 'Longest `ttl_seconds` a session may ask for', integer(1, 31_536_000)),
   MAX_SESSIONS: variable('200', 'Sessions on the host, of all users together', integer(1, 1_000_000)),
   MAX_SESSIONS_PER_USER: variable('20', 'Sessions a user may have at a time', integer(1, 1_000_000)),
-  MAX_CONCURRENT_COMMANDS_PER_SESSION: variable('32', 'Commands that may run in a session at a time', integer(1, 128)),
+  MAX_CONCURRENT_COMMANDS_PER_SESSION: variable(
+    '32',
+    'Commands that may run in a session at a time; an API process has at most 64 calls in one',
+    integer(1, 128),
+  ),
   MAX_CONCURRENT_COMMANDS_PER_USER: variable(
     '64',
     'Commands that may run at a time in all sessions of a user together',
@@ -184,7 +188,7 @@ export const VARIABLES = {
   MAX_JOBS_PER_SESSION: variable('16', 'Jobs a session may have; the oldest that has ended gives way to a new one', integer(1, 64)),
   MCP_MAX_OUTPUT_CHARS: variable(
     '20000',
-    'Output that an MCP tool answers with, for a model to read: past it the middle is left out, characters',
+    'Most text that an MCP tool answers with, for a model to read, characters; past it the middle is left out, or the end of a list',
     integer(1000, 1_048_576),
   ),
   EXEC_SHELL: variable('sh', 'Shell of a command that names none: `sh` or `bash`', oneOf('sh', 'bash')),
@@ -212,7 +216,7 @@ export const VARIABLES = {
 
   WORKSPACE_MAX_FILE_SIZE_BYTES: variable(
     '1048576',
-    'Largest file that is read or written by a file call; `0`: no limit',
+    'Largest file that a file call reads or writes; `0`: no limit (an edit and a JSON body have their own)',
     integer(0, 2 ** 50),
   ),
   ARCHIVE_MAX_BYTES: variable(
