@@ -133,12 +133,18 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     await eventually('it is dead', async () => (await cluster.alice.run('gone', 'pgrep -f "^sleep 299"')).exit_code === 1);
   });
 
-  it('says session_restarted on the one call that had to make the sandbox anew', async () => {
+  it('says session_restarted on the one call that had to make the sandbox anew, or the first command after it', async () => {
     const { container_id } = await cluster.alice.run('restart', 'echo x > file');
     await docker.getContainer(container_id).remove({ force: true });
     const anew = await cluster.alice.run('restart', 'ls');
     expect(anew).toMatchObject({ stdout: '', session_restarted: true });
     expect(anew.container_id).not.toBe(container_id);
     for (let i = 0; i < 3; i++) expect((await cluster.alice.run('restart', 'true')).session_restarted).toBe(false);
+    await docker.getContainer(anew.container_id).remove({ force: true });
+    // A file call has no place to say it.
+    const listed = await cluster.alice.request<{ entries: unknown[] }>('GET', cluster.alice.workspace('restart'));
+    expect(listed.body.entries).toEqual([]);
+    const answers = await Promise.all(Array.from({ length: 4 }, () => cluster.alice.run('restart', 'true')));
+    expect(answers.filter(({ session_restarted }) => session_restarted)).toHaveLength(1);
   });
 });

@@ -48,6 +48,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
           options: null,
           ttlMs: TTL,
           metadata: {},
+          restarted: false,
           createdAt: NOW,
           lastUsedAt: NOW,
           expiresAt: NOW + TTL,
@@ -411,11 +412,18 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   });
 
   describe('attach', () => {
-    it('notes the sandbox, and tells which one was there before', async () => {
+    it('notes the sandbox, and that it replaced another, until one caller takes that', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
-      expect(await store.attach(ref.key, generation, { containerId: 'c1', image: 'i1' })).toEqual({ live: true, previous: null });
-      expect(await store.attach(ref.key, generation, { containerId: 'c2', image: 'i2' })).toEqual({ live: true, previous: 'c1' });
+      expect(await store.attach(ref.key, generation, { containerId: 'c1', image: 'i1' })).toEqual({ live: true, restarted: false });
+      expect(await store.takeRestarted(ref.key, generation)).toBe(false);
+      expect(await store.attach(ref.key, generation, { containerId: 'c2', image: 'i2' })).toEqual({ live: true, restarted: true });
+      expect(await store.attach(ref.key, generation, { containerId: 'c2', image: 'i2' })).toEqual({ live: true, restarted: true });
+      expect((await enter(store, ref)).record.restarted).toBe(true);
+      expect(await store.takeRestarted(ref.key, randomUUID())).toBe(false);
+      const taken = await Promise.all(Array.from({ length: 20 }, () => store.takeRestarted(ref.key, generation)));
+      expect(taken.filter((mine) => mine)).toHaveLength(1);
+      expect((await enter(store, ref)).record.restarted).toBe(false);
       expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', image: 'i2', createdAt: NOW });
     });
 

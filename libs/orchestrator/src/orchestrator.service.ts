@@ -239,7 +239,12 @@ export class OrchestratorService {
     const { end, seconds } = await callExec(lease, request, command, onOutput, signal);
     const stdout = output.stdout.finish(end.omitted.stdout, command.encoding ?? 'utf8');
     const stderr = output.stderr.finish(end.omitted.stderr, command.encoding ?? 'utf8');
-    return { stdout: stdout.text, stderr: stderr.text, ...exit(end, seconds, stdout.truncated || stderr.truncated), ...start(lease) };
+    return {
+      stdout: stdout.text,
+      stderr: stderr.text,
+      ...exit(end, seconds, stdout.truncated || stderr.truncated),
+      ...(await start(lease)),
+    };
   }
 
   private async watch(
@@ -251,7 +256,7 @@ export class OrchestratorService {
   ): Promise<ExecuteExit> {
     // Told once: from here on the request goes out, and no other sandbox is tried.
     if (!lease.channel.open) throw new RequestNotSentError('The channel is closed.');
-    watcher.started(start(lease));
+    watcher.started(await start(lease));
     const texts = { stdout: new OutputText(command.encoding ?? 'utf8'), stderr: new OutputText(command.encoding ?? 'utf8') };
     const tell = (stream: 'stdout' | 'stderr', data: string): void | Promise<void> =>
       data === '' ? undefined : watcher.output(stream, data);
@@ -282,8 +287,8 @@ async function callExec(
   return { end: execEnd(end), seconds };
 }
 
-function start({ containerId, restarted }: Lease): ExecuteStart {
-  return { container_id: shortId(containerId), session_restarted: restarted };
+async function start({ containerId, takeRestarted }: Lease): Promise<ExecuteStart> {
+  return { container_id: shortId(containerId), session_restarted: await takeRestarted() };
 }
 
 function exit({ exitCode, timedOut }: ExecEnd, seconds: number, truncated: boolean): ExecuteExit {

@@ -44,8 +44,11 @@ export interface Lease {
   readonly record: SessionRecord;
   /** What the sandbox was asked to be when it was made. */
   readonly options: SandboxOptions;
-  /** True on the one call that had to make a sandbox anew for a session that had one. */
-  readonly restarted: boolean;
+  /**
+   * Whether the session's sandbox was made anew and no call has said so yet: true for one call (for two, where the store is away). Asks the
+   * store only where it was. Never rejects.
+   */
+  readonly takeRestarted: () => Promise<boolean>;
 }
 
 /** How a call enters a session. */
@@ -191,7 +194,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
   private async connect(record: SessionRecord, giveUpAt: number, signal?: AbortSignal): Promise<Lease> {
     const { key, userKey } = record.ref;
     const connection = this.connections.get(key);
-    if (connection?.channel.open && connection.sandbox.id === record.containerId) return lease(record, connection, false);
+    if (connection?.channel.open && connection.sandbox.id === record.containerId) return this.lease(record, connection, record.restarted);
     const others = this.connecting.get(key);
     if (others) {
       // Another call of this process is at it. Entering anew then finds its connection, of whatever generation the session is by then.
@@ -216,7 +219,13 @@ export class SessionSandboxes implements OnApplicationShutdown {
     const connection = (await this.claim(record)) ?? (await this.make(record, giveUpAt));
     const attached = await this.attach(record.generation, key, connection.sandbox);
     if (!attached.live) throw new SessionMovedError();
-    return lease(record, connection, attached.previous !== null && attached.previous !== connection.sandbox.id);
+    return this.lease(record, connection, attached.restarted);
+  }
+
+  private lease(record: SessionRecord, { sandbox, channel }: Connection, restarted: boolean): Lease {
+    const takeRestarted = async (): Promise<boolean> =>
+      restarted && (await this.store.takeRestarted(record.ref.key, record.generation).catch(() => true));
+    return { containerId: sandbox.id, options: sandbox.options, record, channel, takeRestarted };
   }
 
   /** Of the pool, where the session is new and asks for nothing else. */
@@ -287,10 +296,6 @@ export class SessionSandboxes implements OnApplicationShutdown {
     // It may have ended while this was on its way.
     if (!this.callsUnderWay.has(call)) this.end(call);
   }
-}
-
-function lease(record: SessionRecord, { sandbox, channel }: Connection, restarted: boolean): Lease {
-  return { containerId: sandbox.id, options: sandbox.options, record, channel, restarted };
 }
 
 /** The call that went away waited for all that came after it: one of those takes its place. */

@@ -13,6 +13,8 @@ export interface SessionRecord {
   readonly options: SandboxOptions | null;
   readonly ttlMs: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Its sandbox was made anew, and no call has said so yet (`takeRestarted`). */
+  readonly restarted: boolean;
   readonly createdAt: number;
   readonly lastUsedAt: number;
   readonly expiresAt: number;
@@ -61,7 +63,7 @@ export type BeginResult =
   | { readonly state: 'closing'; readonly until: number }
   | { readonly state: 'full'; readonly limit: Limit };
 
-export type AttachResult = { readonly live: true; readonly previous: string | null } | { readonly live: false };
+export type AttachResult = { readonly live: true; readonly restarted: boolean } | { readonly live: false };
 
 /**
  * An index of live sessions; the container engine is the truth. A session's expiry is derived:
@@ -85,10 +87,12 @@ export interface SessionStore {
   /** Ends a call: last use becomes `now`; a session that has no sandbox is forgotten with the last call in it. No effect where the generation is another or the record is gone. */
   end(key: string, generation: string, callId: string, now: number): Promise<void>;
   /**
-   * Notes the sandbox of a session, and answers which one it had before: so of many callers exactly one learns that it was replaced.
+   * Notes the sandbox of a session; where it had another, that is noted too (`restarted`, until it is taken).
    * Not live where the generation is another, closing or gone: the caller has to begin again.
    */
   attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult>;
+  /** Whether its sandbox was made anew and nobody was told: of many callers one gets true. False where the generation is another or gone. */
+  takeRestarted(key: string, generation: string): Promise<boolean>;
   /** Changes what is given of a live session, which counts as a use of it. Null where there is none. */
   update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null>;
   /** The live (not closing, not expired) record. */

@@ -23,7 +23,7 @@ export class ExecuteStartDto implements ExecuteStart {
 
   @ApiProperty({
     description:
-      'The session’s container had ended and was made anew for this call: processes are gone, and files too unless the workspace is persistent',
+      'The session’s container had ended and was made anew, which no answer has said before: processes are gone, and files too unless the workspace is persistent',
     example: false,
   })
   session_restarted: boolean;

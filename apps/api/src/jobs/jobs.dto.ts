@@ -66,7 +66,7 @@ export class JobDto implements Job {
 }
 
 export class StartedJobDto extends JobDto implements StartedJob {
-  @ApiProperty({ description: 'The session’s container had ended and was made anew for this call', example: false })
+  @ApiProperty({ description: 'The session’s container had ended and was made anew, which no answer has said before', example: false })
   session_restarted: boolean;
 }
 

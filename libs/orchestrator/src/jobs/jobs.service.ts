@@ -74,7 +74,7 @@ export class JobsService implements BeforeApplicationShutdown {
           throw error;
         }
         this.watch.add(ref, lease);
-        return { ...startingJob(job), session_restarted: lease.restarted };
+        return { ...startingJob(job), session_restarted: await lease.takeRestarted() };
       });
     });
   }

@@ -30,6 +30,7 @@ interface Session {
   image: string | null;
   options: SandboxOptions | null;
   settings: SessionSettings;
+  restarted: boolean;
   createdAt: number;
   lastUsedAt: number;
 }
@@ -75,13 +76,20 @@ export class MemorySessionStore implements SessionStore {
   async attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult> {
     const session = this.sessions.get(key);
     if (session?.generation !== generation) return { live: false };
-    const previous = session.containerId;
+    if (session.containerId !== null && session.containerId !== sandbox.containerId) session.restarted = true;
     session.containerId = sandbox.containerId;
     session.image = sandbox.image;
     session.options = sandbox.options ?? {};
     session.settings = { ...sandbox.settings, ...session.settings };
     session.createdAt = Math.min(session.createdAt, sandbox.createdAt ?? Infinity);
-    return { live: true, previous };
+    return { live: true, restarted: session.restarted };
+  }
+
+  async takeRestarted(key: string, generation: string): Promise<boolean> {
+    const session = this.sessions.get(key);
+    if (session?.generation !== generation || !session.restarted) return false;
+    session.restarted = false;
+    return true;
   }
 
   async update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null> {
@@ -216,7 +224,7 @@ export class MemorySessionStore implements SessionStore {
   }
 
   private record(session: Session): SessionRecord {
-    const { ref, generation, containerId, image, options, settings, createdAt, lastUsedAt } = session;
+    const { ref, generation, containerId, image, options, settings, restarted, createdAt, lastUsedAt } = session;
     return {
       ref,
       generation,
@@ -225,6 +233,7 @@ export class MemorySessionStore implements SessionStore {
       options,
       ttlMs: this.ttlMs(session),
       metadata: settings.metadata ?? {},
+      restarted,
       createdAt,
       lastUsedAt,
       expiresAt: this.expiry(session),
@@ -252,6 +261,7 @@ function newSession(ref: SessionRef, now: number, options?: SessionOptions): Ses
     image: null,
     options: options ? sandboxOptions : null,
     settings: given({ ttl_seconds, metadata }),
+    restarted: false,
     createdAt: now,
     lastUsedAt: now,
   };

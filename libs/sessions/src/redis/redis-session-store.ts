@@ -72,6 +72,10 @@ export class RedisSessionStore implements SessionStore {
     return this.run('sessionAttach', [...args, this.context.ttlMs], parseAttach);
   }
 
+  takeRestarted(key: string, generation: string): Promise<boolean> {
+    return this.run('sessionTakeRestarted', [key, generation], (reply) => reply === 1);
+  }
+
   update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null> {
     return this.run('sessionUpdate', [key, now, ...settingsArgs(settings), this.context.ttlMs], (reply) =>
       parseRecord(this.context, key, reply),

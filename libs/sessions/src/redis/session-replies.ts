@@ -14,8 +14,11 @@ export interface ReplyContext {
 
 /** A record, or null where it is missing, damaged, or not that of `key`. */
 export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, reply: unknown): SessionRecord | null {
-  if (!isTexts(reply) || reply.length !== 10) return null;
-  const [refText, generation, containerId, image, created, used, options, ttl, metadata, expires] = reply as [string, ...string[]];
+  if (!isTexts(reply) || reply.length !== 11) return null;
+  const [refText, generation, containerId, image, created, used, options, ttl, metadata, restarted, expires] = reply as [
+    string,
+    ...string[],
+  ];
   const ref = parseRef(deployment, refText);
   const [createdAt, lastUsedAt, expiresAt] = [created, used, expires].map(parseMs);
   if (ref?.key !== key || !generation || createdAt == null || lastUsedAt == null || expiresAt == null) return null;
@@ -27,6 +30,7 @@ export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, re
     options: options ? parseOptions(options) : null,
     ttlMs: parseMs(ttl) ?? ttlMs,
     metadata: parseMetadata(metadata ?? ''),
+    restarted: restarted === '1',
     createdAt,
     lastUsedAt,
     expiresAt,
@@ -44,8 +48,8 @@ export function parseBegin(context: ReplyContext, key: string, reply: unknown): 
 }
 
 export function parseAttach(reply: unknown): AttachResult {
-  const [state, previous] = parseTexts(reply);
-  return state === 'live' ? { live: true, previous: previous || null } : { live: false };
+  const [state, restarted] = parseTexts(reply);
+  return state === 'live' ? { live: true, restarted: restarted === '1' } : { live: false };
 }
 
 /** Oldest first; what is damaged is left out. */

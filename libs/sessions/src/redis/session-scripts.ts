@@ -2,7 +2,7 @@
  * What RedisSessionStore does in Redis, each step one Lua script and so one atomic round trip. All names begin with KEYS[1], which
  * holds the hash tag, so that a cluster keeps a deployment in one slot.
  *
- *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used, options (JSON), ttl (its own), metadata (JSON)
+ *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used, options (JSON), ttl (its own), metadata (JSON), restarted
  *     calls:<key>    zset    call id by deadline
  *     commands:<key> zset    call id by the time until which it counts, of the calls that run a command; commands:<user> those of all
  *                            sessions of a user
@@ -73,10 +73,10 @@ local function forget(key)
 end
 
 local function record(key)
-  local fields = redis.call('HMGET', session(key), 'ref', 'generation', 'container', 'image', 'created', 'used', 'options', 'ttl', 'metadata')
+  local fields = redis.call('HMGET', session(key), 'ref', 'generation', 'container', 'image', 'created', 'used', 'options', 'ttl', 'metadata', 'restarted')
   -- A list ends at its first nil.
-  for i = 1, 9 do fields[i] = fields[i] or '' end
-  fields[10] = redis.call('ZSCORE', EXPIRY, key)
+  for i = 1, 10 do fields[i] = fields[i] or '' end
+  fields[11] = redis.call('ZSCORE', EXPIRY, key)
   return fields
 end
 `;
@@ -104,7 +104,7 @@ end
 redis.call('HSET', session(key), 'user', user, 'ref', ref)
 if created then
   redis.call('HSET', session(key), 'generation', generation, 'container', '', 'image', '', 'created', text(now), 'used', '',
-    'options', options, 'ttl', own_ttl, 'metadata', metadata)
+    'options', options, 'ttl', own_ttl, 'metadata', metadata, 'restarted', '')
   -- Entries whose session lapsed in Redis itself, because no sweeper runs.
   redis.call('ZREMRANGEBYSCORE', EXPIRY, '-inf', text(now - MARGIN))
   redis.call('ZREMRANGEBYSCORE', user_index(user), '-inf', text(now - MARGIN))
@@ -140,16 +140,26 @@ touch(key, known[2], tonumber(now), ttl)
 
 const ATTACH = `
 local key, generation, container, image, created, options, own_ttl, metadata, ttl = unpack(ARGV)
-local known = redis.call('HMGET', session(key), 'generation', 'container', 'created', 'user', 'used', 'ttl', 'metadata')
+local known = redis.call('HMGET', session(key), 'generation', 'container', 'created', 'user', 'used', 'ttl', 'metadata', 'restarted')
 if known[1] ~= generation then return { 'moved' } end
-redis.call('HSET', session(key), 'container', container, 'image', image, 'options', options)
+local had = known[2] or ''
+local restarted = (had ~= '' and had ~= container) and '1' or (known[8] or '')
+redis.call('HSET', session(key), 'container', container, 'image', image, 'options', options, 'restarted', restarted)
 if created ~= '' and tonumber(created) < (ms(known[3]) or 0) then redis.call('HSET', session(key), 'created', created) end
 if (known[7] or '') == '' then redis.call('HSET', session(key), 'metadata', metadata) end
 if (known[6] or '') == '' and own_ttl ~= '' then
   redis.call('HSET', session(key), 'ttl', own_ttl)
   touch(key, known[4], ms(known[5]) or 0, ttl)
 end
-return { 'live', known[2] or '' }
+return { 'live', restarted }
+`;
+
+const TAKE_RESTARTED = `
+local key, generation = unpack(ARGV)
+local known = redis.call('HMGET', session(key), 'generation', 'restarted')
+if known[1] ~= generation or known[2] ~= '1' then return 0 end
+redis.call('HSET', session(key), 'restarted', '')
+return 1
 `;
 
 const UPDATE = `
@@ -251,6 +261,7 @@ export const SESSION_SCRIPTS = {
   sessionBegin: PRELUDE + BEGIN,
   sessionEnd: PRELUDE + END,
   sessionAttach: PRELUDE + ATTACH,
+  sessionTakeRestarted: PRELUDE + TAKE_RESTARTED,
   sessionUpdate: PRELUDE + UPDATE,
   sessionGet: PRELUDE + GET,
   sessionList: PRELUDE + LIST,
