@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { eventually } from './support/processes';
 import { ALICE, Client, Service, TestDeployment } from './support/service';
 
 jest.setTimeout(240_000);
@@ -98,6 +99,25 @@ describe('Hostile input', () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     socket.destroy();
     await once(socket, 'close');
+  });
+
+  it('nor does one that goes away while a sandbox is made for the content it sends', async () => {
+    for (const path of ['content?path=f', 'archive?path=d', 'upload?path=u']) {
+      const type = path.startsWith('upload') ? 'multipart/form-data; boundary=b' : 'application/octet-stream';
+      const begun = '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nabc';
+      for (const waitMs of [5, 20, 60]) {
+        const socket = connect(service.port, '127.0.0.1');
+        socket.on('error', () => undefined);
+        const [method, session] = [path.startsWith('upload') ? 'POST' : 'PUT', `cut-${path[0]}${waitMs}`];
+        socket.write(
+          `${method} /sessions/${session}/workspace/${path} HTTP/1.1\r\nHost: x\r\nX-API-Key: ${ALICE}\r\n` +
+            `Content-Type: ${type}\r\nContent-Length: 100000\r\n\r\n${begun}`,
+        );
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+        socket.resetAndDestroy();
+      }
+    }
+    await eventually('the last session is there', async () => (await service.client(ALICE).execute('cut-u60', 'true')).status === 200);
   });
 
   it('a token: its subject’s own sessions; expired, unsigned or of another key, 401', async () => {

@@ -23,13 +23,15 @@ export async function fileContent(request: IncomingMessage, maxBytes: number): P
 
 /**
  * A stream of the body that its reader may destroy without the connection going too, over which the answer has still to be sent. A body
- * that does not come whole is an error of it.
+ * that does not come whole is an error of it, also for a reader that comes later.
  */
 export function detachedBody(request: IncomingMessage): Readable {
   const body = new PassThrough();
   const cut = (): void => {
     if (!request.complete) body.destroy(new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The body did not come whole.'));
   };
+  // Whoever will read it may not be there yet, or never come: an 'error' that nobody listens to ends the process.
+  body.on('error', () => undefined);
   request.once('error', cut);
   request.once('close', cut);
   return request.pipe(body);
