@@ -4,6 +4,7 @@ import { sessionRef, type User } from '@sandbox/sessions';
 import { audited } from './audit-log';
 import type { AgentRequest, CallOptions } from './channel/channel';
 import type { AgentConditions, EntityTags } from './channel/file-requests';
+import { GrowingBuffer } from './growing-buffer';
 import type { SessionSandboxes } from './session-sandboxes';
 import { workspacePath } from './workspace-path';
 
@@ -49,17 +50,15 @@ export async function collectedFileCall(
   options: CallOptions,
   { maxBytes, detail }: { maxBytes: number; detail: string },
 ): Promise<{ output: Buffer; end: Record<string, unknown> }> {
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const output = new GrowingBuffer(maxBytes);
   const end = await fileCall(caller, op, file, request, {
     ...options,
     onOutput: (_stream, chunk) => {
-      size += chunk.length;
-      if (size > maxBytes) throw new SandboxError(ErrorCode.FILE_TOO_LARGE, detail);
-      chunks.push(chunk);
+      if (output.length + chunk.length > maxBytes) throw new SandboxError(ErrorCode.FILE_TOO_LARGE, detail);
+      output.append(chunk);
     },
   });
-  return { output: Buffer.concat(chunks), end };
+  return { output: output.take(), end };
 }
 
 export function agentConditions({ ifMatch, ifNoneMatch }: Preconditions): AgentConditions {

@@ -1,3 +1,4 @@
+import { GrowingBuffer } from './growing-buffer';
 import { continuationPrefix, incompleteSuffix } from './utf8-boundaries';
 
 /**
@@ -5,24 +6,22 @@ import { continuationPrefix, incompleteSuffix } from './utf8-boundaries';
  * `maxBytes / 2` (rounded down) bytes and then its last ones. Holds at most `maxBytes`, whatever the sandbox sends.
  */
 export class OutputCapture {
-  private buffer = Buffer.alloc(0);
-  private size = 0;
+  private readonly kept: GrowingBuffer;
   private overflow = 0;
 
-  constructor(private readonly maxBytes: number) {}
+  constructor(private readonly maxBytes: number) {
+    this.kept = new GrowingBuffer(maxBytes);
+  }
 
-  /** Copies: a view would keep alive the whole read that it is a part of. */
   add(chunk: Buffer): void {
-    const kept = Math.min(chunk.length, this.maxBytes - this.size);
-    this.overflow += chunk.length - kept;
-    if (this.size + kept > this.buffer.length) this.grow(this.size + kept);
-    chunk.copy(this.buffer, this.size, 0, kept);
-    this.size += kept;
+    const fitting = chunk.subarray(0, this.maxBytes - this.kept.length);
+    this.overflow += chunk.length - fitting.length;
+    this.kept.append(fitting);
   }
 
   /** @param omitted bytes the agent left out between beginning and end */
   finish(omitted: number, encoding: 'utf8' | 'base64'): { text: string; truncated: boolean } {
-    const bytes = this.buffer.subarray(0, this.size);
+    const bytes = this.kept.take();
     const left = omitted + this.overflow;
     if (left === 0) return { text: bytes.toString(encoding), truncated: false };
     const cut = Math.min(Math.floor(this.maxBytes / 2), bytes.length);
@@ -33,12 +32,6 @@ export class OutputCapture {
     const wholeTail = tail.subarray(continuationPrefix(tail));
     const trimmed = head.length - wholeHead.length + tail.length - wholeTail.length;
     return { text: wholeHead.toString('utf8') + marker(left + trimmed) + wholeTail.toString('utf8'), truncated: true };
-  }
-
-  private grow(needed: number): void {
-    const grown = Buffer.allocUnsafe(Math.min(this.maxBytes, Math.max(needed, 2 * this.buffer.length)));
-    this.buffer.copy(grown, 0, 0, this.size);
-    this.buffer = grown;
   }
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { count, object, unsound } from './agent-values';
 
 export interface WorkspaceEntry {
@@ -28,6 +29,9 @@ export interface FileHeader {
 /** Far more than an agent's own, which has four numbers. */
 const ENTITY_TAG = /^[0-9a-f.-]{1,120}$/;
 
+/** Some milliseconds' work. */
+const SLICE_LINES = 2_000;
+
 const TYPES: readonly unknown[] = ['file', 'dir', 'symlink', 'other'];
 
 /** The lines of an agent's answer, without their ends. */
@@ -35,6 +39,16 @@ export function splitLines(answer: Buffer): string[] {
   const lines = answer.toString('utf8').split('\n');
   lines.pop();
   return lines;
+}
+
+/** Of many lines, with other requests' turns in between. */
+export async function parseInSlices<T>(lines: string[], parse: (line: string) => T): Promise<T[]> {
+  const parsed: T[] = [];
+  for (let start = 0; start < lines.length; start += SLICE_LINES) {
+    if (start > 0) await nextTurn();
+    for (const line of lines.slice(start, start + SLICE_LINES)) parsed.push(parse(line));
+  }
+  return parsed;
 }
 
 /** @throws SandboxError SANDBOX_LOST where the line is not what an agent sends: it comes out of the sandbox */

@@ -3,7 +3,7 @@ import { CONFIG, type Config } from '@sandbox/config';
 import type { User } from '@sandbox/sessions';
 import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
 import { SessionSandboxes } from './session-sandboxes';
-import { etag, splitLines } from './workspace-answers';
+import { etag, parseInSlices, splitLines } from './workspace-answers';
 import { workspacePath } from './workspace-path';
 import { parseDiff, parseFlag, parseMatch, parseStat, type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
 
@@ -122,7 +122,7 @@ export class WorkspaceTreeService {
       { deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_SEARCH_BYTES, detail: 'The sandbox found more than it may send.' },
     );
-    const matches = splitLines(output).map((line) => parseMatch(line, pattern !== undefined));
+    const matches = await parseInSlices(splitLines(output), (line) => parseMatch(line, pattern !== undefined));
     return { matches, truncated: parseFlag(end.truncated) };
   }
 

@@ -3,11 +3,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { User } from '@sandbox/sessions';
+import { unsound } from './agent-values';
 import type { AgentRequest } from './channel/channel';
 import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
 import { drained } from './drained';
+import { GrowingBuffer } from './growing-buffer';
 import { SessionSandboxes } from './session-sandboxes';
-import { etag, parseEntry, parseFileHeader, splitLines, type WorkspaceEntry } from './workspace-answers';
+import { etag, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
 
 /** An open file: its bytes have to be read to the end, or the stream destroyed. */
 export interface FileStream {
@@ -47,7 +49,11 @@ const CALL_DEADLINE_MS = 60_000;
 /** Neither does the transfer of one file, however slow its client. */
 const TRANSFER_DEADLINE_MS = 300_000;
 /** A listing is held in memory: past this it is refused, bytes of the agent's answer. */
-const MAX_LISTING_BYTES = 32 * 1024 * 1024;
+const MAX_LISTING_BYTES = 8 * 1024 * 1024;
+/** So is what is answered as text, where no limit on files bounds it. */
+const MAX_TEXT_BYTES = 32 * 1024 * 1024;
+/** The line before a file's bytes is far shorter. */
+const MAX_HEADER_BYTES = 4096;
 
 /**
  * File calls into a session's /workspace. A session is made on first use.
@@ -65,7 +71,7 @@ export class WorkspaceService {
 
   /**
    * Entries of the directory, and of those below it as deep as asked for: in the order of their names, each directory right before what
-   * is in it. A listing over 32 MiB (some 200,000 names) is refused with FILE_TOO_LARGE.
+   * is in it. A listing over 8 MiB (some 50,000 names) is refused with FILE_TOO_LARGE.
    */
   async list(
     user: User,
@@ -82,11 +88,12 @@ export class WorkspaceService {
       { deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
     );
-    return { entries: splitLines(output).map(parseEntry), truncated: end.truncated === true };
+    return { entries: await parseInSlices(splitLines(output), parseEntry), truncated: end.truncated === true };
   }
 
   /**
-   * The whole file, or those of its lines: text where it is UTF-8, else base64.
+   * The whole file, or those of its lines: text where it is UTF-8, else base64. At most WORKSPACE_MAX_FILE_SIZE_BYTES, or 32 MiB where
+   * that is no limit.
    * @throws SandboxError RANGE_NOT_SATISFIABLE besides
    */
   async readText(
@@ -96,10 +103,15 @@ export class WorkspaceService {
     signal?: AbortSignal,
     lines?: LineRange,
   ): Promise<{ content: string; encoding: 'utf8' | 'base64'; etag: string }> {
-    const { content, etag: tag } = await this.openRead(user, sessionId, path, lines, signal);
-    const chunks: Buffer[] = [];
-    for await (const chunk of content) chunks.push(chunk as Buffer);
-    const bytes = Buffer.concat(chunks);
+    const { content, length, etag: tag } = await this.openRead(user, sessionId, path, lines, signal);
+    const most = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES || MAX_TEXT_BYTES;
+    if (length > most) {
+      content.destroy();
+      throw fileTooLarge(most);
+    }
+    const text = new GrowingBuffer(length);
+    for await (const chunk of content) text.append(chunk as Buffer);
+    const bytes = text.take();
     try {
       return { content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), encoding: 'utf8', etag: tag };
     } catch {
@@ -204,6 +216,7 @@ class HeaderThenBody {
 
   private takeHeader(bytes: Buffer): Buffer {
     const end = bytes.indexOf(0x0a);
+    if (end === -1 && bytes.length > MAX_HEADER_BYTES) throw unsound();
     this.pending = end === -1 ? bytes : null;
     if (end === -1) return Buffer.alloc(0);
     const header = parseFileHeader(bytes.subarray(0, end));

@@ -37,6 +37,9 @@ describe('an agent that breaks the protocol loses its channel', () => {
     ['an empty CREDIT on the channel’s own id', [encodeFrame(AgentFrame.CREDIT, 0)]],
     ['a PONG for an id nobody opened', [encodeFrame(AgentFrame.PONG, 3)]],
     ['a PONG with a payload', [encodeFrame(AgentFrame.PONG, 0, 'x')]],
+    ['a PONG that no PING asked for', [encodeFrame(AgentFrame.PONG, 0)]],
+    ['output of nothing, which costs no credit', [encodeFrame(AgentFrame.OUT, 2)]],
+    ['credit of nothing', [encodeCredit(AgentFrame.CREDIT, 1, 0)]],
     ['a PONG for a request', [encodeFrame(AgentFrame.PONG, 1)]],
     ['an unknown type', [encodeFrame(99, 1)]],
     ['a frame of the host’s', [encodeFrame(HostFrame.DATA, 1, 'x')]],
@@ -75,10 +78,8 @@ describe('an agent that breaks the protocol loses its channel', () => {
     agent.stream.write(
       Buffer.concat([
         encodeCredit(AgentFrame.CREDIT, 1, 3),
-        encodeFrame(AgentFrame.PONG, 0),
         encodeFrame(AgentFrame.OUT, 2, Buffer.alloc(MAX_AGENT_PAYLOAD_BYTES)),
         encodeFrame(AgentFrame.ERR, 2, 'x'),
-        encodeFrame(AgentFrame.OUT, 2),
         encodeFrame(AgentFrame.END, 2, END),
         encodeFrame(AgentFrame.END, 1, END),
       ]),

@@ -58,6 +58,8 @@ class ExecChannel implements Channel, RequestPort {
    * comes before the next tick.
    */
   private silentTicks = 0;
+  /** PINGs that no PONG has come for. */
+  private pings = 0;
 
   constructor(
     private readonly stream: Duplex,
@@ -147,7 +149,7 @@ class ExecChannel implements Channel, RequestPort {
   private tick(): void {
     if (this.requests.size === 0) return this.stopClock();
     this.silentTicks += 1;
-    if (this.silentTicks === SILENT_TICKS) this.send(encodeFrame(HostFrame.PING, CHANNEL_ID));
+    if (this.silentTicks === SILENT_TICKS) this.ping();
     if (this.silentTicks >= 2 * SILENT_TICKS) return this.giveUp('the agent does not answer a PING');
     for (const request of this.requests.values()) {
       if (!request.tick()) return this.giveUp('the agent did not end a cancelled request');
@@ -169,7 +171,14 @@ class ExecChannel implements Channel, RequestPort {
     const request = this.requests.get(frame.id);
     if (request !== undefined) return request.receive(frame);
     if (frame.id !== CHANNEL_ID) return 'a frame for a request that is not open';
-    return frame.type === AgentFrame.PONG && frame.payload.length === 0 ? null : 'a frame the channel does not take';
+    const answer = frame.type === AgentFrame.PONG && frame.payload.length === 0 && this.pings > 0;
+    if (answer) this.pings -= 1;
+    return answer ? null : 'a frame the channel does not take';
+  }
+
+  private ping(): void {
+    this.pings += 1;
+    this.send(encodeFrame(HostFrame.PING, CHANNEL_ID));
   }
 
   private readonly onDrain = (): void => this.sendInputs();

@@ -47,9 +47,9 @@ export class RequestInput {
     }
   }
 
-  /** False where the agent gives more than it can have consumed. */
+  /** False where the agent gives more than it can have consumed, or nothing. */
   grant(bytes: number): boolean {
-    if (this.credit + bytes > WINDOW_BYTES) return false;
+    if (bytes === 0 || this.credit + bytes > WINDOW_BYTES) return false;
     this.credit += bytes;
     this.events.ready();
     return true;

@@ -1,3 +1,4 @@
+import { GrowingBuffer } from '../growing-buffer';
 import { WINDOW_BYTES } from './frames';
 
 export type OutputStream = 'stdout' | 'stderr';
@@ -5,7 +6,6 @@ export type OutputConsumer = (stream: OutputStream, chunk: Buffer) => void | Pro
 
 /** Consumed bytes are credited in steps of this size: one CREDIT frame for many small chunks. */
 const CREDIT_STEP_BYTES = 64 * 1024;
-const NO_BYTES = Buffer.alloc(0);
 
 export interface OutputEvents {
   /** So many bytes were consumed: the agent may send as many more. */
@@ -26,7 +26,7 @@ export class RequestOutput {
   private uncredited = 0;
   private busy = false;
   private consumer: OutputConsumer | undefined;
-  private readonly pending = { stdout: new JoinedBytes(), stderr: new JoinedBytes() };
+  private readonly pending = { stdout: new GrowingBuffer(WINDOW_BYTES), stderr: new GrowingBuffer(WINDOW_BYTES) };
 
   constructor(
     consumer: OutputConsumer | undefined,
@@ -35,9 +35,9 @@ export class RequestOutput {
     this.consumer = consumer;
   }
 
-  /** False where the agent sent more than its credit. */
+  /** False where the agent sent more than its credit, or nothing: a frame that costs it no credit would have no bound. */
   take(stream: OutputStream, chunk: Buffer): boolean {
-    if (chunk.length > this.window) return false;
+    if (chunk.length === 0 || chunk.length > this.window) return false;
     this.window -= chunk.length;
     if (this.busy) this.pending[stream].append(chunk);
     else this.deliver(stream, chunk);
@@ -61,7 +61,7 @@ export class RequestOutput {
     if (chunk.length === 0) return;
     let result: void | Promise<void>;
     try {
-      result = consumer?.(stream, chunk);
+      result = consumer?.(stream, detached(chunk));
     } catch (error) {
       this.events.failed(error);
       return;
@@ -101,25 +101,7 @@ export class RequestOutput {
   }
 }
 
-class JoinedBytes {
-  private bytes = NO_BYTES;
-  private length = 0;
-
-  append(chunk: Buffer): void {
-    const needed = this.length + chunk.length;
-    if (needed > this.bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.bytes.length));
-      this.bytes.copy(grown, 0, 0, this.length);
-      this.bytes = grown;
-    }
-    chunk.copy(this.bytes, this.length);
-    this.length = needed;
-  }
-
-  take(): Buffer {
-    const taken = this.bytes.subarray(0, this.length);
-    this.bytes = NO_BYTES;
-    this.length = 0;
-    return taken;
-  }
+/** A view of a much larger read keeps all of that alive for as long as its consumer has it: a byte in a frame of its own, 64 KiB. */
+function detached(chunk: Buffer): Buffer {
+  return chunk.length * 4 < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk;
 }

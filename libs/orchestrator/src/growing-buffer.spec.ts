@@ -1,0 +1,21 @@
+import { GrowingBuffer } from './growing-buffer';
+
+describe('GrowingBuffer', () => {
+  it('joins pieces of any size, and begins anew when taken', () => {
+    const buffer = new GrowingBuffer();
+    for (const piece of ['a', '', 'bc', 'd'.repeat(100_000), 'e']) buffer.append(Buffer.from(piece));
+    expect(buffer.length).toBe(100_004);
+    expect(buffer.take().toString()).toBe(`abc${'d'.repeat(100_000)}e`);
+    expect([buffer.length, buffer.take().length]).toEqual([0, 0]);
+    buffer.append(Buffer.from('f'));
+    expect(buffer.take().toString()).toBe('f');
+  });
+
+  it('keeps no more than it was told it would hold, and no piece', () => {
+    const buffer = new GrowingBuffer(100);
+    const read = Buffer.alloc(65_536, 'x');
+    for (let i = 0; i < 100; i++) buffer.append(read.subarray(i, i + 1));
+    const taken = buffer.take();
+    expect([taken.length, taken.buffer.byteLength]).toEqual([100, 100]);
+  });
+});

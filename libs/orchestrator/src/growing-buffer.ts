@@ -1,0 +1,38 @@
+const NO_BYTES = Buffer.alloc(0);
+
+/**
+ * Collects what comes in pieces of any size, by copying: a list of pieces would keep alive the whole read that each is a view of, and cost
+ * a hundred bytes for a piece of one.
+ */
+export class GrowingBuffer {
+  private bytes = NO_BYTES;
+  private size = 0;
+
+  /** @param most bytes it is ever made to hold, where that is known: it then sets no more aside */
+  constructor(private readonly most = Infinity) {}
+
+  get length(): number {
+    return this.size;
+  }
+
+  append(chunk: Buffer): void {
+    const needed = this.size + chunk.length;
+    if (needed > this.bytes.length) this.grow(needed);
+    chunk.copy(this.bytes, this.size);
+    this.size = needed;
+  }
+
+  /** What there is, and it begins anew. */
+  take(): Buffer {
+    const taken = this.bytes.subarray(0, this.size);
+    this.bytes = NO_BYTES;
+    this.size = 0;
+    return taken;
+  }
+
+  private grow(needed: number): void {
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.most, 2 * this.bytes.length)));
+    this.bytes.copy(grown, 0, 0, this.size);
+    this.bytes = grown;
+  }
+}

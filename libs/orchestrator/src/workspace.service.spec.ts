@@ -1,0 +1,61 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import type { Config } from '@sandbox/config';
+import type { User } from '@sandbox/sessions';
+import type { CallOptions } from './channel/channel';
+import type { Lease, SessionSandboxes } from './session-sandboxes';
+import { WorkspaceService } from './workspace.service';
+
+const USER: User = { id: 'key:u' };
+const HEADER = { modified: 1, offset: 0, etag: '1.2.3.4' };
+
+/** The service over a sandbox that sends these pieces, as long as they are taken. */
+function over(limit: number, pieces: Iterable<Buffer>): { workspace: WorkspaceService; sent: () => number } {
+  let sent = 0;
+  const call = async (_request: unknown, { onOutput, signal }: CallOptions): Promise<Record<string, unknown>> => {
+    for (const piece of pieces) {
+      sent += piece.length;
+      await onOutput?.('stdout', piece);
+      await nextTurn();
+      signal?.throwIfAborted();
+    }
+    return {};
+  };
+  const enter = async (_ref: unknown, _maxMs: number, work: (lease: Lease) => unknown): Promise<unknown> =>
+    work({ channel: { call } } as unknown as Lease);
+  const config = { DEPLOYMENT: 'd', WORKSPACE_MAX_FILE_SIZE_BYTES: limit } as Config;
+  return { workspace: new WorkspaceService(config, { enter } as unknown as SessionSandboxes), sent: () => sent };
+}
+
+function* file(length: number, header: object = { ...HEADER, size: length, length }): Generator<Buffer> {
+  yield Buffer.from(`${JSON.stringify(header)}\n`);
+  for (let left = length; left > 0; left -= 65_536) yield Buffer.alloc(Math.min(left, 65_536), 'x');
+}
+
+beforeAll(() => Logger.overrideLogger(false));
+
+describe('a file that is read as text', () => {
+  it('is whole', async () => {
+    const { workspace } = over(0, file(200_000));
+    const { content, encoding } = await workspace.readText(USER, 's', 'f');
+    expect([content.length, encoding]).toEqual([200_000, 'utf8']);
+  });
+
+  it.each([
+    ['longer than the limit, whatever its sandbox was asked for', 1_000_000],
+    ['past what memory is given for it, where there is no limit', 0],
+  ])('is refused where it is %s', async (_, limit) => {
+    const { workspace, sent } = over(limit, file(2 ** 40));
+    await expect(workspace.readText(USER, 's', 'f')).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
+    expect(sent()).toBeLessThan(2_000_000);
+  });
+
+  it('is refused where its sandbox does not come to the end of its header', async () => {
+    const endless = (function* () {
+      for (;;) yield Buffer.alloc(65_536, 'x');
+    })();
+    const { workspace, sent } = over(0, endless);
+    await expect(workspace.readText(USER, 's', 'f')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    expect(sent()).toBeLessThan(1_000_000);
+  });
+});
