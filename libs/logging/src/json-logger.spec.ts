@@ -21,6 +21,17 @@ describe('a log line', () => {
     expect(JSON.stringify(last().err)).toMatch(/why.*deeper/);
   });
 
+  it('has nothing that a library has hung on an error', () => {
+    const reply = Object.assign(new Error('OOM command not allowed'), {
+      command: { name: 'evalsha', args: ['{"env":{"TOKEN":"s3cr3t"}}'] },
+    });
+    logger.warn({ msg: 'failed', err: reply });
+    logger.warn({ msg: 'failed', err: new Error('outer', { cause: reply }) });
+    logger.error(reply);
+    expect(written.slice(-3).join()).not.toMatch(/s3cr3t|evalsha/);
+    expect(last().err).toEqual({ type: 'Error', message: reply.message, stack: expect.stringContaining('OOM') });
+  });
+
   it('has the stack that Nest gives beside a message', () => {
     logger.error('failed', 'Error: failed\n    at x');
     expect(last()).toMatchObject({ level: 50, context: 'Part', msg: 'failed', stack: 'Error: failed\n    at x' });

@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { destination, type DestinationStream, type Logger, pino } from 'pino';
+import { destination, type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
 
 /** What Nest says of its own start: a hundred lines, of use to somebody who develops this service alone. */
 const NEST_CONTEXTS: readonly unknown[] = ['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication'];
@@ -14,7 +14,7 @@ export class JsonLogger implements LoggerService {
   private readonly lines: Logger;
 
   constructor({ DEBUG }: { DEBUG: boolean }, stream: DestinationStream = destination(1)) {
-    this.lines = pino({ level: DEBUG ? 'debug' : 'info' }, stream);
+    this.lines = pino({ level: DEBUG ? 'debug' : 'info', serializers: { err: plainError } }, stream);
   }
 
   log(message: unknown, ...rest: unknown[]): void {
@@ -46,6 +46,16 @@ export class JsonLogger implements LoggerService {
     const stack = rest.length > 1 ? rest[0] : undefined;
     this.lines[level]({ context: rest.at(-1), ...fields(message), ...(stack === undefined ? {} : { stack }) });
   }
+}
+
+/**
+ * What an error is and where it came from, those that caused it included, and nothing else that a library has hung on it: ioredis puts the
+ * whole command there, with a session's variables among its arguments.
+ */
+function plainError(error: unknown): unknown {
+  if (!(error instanceof Error)) return String(error);
+  const { type, message, stack, code } = stdSerializers.err(error);
+  return { type, message, stack, ...(typeof code === 'string' ? { code } : {}) };
 }
 
 function fields(message: unknown): object {

@@ -3,6 +3,8 @@ import { SandboxError } from '@sandbox/errors';
 import type { SessionRef, User } from '@sandbox/sessions';
 
 const COMMAND_CHARACTERS = 200;
+/** No longer path exists; one that is asked for may be. */
+const PATH_CHARACTERS = 4096;
 
 const logger = new Logger('Audit');
 
@@ -35,9 +37,9 @@ export async function audited<T>(
       user: ref.userId,
       session: ref.sessionId,
       ...(subject.command === undefined ? {} : { command: subject.command.slice(0, COMMAND_CHARACTERS) }),
-      ...(subject.path === undefined ? {} : { path: subject.path }),
+      ...(subject.path === undefined ? {} : { path: subject.path.slice(0, PATH_CHARACTERS) }),
       ...(subject.job === undefined ? {} : { job: subject.job }),
-      ...(subject.to === undefined ? {} : { to: subject.to }),
+      ...(subject.to === undefined ? {} : { to: subject.to.slice(0, PATH_CHARACTERS) }),
       ...more,
       duration_ms: Math.round(performance.now() - started),
     });

@@ -101,7 +101,9 @@ export class SessionSandboxes implements OnApplicationShutdown {
     @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
     private readonly pool: WarmPool,
   ) {
-    this.creations = new FairLimit((running) => running < config.CREATE_CONCURRENCY, CREATE_QUEUE, tooManyWaiting);
+    const most = config.CREATE_CONCURRENCY;
+    // One place is never the same user's: whose sandboxes are slow to answer, or made so, keeps nobody else out.
+    this.creations = new FairLimit((running, ofUser) => running < most && ofUser < Math.max(1, most - 1), CREATE_QUEUE, tooManyWaiting);
     this.reassertTimer = setInterval(() => void this.reassertCalls(), REASSERT_MS).unref();
   }
 
@@ -192,7 +194,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
   }
 
   private async connect(record: SessionRecord, giveUpAt: number, signal?: AbortSignal): Promise<Lease> {
-    const { key, userKey } = record.ref;
+    const { key } = record.ref;
     const connection = this.connections.get(key);
     if (connection?.channel.open && connection.sandbox.id === record.containerId) return this.lease(record, connection, record.restarted);
     const others = this.connecting.get(key);
@@ -203,8 +205,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
     }
     const late = AbortSignal.timeout(Math.max(0, giveUpAt - this.store.now()));
     const turn = signal ? AbortSignal.any([signal, late]) : late;
-    const establishing = this.creations
-      .run(userKey, () => this.establish(record, giveUpAt), turn)
+    const establishing = this.establish(record, giveUpAt, turn)
       .catch((error: unknown) => {
         // Its turn has not come in time, and the client is still there.
         throw hasLeft(error) && !signal?.aborted ? tooManyWaiting() : error;
@@ -214,9 +215,11 @@ export class SessionSandboxes implements OnApplicationShutdown {
     return establishing;
   }
 
-  private async establish(record: SessionRecord, giveUpAt: number): Promise<Lease> {
-    const { key } = record.ref;
-    const connection = (await this.claim(record)) ?? (await this.make(record, giveUpAt));
+  /** What waits in the pool is taken at once; what has to be made, or opened, waits for its turn. */
+  private async establish(record: SessionRecord, giveUpAt: number, turn: AbortSignal): Promise<Lease> {
+    const { key, userKey } = record.ref;
+    const make = (): Promise<Connection> => this.make(record, giveUpAt);
+    const connection = (await this.claim(record)) ?? (await this.creations.run(userKey, make, turn));
     const attached = await this.attach(record.generation, key, connection.sandbox);
     if (!attached.live) throw new SessionMovedError();
     return this.lease(record, connection, attached.restarted);

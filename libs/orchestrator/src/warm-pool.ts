@@ -130,14 +130,19 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     this.stopped = true;
     clearTimeout(this.timer);
     await this.looking;
-    for (const { channel } of this.waiting.values()) channel.close();
-    this.waiting.clear();
     try {
-      const left = (await this.runtime.list()).filter(({ slot }) => slot?.current);
-      await Promise.all(left.map((sandbox) => this.runtime.discard(sandbox)));
+      await Promise.all([...this.waiting.values()].map((waiting) => this.giveUp(waiting)));
     } catch (error) {
       this.logger.warn({ msg: 'the pool was not removed', err: error });
     }
+  }
+
+  /** Removes it, unless another process has it, or is about to. */
+  private async giveUp(waiting: Waiting): Promise<void> {
+    this.withdraw(waiting);
+    const isOurs = await isFirst(waiting);
+    waiting.channel.close();
+    if (isOurs) await this.runtime.discard(waiting.sandbox);
   }
 
   private lookAfter(ms: number): void {
@@ -206,10 +211,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
         slots.add(slot.number);
         continue;
       }
-      this.withdraw(each);
-      const isOurs = await isFirst(each);
-      each.channel.close();
-      if (isOurs) await this.runtime.discard(each.sandbox);
+      await this.giveUp(each);
     }
   }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import type { Server } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { API_KEY, TestApp } from '../../../../test/support/test-app';
 import { shutDownOnSignal } from './shutdown';
@@ -50,6 +51,24 @@ describe('shutDownOnSignal', () => {
     await (await app.fetch('/health')).text();
     process.emit('SIGINT');
     expect(await code).toBe(0);
+  });
+
+  it('waits no longer than its time for a WebSocket, which the server does not close', async () => {
+    process.removeAllListeners('SIGTERM');
+    // The time it waits is ten seconds longer than a command's.
+    shutDownOnSignal(app.app, { MAX_EXEC_TIMEOUT_SECONDS: -9.9 }, { exit });
+    const code = exited();
+    const server = app.app.getHttpServer() as Server;
+    server.removeAllListeners('upgrade');
+    server.on('upgrade', (_request, socket: Socket) =>
+      socket.on('error', () => undefined).write('HTTP/1.1 101 Switching Protocols\r\n\r\n'),
+    );
+    const client = connect(app.port, '127.0.0.1');
+    client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await once(client, 'data');
+    process.emit('SIGTERM');
+    expect(await code).toBe(0);
+    client.destroy();
   });
 
   it('exits at once on the second signal', async () => {

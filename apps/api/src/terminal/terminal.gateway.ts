@@ -32,6 +32,7 @@ const MAX_MESSAGE_BYTES = 64 * 1024;
 export class TerminalGateway implements OnApplicationBootstrap {
   private readonly sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
   private readonly connections = new Set<TerminalConnection>();
+  private stopping = false;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -49,8 +50,9 @@ export class TerminalGateway implements OnApplicationBootstrap {
     });
   }
 
-  /** Their clients come back within a minute, to a replica that stays. */
+  /** Their clients come back within a minute, to a replica that stays; so do those that are just being opened. */
   closeAll(): void {
+    this.stopping = true;
     for (const connection of this.connections) connection.close(CLOSE.GOING_AWAY);
   }
 
@@ -104,6 +106,7 @@ export class TerminalGateway implements OnApplicationBootstrap {
     this.connections.add(connection);
     socket.once('close', () => this.connections.delete(connection));
     void connection.run(since, expiresAt);
+    if (this.stopping) connection.close(CLOSE.GOING_AWAY);
   }
 
   private refusal({ code, status, message, retryAfter, errors, extensions }: SandboxError, request_id: string): string {
