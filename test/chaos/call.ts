@@ -6,6 +6,8 @@ export interface Call {
   readonly path: string;
   readonly headers?: Record<string, string>;
   readonly body?: Buffer | string;
+  /** The body is said to be longer, and its rest never comes. */
+  readonly unfinished?: boolean;
   /** What the call itself may take by its own terms, milliseconds; for its answer it has MARGIN_MS more. */
   readonly timeoutMs: number;
   /** The client goes away after so long, milliseconds. */
@@ -28,7 +30,8 @@ export const MARGIN_MS = 30_000;
 /** Over a connection of its own, so that nothing but the service stands between the call and its outcome; never sent twice. */
 export function send(url: string, call: Call): Promise<Outcome> {
   return new Promise((resolve) => {
-    const { method, path, headers, body, timeoutMs, abandonAfterMs } = call;
+    const { method, path, body, unfinished, timeoutMs, abandonAfterMs } = call;
+    const headers = unfinished ? { ...call.headers, 'Content-Length': String(2 * Buffer.byteLength(body!)) } : call.headers;
     const end = (outcome: Outcome): void => {
       for (const timer of timers) clearTimeout(timer);
       resolve(outcome);
@@ -40,7 +43,8 @@ export function send(url: string, call: Call): Promise<Outcome> {
     const broke = (error: Error): void => end({ kind: 'broken', text: String(error) });
     sent.on('error', broke);
     sent.on('response', (response) => void buffer(response).then((bytes) => end(outcomeOf(response, bytes)), broke));
-    sent.end(body);
+    if (unfinished) sent.write(body);
+    else sent.end(body);
   });
 }
 

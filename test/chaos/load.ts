@@ -11,6 +11,8 @@ const CLIENTS_PER_SESSION = 2;
 /** Names that come and go; few, so that a new session often has the name of a deleted one. */
 const PASSING_NAMES = 3;
 const FILES_PER_CLIENT = 16;
+/** Of which only halves are ever sent. */
+const BROKEN_OFF = 'broken-off';
 /** Between two calls of a client, at most, milliseconds. */
 const THINK_MS = 150;
 
@@ -64,7 +66,8 @@ export class Load {
       else if (dice < 75) await client.edit(`${index}/edited`, this.token());
       else if (dice < 90) await client.read(client.session.file(path()));
       else if (dice < 96) await client.job(this.token());
-      else await client.abandon();
+      else if (dice < 98) await client.abandon();
+      else await client.breakOff(BROKEN_OFF);
       await sleep(random(THINK_MS));
     }
   }
@@ -78,9 +81,11 @@ export class Load {
     while (!this.stopping) {
       const client = clients[random(clients.length)]!;
       const file = client.session.file('kept');
+      if (random(2) === 0) await client.breakOff(BROKEN_OFF);
       await client.create();
       // Nobody has written it since the last of that name was deleted.
       await client.read(file);
+      await client.read(client.session.file(BROKEN_OFF));
       for (let calls = random(3); calls >= 0 && !this.stopping; calls--) {
         await client.append(this.token());
         await client.write(file.path, this.token());

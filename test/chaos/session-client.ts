@@ -91,6 +91,20 @@ export class SessionClient {
     if (problem !== null) this.violation(problem);
   }
 
+  /** The client goes away in the middle of a file's content, perhaps before there is a sandbox for it. Nothing of it may be found. */
+  async breakOff(path: string): Promise<void> {
+    const outcome = await this.judged('broken off', undefined, {
+      method: 'PUT',
+      path: `/sessions/${encodeURIComponent(this.session.name)}/workspace/content?path=${encodeURIComponent(path)}`,
+      headers: { 'X-API-Key': this.session.apiKey, 'Content-Type': 'application/octet-stream' },
+      body: Buffer.alloc(FILE_SIZES[this.random(FILE_SIZES.length)]!, 'x'),
+      unfinished: true,
+      timeoutMs: FILE_CALL_MS,
+      abandonAfterMs: this.random(250),
+    });
+    if (outcome.kind === 'answer') this.violation(`${path}: half a body was taken for the whole`);
+  }
+
   async abandon(): Promise<void> {
     const abandonAfterMs = 100 + this.random(900);
     await this.execute('abandoned', ABANDONED_COMMAND, { abandonAfterMs, timeoutS: 20 });
