@@ -50,7 +50,8 @@ class Lock:
     """One for the whole sandbox, over all its agents: between a comparison and the change that rests on it, no other call changes a file.
 
     It is an flock on the directory that holds the workspace, which is always there, takes no space, and which no program has reason to
-    lock. Whatever an agent can lock its user's commands can lock too: so the wait for it is bounded. It is held for a few system calls.
+    lock. Whatever an agent can lock its user's commands can lock too: so the wait for it is bounded. It is held for a few system calls;
+    by "unpack" for a few for each entry, since its moves are one change.
     """
 
     def __init__(self, link):

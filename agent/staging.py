@@ -6,25 +6,26 @@ import time
 
 import paths
 import removal
+from errors import RequestError
 
 _PREFIX = b".sandbox-tmp-archive-"
 # A cancelled request is given 3 s to end: what takes longer to remove is removed behind its end.
 _REMOVAL_SECONDS = 1.5
+_TRIES = 20
 
 
 class Directory:
-    """A new directory in the workspace's root, and so on one file system with all of it. It goes, with what is left in it, at the end."""
+    """A new directory in the workspace's root, and so on one file system with all of it. It goes, with what is left in it, at the end.
+
+    Its lock says that it is in use, until its process ends.
+    """
 
     def __init__(self, link):
         self._link = link
-        self.name = _PREFIX + os.urandom(8).hex().encode()
         self.root = os.open(paths.ROOT, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.mkdir(self.name, 0o700, dir_fd=self.root)
-            self.handle = paths.open_directory(self.name, self.root)
-            # Says that it is in use, until its process ends.
-            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove_stale(self.root)
+            self.name, self.handle = _make(self.root)
         except BaseException:
             os.close(self.root)
             raise
@@ -39,24 +40,66 @@ class Directory:
             if time.monotonic() > give_up_at:
                 raise _TakesLong
 
-        os.close(self.handle)
         try:
             _remove(self.root, self.name, check)
         except _TakesLong:
-            root, name = os.dup(self.root), self.name
-            self._link.afterwards = lambda: _remove(root, name, lambda: None)
-        finally:
-            os.close(self.root)
+            self._link.afterwards = self._finish_removal
+        else:
+            self._close()
+
+    def _finish_removal(self):
+        _remove(self.root, self.name, _never)
+        self._close()
+
+    def _close(self):
+        # Locked until it was removed, so that no other call does that at the same time.
+        os.close(self.handle)
+        os.close(self.root)
 
 
 class _TakesLong(Exception):
     pass
 
 
+def _never():
+    pass
+
+
+def _make(root):
+    """(name, descriptor) of a new directory that is locked."""
+    for _ in range(_TRIES):
+        name = _PREFIX + os.urandom(8).hex().encode()
+        os.mkdir(name, 0o700, dir_fd=root)
+        handle = _open_locked(name, root)
+        if handle is not None:
+            return name, handle
+        # Before it was locked, another call took it for one of a call that was killed: it removes it.
+    raise RequestError("WORKSPACE_LOCKED", "A process in the sandbox removes or locks each directory that is made to unpack in.")
+
+
+def _open_locked(name, root):
+    """A descriptor of the directory, which has its lock; None where another call has that, or has removed the directory."""
+    try:
+        handle = paths.open_directory(name, root)
+    except FileNotFoundError:
+        return None
+    locked = False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # It could have been removed before it was locked, but not since.
+        locked = os.path.samestat(os.fstat(handle), os.stat(name, dir_fd=root, follow_symlinks=False))
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    finally:
+        if not locked:
+            os.close(handle)
+    return handle if locked else None
+
+
 def _remove(root, name, check):
     try:
         removal.remove_tree(root, name, check)
-    except (OSError, removal.RequestError):
+    except (OSError, RequestError):
         pass  # somebody in the sandbox plays with it: the next call tries again
 
 
@@ -67,13 +110,12 @@ def _remove_stale(root):
         if not name.startswith(_PREFIX):
             continue
         try:
-            handle = paths.open_directory(name, root)
+            handle = _open_locked(name, root)
         except OSError:
+            continue
+        if handle is None:
             continue
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            continue
+            _remove(root, name, _never)
         finally:
             os.close(handle)
-        _remove(root, name, lambda: None)

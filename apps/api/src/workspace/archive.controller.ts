@@ -51,7 +51,15 @@ export class ArchiveController {
   @ApiConsumes(...ARCHIVE_TYPES)
   @ApiBody(BYTES)
   @ApiOkResponse({ type: UnpackResultDto, description: 'What was unpacked' })
-  @ApiProblems(...CALL, 'ARCHIVE_REFUSED', 'REQUEST_TIMEOUT', 'IS_A_DIRECTORY', 'UNSUPPORTED_MEDIA_TYPE', 'STORAGE_FULL')
+  @ApiProblems(
+    ...CALL,
+    'ARCHIVE_REFUSED',
+    'REQUEST_TIMEOUT',
+    'IS_A_DIRECTORY',
+    'UNSUPPORTED_MEDIA_TYPE',
+    'STORAGE_FULL',
+    'WORKSPACE_LOCKED',
+  )
   unpack(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
