@@ -61,7 +61,7 @@ describe('docker inspect shows', () => {
     });
     expect(inspected.HostConfig.Ulimits).toEqual([
       { Name: 'nofile', Soft: 1024, Hard: 4096 },
-      { Name: 'core', Soft: 0, Hard: 0 },
+      { Name: 'core', Soft: 1, Hard: 1 },
     ]);
   });
 
@@ -200,6 +200,9 @@ def call(x86, arm, *args):
     ['a netlink socket of netfilter', 41, 198, '16, 3, 12'],
     ['personality without address randomization', 135, 92, '0x40000'],
     ['syslog', 103, 116, '10, None, 0'],
+    ['prctl(PR_SET_SECCOMP)', 157, 167, '22, 2, None, 0, 0'],
+    ['prctl(PR_SET_SECCOMP) with a bit that the kernel does not look at', 157, 167, 'ctypes.c_ulong(0x100000016), 2, None, 0, 0'],
+    ['seccomp', 317, 277, '3, 0, None'],
   ])('%s is denied', async (_, x86, arm, args) => {
     expect(await call(x86, arm, args)).toBe('EPERM');
   });
@@ -214,11 +217,39 @@ def call(x86, arm, *args):
     ['pidfd_open', 434, 434, '__import__("os").getpid(), 0'],
     ['prctl(PR_SET_CHILD_SUBREAPER)', 157, 167, '36, 1, 0, 0, 0'],
     ['prctl(PR_SET_DUMPABLE)', 157, 167, '4, 0, 0, 0, 0'],
+    ['prctl(PR_GET_SECCOMP)', 157, 167, '21, 0, 0, 0, 0'],
+    ['prlimit64 of open files', 302, 261, '0, 7, (ctypes.c_ulong * 2)(512, 512), None'],
+    ['the question for the limit of core files', 302, 261, '0, 4, None, (ctypes.c_ulong * 2)()'],
     ['the question for the personality', 135, 92, 'ctypes.c_ulong(0xffffffff)'],
     ['a socket of AF_UNIX', 41, 198, '1, 1, 0'],
     ['a routing netlink socket', 41, 198, '16, 3, 0'],
   ])('%s is allowed', async (_, x86, arm, args) => {
     expect(await call(x86, arm, args)).toBe('ok');
+  });
+
+  itOnHostKernel('of 32 bits, by which sockets of any family could be had, ends the process', async () => {
+    const script = `
+import ctypes, mmap, os, platform
+if platform.machine() != 'x86_64': raise SystemExit(print(31))
+code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex('b814000000cd80c3'))  # mov eax, 20 (getpid); int 0x80; ret
+getpid = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
+child = os.fork()
+if child == 0: os._exit(getpid() * 0)
+print(os.waitpid(child, 0)[1] & 0x7f)`;
+    expect((await python(script)).stdout).toBe('31\n');
+  });
+
+  itOnHostKernel('cannot change the limit that keeps crashes from the host’s handler', async () => {
+    const script = `${CALL}
+import resource
+print(resource.getrlimit(resource.RLIMIT_CORE))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+zeros = (ctypes.c_ulong * 2)(0, 0)
+print(call(160, 164, 4, zeros), call(160, 164, ctypes.c_ulong(0x100000004), zeros), call(302, 261, 0, ctypes.c_ulong(0x100000004), zeros, None))
+print(resource.getrlimit(resource.RLIMIT_CORE))`;
+    expect((await python(script)).stdout).toBe('(1, 1)\nok ok ok\n(1, 1)\n');
+    expect((await inside('sync; kill -SEGV $$')).exitCode).toBe(139);
   });
 
   it('of common programs passes', async () => {

@@ -61,11 +61,11 @@ export class ReadinessService {
   private async probeImage(): Promise<void> {
     const key = createHash('sha256').update(`probe ${randomUUID()}`).digest('hex');
     try {
-      const sandbox = await this.runtime.ensure({ key, userKey: key });
+      // Without a volume, which nobody would remove where this is cut off.
+      const sandbox = await this.runtime.ensure({ key, userKey: key }, { persistent: false });
       (await openAgentChannel(this.runtime, sandbox.id)).close();
     } finally {
       await this.runtime.remove(key);
-      await this.runtime.removeVolume(key);
     }
   }
 }

@@ -86,7 +86,7 @@ describe('containerSpec', () => {
       ShmSize: 16 * 1024 ** 2,
       Ulimits: [
         { Name: 'nofile', Soft: 100, Hard: 200 },
-        { Name: 'core', Soft: 0, Hard: 0 },
+        { Name: 'core', Soft: 1, Hard: 1 },
       ],
     });
   });

@@ -199,7 +199,8 @@ function limits(config: Config, { memory, cpus, pids }: SandboxOptions) {
     // No nproc: the kernel counts it by uid, over all containers of the host.
     Ulimits: [
       { Name: 'nofile', Soft: config.CONTAINER_ULIMIT_NOFILE_SOFT, Hard: config.CONTAINER_ULIMIT_NOFILE_HARD },
-      { Name: 'core', Soft: 0, Hard: 0 },
+      // No core file, and with 1 byte, unlike with 0, no program of the host that takes one by a pipe either (core(5), fs/coredump.c).
+      { Name: 'core', Soft: 1, Hard: 1 },
     ],
   };
 }
