@@ -1,5 +1,6 @@
 /** `npm start`: from a fresh clone to a running API, with as little as Node on the machine. */
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
@@ -8,7 +9,7 @@ import { keptApiKey } from './setup/api-key.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
 import { build, installPackages } from './setup/node-project.mjs';
 import { ensureSandboxImage, SANDBOX_IMAGE } from './setup/sandbox-image.mjs';
-import { runMain, SetupError, step } from './setup/steps.mjs';
+import { ROOT, runMain, SetupError, step } from './setup/steps.mjs';
 
 const READY_DEADLINE_MS = 60_000;
 const SAME_SIGNAL_MS = 500;
@@ -26,13 +27,15 @@ await runMain(async () => {
   const docker = await step('Docker engine', ensureDocker);
   const image = chosen('CONTAINER_IMAGE', SANDBOX_IMAGE);
   if (image === SANDBOX_IMAGE) await step('sandbox image', () => ensureSandboxImage(docker.engine));
+  const store = chosen('SESSION_STORE', 'memory');
   const env = {
     ...process.env,
     HOST: host,
     PORT: String(port),
     DOCKER_HOST: docker.host,
     CONTAINER_IMAGE: image,
-    SESSION_STORE: chosen('SESSION_STORE', 'memory'),
+    SESSION_STORE: store,
+    DEPLOYMENT: chosen('DEPLOYMENT', store === 'memory' ? ownDeployment() : 'default'),
     ...(authIsSet() ? {} : { API_KEYS: keptApiKey() }),
   };
   if (isAbandoned()) throw new SetupError('npm has ended; so the API is not started.');
@@ -50,6 +53,11 @@ await runMain(async () => {
 /** What the environment or .env says; a variable set to nothing counts as unset. */
 function chosen(name, otherwise) {
   return process.env[name]?.trim() || otherwise;
+}
+
+/** A store in memory knows no other's sessions, and its sweeper would remove them: what is started elsewhere on this engine has another name. */
+function ownDeployment() {
+  return `local-${createHash('sha256').update(ROOT).digest('hex').slice(0, 8)}`;
 }
 
 function authIsSet() {

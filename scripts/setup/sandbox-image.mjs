@@ -33,7 +33,7 @@ export async function ensureSandboxImage(engine) {
     say(`Dockerfile.agent cannot be built here: ${error.message}`);
     if (!canInstallPackages()) {
       throw new SetupError(
-        `The sandbox image ${SANDBOX_IMAGE} could not be made. Give the Docker engine access to a registry, or load an image and name it in CONTAINER_IMAGE.`,
+        `The sandbox image ${SANDBOX_IMAGE} could not be made (${error.message}). Give the Docker engine access to a registry and its packages, or load an image and name it in CONTAINER_IMAGE.`,
       );
     }
     await makeFromPackages(engine, dockerfile.toString(), recipe);
@@ -44,13 +44,24 @@ export async function ensureSandboxImage(engine) {
 async function buildFromDockerfile(engine, dockerfile, recipe) {
   await pullUnlessPresent(engine, /^FROM\s+(\S+)/m.exec(dockerfile.toString())[1]);
   say('building Dockerfile.agent');
-  const query = new URLSearchParams({ t: SANDBOX_IMAGE, labels: JSON.stringify({ [RECIPE_LABEL]: recipe }), forcerm: 'true' });
+  const query = new URLSearchParams({
+    t: SANDBOX_IMAGE,
+    labels: JSON.stringify({ [RECIPE_LABEL]: recipe }),
+    buildargs: JSON.stringify(proxies()),
+    forcerm: 'true',
+  });
   await runOnEngine(engine, {
     path: `/build?${query}`,
     headers: { 'Content-Type': 'application/x-tar' },
     body: tarOfOneFile('Dockerfile', dockerfile),
     silenceMs: BUILD_SILENCE_MS,
   });
+}
+
+/** Build arguments that every Dockerfile knows; what it downloads takes them. */
+function proxies() {
+  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
+  return Object.fromEntries(names.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
 }
 
 async function makeFromPackages(engine, dockerfile, recipe) {

@@ -4,7 +4,7 @@ import { ALICE, type Client, Service, TestDeployment } from './support/service';
 
 jest.setTimeout(300_000);
 
-describe('Faults of the engine', () => {
+(TestEngine.possible ? describe : describe.skip)('Faults of the engine (needs root on Linux)', () => {
   let engine: TestEngine;
   let service: Service;
   let alice: Client;

@@ -21,6 +21,8 @@ describe('defaults', () => {
       PORT: 8000,
       DEBUG: false,
       DOCKER_HOST: '',
+      DOCKER_TLS_VERIFY: '',
+      DOCKER_CERT_PATH: '',
       API_KEYS: ['a-key'],
       API_KEY_HEADER: 'X-API-Key',
       JWT_ALGORITHM: 'HS256',

@@ -118,6 +118,8 @@ export const VARIABLES = {
   HOST: variable('127.0.0.1', 'Address the API listens on', text),
   PORT: variable('8000', 'Port the API listens on', integer(0, 65535)),
   DOCKER_HOST: variable('', 'Docker engine, as Docker’s clients read it (`unix://…`, `tcp://…`); empty: the local socket', text),
+  DOCKER_TLS_VERIFY: variable('', 'Anything: a `tcp://` engine speaks TLS; empty: it does not', text),
+  DOCKER_CERT_PATH: variable('', 'Directory of `ca.pem`, `cert.pem` and `key.pem` for an engine over TLS; empty: `~/.docker`', text),
 
   API_KEYS: variable('', 'API keys, comma-separated', list),
   API_KEY_HEADER: variable('X-API-Key', 'Header that carries an API key', headerName),

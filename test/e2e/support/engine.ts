@@ -9,8 +9,11 @@ import { docker, TEST_IMAGE } from './service';
 const IN_ROOT = join(__dirname, '../../../scripts/engines/in-root.sh');
 const FILLED_AT_A_TIME = Buffer.alloc(1 << 20);
 
-/** A Docker engine of the test's own, beside the machine's, so that it can be killed, stopped and started again. Needs root. */
+/** A Docker engine of the test's own, beside the machine's, so that it can be killed, stopped and started again. */
 export class TestEngine {
+  /** It needs root, and Linux. */
+  static readonly possible = process.platform === 'linux' && process.getuid?.() === 0;
+
   readonly docker: Docker;
   private child!: Child;
 

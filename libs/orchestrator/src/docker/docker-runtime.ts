@@ -45,7 +45,7 @@ export class DockerRuntime implements SandboxRuntime {
     private readonly config: Config,
     private readonly deadlines: EngineDeadlines = DEADLINES,
   ) {
-    this.docker = new Docker(engineAddress(config.DOCKER_HOST));
+    this.docker = new Docker(engineAddress(config));
     this.containers = new Containers(this.docker, config);
     this.sessions = new SessionContainers(this.containers);
     this.pooled = new PooledContainers(this.containers);
