@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Config } from '@sandbox/config';
 import type { NextFunction, Request, Response } from 'express';
@@ -6,7 +7,9 @@ import { serveDocs } from './docs/openapi';
 import { parseQuery } from './http/query-parser';
 import { requestId } from './http/request-id';
 import { requestLog } from './logging/request-log';
+import { tellQueuedResponses } from './http/queued-responses';
 import { limitServer } from './http/server-limits';
+import { endUnreadAnswers } from './http/unread-answers';
 
 /** What is Express's to do, for the service and for tests of it alike. What is Nest's is in AppModule. */
 export function configureApp(app: NestExpressApplication, config: Config): void {
@@ -17,7 +20,10 @@ export function configureApp(app: NestExpressApplication, config: Config): void 
   app.use(requestId, requestLog, answerHeaders);
   app.use('/docs', pageHeaders());
   serveDocs(app, config);
-  limitServer(app.getHttpServer(), config);
+  const server = app.getHttpServer() as Server;
+  limitServer(server, config);
+  endUnreadAnswers(server);
+  tellQueuedResponses(server);
 }
 
 /** Of the one page there is: just what Swagger UI needs is let in. Whether browsers must use TLS is for the proxy that has it to say. */

@@ -62,7 +62,8 @@ describe('Problem documents', () => {
     const answer = await raw(text);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(answer).toContain('Content-Type: application/problem+json');
-    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toEqual({ ...PROBLEM, status, code: 'BAD_REQUEST' });
+    const id = /^X-Request-Id: (.+)$/m.exec(answer)![1]!.trim();
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toEqual({ ...PROBLEM, status, code: 'BAD_REQUEST', request_id: id });
   });
 
   it('shows nothing of what it is made of', async () => {

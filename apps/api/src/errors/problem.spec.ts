@@ -21,6 +21,8 @@ describe('toSandboxError', () => {
     [new NotFoundException('Cannot GET /x'), 'NOT_FOUND'],
     [Object.assign(new Error('inner'), { status: 404, expose: true }), 'NOT_FOUND'],
     [Object.assign(new Error('inner'), { status: 404, expose: false }), 'INTERNAL_ERROR'],
+    [Object.assign(new Error('inner'), { status: 412, expose: true }), 'PRECONDITION_FAILED'],
+    [Object.assign(new Error('inner'), { status: 416, expose: true }), 'RANGE_NOT_SATISFIABLE'],
     // Nothing here throws it, so it is not known what it would say.
     [new ForbiddenException('inner'), 'INTERNAL_ERROR'],
     [new Error('connect ENOENT /var/run/docker.sock'), 'INTERNAL_ERROR'],

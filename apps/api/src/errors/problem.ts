@@ -37,19 +37,20 @@ export function problemType(code: ErrorCode): string {
 
 export function toSandboxError(exception: unknown): SandboxError {
   if (exception instanceof SandboxError) return exception;
-  switch (clientErrorStatus(exception)) {
-    case 400:
-      return new SandboxError(ErrorCode.BAD_REQUEST, 'The request could not be read: check the encoding of its URL.', { cause: exception });
-    case 404:
-      return new SandboxError(ErrorCode.NOT_FOUND, 'There is nothing at this address.', { cause: exception });
-    default:
-      return new SandboxError(ErrorCode.INTERNAL_ERROR, 'Something went wrong; the log has more under this request id.', {
-        cause: exception,
-      });
-  }
+  const status = clientErrorStatus(exception);
+  const told = status === undefined ? undefined : CLIENT_ERRORS[status];
+  const [code, detail] = told ?? [ErrorCode.INTERNAL_ERROR, 'Something went wrong; the log has more under this request id.'];
+  return new SandboxError(code, detail, { cause: exception });
 }
 
-/** Nest and Express raise these two themselves: for an address they cannot decode, and for one that leads nowhere. */
+/** What Nest, Express and its file server raise themselves. */
+const CLIENT_ERRORS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  400: [ErrorCode.BAD_REQUEST, 'The request could not be read: check the encoding of its URL.'],
+  404: [ErrorCode.NOT_FOUND, 'There is nothing at this address.'],
+  412: [ErrorCode.PRECONDITION_FAILED, 'The file there is not what the request names.'],
+  416: [ErrorCode.RANGE_NOT_SATISFIABLE, 'The file there has no such range.'],
+};
+
 function clientErrorStatus(exception: unknown): number | undefined {
   if (exception instanceof HttpException) return exception.getStatus();
   // Of http-errors, which mark with `expose` those that are the client's.

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type { Express } from 'express';
 import { TestApp } from '../../../../test/support/test-app';
 
@@ -13,6 +16,36 @@ describe('ExpressServerAdapter', () => {
       });
       expect((await app.fetch('/health')).status).toBe(200);
       expect(born).toEqual([true, true]);
+    } finally {
+      await app.stop();
+    }
+  });
+
+  it('passes over the offer of another protocol than WebSocket’s', async () => {
+    const app = await TestApp.start();
+    try {
+      const client = connect(app.port, '127.0.0.1');
+      const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA';
+      client.write(`GET /health HTTP/1.1\r\nHost: x\r\n${offer}\r\n\r\n`);
+      expect(String(await once(client, 'data'))).toMatch(/^HTTP\/1\.1 200 /);
+      client.write(`POST /execute HTTP/1.1\r\nHost: x\r\n${offer}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`);
+      expect(String(await once(client, 'data'))).toMatch(/^HTTP\/1\.1 401 /);
+      client.destroy();
+    } finally {
+      await app.stop();
+    }
+  });
+
+  it('keeps no connection of a client whose upgrade is refused', async () => {
+    const app = await TestApp.start();
+    try {
+      const client = connect({ port: app.port, host: '127.0.0.1', allowHalfOpen: true });
+      client.write('GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+      expect(await text(client)).toMatch(/^HTTP\/1\.1 404 [^]*X-Request-Id: /);
+      const server = app.app.getHttpServer() as Server;
+      const open = (): Promise<number> => new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
+      while ((await open()) > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      client.destroy();
     } finally {
       await app.stop();
     }

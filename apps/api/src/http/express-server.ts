@@ -10,11 +10,22 @@ import type { Express } from 'express';
 export class ExpressServerAdapter extends ExpressAdapter {
   override initHttpServer(): void {
     const express = this.getInstance<Express>();
-    class Request extends IncomingMessage {}
+    class Request extends IncomingMessage {
+      private offered = false;
+
+      /** What Node hands to its `upgrade` listener. Any other offer (h2c, of curl --http2 and Java) is one to be ignored (RFC 9110, 7.8). */
+      get upgrade(): boolean {
+        return this.offered && (this.method === 'CONNECT' || /^websocket$/i.test(this.headers.upgrade ?? ''));
+      }
+
+      set upgrade(offered: boolean) {
+        this.offered = offered;
+      }
+    }
     class Response extends ServerResponse {}
     adopt(express, 'request', Request);
     adopt(express, 'response', Response);
-    this.httpServer = createServer({ IncomingMessage: Request, ServerResponse: Response }, express);
+    this.httpServer = createServer({ IncomingMessage: Request as typeof IncomingMessage, ServerResponse: Response }, express);
   }
 }
 

@@ -24,6 +24,11 @@ describe('parseQuery', () => {
     ]);
   });
 
+  it('refuses more than any address takes', () => {
+    expect({ ...parseQuery('a&'.repeat(63)) }).toEqual({ a: Array(63).fill('') });
+    expect(() => parseQuery('a&'.repeat(64))).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
+  });
+
   it.each(['path=%', 'path=%E0%A4%A', 'path=%ff', 'path=%ED%A0%80', '%zz=1'])('refuses %s', (text) => {
     expect(() => parseQuery(text)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }));
   });

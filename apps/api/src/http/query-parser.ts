@@ -1,5 +1,8 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 
+/** Many times what any address takes. */
+const MAX_PAIRS = 64;
+
 export type Query = Record<string, string | string[]>;
 
 /**
@@ -10,13 +13,16 @@ export type Query = Record<string, string | string[]>;
 export function parseQuery(text: string | null | undefined): Query {
   // Without a prototype: names are the client's.
   const query = Object.create(null) as Query;
-  for (const pair of (text ?? '').split('&')) {
+  const pairs = (text ?? '').split('&');
+  if (pairs.length > MAX_PAIRS) throw new SandboxError(ErrorCode.BAD_REQUEST, `The query string has more than ${MAX_PAIRS} parts.`);
+  for (const pair of pairs) {
     if (pair === '') continue;
     const at = pair.indexOf('=');
     const name = decode(at === -1 ? pair : pair.slice(0, at));
     const value = at === -1 ? '' : decode(pair.slice(at + 1));
     const before = query[name];
-    query[name] = before === undefined ? value : [before, value].flat();
+    if (Array.isArray(before)) before.push(value);
+    else query[name] = before === undefined ? value : [before, value];
   }
   return query;
 }

@@ -28,8 +28,10 @@ export class McpServerFactory {
     this.instructions = serverInstructions(config);
   }
 
-  /** A server for one request: with no state between requests, any replica can answer any of them. */
-  create(caller: ToolCaller): Server {
+  /**
+   * A server for one request, whose client may be behind in reading: with no state between requests, any replica can answer any of them.
+   */
+  create(caller: ToolCaller, isBehind?: () => boolean): Server {
     const server = new Server(
       { name: this.config.APP_NAME, version: INTERFACE_VERSION },
       { capabilities: { tools: { listChanged: false } }, instructions: this.instructions, jsonSchemaValidator: this.jsonSchemaValidator },
@@ -44,7 +46,7 @@ export class McpServerFactory {
       const notes = new ProgressNotes((progress, message) => {
         // A client that is gone ends the call by its signal.
         sendNotification({ method: 'notifications/progress', params: { progressToken, progress, message } }).catch(() => undefined);
-      });
+      }, isBehind);
       return tool.call(args, { ...caller, onOutput: notes.add }).finally(() => notes.end());
     });
     return server;

@@ -51,7 +51,7 @@ export class McpController {
   }
 
   private async answer(caller: ToolCaller, request: Request, response: Response): Promise<void> {
-    const server = this.servers.create(caller);
+    const server = this.servers.create(caller, () => response.writableNeedDrain);
     const transport = new StreamableHTTPServerTransport({
       sessionIdGenerator: undefined,
       enableJsonResponse: !wantsProgress(request.body),

@@ -1,4 +1,4 @@
-/** Apart, at least, milliseconds: a client that reads slowly, or not at all, has little waiting for it. */
+/** Apart, at least, milliseconds. */
 const INTERVAL_MS = 100;
 /** Of the output since the last note its end is told, characters. */
 const MAX_CHARACTERS = 4_000;
@@ -10,7 +10,11 @@ export class ProgressNotes {
   private total = 0;
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(private readonly send: (progress: number, message: string) => void) {}
+  /** @param isBehind the client has not taken the notes before: it gets none meanwhile, and then the newest */
+  constructor(
+    private readonly send: (progress: number, message: string) => void,
+    private readonly isBehind: () => boolean = () => false,
+  ) {}
 
   readonly add = (text: string): void => {
     if (text === '') return;
@@ -29,8 +33,10 @@ export class ProgressNotes {
   private flush(): void {
     this.timer = null;
     if (this.text === '') return;
-    this.send(this.total, this.text);
-    this.text = '';
+    if (!this.isBehind()) {
+      this.send(this.total, this.text);
+      this.text = '';
+    }
     this.timer = setTimeout(() => this.flush(), INTERVAL_MS).unref();
   }
 }

@@ -120,7 +120,8 @@ export class TerminalConnection {
   }
 
   private ping(): void {
-    if (!this.alive) return this.socket.terminate();
+    // While input waits for its program, nothing is read of the client, its pongs neither.
+    if (!this.alive && this.waiting === 0) return this.socket.terminate();
     this.alive = false;
     this.socket.ping();
   }

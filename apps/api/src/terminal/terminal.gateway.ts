@@ -26,6 +26,8 @@ import { TerminalTickets } from './terminal-tickets';
 
 const PATH = /^\/sessions\/([^/]+)\/terminal$/;
 const MAX_MESSAGE_BYTES = 64 * 1024;
+/** For a refusal to be taken, milliseconds. */
+const REFUSAL_MS = 5_000;
 
 /** Opens terminals over WebSockets (RFC 6455): the guards' questions, asked of an upgrade, which no guard of Nest's sees. */
 @Injectable()
@@ -73,7 +75,7 @@ export class TerminalGateway implements OnApplicationBootstrap {
     } catch (exception) {
       const error = toSandboxError(exception);
       logFailure(error, requestId);
-      socket.end(this.refusal(error, requestId));
+      refuse(socket, this.refusal(error, requestId));
     }
   }
 
@@ -114,8 +116,14 @@ export class TerminalGateway implements OnApplicationBootstrap {
       ...(code === ErrorCode.UNAUTHORIZED ? this.admission.challenges.map((challenge) => `WWW-Authenticate: ${challenge}`) : []),
       ...(retryAfter === undefined ? [] : [`Retry-After: ${Math.ceil(retryAfter)}`]),
     ];
-    return rawProblem(status, code, message, headers, { request_id, ...(errors && { errors }), ...extensions });
+    return rawProblem(status, code, message, { requestId: request_id, headers, more: { ...(errors && { errors }), ...extensions } });
   }
+}
+
+/** The server no longer has a time for a connection that asked for an upgrade: whose client does not close it is closed here. */
+function refuse(socket: Duplex, answer: string): void {
+  socket.end(answer, () => socket.destroy());
+  setTimeout(() => socket.destroy(), REFUSAL_MS).unref();
 }
 
 /** @throws SandboxError NOT_FOUND, BAD_REQUEST, VALIDATION_FAILED */

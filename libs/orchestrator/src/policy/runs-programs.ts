@@ -20,7 +20,7 @@ const RUNS_OTHERS: Readonly<Record<string, string>> = {
     curl aria2c openssl gpg socat nc ncat netcat telnet ftp lftp tftp mail mailx mutt ip tcpdump docker podman kubectl nerdctl ctr crictl
     helm ansible ansible-playbook terraform vagrant pssh psql mysql mariadb sqlite sqlite3 duckdb mongosh mongo
     rename prename gzexe shar vidir vipe scriptreplay systemctl journalctl loginctl updatedb
-    tclsh wish nvm localectl mlr`,
+    tclsh wish nvm localectl mlr sox play rec cowsay cowthink dvips csvtool actionlint top`,
   packageManagers: `pip pipx pipenv poetry pdm uv uvx hatch flit virtualenv venv conda mamba micromamba pyenv npm npx yarn yarnpkg pnpm pnpx
     corepack cargo rustup go apt apt-get apt-cache aptitude dpkg dpkg-deb apk yum dnf rpm pacman zypper brew snap flatpak nix nix-shell
     nix-env cabal stack vcpkg conan update-alternatives`,

@@ -231,3 +231,18 @@ describe('strict', () => {
     expect(allows('x=1; echo $((x))', 'sh', { x: 'a[$(id)]' })).toBe(false);
   });
 });
+
+describe('a strict list is checked in no more steps than a command is long', () => {
+  // Where it were not, these would take years.
+  it.each([
+    ['names in an operand', `echo \${x:-${'$aa'.repeat(60)}!}`],
+    ['names in an operand that has no end', `echo \${x:-${'$aa'.repeat(5_000)}"}`],
+  ])('%s', (_, command) => expect(allows(command, 'bash')).toBe(false));
+});
+
+describe('a strict list lets no variable choose what an interpreter runs', () => {
+  it.each(['PYTHONPATH', 'PERL5OPT', 'NODE_OPTIONS', 'RUBYOPT', 'JAVA_TOOL_OPTIONS', 'AWK'])('%s', (name) => {
+    expect(allows(`${name}=/workspace/x ls`)).toBe(false);
+    expect(allows('ls', 'sh', { [name]: 'x' })).toBe(false);
+  });
+});

@@ -11,7 +11,7 @@ const NOT_A_NUMBER = 'bash runs the substitutions that a value evaluated as arit
 
 /** Numbers, operators and variables; `$#` and `$?` but neither `$1` nor a substitution. */
 const ARITHMETIC = /(?<name>\$\{?[A-Za-z_]\w*\}?|[A-Za-z_]\w*)|0[xX][0-9a-fA-F]+|\d+(?![\w#])|\$[#?]|[\s+\-*/%<>=!&|^~?:,;()]/y;
-const ARITHMETIC_TARGET = /([A-Za-z_]\w*)\s*(?:[-+*/%&|^]|<<|>>)?=(?!=)/g;
+const ARITHMETIC_TARGET = /(?<!\w)([A-Za-z_]\w*)\s*(?:[-+*/%&|^]|<<|>>)?=(?!=)/g;
 const ARITHMETIC_TEST = /^-(?:eq|ne|lt|le|gt|ge)$/;
 
 /** What a strict list refuses beyond programs that are not on it. */

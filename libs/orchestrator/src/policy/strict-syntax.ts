@@ -66,8 +66,11 @@ const BASH_ONLY: ReadonlySet<SyntaxNode['type']> = new Set([
 ]);
 
 const NAME = '[A-Za-z_][A-Za-z0-9_]*';
-/** What may follow an operator in `${name…}`: no quote, brace or substitution, which shells nest differently. */
-const OPERAND = `(?:[\\w .,:/@%+=*?~-]|\\$${NAME})*`;
+/**
+ * What may follow an operator in `${name…}`: no quote, brace or substitution, which shells nest differently. A name ends where it must, or
+ * there would be two ways to read each.
+ */
+const OPERAND = `(?:[\\w .,:/@%+=*?~-]|\\$${NAME}(?!\\w))*`;
 const PORTABLE_PARAMETER = new RegExp(`^\\$\\{(?:#?(?:${NAME}|[0-9@*#?$!-])|(?:${NAME}|[0-9@*])(?::?[-=+?]|##?|%%?)${OPERAND})\\}$`);
 const BASH_PARAMETER = new RegExp(
   `^\\$\\{(?:#?${NAME}\\[(?:[@*]|\\d+)\\]|(?:${NAME}(?:\\[(?:[@*]|\\d+)\\])?|[0-9@*])(?:(?::?[-=+?]|[#%/,^]{1,2})${OPERAND}|: ?-?\\d+(?:: ?-?\\d+)?)?)\\}$`,

@@ -1,7 +1,8 @@
 import { Refusal } from './refusal';
 
-/** Variables that decide what a shell or the loader runs. */
-const DECIDES = /^(?:PATH|ENV|LD_.*|BASH.*|SHELLOPTS|POSIXLY_CORRECT|PS\d|PROMPT_COMMAND|EXECIGNORE|GCONV_PATH|LOCPATH|GLIBC_TUNABLES)$/s;
+/** Variables that decide what a shell or the loader runs, or an interpreter: many a program on a list is a script of one. */
+const DECIDES =
+  /^(?:PATH|ENV|LD_.*|BASH.*|SHELLOPTS|POSIXLY_CORRECT|PS\d|PROMPT_COMMAND|EXECIGNORE|GCONV_PATH|LOCPATH|GLIBC_TUNABLES|PYTHON.*|PERL.*|NODE_.*|RUBY.*|GEM_.*|LUA_.*|_?JAVA_.*|JDK_JAVA_OPTIONS|CLASSPATH|AWK|SHELL|PAGER|EDITOR|VISUAL|BROWSER)$/s;
 
 /** Variables that bash evaluates as arithmetic when they are set: `RANDOM='a[$(id)]'` runs id. */
 const EVALUATED = /^(?:RANDOM|SRANDOM|SECONDS|LINENO|HISTCMD|OPTIND|EPOCHSECONDS|EPOCHREALTIME|[EU]ID|PPID)$/;

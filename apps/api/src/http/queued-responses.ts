@@ -1,0 +1,29 @@
+import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/**
+ * Tells responses that their client has gone, where Node does not: of several on one connection (pipelining) only the one whose turn it is
+ * emits `close`. Those behind it would go on with their work, and wait for an end that never comes.
+ */
+export function tellQueuedResponses(server: Server): void {
+  const queued = new WeakMap<Socket, Set<ServerResponse>>();
+  server.prependListener('request', ({ socket }, response) => {
+    if (response.socket !== null) return;
+    const others = queued.get(socket) ?? queueOf(socket);
+    queued.set(socket, others);
+    others.add(response);
+    response.once('close', () => others.delete(response));
+  });
+}
+
+function queueOf(socket: Socket): Set<ServerResponse> {
+  const responses = new Set<ServerResponse>();
+  socket.once('close', () => {
+    for (const response of [...responses]) {
+      if (response.socket !== null) continue;
+      response.destroy();
+      response.emit('close');
+    }
+  });
+  return responses;
+}
