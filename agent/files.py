@@ -74,20 +74,28 @@ def write_file(link, request):
 
 
 class Replacement:
-    """A file beside the one that it is to replace, or to become; gone at the end, unless it was committed."""
+    """A file beside the one that it is to replace, or to become; gone at the end, unless it was committed.
+
+    It has no name until then, where the file system knows such files: so nothing is left of one whose process is killed.
+    """
 
     def __init__(self, place):
         self._place = place
         self._mode = _replaced_mode(place)
         self._temporary = paths.Place(place.directory, b".sandbox-tmp-" + os.urandom(8).hex().encode())
-        self.file = self._temporary.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            self.file = paths.Place(place.directory, b".").open(os.O_WRONLY | os.O_TMPFILE)
+            self._named = False
+        except OSError:
+            self.file = self._temporary.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            self._named = True
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *error):
         os.close(self.file)
-        if self._temporary is not None:
+        if self._named:
             _unlink_quietly(self._temporary)
 
     def write(self, data):
@@ -105,8 +113,13 @@ class Replacement:
 
     def commit(self):
         """Puts it in the other's place: its entity tag there. To be called under the lock."""
-        os.rename(self._temporary.name, self._place.name, src_dir_fd=self._place.directory, dst_dir_fd=self._place.directory)
-        self._temporary = None
+        directory = self._place.directory
+        if not self._named:
+            # To a name of its own first, since a link replaces nothing.
+            os.link(b"/proc/self/fd/%d" % self.file, self._temporary.name, dst_dir_fd=directory, follow_symlinks=True)
+            self._named = True
+        os.rename(self._temporary.name, self._place.name, src_dir_fd=directory, dst_dir_fd=directory)
+        self._named = False
         return conditions.etag(os.fstat(self.file))
 
 

@@ -17,8 +17,10 @@ from running import Running, exit_code
 
 ADDRESS = b"\0sandbox-job-"
 MAX_UNREAD_INPUT = 1 << 20
-_MAX_CONNECTIONS = 32
+_MAX_CONNECTIONS = 256
+_MAX_WAITING = 32  # of those, questions that wait for news
 _TIMED_OUT_EXIT_CODE = 124
+_LONGEST_WAIT_MS = (1 << 31) - 1
 
 
 class Job:
@@ -35,7 +37,7 @@ class Job:
         self._exit_code = self._signal = self._ended_at = None
         self._terminal = request.get("terminal")  # {columns, rows, detached_ms}
         self._last_read = time.monotonic()
-        self._connections = set()
+        self._connections = {}  # of those who ask, the oldest first
         self._listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         self._listener.bind(ADDRESS + self._id.encode())
         self._listener.listen(_MAX_CONNECTIONS)
@@ -54,6 +56,8 @@ class Job:
                 self._running.start(request, _ignore if wants_input else None)
         except BaseException:
             self._running.kill()
+            self._running.close()
+            self._listener.close()
             raise
         if stdin:
             self._running.add_input(stdin)
@@ -90,7 +94,8 @@ class Job:
             times.append(self._deadline)
         if self._terminal is not None:
             times.append(self._abandoned_at)
-        return max(0, (min(times) - time.monotonic()) * 1000 + 1) if times else None
+        # What poll takes at most; a job may last longer, and is looked at once more.
+        return max(0, min((min(times) - time.monotonic()) * 1000 + 1, _LONGEST_WAIT_MS)) if times else None
 
     def _trim(self):
         excess = sum(map(len, self._output.values())) - self._max_output
@@ -118,11 +123,11 @@ class Job:
             fd, _ = self._listener._accept()
         except OSError:
             return
-        connection = Connection(fd)
         if len(self._connections) >= _MAX_CONNECTIONS:
-            connection.close()
-            return
-        self._connections.add(connection)
+            # The one that has been slowest to ask, or to take its answer: hardly an agent's.
+            self._hang_up(next(each for each in self._connections if each.answer_at is None))
+        connection = Connection(fd)
+        self._connections[connection] = None
         self._running.watch(connection.fd, select.POLLIN, lambda _: connection.read())
 
     def _serve(self, connection):
@@ -133,25 +138,34 @@ class Job:
         except Exception:  # whoever it is, it is no agent
             connection.ended = True
         if connection.ended:
-            self._connections.discard(connection)
-            self._running.unwatch(connection.fd)
-            connection.close()
+            self._hang_up(connection)
         elif connection.unsent:
             self._running.watch(connection.fd, select.POLLIN | select.POLLOUT, lambda _: connection.read())
+
+    def _hang_up(self, connection):
+        del self._connections[connection]
+        self._running.unwatch(connection.fd)
+        connection.close()
 
     def _answer(self, connection):
         request = connection.request
         try:
-            if request["op"] == "output" and not self._has_news(request):
-                if connection.answer_at is None:
-                    connection.answer_at = time.monotonic() + request["wait_ms"] / 1000
-                if time.monotonic() < connection.answer_at:
-                    return
+            if request["op"] == "output" and not self._has_news(request) and self._waits(connection, request["wait_ms"]):
+                return
+            connection.answer_at = None
             streams, result = getattr(self, "_op_" + request["op"])(request, connection.data)
             answer = frames.ok_frame(0, result)
         except RequestError as error:
             streams, answer = [], frames.error_frame(0, *end_code(error))
         connection.answer(b"".join(frames.frame(kind, 0, data) for kind, data in streams) + answer)
+
+    def _waits(self, connection, wait_ms):
+        """Whether a question is to wait for news still; one more than may wait is answered with what there is."""
+        if connection.answer_at is None:
+            if sum(each.answer_at is not None for each in self._connections) >= _MAX_WAITING:
+                return False
+            connection.answer_at = time.monotonic() + wait_ms / 1000
+        return time.monotonic() < connection.answer_at
 
     def _op_stat(self, request, data):
         return [], {
@@ -209,7 +223,6 @@ class Job:
         except ProcessLookupError:
             raise RequestError("JOB_ENDED", "The job has ended.")
         return [], {}
-
 
     def _op_resize(self, request, data):
         if self._terminal is None or self._state != "running":

@@ -14,9 +14,11 @@ from errors import RequestError
 from job import ADDRESS, MAX_UNREAD_INPUT, Job
 
 _ANSWER_SECONDS = 5.0
+_LIST_SECONDS = 10.0  # for all jobs together
+_END_SECONDS = 0.5  # that a keeper takes at most, from the end of its connections to that of its socket
+_RETRY_SECONDS = 0.02
 _MAX_JOBS = 256  # a command may listen under such names too
 _KILL_SECONDS = 5.0
-_KILL_INTERVAL_SECONDS = 0.02
 
 
 def start(link, wakeup, request):
@@ -28,18 +30,32 @@ def start(link, wakeup, request):
 
 
 def list_jobs(link, request):
-    """Those whose keepers do not answer are left out."""
+    """Of a job whose keeper is there and does not answer in time, that it is silent: it may be running."""
+    deadline = time.monotonic() + _LIST_SECONDS
     for job_id in _listening():
         try:
-            result, _ = _ask(link, job_id, {"op": "stat"}, _ANSWER_SECONDS)
-        except (RequestError, OSError):
-            continue
+            result = _account(link, job_id, min(_ANSWER_SECONDS, deadline - time.monotonic()))
+        except RequestError as error:
+            if error.code == "JOB_NOT_FOUND":
+                continue  # it has been forgotten since
+            result = {"job_id": job_id, "silent": True}
         link.send_output(messages.dumps(result).encode() + b"\n")
     return {}
 
 
 def stat(link, request):
-    return _ask(link, request["job_id"], {"op": "stat"}, _ANSWER_SECONDS)[0]
+    """The command goes out before END, in which there is no room for every one."""
+    result = _account(link, request["job_id"], _ANSWER_SECONDS)
+    link.send_output(messages.dumps(result.pop("command", "")).encode())
+    return result
+
+
+def _account(link, job_id, seconds):
+    """What a keeper tells of its job."""
+    result, _ = _ask(link, job_id, {"op": "stat"}, seconds)
+    if result.get("job_id") != job_id:
+        raise _senseless()
+    return result
 
 
 def output(link, request):
@@ -65,17 +81,17 @@ def resize(link, request):
 
 def delete(link, request):
     """Kills the job's tree and its keeper. From here, so that a keeper that was stopped does not matter."""
-    with _connect(request["job_id"]) as keeper:
+    with _connect(link, request["job_id"], time.monotonic() + _ANSWER_SECONDS) as keeper:
         pid = keeper.pid
     if pid is None:
         pid = _told_pid(link, request["job_id"])
     deadline = time.monotonic() + _KILL_SECONDS
     while processes.kill_descendants(pid) and time.monotonic() < deadline:
         processes.resume(pid)  # it is the one that reaps them
-        time.sleep(_KILL_INTERVAL_SECONDS)
+        time.sleep(_RETRY_SECONDS)
     processes.kill(pid)
     while processes.exists(pid) and time.monotonic() < deadline:
-        time.sleep(_KILL_INTERVAL_SECONDS)
+        time.sleep(_RETRY_SECONDS)
     return {}
 
 
@@ -123,8 +139,10 @@ class _Keeper:
 
     def resume(self):
         """A command may have stopped it."""
-        for pid in processes.named(processes.BACKGROUND_NAME) if self.pid is None else [self.pid]:
-            processes.resume(pid)
+        if self.pid is None:
+            _resume_all()
+        else:
+            processes.resume(self.pid)
 
     def send(self, data):
         view = memoryview(data)
@@ -136,28 +154,64 @@ class _Keeper:
         return self._socket.recv(64 << 10)
 
 
-def _connect(job_id):
+def _resume_all():
+    for pid in processes.named(processes.BACKGROUND_NAME):
+        processes.resume(pid)
+
+
+def _connect(link, job_id, deadline):
+    while True:
+        connection = _dial(job_id)
+        if connection is not None:
+            return _Keeper(connection)
+        if time.monotonic() > deadline:
+            raise RequestError("SANDBOX_EXHAUSTED", "Too many calls wait for the job already.")
+        _resume_all()  # a keeper that was stopped accepts nobody, and without a connection it is not known which
+        time.sleep(_RETRY_SECONDS)
+        link.receive()
+
+
+def _dial(job_id):
+    """A connection, or None where more of them wait to be accepted than may. Raises RequestError JOB_NOT_FOUND."""
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     connection.settimeout(_ANSWER_SECONDS)
     try:
         connection.connect(ADDRESS + job_id.encode())
-    except OSError:
+        return connection
+    except OSError as error:
         connection.close()
+        if isinstance(error, BlockingIOError):
+            return None
         raise RequestError("JOB_NOT_FOUND", "There is no such job.")
-    return _Keeper(connection)
 
 
 def _ask(link, job_id, question, seconds, data=b""):
     """(the `ok` of the keeper's answer, [(OUT or ERR, bytes)]). Raises RequestError with the keeper's own, and Cancelled."""
-    with _connect(job_id) as keeper:
+    deadline = time.monotonic() + seconds
+    with _connect(link, job_id, deadline) as keeper:
         keeper.resume()
         pieces = [data[at : at + frames.MAX_HOST_PAYLOAD] for at in range(0, len(data), frames.MAX_HOST_PAYLOAD)]
-        keeper.send(
-            frames.json_frame(frames.REQUEST, 0, question)
-            + b"".join(frames.frame(frames.DATA, 0, piece) for piece in pieces)
-            + frames.frame(frames.EOF, 0)
-        )
-        return _answer(link, keeper, time.monotonic() + seconds)
+        try:
+            keeper.send(
+                frames.json_frame(frames.REQUEST, 0, question)
+                + b"".join(frames.frame(frames.DATA, 0, piece) for piece in pieces)
+                + frames.frame(frames.EOF, 0)
+            )
+            return _answer(link, keeper, deadline)
+        except OSError:
+            pass  # it has hung up
+    return _explain_end(job_id, deadline)
+
+
+def _explain_end(job_id, deadline):
+    """Of a keeper that hung up on a question: raises RequestError JOB_NOT_FOUND where that was its end, else SANDBOX_LOST."""
+    give_up_at = min(deadline, time.monotonic() + _END_SECONDS)
+    while time.monotonic() < give_up_at:
+        connection = _dial(job_id)
+        if connection is not None:
+            connection.close()
+        time.sleep(_RETRY_SECONDS)
+    raise RequestError("SANDBOX_LOST", "The job did not answer.")
 
 
 def _answer(link, keeper, deadline):
@@ -172,22 +226,36 @@ def _answer(link, keeper, deadline):
             link.receive()
         if keeper.fd in ready:
             data = keeper.receive()
-            answered, received = frames.split(received + data)
+            if not data:
+                raise ConnectionResetError
+            try:
+                answered, received = frames.split(received + data)
+            except frames.BadFrame:
+                raise _senseless()
             for kind, _, payload in answered:
                 if kind == frames.END:
                     return _result(payload), streams
+                if kind not in (frames.OUT, frames.ERR):
+                    raise _senseless()
                 streams.append((kind, payload))
-            if not data:
-                raise RequestError("JOB_NOT_FOUND", "The job has been forgotten.")
         elif remaining <= 0:
             raise RequestError("SANDBOX_LOST", "The job does not answer.")
 
 
 def _result(payload):
-    end = messages.loads(payload)
-    if "error" in end:
-        raise RequestError(end["error"]["code"], end["error"]["detail"])
-    return end["ok"]
+    try:
+        end = messages.loads(payload)
+        messages.dumps(end)  # it can read what it cannot write: NaN
+        if "ok" in end:
+            return dict(end["ok"])
+        code, detail = str(end["error"]["code"]), str(end["error"]["detail"])
+    except Exception:  # a command may pose as a keeper
+        raise _senseless()
+    raise RequestError(code, detail)
+
+
+def _senseless():
+    return RequestError("SANDBOX_LOST", "The job gave an answer that makes no sense.")
 
 
 OPERATIONS = {

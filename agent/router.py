@@ -19,7 +19,7 @@ _QUIET_SECONDS = 30.0  # and one beyond the first, which every request finds the
 _MAX_OUTGOING = 256 << 10
 _MAX_WAITING_FOR_WORKER = 4 << 20  # a REQUEST and the window of DATA take less
 _KILL_GRACE_SECONDS = 3.0
-_SWEEP_INTERVAL_SECONDS = 0.02
+_SWEEP_INTERVAL_MS = 20
 # A frame of the largest payload and more. Over 128 KiB, the C library would map and unmap memory for every read.
 _CHUNK = 80 << 10
 
@@ -52,9 +52,10 @@ class Router:
         self._out_watched = False
         self._paused = False  # workers are not read, since the host does not take what they have sent
         self._wakeup = processes.open_wakeup()
-        self._poll = select.epoll()
-        self._poll.register(channel_in, select.EPOLLIN)
-        self._poll.register(self._wakeup, select.EPOLLIN)
+        # No epoll: its registrations count against a limit that all sandboxes of one uid share.
+        self._poll = select.poll()
+        self._poll.register(channel_in, select.POLLIN)
+        self._poll.register(self._wakeup, select.POLLIN)
         self._workers = {}  # by pid; all that live
         self._by_fd = {}
         self._by_request = {}
@@ -131,7 +132,7 @@ class Router:
         if bool(self._outgoing) != self._out_watched:
             self._out_watched = not self._out_watched
             if self._out_watched:
-                self._poll.register(self._out, select.EPOLLOUT)
+                self._poll.register(self._out, select.POLLOUT)
             else:
                 self._poll.unregister(self._out)
         paused = len(self._outgoing) > _MAX_OUTGOING
@@ -149,6 +150,7 @@ class Router:
         except OSError:
             return False
         try:
+            os.set_blocking(ours, False)
             pid = os.fork()
         except OSError:
             os.close(ours)
@@ -157,10 +159,9 @@ class Router:
         if pid == 0:
             self._become_worker(ours, theirs)
         os.close(theirs)
-        os.set_blocking(ours, False)
         forked = Worker(pid, ours)
         self._workers[pid] = self._by_fd[ours] = forked
-        self._poll.register(ours, 0 if self._paused else select.EPOLLIN)
+        self._poll.register(ours, 0 if self._paused else select.POLLIN)
         self._rest(forked)
         return True
 
@@ -169,7 +170,7 @@ class Router:
         try:
             null = os.open(os.devnull, os.O_RDWR)
             os.dup2(null, 2)
-            for fd in (null, ours, self._in, self._out, self._wakeup, self._poll.fileno(), *self._by_fd):
+            for fd in (null, ours, self._in, self._out, self._wakeup, *self._by_fd):
                 os.close(fd)
             worker.run(theirs)
             os._exit(0)
@@ -201,15 +202,15 @@ class Router:
             return True  # it has ended; _reap tells the host
 
     def _watch(self, watched):
-        events = 0 if self._paused else select.EPOLLIN
-        self._poll.modify(watched.fd, events | select.EPOLLOUT if watched.unsent else events)
+        events = 0 if self._paused else select.POLLIN
+        self._poll.modify(watched.fd, events | select.POLLOUT if watched.unsent else events)
 
     def _serve_worker(self, served, events):
-        if events & select.EPOLLOUT:
+        if events & select.POLLOUT:
             self._flush_to(served)
             self._watch(served)
         # An end is reported even while workers are not read: what it left is little, and looking away would bring the event back at once.
-        if events & select.EPOLLHUP or events & select.EPOLLIN and len(self._outgoing) <= _MAX_OUTGOING:
+        if events & select.POLLHUP or events & select.POLLIN and len(self._outgoing) <= _MAX_OUTGOING:
             if self._read_worker(served) == _ENDED:
                 self._release(served)
 
@@ -287,13 +288,13 @@ class Router:
     # ---- time
 
     def _timeout(self):
-        """Seconds until there is something to do without an event, or None."""
+        """Milliseconds until there is something to do without an event, or None."""
         if self._strays:
-            return _SWEEP_INTERVAL_SECONDS
+            return _SWEEP_INTERVAL_MS
         times = [each.deadline for each in self._by_request.values() if each.deadline is not None]
         if len(self._idle) > 1:
             times.append(self._spared_until())
-        return max(0.0, min(times) - time.monotonic()) if times else None
+        return max(0.0, (min(times) - time.monotonic()) * 1000) if times else None
 
     def _spared_until(self):
         """Of the worker that has been idle longest. A session that rests keeps one: each costs about 3 MiB."""

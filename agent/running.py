@@ -39,6 +39,7 @@ class Running:
         self._watched_feed = None
         self._discarding = False
         self._terminal = None
+        self._slave = None
 
     def start(self, request, fed=None):
         """`fed`: called with the number of bytes of input that are done with; None where stdin is empty."""
@@ -56,6 +57,8 @@ class Running:
                 ends.append(write_end)
                 outputs.append(write_end)
                 self._pipes[read_end] = capture
+                # A command can open its own output for reading, and take what poll has told us of.
+                os.set_blocking(read_end, False)
                 self.watch(read_end, select.POLLIN, self._read)
             self.pid = shell.start(request, stdin, *outputs)
             self.has_children = True
@@ -68,18 +71,17 @@ class Running:
 
     def start_on_terminal(self, request, columns, rows):
         """As `start`, with a pseudo-terminal for stdin, stdout and stderr: all output is the first capture's."""
-        self._terminal, slave = os.openpty()
-        try:
-            self.resize(columns, rows)
-            self._feed = Feed(os.dup(self._terminal))
-            self._fed = _ignore
-            self._pipes[self._terminal] = self._captures[0]
-            self.watch(self._terminal, select.POLLIN, self._read)
-            self.pid = shell.start_on_terminal(request, os.ttyname(slave))
-            self.has_children = True
-            os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS)
-        finally:
-            os.close(slave)
+        # The slave stays open with us until the command has ended: a terminal that no process has open would be one at its end to whoever
+        # reads the master, and a program may let go of it and come back.
+        self._terminal, self._slave = os.openpty()
+        self._pipes[self._terminal] = self._captures[0]
+        self.watch(self._terminal, select.POLLIN, self._read)
+        self.resize(columns, rows)
+        self._feed = Feed(os.dup(self._terminal))
+        self._fed = _ignore
+        self.pid = shell.start_on_terminal(request, os.ttyname(self._slave))
+        self.has_children = True
+        os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS)
         self.watch(self._wakeup, select.POLLIN, self._reap)
 
     def resize(self, columns, rows):
@@ -149,7 +151,7 @@ class Running:
             chunk = os.read(fd, _CHUNK)
         except BlockingIOError:
             return 0
-        except OSError:  # of a terminal that no process has open any more
+        except OSError:  # of a terminal that no process has open
             chunk = b""
         if not chunk:
             self.unwatch(fd)
@@ -173,6 +175,7 @@ class Running:
         if self._feed is not None:
             self._watch_feed(None)
             self._feed.close()
+        self._close_slave()
         self.resume()
         budgets = dict.fromkeys(self._pipes, _MAX_DRAIN)
         while True:
@@ -180,7 +183,8 @@ class Running:
             if not readable:
                 break
             for fd in readable:
-                budgets[fd] -= self._read(fd)
+                size = self._read(fd)
+                budgets[fd] = budgets[fd] - size if size else 0
         self._discarding = True
         for capture in self._captures:
             capture.end()
@@ -206,6 +210,12 @@ class Running:
         self._pipes.clear()
         if self._feed is not None:
             self._feed.close()
+        self._close_slave()
+
+    def _close_slave(self):
+        if self._slave is not None:
+            os.close(self._slave)
+            self._slave = None
 
 
 def _ignore(done):

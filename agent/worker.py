@@ -62,11 +62,18 @@ def _serve(link, wakeup, payload):
             result = claim.claim(link, request)
         else:
             result = _operation(request["op"])(link, request)
-        return frames.ok_frame(link.request_id, result), command
+        return _fitting(frames.ok_frame(link.request_id, result), link.request_id), command
     except ChannelClosed:
         raise
     except Exception as error:
-        return frames.error_frame(link.request_id, *end_code(error)), None
+        return _fitting(frames.error_frame(link.request_id, *end_code(error)), link.request_id), None
+
+
+def _fitting(end, request_id):
+    """The END, or another in the place of one so large that the host would close the channel over it, and end every call of the session."""
+    if len(end) <= frames.HEADER.size + frames.MAX_AGENT_PAYLOAD:
+        return end
+    return frames.error_frame(request_id, "INTERNAL_ERROR", "The sandbox's agent gave an answer that is too large.")
 
 
 def _operation(op):

@@ -156,6 +156,13 @@ class ExecTest(AgentTestCase):
 
 
 class ChannelTest(AgentTestCase):
+    def test_it_takes_nothing_of_what_sandboxes_share(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can look at an agent's descriptors")
+        for pid in [self.agent.process.pid, *self.children_of(self.agent.process.pid)]:
+            links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+            self.assertEqual([link for link in links if "eventpoll" in link], [])
+
     def test_hello(self):
         self.assertEqual(self.agent.hello["protocol"], 1)
         self.assertEqual(self.agent.hello["pid"], self.agent.process.pid)

@@ -1,8 +1,10 @@
+import contextlib
 import json
 import os
 import secrets
 import signal
 import socket
+import threading
 import time
 
 from harness import AgentTestCase, frames, processes
@@ -130,6 +132,10 @@ class JobTest(AgentTestCase):
         self.assertEqual(self.pids_of("61.5"), [])
         self.assertEqual(self.output(job_id).stdout, b"x\n")
 
+    def test_may_last_longer_than_a_poll(self):
+        job_id = self.start("sleep 0.3; echo done", timeout_ms=365 * 24 * 3600 * 1000)
+        self.assertEqual(self.ended(job_id)["state"], "exited")
+
     def test_deleting_kills_its_tree_and_forgets_it(self):
         job_id = self.start("setsid sleep 62.5 & (trap '' TERM; sleep 62.5) & sleep 62.5")
         self.eventually(lambda: len(self.pids_of("62.5")) >= 3)
@@ -180,12 +186,129 @@ class JobTest(AgentTestCase):
             client.close()
         self.eventually(lambda: self.agent.call("job_stat", job_id=job_id).end.get("ok"))
 
+    def connect(self, job_id):
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.connect(b"\0sandbox-job-" + job_id.encode())
+        return client
+
+    def test_a_job_with_many_readers_that_wait_answers_all_the_same(self):
+        job_id = self.start("until [ -e go ]; do sleep 0.02; done; echo done")
+        waiting = [self.agent.open(op="job_output", job_id=job_id, offsets={"stdout": 0}, limit=100, wait_ms=60000) for _ in range(40)]
+        for _ in range(3):
+            self.assertEqual(self.stat(job_id)["state"], "running")
+            self.assertIn(job_id, [each["job_id"] for each in self.listed()])
+        # More than wait are told at once that there is nothing yet.
+        self.eventually(lambda: self.agent.run("true").ok and sum(1 for each in waiting if self.agent.answers[each].end) == 8)
+        self.put("go", "")
+        answers = [self.agent.wait(each) for each in waiting]
+        self.assertEqual(sorted(each.stdout for each in answers), [b""] * 8 + [b"done\n"] * 32)
+        self.assertTrue(all(each.ok for each in answers))
+
+    def test_connections_that_ask_nothing_keep_nobody_out(self):
+        job_id = self.start("sleep 20")
+        waiting = self.agent.open(op="job_output", job_id=job_id, offsets={"stdout": 0}, limit=100, wait_ms=60000)
+        for _ in range(400):
+            self.connect(job_id)
+        self.assertEqual(self.stat(job_id)["state"], "running")
+        self.assertIsNone(self.agent.answers[waiting].end)
+
+    def pretend(self, answer=None, backlog=400):
+        """The id of a job that a command pretends to be: each question gets that answer, or none at all."""
+        job_id = secrets.token_hex(16)
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(b"\0sandbox-job-" + job_id.encode())
+        server.listen(backlog)
+        self.addCleanup(server.close)
+
+        def serve():
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client, contextlib.suppress(OSError):
+                    client.recv(1 << 16)
+                    client.sendall(answer)
+
+        if answer is not None:
+            threading.Thread(target=serve, daemon=True).start()
+            self.addCleanup(server.shutdown, socket.SHUT_RDWR)
+        return job_id
+
+    def test_an_id_that_listens_and_does_not_answer_is_listed_as_silent(self):
+        silent, job_id = self.pretend(), self.start("sleep 20")
+        lines = {each.pop("job_id"): each for each in self.listed()}
+        self.assertEqual(lines[silent], {"silent": True})
+        self.assertEqual(lines[job_id]["state"], "running")
+
+    def test_a_question_that_finds_no_place_is_told_so(self):
+        crowded = self.pretend(backlog=1)
+        for _ in range(2):
+            self.connect(crowded)
+        self.assertEqual(self.agent.call("job_stat", job_id=crowded).code, "SANDBOX_EXHAUSTED")
+
+    def test_who_hangs_up_on_a_question_is_not_taken_for_gone(self):
+        for answer in (b"", frames.frame(frames.OUT, 0, b"x")):
+            rude = self.pretend(answer)
+            self.assertEqual(self.agent.call("job_stat", job_id=rude).code, "SANDBOX_LOST")
+            self.assertIn({"job_id": rude, "silent": True}, self.listed())
+
+    def test_no_answer_of_a_pretender_spoils_the_channel_or_hides_the_others(self):
+        job_id = self.start("sleep 20")
+        for answer in (
+            frames.ok_frame(0, {"more": "x" * 70000}),
+            frames.error_frame(0, "x" * 70000, ""),
+            frames.error_frame(0, "JOB_ENDED", "x" * 70000),
+            frames.frame(frames.END, 0, b"nonsense"),
+            frames.frame(frames.END, 0, b"[" * 100000),
+            frames.json_frame(frames.END, 0, {}),
+            frames.json_frame(frames.END, 0, {"error": 1}),
+            frames.json_frame(frames.END, 0, {"ok": 1}),
+            frames.json_frame(frames.END, 0, {"error": {"code": 1, "detail": None}}),
+            frames.frame(frames.END, 0, b'{"ok":{"job_id":NaN}}'),
+            frames.ok_frame(0, {"job_id": job_id, "command": "x", "state": "exited"}),
+            frames.HEADER.pack(frames.MAX_HOST_PAYLOAD + 1, frames.END, 0),
+        ):
+            posing = self.pretend(answer)
+            self.assertIn("error", self.agent.call("job_stat", job_id=posing).end, answer[:50])
+            self.assertIn("error", self.agent.call("job_signal", job_id=posing, signal=0).end if b'"ok":{' not in answer else ["error"])
+            lines = {each["job_id"]: each for each in self.listed()}
+            self.assertEqual((lines[job_id]["state"], lines[posing]), ("running", {"job_id": posing, "silent": True}))
+        posing = self.pretend(frames.ok_frame(0, {"stdout": "x" * 70000}))
+        self.assertEqual(self.output(posing).code, "INTERNAL_ERROR")
+        posing = self.pretend(frames.frame(frames.DATA_CREDIT, 0, b"xxxx") + frames.ok_frame(0, {}))
+        self.assertEqual(self.output(posing).code, "SANDBOX_LOST")
+        self.assertEqual(self.agent.answers[1].granted, 0)
+
+    def test_a_long_command_is_told_whole(self):
+        command = ": " + "\U0001f600" * 15000 + "\u00e9" * 1990
+        job_id = self.start(command)
+        self.assertNotIn("command", self.ended(job_id))
+        self.assertEqual(json.loads(self.agent.call("job_stat", job_id=job_id).stdout), command)
+        self.assertEqual([each["command"] for each in self.listed() if each["job_id"] == job_id], [command])
+
     def test_what_cannot_start_leaves_nothing(self):
         before = len(self.keepers())
         job_id = secrets.token_hex(16)
         self.assertEqual(self.start_as(job_id, "true", cwd=self.path("missing")).code, "INVALID_WORKING_DIR")
         self.assertEqual(self.agent.call("job_stat", job_id=job_id).code, "JOB_NOT_FOUND")
         self.assertEqual(len(self.keepers()), before)
+
+    def test_what_cannot_start_leaves_nothing_open(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can look at an agent's descriptors")
+        terminal = {"columns": 80, "rows": 24, "detached_ms": 60000}
+        for settings in ({"cwd": self.path("missing")}, {"cwd": self.path("missing"), "terminal": terminal}, {"terminal": {**terminal, "rows": 1 << 20}}):
+            for _ in range(30):
+                self.assertTrue(self.start_as(secrets.token_hex(16), "true", open_stdin=True, **settings).code)
+        for pid in self.children_of(self.agent.process.pid):
+            self.assertLess(len(os.listdir("/proc/%d/fd" % pid)), 12)
+
+    def test_its_time_ends_though_somebody_else_reads_its_output(self):
+        steal = "exec 3</proc/self/fd/1; for i in 1 2 3; do cat <&3 >/dev/null & done; sleep 0.2; echo x; sleep 1000"
+        for job_id in [self.start(steal, timeout_ms=800) for _ in range(12)]:
+            self.assertEqual(self.ended(job_id)["state"], "timed_out")
 
     def test_a_command_of_the_session_reaches_a_job(self):
         self.start("until [ -e go ]; do sleep 0.02; done; echo hello > answer; sleep 20")

@@ -76,6 +76,12 @@ class KillTest(AgentTestCase):
     def test_timeout_beats_a_child_that_holds_the_shell(self):
         self.assert_killed("sleep 1000 & wait; : %s" % self.token)
 
+    def test_somebody_else_who_reads_the_output(self):
+        steal = "exec 3</proc/self/fd/1; for i in 1 2 3; do cat <&3 >/dev/null & done; sleep 0.2; echo x; echo x >&2; sleep 1000; : %s"
+        requests = [self.agent.start(steal % self.token, timeout_ms=800) for _ in range(12)]
+        self.assertEqual([self.agent.wait(each).end.get("ok", {}).get("timed_out") for each in requests], [True] * 12)
+        self.assertEqual(self.pids_of(self.token), [])
+
     def test_cancel(self):
         request = self.agent.start("setsid sh -c 'sleep 1000; : %s' & sleep 100" % self.token)
         self.eventually(lambda: len(self.pids_of(self.token)) > 0)

@@ -1,3 +1,4 @@
+import os
 import re
 import secrets
 import signal
@@ -64,6 +65,23 @@ class TerminalTest(AgentTestCase):
         self.type("\x04")
         self.read_until(rb"end\r\n")
         self.eventually(lambda: self.read()["eof"])
+
+    def test_a_program_that_lets_go_of_its_terminal_and_comes_back(self):
+        self.open_terminal("echo before; exec 0<&- 1>&- 2>&-; sleep 0.5; echo after >/dev/tty; sleep 0.5; until [ -e go ]; do sleep 0.02; done; stty size </dev/tty >/dev/tty")
+        self.read_until(rb"before\r\nafter\r\n")
+        self.assertEqual(self.agent.call("job_resize", job_id=self.job_id, columns=77, rows=22).ok, {})
+        self.put("go", "")
+        self.read_until(rb"22 77\r\n")
+        self.eventually(lambda: self.read()["eof"])
+
+    def test_is_let_go_of_when_its_shell_has_ended(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can look at an agent's descriptors")
+        self.open_terminal("echo x")
+        self.eventually(lambda: self.stat()["state"] == "exited")
+        for pid in self.children_of(self.agent.process.pid):
+            links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+            self.assertEqual([link for link in links if "pts" in link or "ptmx" in link], [])
 
     def test_ends_with_all_in_it_when_nobody_looks_any_more(self):
         self.open_terminal("setsid sleep 64.5 & sleep 64.5", detached_ms=300)

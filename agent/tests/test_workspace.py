@@ -1,13 +1,20 @@
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import threading
+import time
+import unittest.mock
 
 from harness import AgentTestCase, frames
+import files
+import paths
 
 
 class WorkspaceTestCase(AgentTestCase):
@@ -127,6 +134,70 @@ class WriteTest(WorkspaceTestCase):
         self.assertEqual(self.agent.write("file", b"new").ok, {"size": 3, "created": False, "etag": self.etag("file")})
         self.assertEqual(stat.S_IMODE(os.stat(self.path("file")).st_mode), 0o751)
         self.assertEqual(self.content("file")[1], b"new")
+
+    def test_a_killed_write_leaves_nothing(self):
+        self.put("file", "old")
+        self.skip_without_nameless_files()
+        request = self.agent.open(op="write", path="file", max_size=0)
+        self.agent.send(frames.DATA, request, b"new" * 1000)
+        self.agent.pump_until(lambda: self.agent.answers[request].granted)
+        self.kill_workers()
+        self.assertEqual(self.agent.wait(request).code, "SANDBOX_LOST")
+        self.assertEqual(os.listdir(self.root), ["file"])
+
+    def test_a_write_that_is_killed_while_it_waits_for_the_lock_leaves_nothing(self):
+        self.put("file", "old")
+        self.skip_without_nameless_files()
+        held = os.open(self.base, os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, held)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        requests = [self.agent.open(op="write", path="file", max_size=0), self.agent.start_edit("file", [("old", "new")])]
+        self.agent.send_input(requests[0], b"new")
+        # Nothing is to be seen of a write: by then it has long come to the lock.
+        time.sleep(0.5)
+        self.kill_workers()
+        self.assertEqual([self.agent.wait(each).code for each in requests], ["SANDBOX_LOST"] * 2)
+        self.assertEqual(os.listdir(self.root), ["file"])
+
+    def skip_without_nameless_files(self):
+        try:
+            os.close(os.open(self.root, os.O_WRONLY | os.O_TMPFILE))
+        except OSError:
+            self.skipTest("the file system does not know O_TMPFILE")
+
+    def kill_workers(self):
+        for pid in self.children_of(self.agent.process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+    def test_where_a_file_system_knows_no_nameless_files(self):
+        opened = os.open
+
+        def refuse(name, flags, *more, **settings):
+            if flags & os.O_TMPFILE == os.O_TMPFILE:
+                raise OSError(errno.EOPNOTSUPP, "not here")
+            return opened(name, flags, *more, **settings)
+
+        with unittest.mock.patch("os.open", refuse):
+            place = paths.Place(opened(self.root, os.O_PATH), b"file")
+            self.addCleanup(os.close, place.directory)
+            with files.Replacement(place) as replacement:
+                replacement.write(b"content")
+                self.assertEqual([name[:13] for name in os.listdir(self.root)], [".sandbox-tmp-"])
+                replacement.finish()
+                self.assertEqual(replacement.commit(), self.etag("file"))
+            with files.Replacement(place) as replacement:
+                replacement.write(b"more")
+        self.assertEqual(os.listdir(self.root), ["file"])
+        self.assertEqual(self.content("file")[1], b"content")
+
+    def test_what_cannot_be_replaced_leaves_nothing(self):
+        place = paths.Place(os.open(self.root, os.O_PATH), b"file")
+        self.addCleanup(os.close, place.directory)
+        with self.assertRaises(IsADirectoryError), files.Replacement(place) as replacement:
+            replacement.finish()
+            os.mkdir(self.path("file"))
+            replacement.commit()
+        self.assertEqual(os.listdir(self.root), ["file"])
 
     def test_empty_and_big(self):
         for content in (b"", os.urandom(3_000_000)):

@@ -58,10 +58,20 @@ export class JobDto implements Job {
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2025-01-01T12:00:05.000Z' })
   ended_at: string | null;
 
-  @ApiProperty({ type: 'integer', nullable: true, description: 'Bytes written to stdout so far; null of a lost job', example: 1234 })
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    description: 'Bytes written to stdout so far; null of a lost job, and of one that does not answer',
+    example: 1234,
+  })
   stdout_bytes: number | null;
 
-  @ApiProperty({ type: 'integer', nullable: true, description: 'Bytes written to stderr so far; null of a lost job', example: 0 })
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    description: 'Bytes written to stderr so far; null of a lost job, and of one that does not answer',
+    example: 0,
+  })
   stderr_bytes: number | null;
 }
 

@@ -23,6 +23,13 @@ export interface KeptJob {
   terminal: boolean;
 }
 
+/** What there is of jobs in a sandbox, each once. */
+export interface KeptJobs {
+  readonly jobs: KeptJob[];
+  /** Ids of those whose keeper is there and did not answer in time: they may be running. */
+  readonly silent: ReadonlySet<string>;
+}
+
 /** What was read of one stream. */
 export interface StreamPart {
   /** Of the byte after the last. */
@@ -34,24 +41,24 @@ export interface StreamPart {
 
 const ID = /^[0-9a-f]{32}$/;
 const MAX_COMMAND_CHARACTERS = 32_000;
+/** Of jobs and terminals: an agent lists no more. */
+const MAX_LINES = 256;
 
 export function isJobId(text: unknown): text is string {
   return typeof text === 'string' && ID.test(text);
 }
 
 /**
- * Reads a keeper's account. It comes out of the sandbox, whose commands may pose as one.
+ * Reads a keeper's account, but for the command. It comes out of the sandbox, whose commands may pose as one.
  * @throws SandboxError SANDBOX_LOST where it makes no sense
  */
-export function parseKeptJob(answer: unknown): KeptJob {
-  const { job_id, command, state, exit_code, signal, started_at, ends_by, ended_at, stdout_bytes, stderr_bytes, terminal } = object(answer);
-  if (!isJobId(job_id) || typeof command !== 'string' || command.length > 2 * MAX_COMMAND_CHARACTERS || !isKeptState(state))
-    throw unsound();
+export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
+  const { job_id, state, exit_code, signal, started_at, ends_by, ended_at, stdout_bytes, stderr_bytes, terminal } = object(answer);
+  if (!isJobId(job_id) || !isKeptState(state)) throw unsound();
   const exitCode = state === 'running' ? null : count(exit_code);
   if (exitCode !== null && exitCode > 255) throw unsound();
   return {
     jobId: job_id,
-    command,
     state,
     exitCode,
     signal: state === 'killed' ? signalName(signal) : null,
@@ -71,18 +78,38 @@ export function parseStreamPart(answer: unknown): StreamPart {
   return { nextOffset: count(next_offset), gap: count(gap), eof };
 }
 
-/** One line a job; lines that make no sense are left out, as one command's pretence must not hide the other jobs. */
-export function parseJobLines(answer: Buffer): KeptJob[] {
-  return answer
-    .toString('utf8')
-    .split('\n')
-    .flatMap((line) => {
-      try {
-        return [parseKeptJob(JSON.parse(line))];
-      } catch {
-        return [];
-      }
-    });
+/** @throws SandboxError as parseKeptJob */
+export function parseCommand(command: unknown): string {
+  if (typeof command !== 'string' || command.length > 2 * MAX_COMMAND_CHARACTERS) throw unsound();
+  return command;
+}
+
+/**
+ * One line a job; lines that make no sense are left out, as one command's pretence must not hide the other jobs.
+ * @throws SandboxError as parseKeptJob, where there are more lines than an agent sends
+ */
+export function parseJobLines(answer: Buffer): KeptJobs {
+  const lines = answer.toString('utf8').split('\n', MAX_LINES + 2);
+  if (lines.at(-1) === '') lines.pop();
+  if (lines.length > MAX_LINES) throw unsound();
+  const jobs = new Map<string, KeptJob>();
+  const silent = new Set<string>();
+  for (const line of lines) {
+    const job = parseJobLine(line);
+    if (job !== null && 'silent' in job) silent.add(job.silent);
+    else if (job !== null) jobs.set(job.jobId, job);
+  }
+  return { jobs: [...jobs.values()], silent };
+}
+
+function parseJobLine(line: string): KeptJob | { silent: string } | null {
+  try {
+    const job = object(JSON.parse(line));
+    if (job.silent === true) return isJobId(job.job_id) ? { silent: job.job_id } : null;
+    return { ...parseKeptJob(job), command: parseCommand(job.command) };
+  } catch {
+    return null;
+  }
 }
 
 function isKeptState(state: unknown): state is KeptJob['state'] {

@@ -30,16 +30,35 @@ export class JobIndex {
    * Brings the store up to what the sandbox says: a job that has ended holds its session no longer, and one that runs does, also where a
    * flushed store knows nothing of it.
    */
-  async settle(ref: SessionRef, lease: Lease, { jobId, command, startedAt, endsBy, endedAt }: KeptJob): Promise<void> {
+  async settle(ref: SessionRef, lease: Lease, job: KeptJob): Promise<void> {
+    if (job.endedAt === null) await this.hold(ref, lease, job);
     // Its end was a use of the session, and not when somebody learns of it. (The time comes out of the sandbox.)
-    if (endedAt !== null) return this.store.end(ref.key, lease.record.generation, holdId(jobId), Math.min(endedAt, this.store.now()));
-    // The end comes out of the sandbox: no session is held for longer than a job may last.
-    await this.add(ref, lease, { jobId, command, startedAt }, Math.min(endsBy, this.store.now() + this.config.JOB_MAX_SECONDS * 1000));
+    else await this.store.end(ref.key, lease.record.generation, holdId(job.jobId), Math.min(job.endedAt, this.store.now()));
+  }
+
+  /**
+   * `settle` for all that the sandbox lists: what the store has of the session's jobs, as it was before. A sandbox may list anything, so
+   * what it says has ended counts only where the store knows it, and of others that run no more are noted than there is room for.
+   */
+  async settleAll(ref: SessionRef, lease: Lease, kept: readonly KeptJob[]): Promise<JobRecord[]> {
+    const known = await this.all(ref);
+    const ids = new Set(known.map(({ jobId }) => jobId));
+    await Promise.all(kept.filter(({ jobId }) => ids.has(jobId)).map((job) => this.settle(ref, lease, job)));
+    for (const job of kept) {
+      if (ids.has(job.jobId) || job.endedAt !== null) continue;
+      if ((await this.hold(ref, lease, job)) !== 'added') break;
+    }
+    return known;
   }
 
   /** Oldest first. */
   all(ref: SessionRef): Promise<JobRecord[]> {
     return this.store.jobs(ref.key);
+  }
+
+  private hold(ref: SessionRef, lease: Lease, { jobId, command, startedAt, endsBy }: KeptJob): ReturnType<typeof this.add> {
+    // The end comes out of the sandbox: no session is held for longer than a job may last.
+    return this.add(ref, lease, { jobId, command, startedAt }, Math.min(endsBy, this.store.now() + this.config.JOB_MAX_SECONDS * 1000));
   }
 
   async find(ref: SessionRef, jobId: string): Promise<JobRecord | undefined> {

@@ -11,6 +11,8 @@ interface Watched {
 
 /** How long after its end a job may still hold its session, where nobody looks at it, milliseconds. */
 const LOOK_MS = 10_000;
+/** Sessions that are asked at a time: an answer may be large, and each one that tells of an end costs the store some calls. */
+const LOOKS_AT_A_TIME = 8;
 
 /**
  * Lets a session go soon after its last job has ended. It asks over the open channel and does not enter the session: that would be a
@@ -20,9 +22,10 @@ export class JobWatch {
   private readonly logger = new Logger(JobWatch.name);
   private readonly sessions = new Map<string, Watched>();
   private readonly timer: NodeJS.Timeout;
+  private looking = false;
 
   constructor(private readonly index: JobIndex) {
-    this.timer = setInterval(() => void Promise.all([...this.sessions.values()].map((session) => this.look(session))), LOOK_MS).unref();
+    this.timer = setInterval(() => void this.lookAtAll(), LOOK_MS).unref();
   }
 
   /** Watches the jobs of a session in which one runs. */
@@ -35,6 +38,16 @@ export class JobWatch {
     this.sessions.clear();
   }
 
+  private async lookAtAll(): Promise<void> {
+    if (this.looking) return; // the round before is not over
+    this.looking = true;
+    const sessions = [...this.sessions.values()].values();
+    const lookAtRest = async (): Promise<void> => {
+      for (const session of sessions) await this.look(session);
+    };
+    await Promise.all(Array.from({ length: LOOKS_AT_A_TIME }, lookAtRest)).finally(() => (this.looking = false));
+  }
+
   private async look(session: Watched): Promise<void> {
     const { ref, lease } = session;
     const forget = (): void => {
@@ -44,10 +57,10 @@ export class JobWatch {
     // With its sandbox the jobs are gone; where it is the agent alone, whoever comes next watches them again.
     if (!lease.channel.open) return forget();
     try {
-      const jobs = await listKept(lease);
+      const { jobs, silent } = await listKept(lease);
       const ended = jobs.filter(({ state }) => state !== 'running');
-      await Promise.all(ended.map((job) => this.index.settle(ref, lease, job)));
-      if (ended.length === jobs.length) forget();
+      const known = ended.length + silent.size > 0 ? await this.index.settleAll(ref, lease, ended) : [];
+      if (ended.length === jobs.length && !known.some(({ jobId }) => silent.has(jobId))) forget();
     } catch (error) {
       this.logger.debug({ msg: 'jobs could not be asked for', session: ref.key.slice(0, 12), err: error });
     }

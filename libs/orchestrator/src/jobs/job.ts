@@ -23,7 +23,7 @@ export interface Job {
   signal: string | null;
   started_at: string;
   ended_at: string | null;
-  /** Written in all; null of a lost job. */
+  /** Written in all; null of a lost job, and where its keeper does not answer. */
   stdout_bytes: number | null;
   stderr_bytes: number | null;
 }
@@ -73,6 +73,11 @@ export function keptJob({ jobId, command, state, exitCode, signal, startedAt, en
 export function startingJob({ jobId, command, startedAt }: Pick<JobRecord, 'jobId' | 'command' | 'startedAt'>): Job {
   const none = { exit_code: null, signal: null, ended_at: null, stdout_bytes: 0, stderr_bytes: 0 };
   return { job_id: jobId, command, state: 'running', started_at: new Date(startedAt).toISOString(), ...none };
+}
+
+/** A job whose keeper is there and does not answer. */
+export function silentJob(job: JobRecord): Job {
+  return { ...startingJob(job), stdout_bytes: null, stderr_bytes: null };
 }
 
 /** A job that its sandbox, the container of that id, does not know. */

@@ -11,12 +11,21 @@ import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
 import { SessionSandboxes, type Lease } from '../session-sandboxes';
 import { shellRequest, timeoutMs, withSessionEnv } from '../shell-command';
 import { incompleteSuffix } from '../utf8-boundaries';
-import { absentJob, type Job, type JobCommand, type JobOutput, keptJob, type OutputQuery, type StartedJob, startingJob } from './job';
-import { parseKeptJob, type KeptJob } from './job-answers';
+import {
+  absentJob,
+  type Job,
+  type JobCommand,
+  type JobOutput,
+  keptJob,
+  type OutputQuery,
+  silentJob,
+  type StartedJob,
+  startingJob,
+} from './job';
 import { JobIndex } from './job-index';
 import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
 import { JobWatch } from './job-watch';
-import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, listKept, notFound, readKept } from './keeper-calls';
+import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, listKept, readKept, statKept } from './keeper-calls';
 
 export const MAX_JOB_READ_BYTES = 1024 * 1024;
 export const MAX_JOB_INPUT_BYTES = 1024 * 1024;
@@ -89,9 +98,9 @@ export class JobsService implements BeforeApplicationShutdown {
     const ref = this.ref(user, sessionId);
     return this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
       try {
-        const kept = parseKeptJob(await this.ask(lease, { op: 'job_stat', job_id: knownId(jobId) }, signal));
-        if (kept.jobId !== jobId || kept.terminal) throw notFound();
-        await this.settle(ref, lease, [kept]);
+        const kept = await statKept(lease, jobId, signal);
+        await this.index.settle(ref, lease, kept);
+        if (kept.state === 'running') this.watch.add(ref, lease);
         return keptJob(kept);
       } catch (error) {
         return this.explain(ref, lease, jobId, error);
@@ -199,11 +208,11 @@ export class JobsService implements BeforeApplicationShutdown {
     timeMs: number,
     signal?: AbortSignal,
   ): Promise<void> {
-    for (;;) {
+    for (let deletions = 0; ; deletions++) {
       const added = await this.index.add(ref, lease, job, job.startedAt + timeMs);
       if (added === 'added') return;
       if (added === 'moved') throw new RequestNotSentError('The session was begun anew.');
-      const ended = (await this.all(ref, lease, signal)).find(({ state }) => state !== 'running');
+      const ended = deletions < this.config.MAX_JOBS_PER_SESSION ? await this.oldestEnded(ref, lease, signal) : undefined;
       if (ended === undefined) {
         const detail = `The session runs ${this.config.MAX_JOBS_PER_SESSION} jobs already.`;
         throw new SandboxError(ErrorCode.TOO_MANY_JOBS, detail, { retryAfter: 5 });
@@ -213,19 +222,22 @@ export class JobsService implements BeforeApplicationShutdown {
     }
   }
 
-  private async settle(ref: SessionRef, lease: Lease, kept: readonly KeptJob[]): Promise<void> {
-    await Promise.all(kept.map((job) => this.index.settle(ref, lease, job)));
-    if (kept.some(({ state }) => state === 'running')) this.watch.add(ref, lease);
+  /** Of those that the store has: to delete others, which a sandbox can list without end, makes no room. */
+  private async oldestEnded(ref: SessionRef, lease: Lease, signal?: AbortSignal): Promise<Job | undefined> {
+    const known = new Set((await this.index.all(ref)).map(({ jobId }) => jobId));
+    return (await this.all(ref, lease, signal)).find(({ job_id, state }) => state !== 'running' && known.has(job_id));
   }
 
   private async all(ref: SessionRef, lease: Lease, signal?: AbortSignal): Promise<Job[]> {
-    const kept = await listKept(lease, signal);
-    await this.settle(ref, lease, kept);
+    const { jobs: kept, silent } = await listKept(lease, signal);
+    const known = await this.index.settleAll(ref, lease, kept);
     const there = new Set(kept.map(({ jobId }) => jobId));
-    const others = (await this.index.all(ref)).filter(({ jobId }) => !there.has(jobId));
-    return [...kept.map(keptJob), ...others.map((job) => absentJob(job, lease.containerId, this.store.now()))].sort((a, b) =>
-      a.started_at.localeCompare(b.started_at),
-    );
+    const others = known
+      .filter(({ jobId }) => !there.has(jobId))
+      .map((job) => (silent.has(job.jobId) ? silentJob(job) : absentJob(job, lease.containerId, this.store.now())));
+    const jobs = [...kept.map(keptJob), ...others].sort((a, b) => a.started_at.localeCompare(b.started_at));
+    if (jobs.some(({ state }) => state === 'running')) this.watch.add(ref, lease);
+    return jobs;
   }
 
   private async read(

@@ -1,7 +1,18 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { CallOptions } from '../channel/channel';
+import { unsound } from '../agent-values';
+import type { AgentRequest, CallOptions } from '../channel/channel';
+import { GrowingBuffer } from '../growing-buffer';
 import type { Lease } from '../session-sandboxes';
-import { isJobId, parseJobLines, parseStreamPart, type KeptJob, type StreamPart } from './job-answers';
+import {
+  isJobId,
+  parseCommand,
+  parseJobLines,
+  parseKeptJob,
+  parseStreamPart,
+  type KeptJob,
+  type KeptJobs,
+  type StreamPart,
+} from './job-answers';
 import type { JobStream } from './job-reader';
 
 /** A call to a keeper takes no longer than this, beyond what it waits for; milliseconds. */
@@ -11,6 +22,8 @@ export const KEEPER_CALL_MS = 15_000;
 export const HASTY_PAUSE_MS = 1_000;
 
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
+/** A command's longest, as JSON that is ASCII alone. */
+const MAX_COMMAND_BYTES = 512 * 1024;
 
 export interface KeptOutput {
   /** It brought nothing, and did not wait for it either, as a keeper would: commands may pose as one. */
@@ -28,12 +41,12 @@ export async function readKept(
   waitMs: number,
   signal?: AbortSignal,
 ): Promise<KeptOutput> {
-  const chunks: Record<JobStream, Buffer[]> = { stdout: [], stderr: [] };
+  const bytes: Record<JobStream, GrowingBuffer> = { stdout: new GrowingBuffer(limit), stderr: new GrowingBuffer(limit) };
   let size = 0;
   const onOutput: CallOptions['onOutput'] = (stream, chunk) => {
     size += chunk.length;
     if (size > limit) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent more than was asked for.');
-    chunks[stream].push(Buffer.from(chunk));
+    bytes[stream].append(chunk);
   };
   const began = performance.now();
   const request = { op: 'job_output', job_id: knownId(jobId), offsets, limit, wait_ms: waitMs } as const;
@@ -41,20 +54,45 @@ export async function readKept(
   const parts = Object.fromEntries(Object.keys(offsets).map((stream) => [stream, parseStreamPart(answer[stream])]));
   const ended = Object.values(parts).some(({ eof }) => eof);
   const hasty = size === 0 && !ended && performance.now() - began < waitMs / 2;
-  return { hasty, bytes: { stdout: Buffer.concat(chunks.stdout), stderr: Buffer.concat(chunks.stderr) }, parts };
+  return { hasty, bytes: { stdout: bytes.stdout.take(), stderr: bytes.stderr.take() }, parts };
 }
 
-/** The session's jobs, and no terminals, as their keepers tell them. */
-export async function listKept(lease: Lease, signal?: AbortSignal): Promise<KeptJob[]> {
-  const lines: Buffer[] = [];
-  let size = 0;
+/** The session's jobs, and no terminals, as their keepers tell them. Which of the silent ones are jobs, the store knows. */
+export async function listKept(lease: Lease, signal?: AbortSignal): Promise<KeptJobs> {
+  const { output } = await collect(lease, { op: 'job_list' }, MAX_LIST_BYTES, signal);
+  const { jobs, silent } = parseJobLines(output);
+  return { jobs: jobs.filter(({ terminal }) => !terminal), silent };
+}
+
+/** A job as its keeper tells it. @throws SandboxError JOB_NOT_FOUND, also of a terminal */
+export async function statKept(lease: Lease, jobId: string, signal?: AbortSignal): Promise<KeptJob> {
+  const { answer, output } = await collect(lease, { op: 'job_stat', job_id: knownId(jobId) }, MAX_COMMAND_BYTES, signal);
+  const job = parseKeptJob(answer);
+  if (job.jobId !== jobId || job.terminal) throw notFound();
+  return { ...job, command: parseCommand(parsed(output)) };
+}
+
+async function collect(
+  lease: Lease,
+  request: AgentRequest,
+  maxBytes: number,
+  signal?: AbortSignal,
+): Promise<{ answer: Record<string, unknown>; output: Buffer }> {
+  const bytes = new GrowingBuffer(maxBytes);
   const onOutput: CallOptions['onOutput'] = (_stream, chunk) => {
-    size += chunk.length;
-    if (size > MAX_LIST_BYTES) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
-    lines.push(Buffer.from(chunk));
+    if (bytes.length + chunk.length > maxBytes) throw unsound();
+    bytes.append(chunk);
   };
-  await lease.channel.call({ op: 'job_list' }, { signal, onOutput, deadlineMs: KEEPER_CALL_MS });
-  return parseJobLines(Buffer.concat(lines)).filter(({ terminal }) => !terminal);
+  const answer = await lease.channel.call(request, { signal, onOutput, deadlineMs: KEEPER_CALL_MS });
+  return { answer, output: bytes.take() };
+}
+
+function parsed(text: Buffer): unknown {
+  try {
+    return JSON.parse(text.toString('utf8'));
+  } catch {
+    throw unsound();
+  }
 }
 
 /** @throws SandboxError JOB_NOT_FOUND where it cannot be one */

@@ -1,0 +1,103 @@
+import { setImmediate } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import { createCommandPolicy } from '../policy/command-policy';
+import type { SessionSandboxes } from '../session-sandboxes';
+import { JobsService } from './jobs.service';
+import { CONFIG, ended, idOf, line, linesOf, REF, setUp, USER, type Answers } from './testing/fake-keepers';
+
+beforeAll(() => Logger.overrideLogger(false));
+
+/** A sandbox that lists these, and agrees to anything else. */
+const listing =
+  (...lines: object[]): Answers =>
+  async (request, send) => {
+    if (request.op === 'job_list') send(linesOf(...lines));
+    await setImmediate();
+    return {};
+  };
+
+describe('Jobs of a sandbox that says what it likes', () => {
+  const services: JobsService[] = [];
+  afterEach(() => services.splice(0).forEach((each) => each.beforeApplicationShutdown()));
+
+  async function open(answers: Answers, stored: number[] = []) {
+    const { calls, scripts, store, lease } = await setUp(answers);
+    const add = (number: number): Promise<unknown> => {
+      const startedAt = store.now() - 3_600_000 + number * 1000;
+      const record = { jobId: idOf(number), containerId: 'container', command: 'x', startedAt, deadline: store.now() + 3_600_000 };
+      return store.addJob(REF.key, lease.record.generation, record, 99);
+    };
+    for (const number of stored) await add(number);
+    for (const name of Object.keys(scripts)) delete scripts[name];
+    const sandboxes = { enter: (_ref: unknown, _maxMs: number, work: (entered: typeof lease) => unknown) => work(lease) };
+    const jobs = new JobsService(CONFIG, store, createCommandPolicy(['*']), sandboxes as unknown as SessionSandboxes);
+    services.push(jobs);
+    const deleted = (): string[] => calls.flatMap((call) => (call.op === 'job_delete' ? [call.job_id] : []));
+    return { jobs, store, scripts, add, deleted };
+  }
+
+  const many = (of: typeof line): object[] => Array.from({ length: 250 }, (_, number) => of(1000 + number));
+
+  it('cost the store no more than the session may have', async () => {
+    for (const lines of [many(ended), many(line), [...many(line), ...many(ended).slice(0, 3)]]) {
+      const { jobs, scripts } = await open(listing(ended(1), ...lines), [1]);
+      expect((await jobs.list(USER, 'session')).length).toBeGreaterThan(250);
+      const { now: _, ...written } = scripts;
+      expect(Object.values(written).reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(10);
+    }
+  });
+
+  it('are too many where an agent cannot have listed them, and nothing is written', async () => {
+    const { jobs, scripts } = await open(listing(...many(ended), ...many((number) => line(number + 1000))));
+    await expect(jobs.list(USER, 'session')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    expect(scripts).toEqual({});
+  });
+
+  it('make room for a new one where the store knows them, the oldest first', async () => {
+    const { jobs, store, deleted } = await open(listing(ended(9), line(1), ended(2), ended(3)), [1, 2, 3]);
+    const { job_id } = await jobs.start(USER, 'session', { command: 'true' });
+    expect(deleted()).toEqual([idOf(2)]);
+    expect((await store.jobs(REF.key)).map(({ jobId }) => jobId)).toEqual([idOf(1), idOf(3), job_id]);
+  });
+
+  it('are not deleted without an end where the store does not know them', async () => {
+    const { jobs, deleted } = await open(listing(line(1), line(2), line(3), ...many(ended)), [1, 2, 3]);
+    await expect(jobs.start(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
+    expect(deleted()).toEqual([]);
+  });
+
+  it('nor where others come again and again in the place of those that go', async () => {
+    let next = 100;
+    const { jobs, add, deleted } = await open(
+      async (request, send) => {
+        if (request.op === 'job_list') send(linesOf(line(1), line(2), ended(next)));
+        if (request.op === 'job_delete') await add(++next);
+        await setImmediate();
+        return {};
+      },
+      [1, 2, 100],
+    );
+    await expect(jobs.start(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
+    expect(deleted()).toHaveLength(3);
+  });
+
+  it('run on where their keepers are there and do not answer', async () => {
+    const { jobs, deleted } = await open(
+      listing(line(1), line(2), { job_id: idOf(3), silent: true }, { job_id: idOf(8), silent: true }),
+      [1, 2, 3],
+    );
+    const listed = (await jobs.list(USER, 'session')).map(({ job_id, state, stdout_bytes }) => [job_id, state, stdout_bytes]);
+    expect(listed).toEqual([
+      [idOf(1), 'running', 1],
+      [idOf(2), 'running', 1],
+      [idOf(3), 'running', null],
+    ]);
+    await expect(jobs.start(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
+    expect(deleted()).toEqual([]);
+  });
+
+  it('are lost where nobody listens for them', async () => {
+    const { jobs } = await open(listing(line(1)), [1, 2]);
+    expect((await jobs.list(USER, 'session')).map(({ state }) => state)).toEqual(['running', 'lost']);
+  });
+});

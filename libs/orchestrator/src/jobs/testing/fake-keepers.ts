@@ -1,0 +1,68 @@
+import { loadConfig } from '@sandbox/config';
+import { createSessionStore, sessionRef, type SessionStore } from '@sandbox/sessions';
+import type { AgentRequest, CallOptions } from '../../channel/channel';
+import type { Lease } from '../../session-sandboxes';
+
+export const USER = { id: 'key:user' };
+export const CONFIG = loadConfig({ SESSION_STORE: 'memory', MAX_JOBS_PER_SESSION: '3', ALLOWED_COMMANDS: '*' }, { needsAuth: false });
+export const REF = sessionRef(CONFIG.DEPLOYMENT, USER, 'session');
+
+export const idOf = (number: number): string => number.toString(16).padStart(32, '0');
+
+/** A line of a job_list, as an agent sends it. */
+export function line(number: number, more: object = {}): object {
+  const started_at = Date.now() / 1000 - 3600 + number;
+  return {
+    job_id: idOf(number),
+    command: `: ${number}`,
+    state: 'running',
+    exit_code: null,
+    signal: null,
+    started_at,
+    ends_by: started_at + 7200,
+    ended_at: null,
+    stdout_bytes: 1,
+    stderr_bytes: 2,
+    terminal: false,
+    ...more,
+  };
+}
+
+export const ended = (number: number): object => line(number, { state: 'exited', exit_code: 0, ended_at: Date.now() / 1000 });
+
+export const linesOf = (...lines: object[]): Buffer => Buffer.from(lines.map((each) => `${JSON.stringify(each)}\n`).join(''));
+
+/** What an agent answers to a request: its END, after it has sent output. */
+export type Answers = (
+  request: AgentRequest,
+  send: (output: Buffer, stream?: 'stdout' | 'stderr') => void,
+) => Record<string, unknown> | Promise<Record<string, unknown>>;
+
+/** A session whose sandbox answers anything; `calls` is what was asked of it, `store` is a real one, and `scripts` counts its calls. */
+export async function setUp(answers: Answers) {
+  const calls: AgentRequest[] = [];
+  const scripts: Record<string, number> = {};
+  const store: SessionStore = new Proxy(createSessionStore(CONFIG), {
+    get(target, name: keyof SessionStore) {
+      const method = target[name].bind(target) as (...parameters: unknown[]) => unknown;
+      return (...parameters: unknown[]) => {
+        scripts[name] = (scripts[name] ?? 0) + 1;
+        return method(...parameters);
+      };
+    },
+  });
+  const begun = await store.begin(REF, { callId: 'call', deadline: store.now() + 60_000 }, store.now());
+  if (begun.state !== 'live') throw new Error(begun.state);
+  const call = async (request: AgentRequest, { onOutput }: CallOptions): Promise<Record<string, unknown>> => {
+    calls.push(request);
+    return answers(request, (output, stream = 'stdout') => void onOutput?.(stream, output));
+  };
+  const lease = {
+    channel: { open: true, call },
+    containerId: 'container',
+    record: begun.record,
+    options: {},
+    takeRestarted: async () => false,
+  };
+  return { calls, scripts, store, lease: lease as unknown as Lease };
+}
