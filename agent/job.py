@@ -10,6 +10,7 @@ import time
 
 import _socket
 import frames
+import processes
 from connection import Connection
 from errors import RequestError, end_code
 from ring import Ring
@@ -20,7 +21,6 @@ MAX_UNREAD_INPUT = 1 << 20
 _MAX_CONNECTIONS = 256
 _MAX_WAITING = 32  # of those, questions that wait for news
 _TIMED_OUT_EXIT_CODE = 124
-_LONGEST_WAIT_MS = (1 << 31) - 1
 
 
 class Job:
@@ -94,8 +94,7 @@ class Job:
             times.append(self._deadline)
         if self._terminal is not None:
             times.append(self._abandoned_at)
-        # What poll takes at most; a job may last longer, and is looked at once more.
-        return max(0, min((min(times) - time.monotonic()) * 1000 + 1, _LONGEST_WAIT_MS)) if times else None
+        return processes.poll_ms(min(times)) if times else None
 
     def _trim(self):
         excess = sum(map(len, self._output.values())) - self._max_output

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import select
+import time
 
 # The modules that wrap these (socket, signal, and in outbox.py collections) would cost each channel's opening some milliseconds and each
 # sandbox a megabyte, for classes and constants that nothing here needs.
@@ -17,6 +18,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _MAX_STOP_PASSES = 30
 _MAX_QUICK_PASSES = 1000
 _MAX_REAPED = 1000
+_MAX_POLL_MS = (1 << 31) - 1
 
 BACKGROUND_NAME = b"sandbox-bg"
 
@@ -219,6 +221,11 @@ def open_wakeup():
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, stack: None)
     return woken
+
+
+def poll_ms(moment):
+    """How long poll is to wait until then: at most what it takes, for whoever waits looks again."""
+    return max(0, min((moment - time.monotonic()) * 1000 + 1, _MAX_POLL_MS))
 
 
 def wait_wakeup(wakeup, timeout_ms):

@@ -294,7 +294,7 @@ class Router:
         times = [each.deadline for each in self._by_request.values() if each.deadline is not None]
         if len(self._idle) > 1:
             times.append(self._spared_until())
-        return max(0.0, (min(times) - time.monotonic()) * 1000) if times else None
+        return processes.poll_ms(min(times)) if times else None
 
     def _spared_until(self):
         """Of the worker that has been idle longest. A session that rests keeps one: each costs about 3 MiB."""
