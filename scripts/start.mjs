@@ -9,8 +9,9 @@ import { keptApiKey } from './setup/api-key.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
 import { build, installPackages } from './setup/node-project.mjs';
 import { ensureSandboxImage, SANDBOX_IMAGE } from './setup/sandbox-image.mjs';
-import { ROOT, runMain, SetupError, step } from './setup/steps.mjs';
+import { ROOT, runMain, say, SetupError, step } from './setup/steps.mjs';
 
+const SANDBOX_UID = 1000;
 const READY_DEADLINE_MS = 60_000;
 const SAME_SIGNAL_MS = 500;
 const ABANDONED_CHECK_MS = 250;
@@ -27,6 +28,8 @@ await runMain(async () => {
   const docker = await step('Docker engine', ensureDocker);
   const image = chosen('CONTAINER_IMAGE', SANDBOX_IMAGE);
   if (image === SANDBOX_IMAGE) await step('sandbox image', () => ensureSandboxImage(docker.engine));
+  if (process.getuid?.() === SANDBOX_UID)
+    say('this user has the uid of the sandboxes, who share some of the kernel’s limits with it (README, Security)');
   const store = chosen('SESSION_STORE', 'memory');
   const env = {
     ...process.env,
