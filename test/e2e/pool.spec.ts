@@ -35,9 +35,14 @@ describe('The pool of two processes', () => {
     services = await Promise.all([start(), start()]);
   });
   beforeEach(async () => {
-    // Of two that begin at once each may make one too many, which is taken away.
-    await eventually('so many wait', async () => (await waiting()).length === POOL_SIZE);
-    await Promise.all(services.map(full));
+    // Of two that begin at once each may make one too many, which is taken away. Where there is one in each slot, and both processes know all
+    // of them, none is about to make another.
+    await eventually('one waits in each slot, for both', async () => {
+      const names = (await deployment.containers()).map(({ Names }) => Names[0]!).filter((name) => name.includes('-pool-'));
+      const slots = new Set(names.map((name) => /-(\d+)-[0-9a-f]{12}$/.exec(name)?.[1]));
+      const pools = await Promise.all(services.map(poolOf));
+      return names.length === POOL_SIZE && slots.size === POOL_SIZE && pools.every(({ size }) => size === POOL_SIZE);
+    });
   });
   afterAll(async () => {
     await Promise.all(services.map((service) => service.stop('SIGKILL')));
