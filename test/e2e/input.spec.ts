@@ -87,6 +87,19 @@ describe('Hostile input', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 413 /);
   });
 
+  it('and the answer is there for a client that reads it only once it has sent more', async () => {
+    const socket = connect(service.port, '127.0.0.1');
+    socket.on('error', () => undefined).pause();
+    socket.write(head('/execute', 'Transfer-Encoding: chunked'));
+    const chunk = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(0x10000, 0x20), Buffer.from('\r\n')]);
+    for (let sent = 0; sent < 400 && !socket.destroyed; sent++) {
+      socket.write(chunk);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(await text(socket).catch(() => '')).toMatch(/^HTTP\/1\.1 413 /);
+    socket.destroy();
+  });
+
   it('what is no HTTP, a header without end, a body of a stranger', async () => {
     expect(await raw('\x16\x03\x01 nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
     expect(await raw(`GET / HTTP/1.1\r\nX-Long: ${'x'.repeat(100_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);

@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common'
 import { HttpAdapterHost } from '@nestjs/core';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { Express, Request, Response } from 'express';
+import { readToNowhere } from '../http/lingering-close';
 import { allowedMethods } from './allowed-methods';
 import { logFailure } from './log-failure';
 import { PROBLEM_CONTENT_TYPE, toProblem, toSandboxError } from './problem';
@@ -25,10 +26,9 @@ export class ProblemFilter implements ExceptionFilter {
     if (error.retryAfter !== undefined) response.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
     response.statusCode = error.status;
     response.setHeader('Content-Type', PROBLEM_CONTENT_TYPE);
+    // Or the client, which may still be sending, never gets to read the answer. The server's request timeout ends it.
+    readToNowhere(request);
     response.end(JSON.stringify(toProblem(error, request.id)));
-    // What the client is still sending has to go somewhere, or it never gets to read the answer. The server's request timeout ends it.
-    request.unpipe();
-    request.resume();
   }
 
   /** What leads nowhere: an address that is there, but not with this method, is a 405; one that cannot be decoded is none. */
