@@ -132,6 +132,9 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     await this.looking;
     try {
       await Promise.all([...this.waiting.values()].map((waiting) => this.giveUp(waiting)));
+      // And what the last look had made, or was about to know, when it was told to stop.
+      const left = (await this.runtime.list()).filter(({ id, slot }) => slot?.current && !this.spent.has(id));
+      await Promise.all(left.map(async (sandbox) => this.giveUp({ sandbox, channel: await openAgentChannel(this.runtime, sandbox.id) })));
     } catch (error) {
       this.logger.warn({ msg: 'the pool was not removed', err: error });
     }
