@@ -1,8 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '@sandbox/config';
-import { ERROR_STATUS, ErrorCode } from '@sandbox/errors';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { toProblem } from '../errors/problem';
 import { rawProblem } from './raw-response';
+
+/** What Node's parser says of headers past its limit. */
+const HEADERS_TOO_LONG = 'HPE_HEADER_OVERFLOW';
 
 const HEADERS_TIMEOUT_MS = 15_000;
 /** A request has to be there whole by then; longer where files or archives may be large, at this many bytes a millisecond. */
@@ -42,16 +47,13 @@ function requestTimeout({ WORKSPACE_MAX_FILE_SIZE_BYTES: maxFileBytes, ARCHIVE_M
 
 /** What could not be parsed has no response object. */
 function answer(reason: string | undefined): string {
-  const { status, code, detail } = describe(reason);
-  return rawProblem(status, code, detail);
+  const problem = toProblem(describe(reason), randomUUID());
+  // RFC 6585 has a status of its own for it.
+  return rawProblem(reason === HEADERS_TOO_LONG ? { ...problem, status: 431 } : problem);
 }
 
-function describe(reason: string | undefined): { status: number; code: ErrorCode; detail: string } {
-  if (reason === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return { status: ERROR_STATUS.REQUEST_TIMEOUT, code: ErrorCode.REQUEST_TIMEOUT, detail: 'The request did not come whole in time.' };
-  }
-  // RFC 6585 has a status of its own for it.
-  const status = reason === 'HPE_HEADER_OVERFLOW' ? 431 : ERROR_STATUS.BAD_REQUEST;
-  const detail = status === 431 ? 'URL and headers together are too long.' : 'This is not an HTTP request that can be understood.';
-  return { status, code: ErrorCode.BAD_REQUEST, detail };
+function describe(reason: string | undefined): SandboxError {
+  if (reason === 'ERR_HTTP_REQUEST_TIMEOUT') return new SandboxError(ErrorCode.REQUEST_TIMEOUT, 'The request did not come whole in time.');
+  if (reason === HEADERS_TOO_LONG) return new SandboxError(ErrorCode.BAD_REQUEST, 'URL and headers together are too long.');
+  return new SandboxError(ErrorCode.BAD_REQUEST, 'This is not an HTTP request that can be understood.');
 }

@@ -12,7 +12,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { Admission } from '../auth/admission';
 import type { Identity } from '../auth/identity';
 import { logFailure } from '../errors/log-failure';
-import { toSandboxError } from '../errors/problem';
+import { toProblem, toSandboxError } from '../errors/problem';
 import { parseQuery } from '../http/query-parser';
 import { rawProblem } from '../http/raw-response';
 import { givenId } from '../http/request-id';
@@ -111,12 +111,13 @@ export class TerminalGateway implements OnApplicationBootstrap {
     if (this.stopping) connection.close(CLOSE.GOING_AWAY);
   }
 
-  private refusal({ code, status, message, retryAfter, errors, extensions }: SandboxError, request_id: string): string {
+  private refusal(error: SandboxError, requestId: string): string {
+    const { code, retryAfter } = error;
     const headers = [
       ...(code === ErrorCode.UNAUTHORIZED ? this.admission.challenges.map((challenge) => `WWW-Authenticate: ${challenge}`) : []),
       ...(retryAfter === undefined ? [] : [`Retry-After: ${Math.ceil(retryAfter)}`]),
     ];
-    return rawProblem(status, code, message, { requestId: request_id, headers, more: { ...(errors && { errors }), ...extensions } });
+    return rawProblem(toProblem(error, requestId), headers);
   }
 }
 
