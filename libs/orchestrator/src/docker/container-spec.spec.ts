@@ -93,8 +93,8 @@ describe('containerSpec', () => {
 
   it('mounts /tmp, /dev/shm and /workspace as bounded tmpfs', () => {
     expect(tmpfs({ CONTAINER_TMPFS_TMP_SIZE: '8k', CONTAINER_TMPFS_WORKSPACE_SIZE: '10000' })).toEqual({
-      '/tmp': 'rw,nosuid,nodev,noexec,mode=1777,size=8192,nr_inodes=2',
-      '/dev/shm': 'rw,nosuid,nodev,noexec,mode=1777,size=16777216,nr_inodes=4096',
+      '/tmp': 'rw,nosuid,nodev,exec,mode=1777,size=8192,nr_inodes=2',
+      '/dev/shm': 'rw,nosuid,nodev,exec,mode=1777,size=16777216,nr_inodes=4096',
       '/workspace': 'rw,nosuid,nodev,exec,uid=1000,gid=1000,mode=0700,size=10000,nr_inodes=3',
     });
   });

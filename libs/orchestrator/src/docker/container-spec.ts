@@ -205,15 +205,20 @@ function limits(config: Config, { memory, cpus, pids }: SandboxOptions) {
   };
 }
 
+/**
+ * All three may execute: a command can run what it puts in /workspace anyway. `noexec` on the
+ * others stops nobody, and it breaks compilers, `go test`, ctypes and test runners. Without the
+ * word `exec` the engine mounts a tmpfs noexec.
+ */
 function mounts(config: Config, persistent: boolean) {
   const workspace = tmpfs(config.CONTAINER_TMPFS_WORKSPACE_SIZE, `exec,uid=${SANDBOX_UID},gid=${SANDBOX_UID},mode=0700`);
   return {
     ReadonlyRootfs: true,
     ShmSize: SHM_BYTES,
     Tmpfs: {
-      '/tmp': tmpfs(config.CONTAINER_TMPFS_TMP_SIZE, 'noexec,mode=1777'),
+      '/tmp': tmpfs(config.CONTAINER_TMPFS_TMP_SIZE, 'exec,mode=1777'),
       // ShmSize alone leaves its inodes without a bound.
-      '/dev/shm': tmpfs(SHM_BYTES, 'noexec,mode=1777'),
+      '/dev/shm': tmpfs(SHM_BYTES, 'exec,mode=1777'),
       ...(persistent ? {} : { [WORKSPACE]: workspace }),
     },
   };

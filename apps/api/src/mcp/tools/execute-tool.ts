@@ -59,7 +59,7 @@ function description(config: Config): string {
   return [
     'Runs a shell command in the session’s sandbox, which is made on first use, and waits for it to end.',
     `Each call is a fresh \`${config.EXEC_SHELL} -c\` in /workspace: cd and export do not carry over to the next call, files do. Join steps with &&, or give working_dir and env.`,
-    'There is no network and no root; /workspace and /tmp are writable, the rest is read-only, and programs in /tmp cannot be run.',
+    'There is no network and no root; /workspace and /tmp are writable, the rest is read-only.',
     `timeout is in seconds, ${config.DEFAULT_EXEC_TIMEOUT_SECONDS} by default and ${config.MAX_EXEC_TIMEOUT_SECONDS} at most; a command that reaches it is killed with all it started, and answers exit_code 124, timed_out and the output so far.`,
     `Output is cut at ${config.MCP_MAX_OUTPUT_CHARS} characters, keeping the beginning and the end: send long output to a file and look at parts of it.`,
     'Stdin is empty unless given, so a program that asks questions will not get an answer.',

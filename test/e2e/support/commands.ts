@@ -1,0 +1,73 @@
+import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import { ALICE, type Client, type Env, Service, TestDeployment } from './service';
+
+/** What a command gave: what a caller reads of it, whichever way it came. */
+export interface Outcome {
+  stdout: string;
+  stderr: string;
+  exit_code: number;
+}
+
+/** A command the service refused. */
+export interface Refused {
+  code: string;
+  detail: string;
+}
+
+type RunCommand = (session: string, command: string, more?: object) => Promise<Outcome | Refused>;
+
+/**
+ * One service, and its `execute` by REST and by the official MCP client.
+ * So one table of commands runs both ways.
+ */
+export class CommandService {
+  private constructor(
+    private readonly deployment: TestDeployment,
+    private readonly service: Service,
+    readonly rest: Client,
+    private readonly mcpClient: McpClient,
+  ) {}
+
+  /** @param env settings of the service that are not the tests' usual ones */
+  static async start(env: Env = {}): Promise<CommandService> {
+    const deployment = new TestDeployment();
+    const service = await Service.start({ deployment, env });
+    const mcpClient = new McpClient({ name: 'e2e', version: '1' });
+    const requestInit = { headers: { 'X-API-Key': ALICE } };
+    await mcpClient.connect(new StreamableHTTPClientTransport(new URL(`${service.url}/mcp/`), { requestInit }));
+    return new CommandService(deployment, service, service.client(ALICE), mcpClient);
+  }
+
+  /** By name of the way. */
+  readonly ways: Readonly<Record<'REST' | 'MCP', RunCommand>> = {
+    REST: async (session, command, more) => {
+      const { body } = await this.rest.execute(session, command, more);
+      return outcomeOf(body as unknown as Record<string, unknown>);
+    },
+    MCP: async (session_id, command, more) => {
+      const call = { name: 'execute', arguments: { session_id, command, ...more } };
+      const result = CallToolResultSchema.parse(await this.mcpClient.callTool(call));
+      return outcomeOf(result.structuredContent ?? refusalIn(result.content));
+    },
+  };
+
+  async stop(): Promise<void> {
+    await this.mcpClient.close();
+    await this.service.stop('SIGKILL');
+    await this.deployment.removeAll();
+  }
+}
+
+function outcomeOf(body: Record<string, unknown>): Outcome | Refused {
+  const { stdout, stderr, exit_code, code, detail } = body;
+  return (code === undefined ? { stdout, stderr, exit_code } : { code, detail }) as Outcome | Refused;
+}
+
+/** A refused call's text is `CODE: detail`. */
+function refusalIn(content: readonly unknown[]): Record<string, unknown> {
+  const [first] = content as { text?: string }[];
+  const [, code, detail] = /^([A-Z_]+): ([^]*)$/.exec(first?.text ?? '') ?? [];
+  return { code, detail };
+}
