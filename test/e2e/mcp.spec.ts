@@ -1,38 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js';
-import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import { Tools } from './support/mcp';
 import { eventually, TestRedis } from './support/processes';
 import { ALICE, BOB, type Client, Service, TestDeployment } from './support/service';
 
 jest.setTimeout(180_000);
-
-/** A user of the MCP server, by the official client. */
-class Tools {
-  private constructor(private readonly client: McpClient) {}
-
-  static connect(service: Service, apiKey: string): Promise<Tools> {
-    return Tools.connectTo(`${service.url}/mcp/`, { 'X-API-Key': apiKey });
-  }
-
-  static async connectTo(url: string, headers: Record<string, string>): Promise<Tools> {
-    const client = new McpClient({ name: 'e2e', version: '1' });
-    await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
-    // From here on the client checks results against the tools' output schemas.
-    await client.listTools();
-    return new Tools(client);
-  }
-
-  async call(name: string, args: Record<string, unknown>, options?: RequestOptions): Promise<CallToolResult> {
-    return CallToolResultSchema.parse(await this.client.callTool({ name, arguments: args }, undefined, options));
-  }
-
-  close(): Promise<void> {
-    return this.client.close();
-  }
-}
 
 const INITIALIZE = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'e2e', version: '1' } };
 

@@ -18,6 +18,12 @@ class Outer {
 
   @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string', example: 'y' } })
   map?: Record<string, string>;
+
+  @ApiProperty({ type: 'integer', nullable: true, description: 'null while it runs' })
+  code: number | null;
+
+  @ApiProperty({ enum: ['a', 'b'], nullable: true })
+  choice: 'a' | 'b' | null;
 }
 
 class Undocumented {
@@ -31,12 +37,14 @@ describe('dtoSchema', () => {
     expect(dtoSchema(Outer)).toEqual({
       type: 'object',
       properties: {
-        name: { type: 'string', description: 'a name', minLength: 1, examples: ['x'] },
+        name: { type: 'string', description: 'a name', minLength: 1 },
         list: { type: 'array', items: INNER },
         one: { ...INNER, description: 'with a description of its own' },
-        map: { type: 'object', additionalProperties: { type: 'string', examples: ['y'] } },
+        code: { type: ['integer', 'null'], description: 'null while it runs' },
+        choice: { type: ['string', 'null'], enum: ['a', 'b', null] },
+        map: { type: 'object', additionalProperties: { type: 'string' } },
       },
-      required: ['name', 'list', 'one'],
+      required: ['name', 'list', 'one', 'code', 'choice'],
       additionalProperties: false,
     });
   });

@@ -11,9 +11,9 @@ export interface ObjectSchema extends JsonSchema {
 }
 
 /**
- * The JSON Schema of a DTO class, out of the decorators that give its validation and its OpenAPI schema: self-contained, and closed to
- * unknown members as validation is.
- * @throws Error where the class has no documented property
+ * The JSON Schema (2020-12) of a DTO class, out of the decorators that give its validation and its
+ * OpenAPI schema. It stands alone, without references.
+ * @throws Error when the class has no documented property
  */
 export function dtoSchema(dto: Type<object>): ObjectSchema {
   const { schema, schemas } = generateSchema(dto);
@@ -26,14 +26,13 @@ function isObjectSchema(schema: JsonSchema): schema is ObjectSchema {
   return schema.type === 'object' && isSchema(schema.properties) && Object.keys(schema.properties).length > 0;
 }
 
-/** OpenAPI 3.0 to JSON Schema: references inlined (a tool's schema stands alone), `example` in its own words. */
+/** Translates OpenAPI 3.0: references are inlined, `nullable` becomes a type, `example` goes. */
 function convert(schema: JsonSchema, schemas: Record<string, JsonSchema>): JsonSchema {
-  const { $ref, allOf, example, properties, items, additionalProperties, ...rest } = schema;
+  const { $ref, allOf, nullable, example: _example, properties, items, additionalProperties, ...rest } = schema;
   if (typeof $ref === 'string') return { ...convert(referred($ref, schemas), schemas), ...convert(rest, schemas) };
   // Swagger wraps a reference that has a description of its own in an allOf of one.
   if (Array.isArray(allOf) && allOf.length === 1) return { ...convert(allOf[0], schemas), ...convert(rest, schemas) };
-  const result: JsonSchema = { ...rest };
-  if (example !== undefined) result.examples = [example];
+  const result: JsonSchema = nullable === true ? orNull(rest) : rest;
   if (isSchema(items)) result.items = convert(items, schemas);
   if (isSchema(properties)) {
     result.properties = Object.fromEntries(
@@ -46,6 +45,12 @@ function convert(schema: JsonSchema, schemas: Record<string, JsonSchema>): JsonS
     result.additionalProperties = additionalProperties;
   }
   return result;
+}
+
+/** JSON Schema has no `nullable`: null is a type among others, and a value of an enumeration. */
+function orNull({ type, enum: values, ...rest }: JsonSchema): JsonSchema {
+  if (typeof type !== 'string') throw new Error('a nullable property needs a type');
+  return { ...rest, type: [type, 'null'], ...(Array.isArray(values) && { enum: [...(values as unknown[]), null] }) };
 }
 
 function isSchema(value: unknown): value is JsonSchema {

@@ -1,0 +1,218 @@
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { loadConfig } from '@sandbox/config';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type {
+  ExecuteResult,
+  Job,
+  JobsService,
+  JobState,
+  OrchestratorService,
+  WorkspaceService,
+  WorkspaceTreeService,
+} from '@sandbox/orchestrator';
+import { closed, metaSchemaFaults, schemaFaults } from '../../../../../test/support/json-schema';
+import { SandboxTools } from './sandbox-tools';
+
+const JOB_ID = 'a'.repeat(32);
+const EXECUTED: ExecuteResult = {
+  stdout: 'out\n',
+  stderr: 'err\n',
+  exit_code: 0,
+  execution_time: 0.25,
+  container_id: '0123456789ab',
+  timed_out: false,
+  truncated: false,
+  session_restarted: false,
+};
+const JOB: Job = {
+  job_id: JOB_ID,
+  command: 'make',
+  state: 'running',
+  exit_code: null,
+  signal: null,
+  started_at: '2026-01-01T00:00:00.000Z',
+  ended_at: null,
+  stdout_bytes: 3,
+  stderr_bytes: 0,
+};
+const ENDED = { ended_at: '2026-01-01T00:00:01.000Z' };
+const JOBS: Record<JobState, Job> = {
+  running: JOB,
+  exited: { ...JOB, ...ENDED, state: 'exited', exit_code: 0 },
+  killed: { ...JOB, ...ENDED, state: 'killed', exit_code: 137, signal: 'SIGKILL' },
+  timed_out: { ...JOB, ...ENDED, state: 'timed_out', exit_code: 124 },
+  lost: { ...JOB, state: 'lost', stdout_bytes: null, stderr_bytes: null },
+};
+const ENTRY = { size: 1, modified: '2026-01-01T00:00:00.000Z' };
+
+/** The services as fakes; each test says what they answer. */
+const services = {
+  execute: jest.fn<Promise<ExecuteResult>, unknown[]>(),
+  startJob: jest.fn(),
+  getJob: jest.fn(),
+  jobOutput: jest.fn(),
+  list: jest.fn(),
+  readText: jest.fn(),
+  search: jest.fn(),
+  edit: jest.fn(),
+};
+
+const tools = new SandboxTools(
+  {
+    execute: services.execute,
+    createSession: async (_user, session_id) => ({ session_id, container_id: '0123456789ab' }),
+    deleteSession: async (_user, session_id) => ({ status: 'deleted', session_id }),
+  } as Pick<OrchestratorService, 'execute' | 'createSession' | 'deleteSession'> as OrchestratorService,
+  {
+    start: services.startJob,
+    get: services.getJob,
+    output: services.jobOutput,
+    write: async () => undefined,
+    delete: async () => undefined,
+  } as Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> as JobsService,
+  {
+    list: services.list,
+    readText: services.readText,
+    write: async () => ({ size: 4, created: true, etag: '"1"' }),
+    delete: async () => undefined,
+  } as Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'> as WorkspaceService,
+  { search: services.search, edit: services.edit } as Pick<WorkspaceTreeService, 'search' | 'edit'> as WorkspaceTreeService,
+  loadConfig({ API_KEYS: 'test-key', MCP_MAX_OUTPUT_CHARS: '1000' }),
+);
+
+/** What a state needs of a tool's required arguments; each tool takes what it knows. */
+const ARGUMENTS: Record<string, Record<string, unknown>> = {
+  create_session: {},
+  delete_session: {},
+  execute: { command: 'make' },
+  job_output: { job_id: JOB_ID },
+  job_input: { job_id: JOB_ID, data: 'y\n' },
+  job_stop: { job_id: JOB_ID },
+  workspace_list: {},
+  workspace_read: { path: 'a' },
+  workspace_write: { path: 'a', content: 'text' },
+  workspace_edit: { path: 'a', edits: [{ old: 'a', new: 'b' }] },
+  workspace_search: {},
+  workspace_delete: { path: 'a' },
+};
+
+function call(name: string, args: Record<string, unknown> = {}): Promise<CallToolResult> {
+  const caller = { user: { id: 'jwt:alice' }, signal: new AbortController().signal, requestId: 'id' };
+  return tools.find(name)!.call({ session_id: 's', ...ARGUMENTS[name], ...args }, caller);
+}
+
+/** What is wrong with an answer: it has to fit the output schema, and to hold nothing more. */
+function faults(name: string, { structuredContent, isError }: CallToolResult): string[] {
+  if (isError) return structuredContent === undefined ? [] : ['an error has no structured content'];
+  return schemaFaults(closed(tools.find(name)!.descriptor.outputSchema!), structuredContent);
+}
+
+beforeEach(() => {
+  services.execute.mockReset().mockResolvedValue(EXECUTED);
+  services.startJob.mockReset().mockResolvedValue({ ...JOB, session_restarted: false });
+  services.getJob.mockReset().mockResolvedValue(JOB);
+  services.jobOutput.mockReset().mockResolvedValue({ data: 'out', next_offset: 3, eof: false, gap: 0 });
+  services.list.mockReset().mockResolvedValue({ entries: [{ name: 'a', type: 'file', ...ENTRY }], truncated: false });
+  services.readText.mockReset().mockResolvedValue({ content: 'text', encoding: 'utf8', etag: '"1"' });
+  services.search.mockReset().mockResolvedValue({ matches: [{ path: 'a' }], truncated: false });
+  services.edit.mockReset().mockResolvedValue({ diff: '--- a\n', etag: '"1"', truncated: false });
+});
+
+describe('the schemas of tools', () => {
+  const schemas = tools
+    .list()
+    .flatMap(({ name, inputSchema, outputSchema }) => [[name, 'input', inputSchema] as const, [name, 'output', outputSchema!] as const]);
+
+  it('are tested for every tool there is', () => {
+    expect(Object.keys(ARGUMENTS).sort()).toEqual(
+      tools
+        .list()
+        .map(({ name }) => name)
+        .sort(),
+    );
+  });
+
+  it.each(schemas)('are JSON Schema 2020-12, as ajv’s strict mode reads it: %s, %s', (_name, _side, schema) => {
+    expect(metaSchemaFaults(schema)).toEqual([]);
+  });
+
+  it.each(Object.entries(ARGUMENTS))('take the arguments that a call needs: %s', (name, args) => {
+    expect(schemaFaults(tools.find(name)!.descriptor.inputSchema, { session_id: 's', ...args })).toEqual([]);
+  });
+});
+
+describe('the answers of tools fit their output schemas', () => {
+  it.each(Object.keys(ARGUMENTS))('%s, as it usually is', async (name) => {
+    const result = await call(name);
+    expect(result.isError).toBeFalsy();
+    expect(faults(name, result)).toEqual([]);
+  });
+
+  it.each<[string, Partial<ExecuteResult>]>([
+    ['failed', { exit_code: 127 }],
+    ['timed out', { exit_code: 124, timed_out: true }],
+    ['was cut', { truncated: true }],
+    ['wrote more than a model reads', { stdout: 'x'.repeat(5000), stderr: 'y'.repeat(5000) }],
+    ['wrote what is half a character', { stdout: '\u{1f600}'.repeat(900) }],
+    ['made its sandbox anew', { session_restarted: true }],
+  ])('execute, when the command %s', async (_what, result) => {
+    services.execute.mockResolvedValue({ ...EXECUTED, ...result });
+    expect(faults('execute', await call('execute'))).toEqual([]);
+    expect(faults('execute', await call('execute', { encoding: 'base64' }))).toEqual([]);
+  });
+
+  it.each([false, true])('execute in the background, when session_restarted is %s', async (session_restarted) => {
+    services.startJob.mockResolvedValue({ ...JOB, session_restarted });
+    const result = await call('execute', { background: true });
+    expect(result.structuredContent).toMatchObject({ job_id: JOB_ID });
+    expect(faults('execute', result)).toEqual([]);
+  });
+
+  it.each(Object.values(JOBS))('the job tools, when the job is $state', async (job) => {
+    services.getJob.mockResolvedValue(job);
+    services.jobOutput.mockResolvedValue({ data: '', next_offset: 3, eof: job.state !== 'running', gap: 7 });
+    for (const name of ['job_output', 'job_input', 'job_stop']) {
+      const result = await call(name);
+      expect(result.structuredContent).toMatchObject({ exit_code: job.exit_code });
+      expect([name, faults(name, result)]).toEqual([name, []]);
+    }
+  });
+
+  it('workspace_list, when it is cut, and of every type', async () => {
+    const types = ['file', 'dir', 'symlink', 'other'] as const;
+    const entries = types.map((type) => ({ name: type, type, ...ENTRY }));
+    for (const truncated of [false, true]) {
+      services.list.mockResolvedValue({ entries, truncated });
+      expect(faults('workspace_list', await call('workspace_list'))).toEqual([]);
+    }
+    services.list.mockResolvedValue({ entries: [], truncated: false });
+    expect(faults('workspace_list', await call('workspace_list'))).toEqual([]);
+  });
+
+  it('workspace_read, when it is cut, and of bytes', async () => {
+    services.readText.mockResolvedValue({ content: 'x'.repeat(5000), encoding: 'utf8', etag: '"1"' });
+    expect(faults('workspace_read', await call('workspace_read'))).toEqual([]);
+    services.readText.mockResolvedValue({ content: 'AP8=', encoding: 'base64', etag: '"1"' });
+    expect(faults('workspace_read', await call('workspace_read'))).toEqual([]);
+  });
+
+  it('workspace_search, with lines and without, and when it is cut', async () => {
+    for (const matches of [[], [{ path: 'a' }], [{ path: 'a', line_number: 1, line: 'text' }]]) {
+      for (const truncated of [false, true]) {
+        services.search.mockResolvedValue({ matches, truncated });
+        expect(faults('workspace_search', await call('workspace_search'))).toEqual([]);
+      }
+    }
+  });
+
+  it('workspace_edit, when the difference is cut', async () => {
+    services.edit.mockResolvedValue({ diff: 'x'.repeat(5000), etag: '"1"', truncated: true });
+    expect(faults('workspace_edit', await call('workspace_edit'))).toEqual([]);
+  });
+
+  it('any of them, when it fails', async () => {
+    const failure = new SandboxError(ErrorCode.JOB_LOST, 'It is gone.');
+    for (const service of Object.values(services)) service.mockRejectedValue(failure as never);
+    for (const name of Object.keys(ARGUMENTS)) expect([name, faults(name, await call(name))]).toEqual([name, []]);
+  });
+});

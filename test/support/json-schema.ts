@@ -1,0 +1,59 @@
+import { CfWorkerJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/cfworker';
+import { Ajv2020 } from 'ajv/dist/2020';
+import addFormats from 'ajv-formats';
+
+type Schema = Record<string, unknown>;
+
+/**
+ * Holds a schema, and a value against it, against JSON Schema 2020-12 as two validators that know
+ * nothing of each other read it. A word that is not JSON Schema's is an error, such as OpenAPI's
+ * `nullable` and `example`.
+ * @returns what is wrong, in words; empty when both validators take it
+ */
+export function schemaFaults(schema: object, ...values: unknown[]): string[] {
+  try {
+    return values.flatMap((value) => [...ajvFaults(schema, value), ...cfworkerFaults(schema, value)]);
+  } catch (error) {
+    return [String(error)];
+  }
+}
+
+/** What is wrong with the schema itself, against the meta-schema and ajv's strict mode. */
+export function metaSchemaFaults(schema: object): string[] {
+  try {
+    ajv.compile(schema);
+    return [];
+  } catch (error) {
+    return [String(error)];
+  }
+}
+
+/**
+ * The schema with every object closed. An answer is held against this one, so that a member which
+ * no schema tells of is found, although clients would let it pass.
+ */
+export function closed(schema: object): object {
+  return closeAll(schema) as object;
+}
+
+function closeAll(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(closeAll);
+  if (typeof part !== 'object' || part === null) return part;
+  const copy: Schema = Object.fromEntries(Object.entries(part).map(([name, value]) => [name, closeAll(value)]));
+  return typeof copy.properties === 'object' ? { additionalProperties: false, ...copy } : copy;
+}
+
+const ajv = new Ajv2020({ strict: true, strictRequired: true, allErrors: true });
+addFormats.default(ajv);
+// The one word of OpenAPI that ajv takes even in strict mode.
+ajv.removeKeyword('nullable');
+
+function ajvFaults(schema: object, value: unknown): string[] {
+  const validate = ajv.compile(schema);
+  return validate(value) ? [] : (validate.errors ?? []).map(({ instancePath, message }) => `ajv: ${instancePath} ${message}`);
+}
+
+function cfworkerFaults(schema: object, value: unknown): string[] {
+  const { errorMessage } = new CfWorkerJsonSchemaValidator({ shortcircuit: false }).getValidator(schema)(value);
+  return errorMessage === undefined ? [] : [`@cfworker/json-schema: ${errorMessage}`];
+}
