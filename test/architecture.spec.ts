@@ -41,6 +41,15 @@ describe('architecture', () => {
     );
     expect(readers).toEqual(['libs/config/src/config.ts']);
   });
+
+  test('whatever starts the service, or a part of it, on a real engine or store names its deployment', () => {
+    const unnamed = ['test/medium', 'test/e2e', 'test/chaos', 'test/support', 'bench']
+      .flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`))
+      .filter((path) => /\.[cm]?[jt]s$/.test(path))
+      .map((path) => [path, readFileSync(join(ROOT, path), 'utf8')] as const)
+      .filter(([, text]) => /\bloadConfig\(|apps\/(api|cleanup)\/src\/main/.test(text) && !text.includes('DEPLOYMENT'));
+    expect(unnamed.map(([path]) => path)).toEqual([]);
+  });
 });
 
 /** A small house, planted in a temporary directory, in which every rule is broken, and every door there is is used. */

@@ -16,7 +16,13 @@ describe('Rate limit', () => {
 
   beforeAll(async () => {
     redis = await TestRedis.start();
-    env = { SESSION_STORE: 'redis', REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redis.port), RATE_LIMIT_REQUESTS: '10' };
+    env = {
+      DEPLOYMENT: 'rate-limit-spec',
+      SESSION_STORE: 'redis',
+      REDIS_HOST: '127.0.0.1',
+      REDIS_PORT: String(redis.port),
+      RATE_LIMIT_REQUESTS: '10',
+    };
   });
   beforeEach(() => redis.flush());
   afterAll(() => redis.stop());

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
@@ -7,6 +8,7 @@ import {
   OrchestratorService,
   ReadinessService,
   SANDBOX_RUNTIME,
+  type SandboxRuntime,
   WorkspaceArchiveService,
   WorkspaceService,
   WorkspaceTreeService,
@@ -29,6 +31,9 @@ export interface Fakes {
   readiness?: Partial<ReadinessService>;
 }
 
+/** In the engine's place. The sweeper alone asks it, and there is nothing to sweep. */
+const NO_ENGINE: Pick<SandboxRuntime, 'list'> = { list: async () => [] };
+
 /** The API as it is in production, guards, filter and all, with fakes for the core below it, on a port of its own. */
 export class TestApp {
   private constructor(
@@ -42,6 +47,7 @@ export class TestApp {
     const config = loadConfig({
       API_KEYS: API_KEY,
       JWT_SECRET,
+      DEPLOYMENT: `test-${randomBytes(6).toString('hex')}`,
       SESSION_STORE: 'memory',
       RATE_LIMIT_REQUESTS: '100000',
       POOL_SIZE: '0',
@@ -61,9 +67,8 @@ export class TestApp {
       .useValue(fakes.archives ?? {})
       .overrideProvider(ReadinessService)
       .useValue(fakes.readiness ?? {})
-      // The sweeper asks it: there are no containers that it could take for abandoned ones.
       .overrideProvider(SANDBOX_RUNTIME)
-      .useValue({ list: async () => [] })
+      .useValue(NO_ENGINE)
       .compile();
     const app = module.createNestApplication<NestExpressApplication>(new ExpressServerAdapter(), { bodyParser: false, bufferLogs: true });
     app.useLogger(new JsonLogger(config, { write: (line) => void log.push(line) }));

@@ -1,41 +1,29 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import { Test } from '@nestjs/testing';
-import { loadConfig } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { OrchestratorService } from '@sandbox/orchestrator';
-import { AppModule } from '../app.module';
-import { configureApp } from '../configure-app';
+import type { OrchestratorService } from '@sandbox/orchestrator';
+import { API_KEY, TestApp } from '../../../../test/support/test-app';
 
 /** The whole HTTP side is real: guards, limits, filters. Only the orchestrator is a fake. */
-const KEY = 'test-key';
 const ORIGIN = 'https://client.test';
-const CONFIG_UNDER_TEST = loadConfig({ API_KEYS: KEY, ALLOWED_ORIGINS: ORIGIN, SESSION_STORE: 'memory', RATE_LIMIT_REQUESTS: '100000' });
 
 let execute: OrchestratorService['execute'];
-let app: NestExpressApplication;
+let app: TestApp;
 let url: string;
 
 beforeAll(async () => {
-  const module = await Test.createTestingModule({ imports: [AppModule.register(CONFIG_UNDER_TEST)] })
-    .overrideProvider(OrchestratorService)
-    .useValue({ execute: (...call: Parameters<OrchestratorService['execute']>) => execute(...call) })
-    .compile();
-  app = module.createNestApplication<NestExpressApplication>({ bodyParser: false, logger: false });
-  configureApp(app, CONFIG_UNDER_TEST);
-  await app.listen(0, '127.0.0.1');
-  url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
+  const orchestrator = { execute: (...call: Parameters<OrchestratorService['execute']>) => execute(...call) };
+  app = await TestApp.start({ orchestrator }, { ALLOWED_ORIGINS: ORIGIN });
+  url = app.url;
 });
 
-afterAll(() => app.close());
+afterAll(() => app.stop());
 
 function post(body: unknown, headers: Record<string, string> = {}, path = '/mcp', init: RequestInit = {}): Promise<Response> {
   return fetch(`${url}${path}`, {
     method: 'POST',
-    headers: { 'X-API-Key': KEY, 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', ...headers },
+    headers: { 'X-API-Key': API_KEY, 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
     redirect: 'manual',
     ...init,
@@ -48,7 +36,9 @@ const PING = request('ping');
 describe('the HTTP side', () => {
   it.each(['/mcp', '/mcp/'])('speaks with the official client at %s', async (path) => {
     const client = new Client({ name: 'test', version: '1' });
-    await client.connect(new StreamableHTTPClientTransport(new URL(`${url}${path}`), { requestInit: { headers: { 'X-API-Key': KEY } } }));
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL(`${url}${path}`), { requestInit: { headers: { 'X-API-Key': API_KEY } } }),
+    );
     expect((await client.listTools()).tools.length).toBeGreaterThan(0);
     await client.close();
   });
@@ -62,7 +52,7 @@ describe('the HTTP side', () => {
 
   it.each([['/mcp'], ['/mcp/']])('offers no stream and no session at %s', async (path) => {
     for (const method of ['GET', 'DELETE', 'PUT']) {
-      const response = await fetch(`${url}${path}`, { method, headers: { 'X-API-Key': KEY, Accept: 'text/event-stream' } });
+      const response = await fetch(`${url}${path}`, { method, headers: { 'X-API-Key': API_KEY, Accept: 'text/event-stream' } });
       expect(response.status).toBe(405);
       expect(response.headers.get('allow')).toBe('POST, OPTIONS');
       expect(await response.json()).toMatchObject({ code: 'METHOD_NOT_ALLOWED' });

@@ -1,0 +1,55 @@
+const { Server, Socket } = require('node:net');
+const { TestEnvironment } = require('jest-environment-node');
+
+const { listen } = Server.prototype;
+const { connect } = Socket.prototype;
+
+/**
+ * Ports and socket paths on which a test of this process has listened. A file's last requests may outlive it, for fetch
+ * keeps its connections for all files of a process.
+ */
+const own = new Set();
+
+/**
+ * The world of a unit test: it reaches the servers that tests have started in its own process, and nothing else. A connection to
+ * anything else (a Docker engine, a Redis server) is refused, and the file fails, also when the code under test hides the
+ * error. So no unit test can touch the sandboxes or the sessions of a deployment that is live on the machine.
+ */
+class ClosedEnvironment extends TestEnvironment {
+  /** One error for each connection that was refused. A test of this environment itself may empty it. */
+  refused = [];
+
+  async setup() {
+    await super.setup();
+    const { refused } = this;
+    this.global.refusedConnections = refused;
+    Server.prototype.listen = function (...args) {
+      this.once('listening', () => own.add(addressOf(this.address())));
+      return listen.apply(this, args);
+    };
+    Socket.prototype.connect = function (...args) {
+      // net.connect() hands its arguments over as one array.
+      const target = addressOf(Array.isArray(args[0]) ? args[0][0] : args[0]);
+      if (own.has(target)) return connect.apply(this, args);
+      const error = new Error(`a unit test connects to ${target}, which it has not started itself`);
+      refused.push(error);
+      process.nextTick(() => this.destroy(error));
+      return this;
+    };
+  }
+
+  async teardown() {
+    Server.prototype.listen = listen;
+    Socket.prototype.connect = connect;
+    await super.teardown();
+    if (this.refused.length > 0) throw this.refused[0];
+  }
+}
+
+/** @returns the socket path, or the port, of what `connect` takes or `address` answers */
+function addressOf(given) {
+  const { path, port } = typeof given === 'object' && given !== null ? given : { path: given, port: given };
+  return String(path ?? port);
+}
+
+module.exports = ClosedEnvironment;
