@@ -23,23 +23,28 @@ export const SANDBOX_UID = 1000;
 
 const PAGE_BYTES = 4096;
 const OOM_SCORE_ADJ = 500;
-/** Of 1024, which other processes have: where the CPU is short, the service that all sandboxes need goes before any of them. */
+/**
+ * Of 1024, which other processes have: where the CPU is short, the service that all sandboxes need
+ * goes before any of them.
+ */
 const CPU_SHARES = 128;
 /** What the kernel takes at least, µs. */
 const MIN_CPU_QUOTA = 1_000;
 
 /**
- * What PID 1 runs: it waits, and by waiting reaps every orphan. Its sleeping child may be killed, and the loop starts another. Where the
- * process limit is used up, that start fails and ends a shell: the trap then puts a new shell in its place, without a fork. `$0` is
- * this very text. Dead orphans alone may be what uses the limit up, and so keep the shell from ever coming to wait: `jobs` collects them
- * without a fork, in dash only once a SIGCHLD has been seen.
+ * What PID 1 runs: it waits, and by waiting reaps every orphan. Its sleeping child may be killed,
+ * and the loop starts another. Where the process limit is used up, that start fails and ends a
+ * shell: the trap then puts a new shell in its place, without a fork. `$0` is this very text. Dead
+ * orphans alone may be what uses the limit up, and so keep the shell from ever coming to wait:
+ * `jobs` collects them without a fork, in dash only once a SIGCHLD has been seen.
  */
 const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; kill -s CHLD $$; jobs; while :; do sleep 2147483647 & wait $!; done`;
 
 /**
- * The kernel shields PID 1 from its own namespace's signals, but for those it has handlers for, and shells handle SIGINT; gVisor's kernel
- * shields it from none. Those that would end it are ignored here, and stay ignored in all that follows. And some OCI runtimes give a
- * tmpfs the mode of the directory that it hides, whatever mode= says.
+ * The kernel shields PID 1 from its own namespace's signals, but for those it has handlers for, and
+ * shells handle SIGINT; gVisor's kernel shields it from none. Those that would end it are ignored
+ * here, and stay ignored in all that follows. And some OCI runtimes give a tmpfs the mode of the
+ * directory that it hides, whatever mode= says.
  */
 const PID_1 = `trap '' 1 2 3 4 5 6 7 8 10 11 12 13 14 15 24 25 26 27 29 30 31; chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
 
@@ -51,12 +56,18 @@ export function containerName(config: Config, key: string): string {
   return `${prefix(config)}${key}`;
 }
 
-/** A container that is made for a slot of the pool: the name is the lock under which one process makes it. Other settings have other slots. */
+/**
+ * A container that is made for a slot of the pool: the name is the lock under which one process
+ * makes it. Other settings have other slots.
+ */
 export function pooledName(config: Config, spec: string, slot: number): string {
   return `${prefix(config)}pool-${spec}-${slot}`;
 }
 
-/** The same once it runs, and waits to be claimed: no other ever has that name, so by it no other can be claimed. */
+/**
+ * The same once it runs, and waits to be claimed: no other ever has that name, so by it no other
+ * can be claimed.
+ */
 export function waitingName(config: Config, spec: string, slot: number, id: string): string {
   return `${pooledName(config, spec, slot)}-${id.slice(0, 12)}`;
 }
@@ -94,7 +105,10 @@ export function ownerLabels(config: Config, owner: SandboxOwner, kind: string): 
   return { [LABEL.deployment]: config.DEPLOYMENT, [LABEL.kind]: kind, [LABEL.session]: owner.key, [LABEL.user]: owner.userKey };
 }
 
-/** Tells containers made from one configuration and with some options from others: 16 hex digits over all that is not the owner's. */
+/**
+ * Tells containers made from one configuration and with some options from others: 16 hex digits
+ * over all that is not the owner's.
+ */
 export function specHash(config: Config, options: SandboxOptions = {}): string {
   return createHash('sha256')
     .update(JSON.stringify(commonSpec(config, options)))
@@ -106,7 +120,10 @@ export function isPersistent(config: Config, { persistent }: SandboxOptions): bo
   return persistent ?? config.WORKSPACE_PERSIST_VOLUMES;
 }
 
-/** What Docker is asked for the container of a session. Its labels tell a store that knows nothing (any more) what it was asked to be. */
+/**
+ * What Docker is asked for the container of a session. Its labels tell a store that knows nothing
+ * (any more) what it was asked to be.
+ */
 export function containerSpec(
   config: Config,
   owner: SandboxOwner,
@@ -128,7 +145,10 @@ export function containerSpec(
   };
 }
 
-/** What Docker is asked for a container that waits for its session; its name, which changes, will say whose it is. */
+/**
+ * What Docker is asked for a container that waits for its session; its name, which changes, will
+ * say whose it is.
+ */
 export function pooledSpec(config: Config, slot: number): SandboxSpec {
   const spec = specHash(config);
   return {
@@ -139,9 +159,10 @@ export function pooledSpec(config: Config, slot: number): SandboxSpec {
 }
 
 /**
- * The session's named volume at /workspace; Docker makes it with the container where it is not there. The local driver's volumes
- * cannot be mounted nosuid or nodev: without capabilities and with no-new-privileges a set-uid file or a device node gains nobody
- * anything, and none can be made.
+ * The session's named volume at /workspace; Docker makes it with the container where it is not
+ * there. The local driver's volumes cannot be mounted nosuid or nodev: without capabilities and
+ * with no-new-privileges a set-uid file or a device node gains nobody anything, and none can be
+ * made.
  */
 export function workspaceMount(config: Config, owner: SandboxOwner): NonNullable<HostConfig['Mounts']>[number] {
   return {
@@ -199,7 +220,8 @@ function limits(config: Config, { memory, cpus, pids }: SandboxOptions) {
     // No nproc: the kernel counts it by uid, over all containers of the host.
     Ulimits: [
       { Name: 'nofile', Soft: config.CONTAINER_ULIMIT_NOFILE_SOFT, Hard: config.CONTAINER_ULIMIT_NOFILE_HARD },
-      // No core file, and with 1 byte, unlike with 0, no program of the host that takes one by a pipe either (core(5), fs/coredump.c).
+      // No core file, and with 1 byte, unlike with 0, no program of the host that takes one by a
+      // pipe either (core(5), fs/coredump.c).
       { Name: 'core', Soft: 1, Hard: 1 },
     ],
   };
@@ -224,7 +246,10 @@ function mounts(config: Config, persistent: boolean) {
   };
 }
 
-/** Inodes are bounded as well, one for each page: empty files take no space of a tmpfs, but the kernel's memory for them is the sandbox's. */
+/**
+ * Inodes are bounded as well, one for each page: empty files take no space of a tmpfs, but the
+ * kernel's memory for them is the sandbox's.
+ */
 function tmpfs(bytes: number, options: string): string {
   return `rw,nosuid,nodev,${options},size=${bytes},nr_inodes=${Math.ceil(bytes / PAGE_BYTES)}`;
 }

@@ -7,32 +7,40 @@ import { type containerSpec, KIND, LABEL, placeOf, specHash } from './container-
 import { engineStatus, imageMissing, imageWithoutShell, notOurs } from './engine-errors';
 import { withoutNetworkSetup } from './network-setup';
 
-/** Between two looks at a container that another caller makes or removes, milliseconds; doubled up to the last. */
-const FIRST_PAUSE = 5;
-const LAST_PAUSE = 250;
+/**
+ * Pause between two looks at a container that another caller is making or removing. It doubles from
+ * the first value up to the last.
+ */
+const FIRST_PAUSE_MS = 5;
+const LAST_PAUSE_MS = 250;
 
 type Inspected = Docker.ContainerInspectInfo;
 type Spec = ReturnType<typeof containerSpec>;
 type Step = 'adopt' | 'unpause' | 'start' | 'wait' | 'replace';
 
-/** A container under its own name: what it has to be, and what must be there before it starts. */
-export interface Wanted {
+/** The container that must run under a name: how to recognise it, make it and prepare its start. */
+export interface WantedContainer {
   readonly name: string;
-  /** Of the session whose it is, if of any. */
+  /** SessionRef.key of the session that owns it; null for a pooled container. */
   readonly key: string | null;
-  /** The spec hash that one with these options would have. */
-  readonly spec: (options: SandboxOptions) => string;
-  /** What Docker is asked; `found` are the options of one that is being replaced. */
+  /** Returns the spec hash that a container with these options has. */
+  readonly specHashFor: (options: SandboxOptions) => string;
+  /**
+   * Returns the request to Docker that makes the container.
+   * @param found the options of the container that is being replaced; undefined if there is none
+   */
   readonly make: (found: SandboxOptions | undefined) => Promise<{ options: SandboxOptions; spec: Spec }>;
+  /** Runs before each start of the container. */
   readonly prepare?: (options: SandboxOptions) => Promise<void>;
 }
 
 /**
- * The steps of making, finding and removing containers, beside other processes that do the same: the name is the lock, and every outcome
- * that another caller can cause leads to another look. Until the signal aborts; errors are the engine's own.
+ * Makes, finds and removes containers while other processes do the same. The container's name is
+ * the lock: Docker lets one caller have it. If another caller can have caused an outcome, the
+ * method looks again, until its signal aborts. Methods throw the engine's own errors.
  */
 export class Containers {
-  /** Hash of the spec of what waits in the pool. */
+  /** Spec hash of the containers that wait in the pool. */
   readonly pooledSpec: string;
 
   constructor(
@@ -55,22 +63,29 @@ export class Containers {
     return (await this.inspect(id, signal))?.State.Running ?? false;
   }
 
-  /** Also what is nobody's: what waits, and what a process that died has left half-way, such as a volume's first container. */
+  /**
+   * Lists every container of our deployment. That includes those that wait in the pool and those
+   * that a dead process left half made, such as a helper that prepares a volume.
+   */
   async list(signal: AbortSignal): Promise<Sandbox[]> {
     return (await this.listed(signal)).map((container) => this.toListed(container));
   }
 
-  /** Of our deployment, those whose name matches; with the engine's word for each one's state. */
+  /**
+   * Lists the containers of our deployment whose name matches.
+   * @param pattern a regular expression, as the engine's `name` filter takes it
+   * @returns each with the engine's word for its state
+   */
   async listByName(pattern: string, signal: AbortSignal): Promise<{ sandbox: Sandbox; state: string }[]> {
     const found = await this.listed(signal, { name: [pattern] });
     return found.map((container) => ({ sandbox: this.toListed(container), state: container.State }));
   }
 
-  ensure(wanted: Wanted, signal: AbortSignal): Promise<EnsuredSandbox> {
+  ensure(wanted: WantedContainer, signal: AbortSignal): Promise<EnsuredSandbox> {
     return repeatUntilDone(signal, () => this.tryEnsure(wanted, signal));
   }
 
-  /** False where nothing has that name (any more), or the new one is taken. */
+  /** Returns false if no container has the old name, or another one has the new name. */
   async rename(from: string, to: string, signal: AbortSignal): Promise<boolean> {
     try {
       await this.docker.getContainer(from).rename({ name: to, abortSignal: signal });
@@ -78,13 +93,16 @@ export class Containers {
     } catch (error) {
       const status = engineStatus(error);
       if (status === 404 || status === 409) return false;
-      // It has that name already.
+      // The container has the new name already.
       if (status === 400) return true;
       throw error;
     }
   }
 
-  /** Where there is one. @throws SandboxError INTERNAL_ERROR where it is not ours */
+  /**
+   * Removes the container of that name, if there is one.
+   * @throws SandboxError INTERNAL_ERROR if the container is not ours
+   */
   async removeNamed(name: string, key: string, signal: AbortSignal): Promise<void> {
     const found = await this.inspect(name, signal);
     if (found === null) return;
@@ -92,7 +110,10 @@ export class Containers {
     await this.remove(found.Id, signal);
   }
 
-  /** Resolves when it is gone. Anonymous volumes, which only an image can ask for, go with it; named ones stay. */
+  /**
+   * Removes a container and resolves when it is gone. Its anonymous volumes, which only an image
+   * can ask for, go with it. Named volumes stay.
+   */
   async remove(nameOrId: string, signal: AbortSignal): Promise<void> {
     const options = { force: true, v: true, abortSignal: signal };
     await repeatUntilDone(signal, async () => {
@@ -102,7 +123,7 @@ export class Containers {
       } catch (error) {
         const status = engineStatus(error);
         if (status === 404) return true;
-        // Another caller's removal is under way, or a mount is still busy.
+        // Another caller is removing it, or one of its mounts is still busy.
         if (status === 409 || status === 500) return null;
         throw error;
       }
@@ -114,24 +135,24 @@ export class Containers {
     return this.docker.listContainers({ all: true, filters: { label, ...more }, abortSignal: signal });
   }
 
-  /** One look and one step towards a running sandbox; null: look again. */
-  private async tryEnsure(wanted: Wanted, signal: AbortSignal): Promise<EnsuredSandbox | null> {
+  /** Looks once and takes one step towards a running container. Null means: look again. */
+  private async tryEnsure(wanted: WantedContainer, signal: AbortSignal): Promise<EnsuredSandbox | null> {
     const found = await this.inspect(wanted.name, signal);
     if (found === null) return this.create(wanted, undefined, signal);
     if (!this.isOurs(found, wanted.key)) throw notOurs('container');
     const { options } = this.toSandbox(found);
-    const step = nextStep(found, wanted.spec(options));
+    const step = nextStep(found, wanted.specHashFor(options));
     if (step === 'adopt') return { ...this.toSandbox(found), created: false };
     if (step === 'unpause') await this.unpause(found.Id, signal);
-    // Its creator is about to, or has died: starting twice is harmless.
+    // Its creator is about to start it, or has died. Starting it twice is harmless.
     if (step === 'start') await this.start(found.Id, found.Config.Image, () => wanted.prepare?.(options), signal);
     if (step !== 'replace') return null;
     await this.remove(found.Id, signal);
     return this.create(wanted, options, signal);
   }
 
-  /** Null where another caller was faster: with the name, or with a removal. */
-  private async create(wanted: Wanted, replaced: SandboxOptions | undefined, signal: AbortSignal): Promise<EnsuredSandbox | null> {
+  /** Returns null if another caller took the name first, or removed the new container. */
+  private async create(wanted: WantedContainer, replaced: SandboxOptions | undefined, signal: AbortSignal): Promise<EnsuredSandbox | null> {
     const { options, spec } = await wanted.make(replaced);
     let container: Docker.Container;
     try {
@@ -147,7 +168,7 @@ export class Containers {
     return made && { ...this.toSandbox(made), created: true };
   }
 
-  /** First start of a created container. False where it has been removed, or is being removed. */
+  /** Starts a created container. Returns false if another caller has removed or is removing it. */
   private async start(id: string, image: string, prepare: () => Promise<void> | undefined, signal: AbortSignal): Promise<boolean> {
     try {
       await prepare();
@@ -157,7 +178,7 @@ export class Containers {
       const status = engineStatus(error);
       if (status === 304) return true;
       if (status === 404 || status === 409) return false;
-      // It would fail again; the name must not stay with what cannot run.
+      // A second start would fail too, so the container must not keep the name.
       if (!signal.aborted) await this.remove(id, signal);
       // The OCI runtime's message names the program that it could not start.
       if (status !== null && /["'`]sh["'`]/.test((error as Error).message)) throw imageWithoutShell(image, error);
@@ -170,7 +191,8 @@ export class Containers {
     try {
       await this.docker.getContainer(id).unpause(options);
     } catch (error) {
-      // A refusal: another caller was faster, or it is gone. The next look tells.
+      // The engine refused: another caller was faster, or the container is gone. The next look
+      // tells.
       if (engineStatus(error) === null) throw error;
     }
   }
@@ -184,7 +206,10 @@ export class Containers {
     }
   }
 
-  /** A claimed one has no session in its labels: its name, by which it was found, says whose it is. */
+  /**
+   * A claimed container has no session in its labels. It was found by its name, and that name says
+   * which session owns it.
+   */
   private isOurs({ Config }: Inspected, key: string | null): boolean {
     const { [LABEL.deployment]: deployment, [LABEL.kind]: kind, [LABEL.session]: session } = Config.Labels;
     return deployment === this.config.DEPLOYMENT && kind === KIND.session && (session === undefined || session === key);
@@ -216,9 +241,12 @@ function nextStep({ State, Config }: Inspected, spec: string): Step {
   return 'replace';
 }
 
-/** Repeats a step that answers null, with growing pauses. @throws the signal's reason once it aborts */
+/**
+ * Repeats a step until it answers something else than null, with growing pauses.
+ * @throws the signal's reason once the signal aborts
+ */
 async function repeatUntilDone<T>(signal: AbortSignal, step: () => Promise<T | null>): Promise<T> {
-  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LAST_PAUSE)) {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LAST_PAUSE_MS)) {
     signal.throwIfAborted();
     const result = await step();
     if (result !== null) return result;

@@ -1,8 +1,10 @@
 import { DeadlineError } from './engine-errors';
 
 /**
- * Runs an operation of one or more engine calls. At the deadline its signal aborts and the promise rejects with DeadlineError, also where
- * a call does not heed the signal. Once it has settled the signal never fires: a hijacked connection outlives the call that opened it.
+ * Runs an operation of one or more engine calls. At the deadline the operation's signal aborts and
+ * the promise rejects with DeadlineError, even if a call ignores the signal. After the operation
+ * has settled the signal never aborts, since a hijacked connection outlives the call that opened
+ * it.
  */
 export async function withDeadline<T>(milliseconds: number, operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

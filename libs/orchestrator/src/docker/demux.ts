@@ -1,4 +1,8 @@
-/** Header of a frame of Docker's multiplexed stream: type, three zero bytes, big-endian length of the payload. */
+/**
+ * A frame of Docker's multiplexed stream begins with this header: one byte of type, three zero
+ * bytes, and the payload's length as a big-endian 32-bit number (Docker Engine API, "Attach to a
+ * container").
+ */
 const HEADER_BYTES = 8;
 const STDOUT = 1;
 const STDERR = 2;
@@ -9,13 +13,19 @@ export interface DemuxSinks {
 }
 
 export interface Demultiplexer {
-  /** Takes the next bytes as they come; payloads are handed on at once, so nothing but a header is ever kept. @throws Error on a malformed header */
+  /**
+   * Takes the next bytes. It hands payloads on at once, so it never keeps more than a header.
+   * @throws Error on a malformed header
+   */
   write(chunk: Buffer): void;
-  /** @throws Error where the stream ends inside a frame */
+  /** @throws Error if the stream ends inside a frame */
   end(): void;
 }
 
-/** Splits the stream of an exec without a terminal into its stdout and stderr. Chunks handed on are views of the chunk written. */
+/**
+ * Splits the stream of an exec without a terminal into its stdout and stderr. The chunks that it
+ * hands on are views of the chunk that was written.
+ */
 export function createDemultiplexer(sinks: DemuxSinks): Demultiplexer {
   const header = Buffer.alloc(HEADER_BYTES);
   let headerLength = 0;

@@ -14,9 +14,9 @@ import { PooledContainers } from './pooled-containers';
 import { SessionContainers } from './session-containers';
 import { removeVolume } from './workspace-volume';
 
-/** Milliseconds. */
+/** How long the engine may take for one operation, in milliseconds. */
 export interface EngineDeadlines {
-  /** Making and removing a container: twenty at once keep a small engine busy for seconds. */
+  /** Making or removing a container. Twenty at once keep a small engine busy for seconds. */
   readonly lifecycle: number;
   readonly call: number;
   readonly ping: number;
@@ -24,23 +24,23 @@ export interface EngineDeadlines {
 
 const DEADLINES: EngineDeadlines = { lifecycle: 30_000, call: 10_000, ping: 2_000 };
 
-/** How often, and at what interval in ms, an exec whose stream has closed is asked for its exit code. */
+/** How often the engine is asked for the exit code of an exec whose stream has closed. */
 const EXIT_CODE_TRIES = 5;
-const EXIT_CODE_INTERVAL = 50;
+const EXIT_CODE_INTERVAL_MS = 50;
 
-/** @throws Error where DOCKER_HOST cannot be used */
+/** @throws Error if DOCKER_HOST cannot be used */
 export function createDockerRuntime(config: Config, deadlines?: EngineDeadlines): SandboxRuntime {
   return new DockerRuntime(config, deadlines);
 }
 
-/** Sandboxes as containers of a Docker engine. Only what carries our labels is ever touched. */
+/** Runs sandboxes as containers of a Docker engine. It touches only containers with our labels. */
 export class DockerRuntime implements SandboxRuntime {
   private readonly docker: Docker;
   private readonly containers: Containers;
   private readonly sessions: SessionContainers;
   private readonly pooled: PooledContainers;
 
-  /** @throws Error where DOCKER_HOST cannot be used */
+  /** @throws Error if DOCKER_HOST cannot be used */
   constructor(
     private readonly config: Config,
     private readonly deadlines: EngineDeadlines = DEADLINES,
@@ -62,7 +62,7 @@ export class DockerRuntime implements SandboxRuntime {
     const taken = new Set(waiting.map(({ slot }) => slot?.number));
     const vacant = Array.from({ length: size }, (_, slot) => slot).filter((slot) => !taken.has(slot));
     let elsewhere = false;
-    // One after another: sessions that are waited for come first.
+    // One after another, so that sandboxes for waiting sessions come first.
     for (const slot of vacant) {
       const made = await operation(this.deadlines.lifecycle, (signal) => this.pooled.make(slot, signal));
       if (made) yield (given.add(made.id), made);
@@ -94,7 +94,7 @@ export class DockerRuntime implements SandboxRuntime {
       } catch (error) {
         const status = engineStatus(error);
         if (status === 404 || status === 409) throw sandboxLost(error);
-        // An exec that fails because its container has just ended is a server error to the engine.
+        // If the container has just ended, the engine answers the exec with a server error.
         if (status !== null && !(await this.containers.isRunning(sandboxId, signal))) throw sandboxLost(error);
         throw error;
       }
@@ -151,7 +151,7 @@ export class DockerRuntime implements SandboxRuntime {
         for (let tries = 0; tries < EXIT_CODE_TRIES; tries++) {
           const { Running, ExitCode } = await exec.inspect({ abortSignal: signal });
           if (!Running) return ExitCode;
-          await sleep(EXIT_CODE_INTERVAL, undefined, { signal });
+          await sleep(EXIT_CODE_INTERVAL_MS, undefined, { signal });
         }
         return null;
       });

@@ -10,9 +10,10 @@ const TLS_PORT = 2376;
 type EngineSettings = Pick<Config, 'DOCKER_HOST' | 'DOCKER_TLS_VERIFY' | 'DOCKER_CERT_PATH'>;
 
 /**
- * The engine as dockerode takes it, read from the settings as Docker's own clients read them. Empty DOCKER_HOST: the local socket, where
- * dockerode looks for it.
- * @throws Error where DOCKER_HOST is none of unix://, tcp://, http:// and https://, or a certificate is missing
+ * Returns the engine's address as dockerode takes it. It reads the settings as Docker's own clients
+ * do. If DOCKER_HOST is empty, dockerode finds the local socket.
+ * @throws Error if DOCKER_HOST is none of unix://, tcp://, http:// and https://, or a certificate
+ * is missing
  */
 export function engineAddress(settings: EngineSettings): DockerOptions {
   const { DOCKER_HOST: dockerHost } = settings;
@@ -20,7 +21,8 @@ export function engineAddress(settings: EngineSettings): DockerOptions {
   if (dockerHost.startsWith('unix://')) {
     const socketPath = dockerHost.slice('unix://'.length);
     if (!socketPath.startsWith('/')) throw badAddress();
-    // `host` is named, as dockerode would otherwise take one over from the process's environment and prefer it.
+    // Without an explicit `host`, dockerode takes one from the process's environment and prefers
+    // it.
     return { socketPath, host: undefined };
   }
   return tcpAddress(settings);
@@ -31,10 +33,10 @@ function tcpAddress({ DOCKER_HOST: dockerHost, DOCKER_TLS_VERIFY, DOCKER_CERT_PA
   const scheme = /^(tcp|http|https):\/\//.exec(dockerHost)?.[1];
   if (url === null || scheme === undefined || url.hostname === '' || !['', '/'].includes(url.pathname)) throw badAddress();
   const tls = scheme === 'https' || (scheme === 'tcp' && DOCKER_TLS_VERIFY !== '');
-  // URL drops a port that is the scheme's own.
+  // The URL class drops a port that is the scheme's default.
   const written = /:(\d+)\/?$/.exec(dockerHost)?.[1];
   const address = { host: url.hostname, port: written ?? (tls ? TLS_PORT : PLAIN_PORT) };
-  // The protocol is named in either case: dockerode would else decide by the port, and by the process's environment.
+  // Without an explicit protocol, dockerode decides by the port and by the process's environment.
   return tls ? { ...address, protocol: 'https', ...certificates(DOCKER_CERT_PATH) } : { ...address, protocol: 'http' };
 }
 

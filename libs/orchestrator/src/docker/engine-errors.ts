@@ -1,18 +1,21 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 
-/** Seconds after which a caller may try again. */
-const RETRY_AFTER = 2;
+/** When a caller may try again. */
+const RETRY_AFTER_SECONDS = 2;
 
 /** The engine did not answer in time. */
 export class DeadlineError extends Error {}
 
-/** The HTTP status the engine answered with; null for an error of another kind. */
+/** Returns the HTTP status of the engine's answer, or null for an error of another kind. */
 export function engineStatus(error: unknown): number | null {
   const status = isObject(error) && 'statusCode' in error ? error.statusCode : null;
   return typeof status === 'number' ? status : null;
 }
 
-/** What is neither expected nor ours to handle. The engine's own words stay in `cause`: they name paths of the host. */
+/**
+ * Turns an error that no caller handles into one for clients. The engine's own words stay in
+ * `cause`, since they name paths of the host.
+ */
 export function toSandboxError(error: unknown): SandboxError {
   if (error instanceof SandboxError) return error;
   const status = engineStatus(error);
@@ -20,11 +23,13 @@ export function toSandboxError(error: unknown): SandboxError {
   if (!unavailable) return new SandboxError(ErrorCode.INTERNAL_ERROR, 'The container engine refused a request.', { cause: error });
   return new SandboxError(ErrorCode.RUNTIME_UNAVAILABLE, 'The container engine does not answer.', {
     cause: error,
-    retryAfter: RETRY_AFTER,
+    retryAfter: RETRY_AFTER_SECONDS,
   });
 }
 
-/** Errors of sockets, DNS, TLS and HTTP parsing carry a code; a bug of ours does not. */
+/**
+ * Errors of sockets, DNS, TLS and HTTP parsing carry a `code`. An error in our own code does not.
+ */
 function isTransportError(error: unknown): boolean {
   return error instanceof DeadlineError || (isObject(error) && 'code' in error);
 }

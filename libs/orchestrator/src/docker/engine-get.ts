@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 
-/** A GET of the engine's API, for the calls to which dockerode's own methods pass no signal. */
+/** Sends a GET to the engine's API. It is for calls whose dockerode method takes no signal. */
 export function engineGet<T = unknown>(docker: Docker, path: string, signal: AbortSignal): Promise<T> {
   const request = { path, method: 'GET', abortSignal: signal, statusCodes: { 200: true } };
   return new Promise((resolve, reject) => {

@@ -2,20 +2,21 @@ import { Duplex } from 'node:stream';
 import type { SandboxProcess } from '../sandbox-runtime';
 import { createDemultiplexer } from './demux';
 
-/** How much of a process's stderr is kept, bytes; the end of it. */
+/** How many of the last bytes of a process's stderr are kept. */
 const STDERR_BYTES = 2048;
 
 /**
- * A process behind a hijacked exec connection. Backpressure goes both ways: an unread stream pauses the connection, a write is
- * done when the connection has taken it.
- * @param socket the connection, in Docker's multiplexed format from the engine and raw towards it
- * @param exitCode asks the engine, once the connection has closed; must not reject
+ * Wraps a hijacked exec connection as a process. Backpressure goes both ways: if nobody reads the
+ * stream, the connection is paused, and a write is done when the connection has taken it.
+ * @param socket the connection: multiplexed frames from the engine, raw bytes towards it
+ * @param exitCode asks the engine for the exit code once the connection has closed; must not reject
  */
 export function execProcess(socket: Duplex, exitCode: () => Promise<number | null>): SandboxProcess {
   let stderr: Buffer = Buffer.alloc(0);
   const stream = new Duplex({
     read: () => void socket.resume(),
-    // A failed write is told by the socket's own error event; what the process wrote before it went is still to be read.
+    // The socket's error event reports a failed write. What the process wrote before can still be
+    // read.
     write: (chunk: Buffer, _encoding, done) => void socket.write(chunk, () => done()),
     final: (done) => void socket.end(() => done()),
     destroy: (error, done) => {
@@ -23,7 +24,8 @@ export function execProcess(socket: Duplex, exitCode: () => Promise<number | nul
       done(error);
     },
   });
-  // The stream may break before its owner listens; `close` and `ended` tell it as well.
+  // The stream may break before its owner listens. The owner also learns it from `close` and
+  // `ended`.
   stream.on('error', () => undefined);
 
   const demultiplexer = createDemultiplexer({

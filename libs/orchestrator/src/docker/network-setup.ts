@@ -2,17 +2,26 @@ import type { Config } from '@sandbox/config';
 import type Docker from 'dockerode';
 import { engineGet } from './engine-get';
 
-/** An image says by it that its programs find the name localhost without the engine's /etc/hosts (Dockerfile.agent has it). */
+/**
+ * With this label an image says that its programs resolve `localhost` without the engine's
+ * /etc/hosts. Dockerfile.agent sets it.
+ */
 const RESOLVES_LOCALHOST = 'sandbox-api.resolves-localhost';
 
-/** OCI runtimes that are known to bring up the loopback interface of a namespace that they make; empty: the engine's default. */
+/**
+ * OCI runtimes that are known to bring up the loopback interface of a new namespace. The empty name
+ * is the engine's default runtime.
+ */
 const RUNTIMES = ['', 'runc', 'runsc'];
 
 /**
- * The spec, without the engine's part in the network where the sandbox can do without. NetworkMode none alone has the engine make a
- * namespace with an endpoint and an /etc/hosts by its network library, which takes longer than all the rest of a start, and which in
- * engines up to 20.10 can hang for good where many containers end at once (moby/moby#46661). With NetworkDisabled the OCI runtime
- * makes a namespace that is just as empty, and there is no /etc/hosts. An image that is not there is an error as in making the container.
+ * Returns the spec without the engine's network set-up, if the image can do without it.
+ *
+ * With NetworkMode `none` alone, the engine's network library makes a namespace, an endpoint and an
+ * /etc/hosts. That takes longer than the rest of a start. In engines up to 20.10 it can also hang
+ * for good when many containers end at once (moby/moby#46661). With NetworkDisabled, the OCI
+ * runtime makes a namespace that is just as empty, without an /etc/hosts.
+ * @throws the engine's 404, as creating the container would, if the image is missing
  */
 export async function withoutNetworkSetup<Spec extends Docker.ContainerCreateOptions>(
   docker: Docker,

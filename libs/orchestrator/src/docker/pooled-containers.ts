@@ -2,14 +2,23 @@ import type { Sandbox, SandboxOwner } from '../sandbox-runtime';
 import { containerName, discardedName, pooledName, pooledSpec, waitingName, waitingPattern } from './container-spec';
 import type { Containers } from './containers';
 
-/** What was made so long ago and still has its first name was left by a maker that died, milliseconds. */
+/**
+ * If a container still has its first name this long after it was made, the process that made it
+ * died.
+ */
 const ORPHANED_MS = 10_000;
 
-/** The containers that wait for a session, each in a slot, and are its own once they have its name. */
+/**
+ * The containers of the pool. Each waits in a numbered slot, and belongs to a session once it bears
+ * that session's name.
+ */
 export class PooledContainers {
   constructor(private readonly containers: Containers) {}
 
-  /** What waits to be claimed, made by these settings; without what has ended, which is removed. */
+  /**
+   * Lists the running containers that wait for a session and were made with the current settings.
+   * It removes those that have ended.
+   */
   async waiting(signal: AbortSignal): Promise<Sandbox[]> {
     const { config, pooledSpec: spec } = this.containers;
     const found = await this.containers.listByName(waitingPattern(config, spec), signal);
@@ -18,39 +27,49 @@ export class PooledContainers {
     return found.filter(({ state }) => state === 'running').map(({ sandbox }) => sandbox);
   }
 
-  /** Has one wait in a slot. Null where another process has made it, or is about to: it waits, or has been claimed. */
+  /**
+   * Makes a container wait in a slot.
+   * @returns null if another process has filled the slot or is about to
+   */
   async make(slot: number, signal: AbortSignal): Promise<Sandbox | null> {
     const { config, pooledSpec: spec } = this.containers;
     const wanted = {
       name: pooledName(config, spec, slot),
       key: null,
-      spec: () => spec,
+      specHashFor: () => spec,
       make: async () => ({ options: {}, spec: pooledSpec(config, slot) }),
     };
-    // Since the caller has looked, another process may have come to this slot.
+    // Another process may have filled this slot since the caller looked.
     if ((await this.containers.listByName(waitingPattern(config, spec, slot), signal)).length > 0) return null;
     const { id, created, createdAt } = await this.containers.ensure(wanted, signal);
-    // Its maker renames it: a rename of another's that comes late could take it from the session that has claimed it by then.
+    // Only its maker renames it. A late rename by another process could take the container from the
+    // session that has claimed it by then.
     if (!created && Date.now() - createdAt < ORPHANED_MS) return null;
     const name = waitingName(config, spec, slot, id);
     if (!(await this.containers.rename(wanted.name, name, signal))) return null;
     const found = await this.containers.find(name, null, signal);
     if (found?.id === id) return found;
-    // It had left its first name to the next one, which has now one that says another's id.
+    // Our container had been renamed already and a newer one had its old name. We have just given
+    // that newer one a name with the wrong id, so it is removed.
     if (found) await this.containers.remove(found.id, signal);
     return null;
   }
 
   /**
-   * One engine call: no other container ever has the name by which it waited. The engine finds a container by its name before it locks it, so of
-   * two renames that come at once both may be done: that callers do not is for them to see to.
+   * Claims a container by renaming it: one engine call, since no other container ever has the name
+   * under which this one waited. The engine looks a container up by name before it locks it, so it
+   * may carry out two concurrent renames. Callers must make sure that only one of them asks (see
+   * WarmPool).
    */
   async claim({ key }: SandboxOwner, preferred: Sandbox, signal: AbortSignal): Promise<Sandbox | null> {
     const name = containerName(this.containers.config, key);
     return (await this.containers.rename(preferred.name, name, signal)) ? { ...preferred, name, key, slot: null } : null;
   }
 
-  /** By renaming it first: a claim that comes later finds nothing, and a discard that comes later than a claim neither. */
+  /**
+   * Renames the container, then removes it. A claim that comes after the rename finds nothing. A
+   * discard that comes after a claim finds nothing either, and returns false.
+   */
   async discard({ id, name, slot }: Sandbox, signal: AbortSignal): Promise<boolean> {
     const discarded = discardedName(this.containers.config, id);
     if (slot !== null && !(await this.containers.rename(name, discarded, signal))) return false;

@@ -1,8 +1,13 @@
 /**
- * The system calls a sandbox may make, in Docker's profile format: an allowlist, the same on every engine. It is Docker's default
- * less what a sandbox has no use for: io_uring and Linux AIO (whose contexts are counted over the whole host), seccomp filters of its own
- * (so is the memory of their compiled code), ptrace and its relatives, file handles, and all but three socket families. userfaultfd,
- * keyrings, bpf, perf, mounts, modules, swap, clocks, kexec and new namespaces are absent, and no capability brings them back.
+ * One rule of the list of system calls that a sandbox may make, in Docker's profile format. The
+ * list is the same on every engine. It is Docker's default without what a sandbox does not need:
+ *
+ * - io_uring and Linux AIO, whose contexts count against a limit of the whole host;
+ * - seccomp filters of its own, whose compiled code counts against such a limit too;
+ * - ptrace and its relatives, file handles, and all but three socket families.
+ *
+ * userfaultfd, keyrings, bpf, perf, mounts, modules, swap, clocks, kexec and new namespaces are not
+ * on it either, and no capability brings them back.
  */
 interface SyscallRule {
   names: string[];
@@ -27,7 +32,7 @@ const AF_INET6 = 10;
 const AF_NETLINK = 16;
 const NETLINK_ROUTE = 0;
 
-/** PER_LINUX, PER_LINUX32, with and without UNAME26, and the question which one is set. */
+/** PER_LINUX and PER_LINUX32, each with and without UNAME26, and the query for the current one. */
 const PERSONALITIES = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
@@ -81,8 +86,9 @@ const maskedEquals = (index: number, mask: number, value: number) => ({
 });
 
 /**
- * With any value of an argument but this one, a rule for each bit in which it may differ. The kernel takes 32 bits of it and the filter sees
- * 64: "is not equal" would let the value pass with another bit beyond these.
+ * Allows a call with any value of one argument except this one, by a rule for each bit in which the
+ * value may differ. The kernel uses 32 bits of the argument, but the filter sees 64. So "is not
+ * equal" would let the value pass if a higher bit is set.
  */
 function allowUnless(name: string, index: number, value: number): SyscallRule[] {
   return Array.from({ length: 32 }, (_, bit) => 2 ** bit).map((mask) =>
@@ -92,7 +98,7 @@ function allowUnless(name: string, index: number, value: number): SyscallRule[] 
 
 const isCore = (index: number) => maskedEquals(index, 0xffffffff, RLIMIT_CORE);
 
-/** Answers that it is done, and does nothing. */
+/** Answers success without doing anything. */
 function pretend(name: string, args?: SyscallRule['args']): SyscallRule {
   return { names: [name], action: 'SCMP_ACT_ERRNO', errnoRet: NO_ERROR, ...(args && { args }) };
 }
@@ -102,28 +108,31 @@ const SYSCALLS: SyscallRule[] = [
   allow(words('arch_prctl'), { includes: { arches: ['amd64'] } }),
   ...[AF_UNIX, AF_INET, AF_INET6].map((family) => allow(['socket'], { args: [equals(0, family)] })),
   allow(['socketpair'], { args: [equals(0, AF_UNIX)] }),
-  // The C library lists addresses over it.
+  // The C library lists network addresses over this socket.
   allow(['socket'], { args: [equals(0, AF_NETLINK), equals(2, NETLINK_ROUTE)] }),
   ...PERSONALITIES.map((persona) => allow(['personality'], { args: [equals(0, persona)] })),
   allow(['clone'], { args: [maskedEquals(0, NEW_NAMESPACES, 0)] }),
-  // Its flags lie in memory. ENOSYS, not EPERM, makes the C library fall back to clone.
+  // Its flags lie in memory, which a filter cannot read. ENOSYS makes the C library fall back to
+  // clone.
   { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
   ...allowUnless('prctl', 0, PR_SET_SECCOMP),
-  // The limit on core files stays what keeps the kernel from starting the host's handler of crashes (container-spec.ts). Programs that lower
-  // it give up where they cannot (gpg), so they are told that they could.
+  // The limit on core files keeps the kernel from starting the host's crash handler, so it must not
+  // change (container-spec.ts). Some programs, such as gpg, give up if they cannot lower it. They
+  // are told that they did.
   ...allowUnless('setrlimit', 0, RLIMIT_CORE),
   pretend('setrlimit', [isCore(0)]),
   ...allowUnless('prlimit64', 1, RLIMIT_CORE),
   allow(['prlimit64'], { args: [isCore(1), equals(2, 0)] }),
   pretend('prlimit64', [isCore(1), { index: 2, value: 0, op: 'SCMP_CMP_NE' }]),
-  // It would write out what the whole host has to write.
+  // A real sync would write out the data of the whole host.
   pretend('sync'),
 ];
 
 export const SECCOMP_PROFILE = {
-  // EPERM. For system calls newer than all of these the runtime answers ENOSYS.
+  // EPERM. For system calls newer than every call named here, the OCI runtime answers ENOSYS.
   defaultAction: 'SCMP_ACT_ERRNO',
-  // No 32-bit calls, which end a process by SIGSYS: their socketcall has its arguments in memory, where no filter sees the family.
+  // No 32-bit calls: a process that makes one ends by SIGSYS. Their `socketcall` has its arguments
+  // in memory, where a filter cannot see the socket family.
   archMap: [
     { architecture: 'SCMP_ARCH_X86_64', subArchitectures: [] },
     { architecture: 'SCMP_ARCH_AARCH64', subArchitectures: [] },

@@ -4,7 +4,7 @@ import { containerName, containerSpec, isPersistent, specHash } from './containe
 import type { Containers } from './containers';
 import { prepareVolume, volumeExists } from './workspace-volume';
 
-/** The containers of sessions, each under the name of its own. */
+/** The containers of sessions. Each bears a name that is derived from its session's key. */
 export class SessionContainers {
   constructor(private readonly containers: Containers) {}
 
@@ -18,7 +18,7 @@ export class SessionContainers {
       {
         name: this.name(owner.key),
         key: owner.key,
-        spec: (own) => specHash(config, own),
+        specHashFor: (own) => specHash(config, own),
         make: async (found) => {
           const settled = await this.settle(owner, options ?? found ?? {}, signal);
           return { options: settled, spec: containerSpec(config, owner, settled, settings) };
@@ -41,7 +41,10 @@ export class SessionContainers {
     return this.containers.removeNamed(this.name(key), key, signal);
   }
 
-  /** A session that once had a volume has it again, until it is deleted: whether its owner says so or not. */
+  /**
+   * Completes the options of a new container. If the session has a volume, it gets the volume
+   * again, whether or not the caller asks for it: a volume stays until its session is deleted.
+   */
   private async settle(owner: SandboxOwner, options: SandboxOptions, signal: AbortSignal): Promise<SandboxOptions> {
     const { docker, config } = this.containers;
     if (options.persistent !== undefined || config.WORKSPACE_PERSIST_VOLUMES || !config.ALLOW_PERSISTENT_SESSIONS) return options;

@@ -7,10 +7,11 @@ import { engineStatus, notOurs } from './engine-errors';
 const TAR_BLOCK_BYTES = 512;
 
 /**
- * Gives the session's volume to the sandbox's user: a new one belongs to root. The engine itself does it, by unpacking an archive
- * with one directory entry into a container that has the volume and is never started, so no process runs as root, not even a short-lived one.
- * Repeating it changes nothing; it is done before every first start, so a crash on the way leaves no volume that cannot be used.
- * @throws SandboxError INTERNAL_ERROR where a volume of that name is not ours
+ * Gives the session's volume to the sandbox's user, since a new volume belongs to root. The engine
+ * itself does it: it unpacks an archive with one directory entry into a helper container that has
+ * the volume. The helper is never started, so no process runs as root. This is done before every
+ * first start and can be repeated, so a crash in between leaves no volume that cannot be used.
+ * @throws SandboxError INTERNAL_ERROR if a volume of that name is not ours
  */
 export async function prepareVolume(docker: Docker, config: Config, owner: SandboxOwner, signal: AbortSignal): Promise<void> {
   const volume = await docker.getVolume(volumeName(config, owner.key)).inspect({ abortSignal: signal });
@@ -41,15 +42,17 @@ export async function volumeExists(docker: Docker, config: Config, key: string, 
 }
 
 /**
- * Removes the session's volume, where there is one. False where a container still uses it.
- * @throws SandboxError INTERNAL_ERROR where a volume of that name is not ours
+ * Removes the session's volume, if there is one.
+ * @returns false if a container still uses the volume
+ * @throws SandboxError INTERNAL_ERROR if a volume of that name is not ours
  */
 export async function removeVolume(docker: Docker, config: Config, key: string, signal: AbortSignal): Promise<boolean> {
   const volume = docker.getVolume(volumeName(config, key));
   try {
     const { Labels } = await volume.inspect({ abortSignal: signal });
     if (!isOurVolume(config, key, Labels)) throw notOurs('volume');
-    // Only one that a process which died half-way has left behind can be here: a live one belongs to a session that is in use.
+    // Such a helper was left by a process that died. A live one belongs to a session that is in
+    // use.
     await removeHelpers(docker, config, key, signal);
     await volume.remove({ abortSignal: signal });
     return true;
@@ -76,7 +79,7 @@ async function removeHelper(helper: Docker.Container, signal: AbortSignal): Prom
     await helper.remove(options);
   } catch (error) {
     if (engineStatus(error) === null) throw error;
-    // Gone, or being removed: it never ran, and what is left is removed with the volume.
+    // The helper is gone or being removed. It never ran, so nothing else has to be cleaned up.
   }
 }
 
