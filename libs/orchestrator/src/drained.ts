@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 
-/** Resolves when the stream takes more, or is closed and takes nothing any more. Leaves no listener behind. */
+/** Resolves when the stream has room again, or is closed. It leaves no listener behind. */
 export function drained(stream: Writable): Promise<void> {
   if (stream.destroyed) return Promise.resolve();
   return new Promise((resolve) => {

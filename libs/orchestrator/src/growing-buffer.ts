@@ -1,14 +1,17 @@
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Collects what comes in pieces of any size, by copying: a list of pieces would keep alive the whole read that each is a view of, and cost
- * a hundred bytes for a piece of one.
+ * Collects pieces of any size by copying them. A list of pieces would keep alive the whole read
+ * that each piece is a view of, and would cost a hundred bytes for a piece of one byte.
  */
 export class GrowingBuffer {
   private bytes = NO_BYTES;
   private size = 0;
 
-  /** @param most bytes it is ever made to hold, where that is known: it then sets no more aside */
+  /**
+   * @param most the most bytes it is ever made to hold, if that is known; it then sets no more
+   * aside
+   */
   constructor(private readonly most = Infinity) {}
 
   get length(): number {
@@ -22,7 +25,7 @@ export class GrowingBuffer {
     this.size = needed;
   }
 
-  /** What there is, and it begins anew. */
+  /** Returns what has been collected, and starts again empty. */
   take(): Buffer {
     const taken = this.bytes.subarray(0, this.size);
     this.bytes = NO_BYTES;

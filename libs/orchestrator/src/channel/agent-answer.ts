@@ -5,7 +5,10 @@ export type AgentAnswer =
   | { readonly code: null; readonly ok: Record<string, unknown> }
   | { readonly code: ErrorCode; readonly detail: string; readonly cause?: Error };
 
-/** The codes an agent may give (agent/PROTOCOL.md); no sandbox can make us answer, say, that the caller is not authenticated. */
+/**
+ * The codes an agent may give (agent/PROTOCOL.md); no sandbox can make us answer, say, that the
+ * caller is not authenticated.
+ */
 const AGENT_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
   'ARCHIVE_REFUSED',
   'INVALID_PATH',
@@ -37,10 +40,13 @@ const AGENT_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
 ]);
 
 const MAX_DETAIL_CHARACTERS = 300;
-// Control and format characters, lone surrogates, line and paragraph separators: none of them has a place in one line of plain text.
+// Control and format characters, lone surrogates, line and paragraph separators: none of them has a
+// place in one line of plain text.
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu;
 
-/** Makes text out of a sandbox fit for a message or a log line: one line, at most 300 characters. */
+/**
+ * Makes text out of a sandbox fit for a message or a log line: one line, at most 300 characters.
+ */
 export function plainText(untrusted: string): string {
   return untrusted.slice(0, MAX_DETAIL_CHARACTERS).replace(UNPRINTABLE, ' ').trim();
 }

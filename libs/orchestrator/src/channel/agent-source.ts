@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-/** As far from the sources as from what they are built into: `nest build` copies agent/*.py to dist/agent. */
+/**
+ * As far from the sources as from what they are built into: `nest build` copies agent/*.py to
+ * dist/agent.
+ */
 const AGENT_DIRECTORY = join(__dirname, '../../../../agent');
 
 const BOOTSTRAP = 'bootstrap.py';
@@ -16,13 +19,19 @@ function buildBundle(): Buffer {
   return Buffer.from(`${Buffer.byteLength(bundle)}\n${bundle}`);
 }
 
-/** What is executed in a sandbox (agent/PROTOCOL.md, "Bootstrap"): one short line, so that a listing of processes stays readable. */
+/**
+ * The command line that starts the agent in a sandbox (agent/PROTOCOL.md, "Bootstrap"). Its program
+ * is one short line, so that a process listing stays readable.
+ */
 export const AGENT_ARGV: readonly string[] = Object.freeze(['python3', '-I', '-S', '-u', '-c', source(BOOTSTRAP).trimEnd()]);
 
-// Read once, at start: an installation without the agent fails there and not on the first call.
+// Read once, at start. So an installation without the agent fails at start, not at the first call.
 const BUNDLE = buildBundle();
 
-/** What the bootstrap reads from its stdin: the agent's source, preceded by its length. Shared; not to be written to. */
+/**
+ * Returns what the bootstrap reads from its stdin: the agent's source after its length. The buffer
+ * is shared: do not write to it.
+ */
 export function agentBundle(): Buffer {
   return BUNDLE;
 }

@@ -60,24 +60,29 @@ export type AgentRequest =
 
 export interface CallOptions {
   /**
-   * Sent as DATA under the agent's credit, then EOF. A stream that errors or breaks off cancels the request, and its error is the call's.
-   * A request that ends sooner leaves the stream paused: its owner drains or destroys it.
+   * Sent as DATA under the agent's credit, then EOF. A stream that errors or breaks off cancels the
+   * request, and its error is the call's. A request that ends sooner leaves the stream paused: its
+   * owner drains or destroys it.
    */
   readonly input?: Buffer | Readable;
   /**
-   * Takes output as it comes; in order within a stream. A promise returned holds back this request's credit, so the sandbox's writer
-   * waits; nobody else does. Throwing cancels the request, and what was thrown is the call's error. The chunk is a view of what was read
-   * from the sandbox: copy what is kept past the return (or the promise), or a frame of one byte may keep 64 KiB alive.
+   * Takes output as it comes; in order within a stream. A promise returned holds back this
+   * request's credit, so the sandbox's writer waits; nobody else does. Throwing cancels the
+   * request, and what was thrown is the call's error. The chunk is a view of what was read from the
+   * sandbox: copy what is kept past the return (or the promise), or a frame of one byte may keep 64
+   * KiB alive.
    */
   readonly onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void | Promise<void>;
   /**
-   * Aborting cancels the request: its processes die. The call then rejects with CLIENT_CLOSED_REQUEST once the agent says so, or resolves
-   * where the request had ended just before.
+   * Aborting cancels the request: its processes die. The call then rejects with
+   * CLIENT_CLOSED_REQUEST once the agent says so, or resolves where the request had ended just
+   * before.
    */
   readonly signal?: AbortSignal;
   /**
-   * Milliseconds, kept to within a second, after which the request is cancelled: it then rejects with REQUEST_TIMEOUT, or, where the agent
-   * does not end it within 5 s more, with SANDBOX_UNRESPONSIVE as the channel is given up. Output held back by onOutput counts.
+   * Milliseconds, kept to within a second, after which the request is cancelled: it then rejects
+   * with REQUEST_TIMEOUT, or, where the agent does not end it within 5 s more, with
+   * SANDBOX_UNRESPONSIVE as the channel is given up. Output held back by onOutput counts.
    */
   readonly deadlineMs: number;
 }
@@ -87,11 +92,14 @@ export interface Channel {
   /** False once broken or closed; then `call` rejects at once. */
   readonly open: boolean;
   /**
-   * Resolves with the END's `ok` member, once all output has been consumed (an object; its members are still hostile: check their types).
+   * Resolves with the END's `ok` member, once all output has been consumed (an object; its members
+   * are still hostile: check their types).
    *
-   * Rejects with RequestNotSentError where the channel was closed already: nothing was sent, and another channel may be tried. Else with
-   * SandboxError: the agent's own error; SANDBOX_LOST where the channel closed after the request was sent, SANDBOX_UNRESPONSIVE where it
-   * was given up (about 10 s after the agent fell silent); TOO_MANY_COMMANDS past 128 requests at a time; and as CallOptions says.
+   * Rejects with RequestNotSentError where the channel was closed already: nothing was sent, and
+   * another channel may be tried. Else with SandboxError: the agent's own error; SANDBOX_LOST where
+   * the channel closed after the request was sent, SANDBOX_UNRESPONSIVE where it was given up
+   * (about 10 s after the agent fell silent); TOO_MANY_COMMANDS past 128 requests at a time; and as
+   * CallOptions says.
    */
   call(request: AgentRequest, options: CallOptions): Promise<Record<string, unknown>>;
   /** Ends the agent; open requests reject with SANDBOX_LOST. */
@@ -100,5 +108,8 @@ export interface Channel {
   readonly closed: Promise<void>;
 }
 
-/** The channel was closed before the request went out: nothing ran. For whoever opens channels; no client ever sees it. */
+/**
+ * The channel was closed before the request went out: nothing ran. For whoever opens channels; no
+ * client ever sees it.
+ */
 export class RequestNotSentError extends Error {}

@@ -32,7 +32,10 @@ interface Seen {
   readonly settled: Promise<void>;
 }
 
-/** A channel over a stream whose other end is the test itself: bytes arrive in the turn in which they are given. */
+/**
+ * A channel over a stream whose other end is the test itself: bytes arrive in the turn in which
+ * they are given.
+ */
 async function open(): Promise<{ stream: Duplex; channel: Channel; sent: Buffer[] }> {
   const sent: Buffer[] = [];
   const stream = new Duplex({
@@ -86,7 +89,10 @@ function begin(channel: Channel, id: number, random: Random): Seen {
   return seen;
 }
 
-/** Frames as an agent could send them, and many as it could not. A payload of output tells whose it is. */
+/**
+ * Frames as an agent could send them, and many as it could not. A payload of output tells whose it
+ * is.
+ */
 function agentBytes(random: Random, requests: number): Buffer {
   const frames: Buffer[] = [];
   for (let count = 1 + random(10); count > 0; count--) {
@@ -147,7 +153,10 @@ function checkRequest({ id, stdout, stderr, thrown, abort, outcome }: Seen, fram
   }
 }
 
-/** What goes out to a hostile agent is sound as well, and nothing follows what ends a request but credit for output that is taken and dropped. */
+/**
+ * What goes out to a hostile agent is sound as well, and nothing follows what ends a request but
+ * credit for output that is taken and dropped.
+ */
 function checkSent(sent: Buffer): void {
   const { frames, violated } = framesByTheBook(sent, MAX_HOST_PAYLOAD_BYTES);
   if (violated) throw new Error('the host broke the protocol');

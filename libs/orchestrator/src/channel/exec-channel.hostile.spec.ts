@@ -9,7 +9,10 @@ const END = JSON.stringify({ ok: {} });
 
 beforeAll(() => Logger.overrideLogger(false));
 
-/** A channel with two open requests, the first of which takes input and has a consumer that never returns. */
+/**
+ * A channel with two open requests, the first of which takes input and has a consumer that never
+ * returns.
+ */
 async function open() {
   const agent = new FakeAgent();
   const channel = await openChannel(agent.process);

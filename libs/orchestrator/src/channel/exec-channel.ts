@@ -18,18 +18,25 @@ import { handshake } from './handshake';
 import { OpenRequest, type RequestPort } from './open-request';
 
 const MAX_OPEN_REQUESTS = 128;
-/** The clock of all deadlines on a channel; so they hold to within a second. */
+/** One clock serves all deadlines of a channel, so a deadline is kept to within a second. */
 const TICK_MS = 500;
-/** Silence, while requests are open, after which a PING goes out; and as much again after which the agent is given up. */
+/**
+ * If the agent is silent for this many ticks while requests are open, the channel sends a PING. If
+ * it is silent for as many more, the channel is given up.
+ */
 const SILENT_TICKS = 10;
-/** Frames but DATA do not wait for the stream to drain. An agent that does not read them is given up at so many bytes. */
+/**
+ * Only DATA frames wait until the stream has room. If the agent does not read the others, the
+ * channel is given up at this many unwritten bytes.
+ */
 const MAX_UNWRITTEN_BYTES = 32 * 1024 * 1024;
 
 /**
- * Starts the agent in a process made with AGENT_ARGV, and opens a channel to it.
+ * Starts the agent in a process that was made with AGENT_ARGV, and opens a channel to it. On
+ * failure it destroys the process's stream.
  * @param sandboxId names the sandbox in log lines
- * @throws SandboxError SANDBOX_UNRESPONSIVE after 10 s without an answer; SANDBOX_IMAGE_UNUSABLE, SANDBOX_EXHAUSTED or SANDBOX_LOST where
- *   the process ended first. The process's stream is destroyed then.
+ * @throws SandboxError SANDBOX_UNRESPONSIVE after 10 s without an answer; SANDBOX_IMAGE_UNUSABLE,
+ * SANDBOX_EXHAUSTED or SANDBOX_LOST if the process ended first
  */
 export function openChannel(process: SandboxProcess, sandboxId?: string): Promise<Channel> {
   return handshake(process, (reader) => new ExecChannel(process.stream, reader, sandboxId));
@@ -38,27 +45,31 @@ export function openChannel(process: SandboxProcess, sandboxId?: string): Promis
 const logger = new Logger('Channel');
 
 /**
- * Requests of one sandbox, multiplexed over the stream of one process in it. A short command costs one write and one read of that stream,
- * and no call of the engine.
+ * Carries the requests of one sandbox over the stream of one process in it. A short command costs
+ * one write and one read of that stream, and no call to the engine.
  *
- * Whatever the agent sends that the protocol does not allow ends the channel, as does its silence; the requests open then reject.
+ * The channel closes if the agent breaks the protocol or falls silent. The requests that are open
+ * then reject.
  */
 class ExecChannel implements Channel, RequestPort {
   readonly closed: Promise<void>;
   private markClosed!: () => void;
   private isOpen = true;
   private readonly requests = new Map<number, OpenRequest>();
-  /** Requests with input that may be sent, each in its turn. */
+  /** Requests that have input to send, in the order of their turns. */
   private readonly senders = new Set<OpenRequest>();
   private lastId = 0;
-  /** Runs while requests are open, and until the first tick that finds none: requests one after another share it. */
+  /**
+   * Runs while requests are open, and stops at the first tick that finds none. So requests in
+   * sequence share it.
+   */
   private clock: NodeJS.Timeout | null = null;
   /**
-   * Counted in ticks, not read off a clock: where this process itself was held up, the agent's answer, which waits to be read, still
-   * comes before the next tick.
+   * Counts ticks instead of reading a clock. If this process itself was held up, the agent's answer
+   * waits to be read and still comes before the next tick.
    */
   private silentTicks = 0;
-  /** PINGs that no PONG has come for. */
+  /** How many PINGs have no PONG yet. */
   private pings = 0;
 
   constructor(
@@ -88,7 +99,7 @@ class ExecChannel implements Channel, RequestPort {
       const opened = new OpenRequest(id, options, this, resolve, reject);
       this.requests.set(id, opened);
       this.clock ??= this.startClock();
-      // Corked, so that a request and its short input leave in one write.
+      // Corked, so that a request and its short input go out in one write.
       this.stream.cork();
       this.send(frame);
       if (this.isOpen) opened.start();
@@ -121,7 +132,8 @@ class ExecChannel implements Channel, RequestPort {
   }
 
   private sendInputs(): void {
-    // A set is walked in the order of insertion, newcomers included: who may send more goes to the end of the line.
+    // A Set is walked in the order of insertion, including what is added meanwhile. A request that
+    // has more to send goes to the end of the line.
     for (const request of this.senders) {
       if (!this.open || this.stream.writableNeedDrain) return;
       this.senders.delete(request);
@@ -137,7 +149,7 @@ class ExecChannel implements Channel, RequestPort {
 
   private startClock(): NodeJS.Timeout {
     this.silentTicks = 0;
-    // The stream, not the clock, keeps the process alive.
+    // The stream keeps the process alive, so the clock need not.
     return setInterval(() => this.tick(), TICK_MS).unref();
   }
 
@@ -202,7 +214,10 @@ class ExecChannel implements Channel, RequestPort {
     this.shut(ErrorCode.SANDBOX_UNRESPONSIVE, 'The sandbox does not answer.', 1);
   }
 
-  /** What is still to come of the stream until it is closed, 'error' above all, is listened to but of no consequence. */
+  /**
+   * Closes the channel. The stream's later events, 'error' above all, are still listened to but
+   * change nothing.
+   */
   private shut(code: ErrorCode, message: string, retryAfter?: number): void {
     if (!this.isOpen) return;
     this.isOpen = false;

@@ -7,7 +7,9 @@ export interface AgentConditions {
   readonly if_none_match?: EntityTags;
 }
 
-/** The agent's operations on files that neither list, read, write nor delete (agent/PROTOCOL.md). */
+/**
+ * The agent's operations on files that neither list, read, write nor delete (agent/PROTOCOL.md).
+ */
 export type FileRequest =
   | { readonly op: 'stat'; readonly path: string }
   | ({ readonly op: 'move'; readonly from: string; readonly to: string; readonly overwrite: boolean } & AgentConditions)

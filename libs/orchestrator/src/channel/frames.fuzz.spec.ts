@@ -16,7 +16,10 @@ interface Reading {
   violation: string | null;
 }
 
-/** Pushes the bytes in pieces, looking after each at what the reader holds, and that what it has told stays told. */
+/**
+ * Pushes the bytes in pieces, looking after each at what the reader holds, and that what it has
+ * told stays told.
+ */
 function readSplit(bytes: Buffer, limit: number, random: Random): Reading {
   const reader = new FrameReader(limit);
   const frames: Frame[] = [];

@@ -1,11 +1,12 @@
 /**
- * The wire format of agent/PROTOCOL.md: `u32 payload length | u8 type | u32 request id | payload`, big-endian.
- * Bytes in, frames out, and the reverse; what a frame means is decided elsewhere.
+ * One frame of the wire format in agent/PROTOCOL.md: `u32 payload length | u8 type | u32 request id
+ * | payload`, big-endian. This file turns bytes into frames and back. What a frame means is decided
+ * elsewhere.
  */
 export interface Frame {
   readonly type: number;
   readonly id: number;
-  /** May be a view of the chunk it came in: copy what is kept for long. */
+  /** May be a view of the chunk that it came in. Copy it to keep it for long. */
   readonly payload: Buffer;
 }
 
@@ -15,7 +16,7 @@ export const AgentFrame = { HELLO: 16, OUT: 17, ERR: 18, END: 19, CREDIT: 20, PO
 export const HEADER_BYTES = 9;
 export const MAX_HOST_PAYLOAD_BYTES = 1024 * 1024;
 export const MAX_AGENT_PAYLOAD_BYTES = 64 * 1024;
-/** What either side may send on a request before the other has given credit. */
+/** How much either side may send on a request before the other gives credit. */
 export const WINDOW_BYTES = 256 * 1024;
 export const MAX_REQUEST_ID = 0xffff_ffff;
 /** The id of frames that concern the channel itself. */
@@ -23,7 +24,10 @@ export const CHANNEL_ID = 0;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** One frame in one buffer, so that it is one write. Text is sent as UTF-8. The limits on payloads are the caller's to keep. */
+/**
+ * Encodes one frame in one buffer, so that it is one write. Text becomes UTF-8. The caller keeps to
+ * the limits on payloads.
+ */
 export function encodeFrame(type: number, id: number, payload: Buffer | string = NO_BYTES): Buffer {
   const length = Buffer.byteLength(payload);
   const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
@@ -41,26 +45,30 @@ export function encodeCredit(type: number, id: number, bytes: number): Buffer {
   return encodeFrame(type, id, payload);
 }
 
-/** The bytes a CREDIT frame gives, or null where its payload is not one u32. */
+/** Returns the bytes that a CREDIT frame grants, or null if its payload is not one u32. */
 export function decodeCredit(payload: Buffer): number | null {
   return payload.length === 4 ? payload.readUInt32BE(0) : null;
 }
 
 export interface ReadResult {
   readonly frames: readonly Frame[];
-  /** Why nothing more can be read, ever; the frames before it stand. Null while the bytes make sense. */
+  /**
+   * Why nothing more can be read from this stream; the frames before it are valid. Null while the
+   * bytes make sense.
+   */
   readonly violation: string | null;
 }
 
 /**
- * Cuts a byte stream, in chunks of any size, into frames. Never throws, whatever it is fed. Holds at most one header and one payload: a
- * length past the limit is refused before anything is set aside for it. A payload that lies whole in its chunk is not copied; one that is
- * spread over several is copied once.
+ * Cuts a byte stream, in chunks of any size, into frames. It never throws, whatever it is fed. It
+ * holds at most one header and one payload: a length over the limit is refused before memory is set
+ * aside. A payload that lies whole in its chunk is not copied. One that is spread over several
+ * chunks is copied once.
  */
 export class FrameReader {
   private readonly header = Buffer.alloc(HEADER_BYTES);
   private headerBytes = 0;
-  /** The payload under way; null between frames and within a header. */
+  /** The payload that is being received; null between frames and within a header. */
   private payload: Buffer | null = null;
   private payloadBytes = 0;
   private violation: string | null = null;
@@ -76,7 +84,7 @@ export class FrameReader {
     return { frames, violation: this.violation };
   }
 
-  /** Bytes set aside for a frame that is not whole yet. */
+  /** How many bytes are set aside for a frame that is not whole yet. */
   get bufferedBytes(): number {
     return this.headerBytes + (this.payload?.length ?? 0);
   }

@@ -6,16 +6,20 @@ import { AgentFrame, CHANNEL_ID, FrameReader, MAX_AGENT_PAYLOAD_BYTES } from './
 
 const PROTOCOL_VERSION = 1;
 const HELLO_TIMEOUT_MS = 10_000;
-/** How long the engine may take to say how a process ended whose stream has. */
+/** How long the engine may take to report how a process ended, once its stream has ended. */
 const ENDED_TIMEOUT_MS = 2_000;
-/** What is kept of the bytes before HELLO: an engine that cannot start the program says so there. */
+/**
+ * How many of the bytes before HELLO are kept. An engine that cannot start the program reports it
+ * there.
+ */
 const MAX_PREAMBLE_BYTES = 2_048;
 
 /**
- * Sends the agent's source into the process and waits for its HELLO.
- * @param start takes the stream over, in the same turn of the event loop, so that no event of it is missed
- * @throws SandboxError SANDBOX_UNRESPONSIVE after 10 s; SANDBOX_IMAGE_UNUSABLE, SANDBOX_EXHAUSTED or SANDBOX_LOST where the process ended
- *   first. The stream is destroyed then.
+ * Sends the agent's source into the process and waits for its HELLO. On failure it destroys the
+ * stream.
+ * @param start takes over the stream in the same turn of the event loop, so that it misses no event
+ * @throws SandboxError SANDBOX_UNRESPONSIVE after 10 s; SANDBOX_IMAGE_UNUSABLE, SANDBOX_EXHAUSTED
+ * or SANDBOX_LOST if the process ended first
  */
 export async function handshake<T>(process: SandboxProcess, start: (reader: FrameReader) => T): Promise<T> {
   const hello = await receiveHello(process, start);
@@ -56,7 +60,7 @@ function receiveHello<T>({ stream }: SandboxProcess, start: (reader: FrameReader
     const timer = setTimeout(() => finish('silent'), HELLO_TIMEOUT_MS);
     const finish = (failure: 'silent' | 'ended' | 'not-an-agent'): void => {
       detach();
-      // Until the stream is closed: what it runs into on the way is no news.
+      // The stream is about to be destroyed. Its errors until then tell nothing new.
       stream.on('error', ignore);
       stream.resume();
       resolve({ failure, preamble: preamble.toString('utf8') });
@@ -86,8 +90,9 @@ async function whyNotStarted(process: SandboxProcess, preamble: string): Promise
 const NEEDS = 'A sandbox image needs `sh` and python3 >= 3.8.';
 
 /**
- * Tells an image that cannot be used from a sandbox that is full or gone.
- * @param output what the process, or the engine in its stead, wrote: shown to nobody, its words are only looked at
+ * Finds out why the agent did not start: the image cannot be used, the sandbox is full, or it is
+ * gone.
+ * @param output what the process, or the engine in its place, wrote. No client is shown it.
  */
 export function startFailure(exitCode: number | null, output: string): SandboxError {
   const cause = new Error(`agent did not start: exit code ${exitCode}: ${plainText(output)}`);
@@ -103,7 +108,8 @@ export function startFailure(exitCode: number | null, output: string): SandboxEr
   if (/ctypes/.test(output)) return unusable('The python3 of the sandbox image lacks its ctypes module.');
   if (/ModuleNotFoundError|ImportError|No module named/.test(output))
     return unusable('The python3 of the sandbox image lacks part of its standard library.');
-  // "No such file" alone, or exit code 127, may also be a sandbox that is being removed while the engine starts the agent in it.
+  // "No such file" alone, or exit code 127, can also mean that the sandbox is being removed while
+  // the engine starts the agent in it.
   if (/executable file not found|python3[^\n]*(not found|no such file)/i.test(output)) return unusable('The sandbox image has no python3.');
   if (exitCode === 126 && /permission denied|exec format error/i.test(output))
     return unusable('The python3 of the sandbox image cannot be executed.');

@@ -6,34 +6,38 @@ import { AgentFrame, decodeCredit, encodeCredit, encodeFrame, type Frame, HostFr
 import { RequestInput } from './request-input';
 import { RequestOutput } from './request-output';
 
-/** How long an agent may take to end a request that was cancelled. */
+/** How long an agent may take to end a cancelled request. */
 const CANCEL_GRACE_MS = 5_000;
-/** What the agent refuses for want of room may soon be possible. */
+/** When the caller may try again, for errors that pass once the sandbox has room. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { TOO_MANY_COMMANDS: 1, SANDBOX_EXHAUSTED: 1 };
 
-/** What a request needs of its channel. */
+/** What a request needs from its channel. */
 export interface RequestPort {
-  /** Length of the channel's clock tick, milliseconds. */
+  /** Length of one tick of the channel's clock, in milliseconds. */
   readonly tickMs: number;
   send(frame: Buffer): void;
-  /** Has `sendInput` called when the stream takes more. */
+  /** Asks the channel to call `sendInput` when the stream has room. */
   wantsToSend(request: OpenRequest): void;
-  /** The request is settled, and nothing more will come of it. */
+  /** Tells the channel that the request is settled. */
   settled(request: OpenRequest): void;
 }
 
 /**
- * One request between its REQUEST frame and the settling of its promise: its output, its input, its deadline, its cancellation. A method
- * that takes something from the agent returns what is wrong with it, or null.
+ * One request, from its REQUEST frame until its promise settles: its output, input, deadline and
+ * cancellation. A method that takes something from the agent returns what is wrong with it, or
+ * null.
  */
 export class OpenRequest {
   private readonly output: RequestOutput;
   private readonly input: RequestInput | null;
-  /** What END said; the output before it may still be on its way to a slow consumer. */
+  /** What END said. A slow consumer may still be taking the output before it. */
   private answer: AgentAnswer | null = null;
-  /** Why it was cancelled: the outcome, unless the agent had already come to another. */
+  /**
+   * Why the request was cancelled. This is its outcome unless the agent had already reached
+   * another.
+   */
   private cancelled: { readonly reason: unknown; readonly overrules: boolean } | null = null;
-  /** Ticks to the deadline; once cancelled, to the end of the agent's grace. */
+  /** Ticks until the deadline. After a cancellation: ticks until the agent's grace ends. */
   private ticksLeft: number;
 
   constructor(
@@ -54,7 +58,7 @@ export class OpenRequest {
     this.input = options.input === undefined ? null : this.makeInput(options.input);
   }
 
-  /** Once the REQUEST frame is out. */
+  /** Begins to send input. The channel calls it once the REQUEST frame is out. */
   start(): void {
     this.options.signal?.addEventListener('abort', this.onAbort);
     this.input?.start();
@@ -76,7 +80,7 @@ export class OpenRequest {
     }
   }
 
-  /** Sends one frame of input. True where more may follow at once. */
+  /** Sends one frame of input. Returns true if more may follow at once. */
   sendInput(): boolean {
     const step = this.input?.next() ?? null;
     if (step === null) return false;
@@ -84,7 +88,10 @@ export class OpenRequest {
     return step !== 'eof';
   }
 
-  /** The channel's clock. False where the agent has not ended a cancelled request in time. */
+  /**
+   * Takes one tick of the channel's clock. Returns false if the agent has not ended a cancelled
+   * request in time.
+   */
   tick(): boolean {
     this.ticksLeft -= 1;
     if (this.ticksLeft > 0) return true;
@@ -94,7 +101,7 @@ export class OpenRequest {
     return true;
   }
 
-  /** The channel is gone. */
+  /** Rejects the request, because the channel is gone. */
   fail(error: unknown): void {
     this.settle(() => this.reject(error));
   }
@@ -122,7 +129,10 @@ export class OpenRequest {
     this.cancel(new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.'), false);
   };
 
-  /** @param overrules the reason is the outcome even where the agent says the request went well: input or output was lost on our side */
+  /**
+   * @param overrules whether the reason is the outcome even if the agent reports success, because
+   * input or output was lost on our side
+   */
   private cancel(reason: unknown, overrules: boolean): void {
     if (this.cancelled !== null) return;
     this.cancelled = { reason, overrules };
@@ -133,7 +143,10 @@ export class OpenRequest {
     else this.fail(reason);
   }
 
-  /** Settles once END is there and, where it brings a result, the output before it has been consumed. */
+  /**
+   * Settles once END is there. If END brings a result, the output before it must have been consumed
+   * too.
+   */
   private finish(): void {
     const answer = this.answer;
     if (answer === null) return;
@@ -156,7 +169,7 @@ export class OpenRequest {
   }
 }
 
-/** One more than the time takes, for the part of a tick that has passed already. */
+/** Returns one tick more than the time takes, since part of the current tick has passed already. */
 function ticks(milliseconds: number, tickMs: number): number {
   return Math.ceil(milliseconds / tickMs) + 1;
 }

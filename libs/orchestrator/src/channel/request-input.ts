@@ -2,21 +2,24 @@ import type { Readable } from 'node:stream';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { WINDOW_BYTES } from './frames';
 
-/** Small enough that the inputs of several requests take turns on the channel. */
+/** The size of a DATA frame. It is small, so that the inputs of several requests take turns. */
 const DATA_BYTES = 64 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
-/** What an input has to say next: bytes for a DATA frame, or that there are no more. */
+/** The next step of an input: bytes for a DATA frame, or the end. */
 export type InputStep = { readonly data: Buffer } | 'eof';
 
 export interface InputEvents {
-  /** There may be a step to take. */
+  /** Called when there may be a step to take. */
   ready(): void;
-  /** The stream cannot be read to its end. */
+  /** Called when the stream cannot be read to its end. */
   failed(error: unknown): void;
 }
 
-/** The input of one request, given out under the agent's credit. A stream is read no faster than that, one chunk at a time. */
+/**
+ * The input of one request, given out as the agent's credit allows. A stream is read one chunk at a
+ * time, no faster than that.
+ */
 export class RequestInput {
   private credit = WINDOW_BYTES;
   private bytes: Buffer = NO_BYTES;
@@ -35,7 +38,7 @@ export class RequestInput {
     }
   }
 
-  /** Begins to read; events come from now on. */
+  /** Begins to read. Events come from now on. */
   start(): void {
     const stream = this.stream;
     if (stream === null || stream.readableEnded) {
@@ -47,7 +50,7 @@ export class RequestInput {
     }
   }
 
-  /** False where the agent gives more than it can have consumed, or nothing. */
+  /** Takes credit. Returns false if the agent grants nothing, or more than it can have consumed. */
   grant(bytes: number): boolean {
     if (bytes === 0 || this.credit + bytes > WINDOW_BYTES) return false;
     this.credit += bytes;
@@ -55,7 +58,7 @@ export class RequestInput {
     return true;
   }
 
-  /** Null while it has to wait for bytes or credit, and after the end. */
+  /** Returns null while it waits for bytes or credit, and after the end. */
   next(): InputStep | null {
     if (this.bytes.length > 0) {
       const data = this.bytes.subarray(0, Math.min(this.credit, DATA_BYTES));
@@ -70,7 +73,7 @@ export class RequestInput {
     return 'eof';
   }
 
-  /** Lets go of the stream, which stays paused where it is: what becomes of it is its owner's affair. */
+  /** Lets go of the stream and leaves it paused. Its owner drains or destroys it. */
   stop(): void {
     if (this.state === 'done') return;
     this.state = 'done';
@@ -79,7 +82,8 @@ export class RequestInput {
     if (stream === null) return;
     stream.off('data', this.onData).off('end', this.onEnd).off('error', this.onError).off('close', this.onClose);
     stream.pause();
-    // The client behind it may still break off, or has and the event is on its way: an 'error' nobody listens to would end the process.
+    // The client behind the stream may still break off. An 'error' event without a listener would
+    // end the process.
     stream.on('error', ignore);
   }
 

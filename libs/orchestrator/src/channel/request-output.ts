@@ -4,22 +4,26 @@ import { WINDOW_BYTES } from './frames';
 export type OutputStream = 'stdout' | 'stderr';
 export type OutputConsumer = (stream: OutputStream, chunk: Buffer) => void | Promise<void>;
 
-/** Consumed bytes are credited in steps of this size: one CREDIT frame for many small chunks. */
+/**
+ * Credit for consumed bytes is sent in steps of this size, so that many small chunks cost one
+ * CREDIT frame.
+ */
 const CREDIT_STEP_BYTES = 64 * 1024;
 
 export interface OutputEvents {
-  /** So many bytes were consumed: the agent may send as many more. */
+  /** Called when this many bytes were consumed: the agent may send as many more. */
   credit(bytes: number): void;
-  /** The consumer threw, or its promise rejected. */
+  /** Called when the consumer threw or its promise rejected. */
   failed(error: unknown): void;
-  /** A consumer that was behind has caught up. */
+  /** Called when a consumer that was behind has caught up. */
   drained(): void;
 }
 
 /**
- * The output of one request on its way to its consumer, in order within a stream. While the consumer's promise is pending, what arrives is
- * joined into one buffer a stream. So a slow consumer costs at most twice the window, however many tiny frames it comes in, and holds back
- * nobody's credit but its own.
+ * Hands the output of one request to its consumer, in order within each stream. While the
+ * consumer's promise is pending, new output is joined into one buffer for each stream. So a slow
+ * consumer costs at most twice the window, however small the frames are. It holds back the credit
+ * of its own request alone.
  */
 export class RequestOutput {
   private window = WINDOW_BYTES;
@@ -35,7 +39,10 @@ export class RequestOutput {
     this.consumer = consumer;
   }
 
-  /** False where the agent sent more than its credit, or nothing: a frame that costs it no credit would have no bound. */
+  /**
+   * Takes output. Returns false if the agent sent more than its credit, or an empty frame: those
+   * would cost it no credit, and so have no bound.
+   */
   take(stream: OutputStream, chunk: Buffer): boolean {
     if (chunk.length === 0 || chunk.length > this.window) return false;
     this.window -= chunk.length;
@@ -44,14 +51,14 @@ export class RequestOutput {
     return true;
   }
 
-  /** From now on output is taken and dropped. */
+  /** From now on, drops the output that comes. */
   discard(): void {
     this.consumer = undefined;
     this.busy = false;
     this.deliverPending();
   }
 
-  /** True where all that came has been consumed. */
+  /** Whether all output so far has been consumed. */
   get idle(): boolean {
     return !this.busy;
   }
@@ -101,7 +108,10 @@ export class RequestOutput {
   }
 }
 
-/** A view of a much larger read keeps all of that alive for as long as its consumer has it: a byte in a frame of its own, 64 KiB. */
+/**
+ * Copies a chunk that is a small view of a larger read. Otherwise a frame of one byte would keep 64
+ * KiB alive for as long as its consumer holds it.
+ */
 function detached(chunk: Buffer): Buffer {
   return chunk.length * 4 < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk;
 }

@@ -5,7 +5,7 @@ import { AgentFrame, encodeFrame, type Frame, FrameReader, HostFrame, MAX_HOST_P
 
 const NAMES = Object.fromEntries(Object.entries(HostFrame).map(([name, type]) => [type, name]));
 
-/** One end of a pipe in memory, with the backpressure of a real one. */
+/** One end of an in-memory pipe, with the backpressure of a real pipe. */
 class PipeEnd extends Duplex {
   peer!: PipeEnd;
   private resumeWriter: (() => void) | null = null;
@@ -33,13 +33,13 @@ class PipeEnd extends Duplex {
 }
 
 /**
- * The other end of a channel, which does only what a test tells it: hostile frames, silence and a death at a given moment cannot be had
- * from the real agent.
+ * The agent's end of a channel, which does only what a test tells it. The real agent cannot be made
+ * to send hostile frames, to fall silent or to die at a given moment.
  */
 export class FakeAgent {
   readonly process: SandboxProcess;
   readonly stream: Duplex;
-  /** What the host sent after the bundle. */
+  /** The frames that the host sent after the bundle. */
   readonly received: Frame[] = [];
   bundle = Buffer.alloc(0);
   private readonly host: PipeEnd;
@@ -71,7 +71,7 @@ export class FakeAgent {
     this.markEnded({ exitCode, stderr });
   }
 
-  /** Resolves with the nth frame of that type (for that id), once it is there. */
+  /** Resolves with the nth frame of that type (and id), once it has come. */
   async frame(type: number, { id, nth = 1 }: { id?: number; nth?: number } = {}): Promise<Frame> {
     for (;;) {
       const found = this.framesOf(type, id)[nth - 1];
@@ -84,7 +84,7 @@ export class FakeAgent {
     return this.received.filter((frame) => frame.type === type && (id === undefined || frame.id === id));
   }
 
-  /** The names of the frames received for a request, in order. */
+  /** Returns the names of the frames received for a request, in order. */
   namesFor(id: number): string[] {
     return this.received.filter((frame) => frame.id === id).map((frame) => NAMES[frame.type] ?? String(frame.type));
   }
@@ -112,7 +112,7 @@ export class FakeAgent {
   }
 }
 
-/** Lets everything that is on its way through a pipe arrive. */
+/** Waits until everything that is on its way through a pipe has arrived. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -120,7 +120,10 @@ export async function settle(): Promise<void> {
 export const LIST: AgentRequest = { op: 'list', path: '' };
 export const WRITE: AgentRequest = { op: 'write', path: 'f', max_size: 0 };
 
-/** A call, with its rejection looked at even where the test comes to it late; and its id, once the agent has it. */
+/**
+ * Makes a call and resolves with its request id, once the agent has the request. A test may look at
+ * the result late: a rejection is handled until then.
+ */
 export async function begin(
   agent: FakeAgent,
   channel: Channel,

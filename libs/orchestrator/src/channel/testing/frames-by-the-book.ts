@@ -1,6 +1,9 @@
 import { type Frame, HEADER_BYTES } from '../frames';
 
-/** What the bytes say, by the words of agent/PROTOCOL.md, with all of them at hand: how they were split cannot matter. */
+/**
+ * Reads frames as agent/PROTOCOL.md words it, with all bytes at hand. So it cannot matter how the
+ * bytes were split.
+ */
 export function framesByTheBook(bytes: Buffer, limit: number): { frames: Frame[]; violated: boolean } {
   const frames: Frame[] = [];
   let at = 0;
