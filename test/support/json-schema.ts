@@ -10,9 +10,9 @@ type Schema = Record<string, unknown>;
  * `nullable` and `example`.
  * @returns what is wrong, in words; empty when both validators take it
  */
-export function schemaFaults(schema: object, ...values: unknown[]): string[] {
+export function schemaFaults(schema: object, value: unknown): string[] {
   try {
-    return values.flatMap((value) => [...ajvFaults(schema, value), ...cfworkerFaults(schema, value)]);
+    return [...ajvFaults(schema, value), ...cfworkerFaults(schema, value)];
   } catch (error) {
     return [String(error)];
   }

@@ -7,6 +7,7 @@ import type {
   JobsService,
   JobState,
   OrchestratorService,
+  WorkspaceEntry,
   WorkspaceService,
   WorkspaceTreeService,
 } from '@sandbox/orchestrator';
@@ -43,7 +44,10 @@ const JOBS: Record<JobState, Job> = {
   timed_out: { ...JOB, ...ENDED, state: 'timed_out', exit_code: 124 },
   lost: { ...JOB, state: 'lost', stdout_bytes: null, stderr_bytes: null },
 };
-const ENTRY = { size: 1, modified: '2026-01-01T00:00:00.000Z' };
+
+function entry(type: WorkspaceEntry['type']): WorkspaceEntry {
+  return { name: type, type, size: 1, modified: '2026-01-01T00:00:00.000Z' };
+}
 
 /** The services as fakes; each test says what they answer. */
 const services = {
@@ -112,7 +116,7 @@ beforeEach(() => {
   services.startJob.mockReset().mockResolvedValue({ ...JOB, session_restarted: false });
   services.getJob.mockReset().mockResolvedValue(JOB);
   services.jobOutput.mockReset().mockResolvedValue({ data: 'out', next_offset: 3, eof: false, gap: 0 });
-  services.list.mockReset().mockResolvedValue({ entries: [{ name: 'a', type: 'file', ...ENTRY }], truncated: false });
+  services.list.mockReset().mockResolvedValue({ entries: [entry('file')], truncated: false });
   services.readText.mockReset().mockResolvedValue({ content: 'text', encoding: 'utf8', etag: '"1"' });
   services.search.mockReset().mockResolvedValue({ matches: [{ path: 'a' }], truncated: false });
   services.edit.mockReset().mockResolvedValue({ diff: '--- a\n', etag: '"1"', truncated: false });
@@ -179,8 +183,7 @@ describe('the answers of tools fit their output schemas', () => {
   });
 
   it('workspace_list, when it is cut, and of every type', async () => {
-    const types = ['file', 'dir', 'symlink', 'other'] as const;
-    const entries = types.map((type) => ({ name: type, type, ...ENTRY }));
+    const entries = (['file', 'dir', 'symlink', 'other'] as const).map(entry);
     for (const truncated of [false, true]) {
       services.list.mockResolvedValue({ entries, truncated });
       expect(faults('workspace_list', await call('workspace_list'))).toEqual([]);
