@@ -1,15 +1,20 @@
 import type { SessionStore } from '@sandbox/sessions';
 import type { SandboxRuntime } from './sandbox-runtime';
 
-/** How long a session stays closed without a word from whoever removes it, before another may take the removal over. Milliseconds. */
+/**
+ * How long a closing mark holds unless its process renews it. After that, another process may take
+ * over the removal.
+ */
 export const CLOSING_MS = 10_000;
-/** How often that word is given, milliseconds. */
+/** How often a process renews its closing mark. */
 const RENEW_MS = 3_000;
 
 /**
- * Runs the removal of a session that was just closed, which stays closed for as long as it takes; where this process dies, for CLOSING_MS.
- * @param removal asks `isClosed` before each step that would end a sandbox: a process that was suspended may find that another has
- * finished its removal, and that there is a new sandbox under the name
+ * Runs the removal of a session that was just closed, and keeps the session closed for as long as
+ * the removal takes. If this process dies, the session stays closed for CLOSING_MS.
+ * @param removal must ask `isClosed` before each step that ends a sandbox. A process that was
+ * suspended may find that another process has finished the removal and that the name has a new
+ * sandbox.
  */
 export async function keptClosed<T>(
   store: SessionStore,
@@ -26,7 +31,10 @@ export async function keptClosed<T>(
   }
 }
 
-/** Removes the sandbox and the record of a session that was just closed; its volume stays. False where another process has done it meanwhile. */
+/**
+ * Removes the sandbox and the record of a session that was just closed. Its volume stays.
+ * @returns false if another process has removed them meanwhile
+ */
 export function removeClosed(store: SessionStore, runtime: SandboxRuntime, key: string, now?: () => number): Promise<boolean> {
   const removal = async (isClosed: () => Promise<boolean>): Promise<boolean> => {
     if (!(await isClosed())) return false;

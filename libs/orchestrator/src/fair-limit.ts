@@ -5,21 +5,31 @@ interface Waiter {
   refuse(error: Error): void;
 }
 
-/** Whether another task of a user may start, where so many run, and so many of them are the user's. Certainly where none runs. */
+/**
+ * Whether another task of a user may start. It must answer true if no task runs.
+ * @param running how many tasks run
+ * @param ofUser how many of them are this user's
+ */
 export type Admits = (running: number, ofUser: number) => boolean;
 
 /**
- * Lets as many tasks run at a time as `admits` says, and `queue` more wait. Those that wait are taken from their users in turn, so one user's
- * hundred delay another's first by one place. Past the queue's end it is the last of the user with the most in it who is refused.
+ * Lets as many tasks run at a time as `admits` says, and up to `queue` more wait. Waiting tasks are
+ * taken from their users in turn, so one user's hundred tasks delay another user's first by one
+ * place. When the queue is full, the newest waiter of the user with most waiters is refused. So one
+ * user cannot fill it for others.
  */
 export class FairLimit {
   private running = 0;
-  /** By user, of those that have any. */
+  /** How many tasks run, by user; without users that have none. */
   private readonly runningOf = new Map<string, number>();
   private queued = 0;
-  /** By user, in the order in which they are served next. None is empty. */
+  /** The waiting tasks by user, in the order in which users are served next. No list is empty. */
   private readonly waiting = new Map<string, Waiter[]>();
 
+  /**
+   * @param queue the most tasks that may wait
+   * @param overflow makes the error for a task that finds no place in the queue
+   */
   constructor(
     private readonly admits: Admits,
     private readonly queue: number,
@@ -31,8 +41,10 @@ export class FairLimit {
   }
 
   /**
+   * Runs the task once it is its user's turn.
    * @param signal ends the wait, never the task
-   * @throws what `overflow` says; SandboxError CLIENT_CLOSED_REQUEST where the signal ended the wait
+   * @throws the error that `overflow` makes; SandboxError CLIENT_CLOSED_REQUEST if the signal ended
+   * the wait
    */
   async run<T>(user: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.waiting.has(user) || !this.isAdmitted(user)) await this.place(user, signal);
@@ -105,7 +117,7 @@ export class FairLimit {
     }
   }
 
-  /** The first in turn of whom one may start. */
+  /** Returns the first user in turn whose task may start. */
   private next(): string | undefined {
     for (const user of this.waiting.keys()) if (this.isAdmitted(user)) return user;
     return undefined;

@@ -2,24 +2,31 @@ import { availableParallelism } from 'node:os';
 import { type Admits, FairLimit } from './fair-limit';
 import { tooManyStarting } from './limit-errors';
 
-/** A command holds its place among those that start for no longer than this, milliseconds: short ones end in it, long ones do not keep others out. */
+/**
+ * A command counts as *starting* for at most this long. Short commands finish within it. A long one
+ * then frees its place.
+ */
 const START_MS = 10;
-/** What keeps the cores at work, with the waiting that is in every command. */
+/** Starting commands per core. Every command waits for something, so this many keep a core busy. */
 const PER_CORE = 4;
-/** Where several users are at it, and one has begun a command: with so few at work another's is served about as soon as it would be alone. */
+/**
+ * Places per core for a user who already has one, while another user is active. With so few, the
+ * other's first command starts about as fast as on an idle host.
+ */
 const PER_CORE_OF_MORE = 0.5;
-/** A user who started a command so long ago counts no more, milliseconds. */
+/** A user counts as active for this long after starting a command. */
 const RECENT_MS = 1_000;
-/** Far beyond what the limits of users let in together. */
+/** The most commands that may wait: far more than the limits of users let in. */
 const QUEUE = 10_000;
 
 /**
- * The order in which commands start, users in turn: a hundred that one sends at once would else all be at work, in this process and in the
- * sandboxes, before another's single one is looked at. Where few start at a time, or each user has one, nobody waits.
+ * Decides the order in which commands start: users in turn. Otherwise, if one user sends a hundred
+ * commands at once, all of them would be at work before another user's single command is looked at.
+ * If few commands start at a time, or each user has one, no command waits.
  */
 export class FairStarts {
   private readonly places: FairLimit;
-  /** When each last started one, the longest ago first. */
+  /** When each user last started a command, the longest ago first. */
   private readonly users = new Map<string, number>();
 
   constructor(cores = availableParallelism()) {
@@ -27,7 +34,10 @@ export class FairStarts {
     this.places = new FairLimit(admits, QUEUE, tooManyStarting);
   }
 
-  /** Runs `command` once it is its user's turn. @param signal ends the wait, as in FairLimit */
+  /**
+   * Runs `command` once it is its user's turn.
+   * @param signal ends the wait, never the command
+   */
   run<T>(user: string, command: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     this.note(user);
     return new Promise<T>((resolve, reject) => {

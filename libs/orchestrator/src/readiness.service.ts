@@ -6,16 +6,16 @@ import { openAgentChannel } from './agent-channel';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from './sandbox-runtime';
 import { WarmPool, type PoolState } from './warm-pool';
 
-/** `ok`, or what is wrong, for each thing a command needs. */
+/** For each thing that commands need: `ok`, or what is wrong. */
 export interface ReadinessChecks {
   docker: string;
   store: string;
   image: string;
 }
 
-/** Every check answers by then, milliseconds; below the 3 s in which /ready answers. */
+/** The deadline of one check. It is below the 3 s within which /ready answers. */
 const CHECK_DEADLINE_MS = 2_500;
-/** An image found unusable is tried again after this, milliseconds. */
+/** How long an unusable image stays unusable before it is tried again. */
 const FAILED_PROBE_MS = 10_000;
 
 @Injectable()
@@ -33,7 +33,10 @@ export class ReadinessService {
     return this.warmPool.state;
   }
 
-  /** Callers that ask meanwhile share the check under way: anybody may ask, and each check asks Docker and the store. */
+  /**
+   * Checks everything. Callers that ask meanwhile share the check under way, since anyone may ask
+   * and each check costs calls to Docker and the store.
+   */
   check(): Promise<ReadinessChecks> {
     this.checking ??= this.checkAll().finally(() => (this.checking = undefined));
     return this.checking;
@@ -48,7 +51,10 @@ export class ReadinessService {
     return { docker, store, image };
   }
 
-  /** An image that once gave a working sandbox is taken to go on doing so; one that did not is tried again. */
+  /**
+   * Tries the image once. An image that worked once is trusted from then on. One that did not is
+   * tried again later.
+   */
   private probed(): Promise<void> {
     this.probe ??= this.probeImage().catch((error: unknown) => {
       setTimeout(() => (this.probe = undefined), FAILED_PROBE_MS).unref();
@@ -57,11 +63,13 @@ export class ReadinessService {
     return this.probe;
   }
 
-  /** Makes a sandbox, sees that its agent runs (so sh and python3 are there), and removes it. */
+  /**
+   * Makes a sandbox, checks that its agent starts (so sh and python3 are there), and removes it.
+   */
   private async probeImage(): Promise<void> {
     const key = createHash('sha256').update(`probe ${randomUUID()}`).digest('hex');
     try {
-      // Without a volume, which nobody would remove where this is cut off.
+      // No volume, since nothing would remove it if this process died here.
       const sandbox = await this.runtime.ensure({ key, userKey: key }, { persistent: false });
       (await openAgentChannel(this.runtime, sandbox.id)).close();
     } finally {

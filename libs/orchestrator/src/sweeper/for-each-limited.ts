@@ -1,4 +1,7 @@
-/** Works on all items, at most `limit` at a time, in order of their start. Stops taking items once `work` answers false. */
+/**
+ * Works on the items in order, at most `limit` at a time. It takes no further item once `work`
+ * answers false.
+ */
 export async function forEachLimited<T>(items: readonly T[], limit: number, work: (item: T) => Promise<boolean>): Promise<void> {
   const rest = items.values();
   let going = true;

@@ -3,8 +3,8 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { SweeperService } from './sweeper.service';
 
 /**
- * Sweeping, in whichever process does it: the cleanup worker, or the API itself where the store is in its memory. CONFIG, SESSION_STORE and
- * SANDBOX_RUNTIME come from a global module of the application.
+ * Runs the sweeper in one process: the cleanup worker, or the API itself if the store is in its
+ * memory. CONFIG, SESSION_STORE and SANDBOX_RUNTIME come from a global module of the application.
  */
 @Module({
   imports: [ScheduleModule.forRoot()],

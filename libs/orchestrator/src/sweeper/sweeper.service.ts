@@ -5,10 +5,13 @@ import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../sandbox-runtime';
 import { Sweeper, type SweepReport } from './sweeper';
 
-/** Called after each sweep, also one that was not finished. */
+/** Called after each sweep, including one that was not finished. */
 export type SweepListener = (report: SweepReport) => void | Promise<void>;
 
-/** Sweeps at start and every CLEANUP_INTERVAL_SECONDS; while one takes longer than that, no other begins. */
+/**
+ * Sweeps at start and every CLEANUP_INTERVAL_SECONDS. While a sweep takes longer than that, no
+ * other begins.
+ */
 @Injectable()
 export class SweeperService implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('Sweeper');
@@ -36,7 +39,9 @@ export class SweeperService implements OnApplicationBootstrap, BeforeApplication
     void this.sweep();
   }
 
-  /** The removals under way are finished, and no more begun. The scheduler clears the interval itself. */
+  /**
+   * Waits for the removals under way and begins no more. The scheduler clears the interval itself.
+   */
   beforeApplicationShutdown(): Promise<void> {
     return this.sweeper.stop();
   }

@@ -8,31 +8,38 @@ import { forEachLimited } from './for-each-limited';
 
 /** What one sweep did. */
 export interface SweepReport {
-  /** Sandboxes removed because their session had expired, or because a removal that another began was never finished. */
+  /**
+   * Sandboxes removed because their session had expired, or because another process began their
+   * removal and never finished it.
+   */
   readonly expired: number;
   /** Sandboxes removed because no session knew them. */
   readonly unknown: number;
-  /** Removals that failed; they are tried again by a later sweep. */
+  /** Removals that failed. A later sweep tries them again. */
   readonly failed: number;
-  /** False where the store or the engine was away, or the sweeper was stopped. */
+  /** False if the store or the engine was away, or the sweeper was stopped. */
   readonly complete: boolean;
 }
 
 type Reason = 'expired' | 'unknown';
 
-/** Of each kind, in one sweep; the rest is for the next. */
+/** How many sandboxes of each kind one sweep removes. The next sweep removes the rest. */
 const MAX_REMOVALS = 500;
 const CONCURRENCY = 4;
 
 /**
  * Removes sandboxes whose time is over. Volumes stay.
  *
- * What guards a session in use is the store: `close` is atomic and holds only where nobody is in the session, and of two sweepers it
- * answers true to one. A sandbox that no session knows is removed only once it has been unknown to this sweeper for
- * CLEANUP_MAX_CONTAINER_AGE_SECONDS: a store that was flushed learns of the sessions in use from their calls meanwhile.
+ * The store guards a session that is in use: `close` is atomic, succeeds only if no call is in the
+ * session, and answers true to one of two sweepers. A sandbox that no session knows is removed only
+ * after it has been unknown to this sweeper for CLEANUP_MAX_CONTAINER_AGE_SECONDS. Meanwhile a
+ * flushed store learns of the sessions in use from their calls.
  */
 export class Sweeper {
-  /** When each sandbox, by id, was first seen without a session, milliseconds since the epoch. */
+  /**
+   * When each sandbox was first seen without a session, by sandbox id, in milliseconds since the
+   * epoch.
+   */
   private readonly unknownSince = new Map<string, number>();
   private running: Promise<SweepReport> | null = null;
   private stopped = false;
@@ -45,13 +52,13 @@ export class Sweeper {
     private readonly clock: () => number = () => store.now(),
   ) {}
 
-  /** Looks once, and removes what is due. Never rejects. While a sweep is under way, answers that one. */
+  /** Removes what is due. Never rejects. If a sweep is under way, returns that one. */
   sweep(): Promise<SweepReport> {
     this.running ??= this.sweepOnce().finally(() => (this.running = null));
     return this.running;
   }
 
-  /** Begins no further removal; resolves once those under way have ended. */
+  /** Begins no further removal, and resolves once those under way have ended. */
   async stop(): Promise<void> {
     this.stopped = true;
     await this.running;
@@ -60,7 +67,8 @@ export class Sweeper {
   private async sweepOnce(): Promise<SweepReport> {
     const report = { expired: 0, unknown: 0, failed: 0, complete: true };
     try {
-      // The engine first: where it is away, no session is kept closed for a removal that cannot be.
+      // The engine is asked first. If it is away, no session is closed for a removal that cannot
+      // happen.
       const sandboxes = await this.runtime.list();
       const byName = new Map(sandboxes.map((sandbox) => [nameOf(sandbox), sandbox]));
       const expired = await this.store.expired(this.clock(), MAX_REMOVALS);
@@ -108,7 +116,10 @@ export class Sweeper {
     });
   }
 
-  /** False where somebody uses the session, or removes it; or where a pooled one was claimed. */
+  /**
+   * Returns false if a call uses the session, another process removes it, or a pooled sandbox was
+   * claimed.
+   */
   private async remove(name: string, reason: Reason, sandbox: Sandbox | undefined): Promise<boolean> {
     const now = this.clock();
     if (sandbox?.key === null) {
@@ -127,7 +138,10 @@ export class Sweeper {
     return true;
   }
 
-  /** One sandbox that cannot be removed must not keep the others; a store or engine that is away ends the sweep. */
+  /**
+   * Whether the sweep can go on after an error. One sandbox that cannot be removed does not end it;
+   * a store or engine that is away does.
+   */
   private async canGoOn(error: unknown): Promise<boolean> {
     if (!(error instanceof SandboxError)) return true;
     if (error.code === ErrorCode.STORE_UNAVAILABLE) return false;
@@ -138,7 +152,10 @@ export class Sweeper {
   }
 }
 
-/** By which the store knows it: its session's key, or its own id where it is nobody's. */
+/**
+ * Returns the name by which the store knows a sandbox: its session's key, or its own id if it has
+ * no session.
+ */
 function nameOf({ key, id }: Sandbox): string {
   return key ?? id;
 }
