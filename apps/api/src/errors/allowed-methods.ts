@@ -5,7 +5,10 @@ interface RouteLayer {
   match(path: string): boolean;
 }
 
-/** The methods that handlers at this path take, in capitals; none where nothing is there. */
+/**
+ * Returns the methods that handlers take at this path, in capitals. It is empty if the path has no
+ * handler.
+ */
 export function allowedMethods(app: Express, path: string): string[] {
   const methods = new Set<string>();
   for (const layer of app.router.stack as unknown as RouteLayer[]) {
@@ -17,7 +20,7 @@ export function allowedMethods(app: Express, path: string): string[] {
   return [...methods].sort();
 }
 
-/** Nest registers middleware as a route for every method there is. */
+/** Nest registers middleware as a route for every method. */
 function isMiddleware(methods: Record<string, boolean>): boolean {
   return methods.trace === true;
 }
@@ -26,7 +29,7 @@ function matches(layer: RouteLayer, path: string): boolean {
   try {
     return layer.match(path);
   } catch {
-    // A parameter that cannot be decoded.
+    // The path has a parameter that cannot be decoded.
     return false;
   }
 }

@@ -3,7 +3,10 @@ import { ErrorCode, type SandboxError } from '@sandbox/errors';
 
 const logger = new Logger('Errors');
 
-/** Logs a failure of a request that is not the client's, with the whole chain of its causes, which goes to nobody else. */
+/**
+ * Logs a failure that is not the client's fault, with the whole chain of its causes. Clients never
+ * see the causes.
+ */
 export function logFailure(error: SandboxError, request_id: string): void {
   if (error.status < 500) return;
   if (error.code === ErrorCode.INTERNAL_ERROR) logger.error({ msg: 'unexpected error', request_id, err: error.cause });

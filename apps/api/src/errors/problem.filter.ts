@@ -7,7 +7,9 @@ import { allowedMethods } from './allowed-methods';
 import { logFailure } from './log-failure';
 import { PROBLEM_CONTENT_TYPE, toProblem, toSandboxError } from './problem';
 
-/** Answers every failure with a problem document, and logs those that are not the client's. */
+/**
+ * Answers every failure with a problem document, and logs those that are not the client's fault.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly adapterHost: HttpAdapterHost) {}
@@ -16,23 +18,27 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<Request>();
     const response = http.getResponse<Response>();
-    const error = this.ofAddress(toSandboxError(exception), request, response);
+    const error = this.refineNotFound(toSandboxError(exception), request, response);
     logFailure(error, request.id);
     if (response.headersSent) {
-      // A cut connection is the one way left to say that what was sent is not the whole answer.
+      // Only a cut connection can still tell the client that the answer is not whole.
       response.destroy();
       return;
     }
     if (error.retryAfter !== undefined) response.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
     response.statusCode = error.status;
     response.setHeader('Content-Type', PROBLEM_CONTENT_TYPE);
-    // Or the client, which may still be sending, never gets to read the answer. The server's request timeout ends it.
+    // A client that is still sending would otherwise never read the answer. The server's request
+    // timeout ends it.
     readToNowhere(request);
     response.end(JSON.stringify(toProblem(error, request.id)));
   }
 
-  /** What leads nowhere: an address that is there, but not with this method, is a 405; one that cannot be decoded is none. */
-  private ofAddress(error: SandboxError, request: Request, response: Response): SandboxError {
+  /**
+   * Refines Nest's 404: 405 with `Allow` if the path exists with another method, 400 if the path is
+   * not valid percent-encoding.
+   */
+  private refineNotFound(error: SandboxError, request: Request, response: Response): SandboxError {
     if (error.code !== ErrorCode.NOT_FOUND || error.cause === undefined) return error;
     if (!isDecodable(request.path)) return new SandboxError(ErrorCode.BAD_REQUEST, 'The address is not percent-encoded UTF-8.');
     const methods = allowedMethods(this.adapterHost.httpAdapter.getInstance<Express>(), request.path);

@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { ERROR_TITLE, ErrorCode, type FieldError, SandboxError } from '@sandbox/errors';
 
-/** RFC 9457. Extension members of the error stand beside these. */
+/** A problem document (RFC 9457). The error's extension members stand beside these. */
 export interface Problem {
   type: string;
   title: string;
@@ -15,7 +15,7 @@ export interface Problem {
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 
-/** What a client is told of any failure. Nothing of an unexpected one shows. */
+/** Returns what a client is told about a failure. It shows nothing of an unexpected one. */
 export function toProblem(exception: unknown, requestId: string): Problem {
   const error = toSandboxError(exception);
   return {
@@ -30,7 +30,7 @@ export function toProblem(exception: unknown, requestId: string): Problem {
   };
 }
 
-/** A name, not an address: stable as long as the code is. */
+/** Returns the `type` of a problem: a name, not an address. It is as stable as the code. */
 export function problemType(code: ErrorCode): string {
   return `urn:sandbox-api:error:${code}`;
 }
@@ -43,7 +43,7 @@ export function toSandboxError(exception: unknown): SandboxError {
   return new SandboxError(code, detail, { cause: exception });
 }
 
-/** What Nest, Express and its file server raise themselves. */
+/** Errors that Nest, Express and its file server raise themselves, by status. */
 const CLIENT_ERRORS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   400: [ErrorCode.BAD_REQUEST, 'The request could not be read: check the encoding of its URL.'],
   404: [ErrorCode.NOT_FOUND, 'There is nothing at this address.'],
@@ -53,7 +53,7 @@ const CLIENT_ERRORS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
 
 function clientErrorStatus(exception: unknown): number | undefined {
   if (exception instanceof HttpException) return exception.getStatus();
-  // Of http-errors, which mark with `expose` those that are the client's.
+  // The http-errors package marks errors of the client with `expose`.
   const { status, expose } = (exception ?? {}) as { status?: unknown; expose?: unknown };
   return expose === true && typeof status === 'number' ? status : undefined;
 }

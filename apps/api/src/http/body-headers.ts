@@ -1,13 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 
-/** Bytes as Content-Length has it; undefined for a chunked body. Node has checked that it is a number. */
+/**
+ * Returns the bytes that Content-Length declares, or undefined for a chunked body. Node has checked
+ * that it is a number.
+ */
 export function declaredLength(request: IncomingMessage): number | undefined {
   const length = request.headers['content-length'];
   return length === undefined ? undefined : Number(length);
 }
 
-/** A compressed body would be stored compressed, or grow without measure: neither is offered. */
+/**
+ * Refuses a compressed body. It would be stored compressed, or grow without a bound.
+ * @throws SandboxError UNSUPPORTED_MEDIA_TYPE
+ */
 export function requireIdentityEncoding(request: IncomingMessage): void {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {

@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Response } from 'express';
 
-/** Aborted when the client goes away before its answer is out. */
+/** A signal that aborts if the client goes away before its answer is out. */
 export const ClientSignal = createParamDecorator((_data: unknown, context: ExecutionContext): AbortSignal => {
   return clientSignal(context.switchToHttp().getResponse<Response>());
 });

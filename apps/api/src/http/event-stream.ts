@@ -4,10 +4,16 @@ import { logFailure } from '../errors/log-failure';
 import { toProblem, toSandboxError } from '../errors/problem';
 
 export const EVENT_STREAM = 'text/event-stream';
-/** Of silence, after which a comment goes out: proxies and clients give up a connection on which nothing moves. Milliseconds. */
+/**
+ * Of silence, after which a comment goes out: proxies and clients give up a connection on which
+ * nothing moves. Milliseconds.
+ */
 const SILENCE_MS = 15_000;
 
-/** Whether the client prefers events as they happen to one answer at the end. One that takes anything gets the answer. */
+/**
+ * Whether the client prefers events as they happen to one answer at the end. One that takes
+ * anything gets the answer.
+ */
 export function wantsEvents(request: Request): boolean {
   const { accept } = request.headers;
   return accept !== undefined && accept.includes('text/') && request.accepts(['application/json', EVENT_STREAM]) === EVENT_STREAM;
@@ -24,7 +30,10 @@ export class EventStream {
     response.once('close', () => clearInterval(this.heartbeat));
   }
 
-  /** Where the client is slower than its events, a promise that is pending until it has caught up or gone away. */
+  /**
+   * Where the client is slower than its events, a promise that is pending until it has caught up or
+   * gone away.
+   */
   send(event: string, data: object, id?: string): void | Promise<void> {
     const { response } = this;
     if (response.destroyed) return;

@@ -3,9 +3,11 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express } from 'express';
 
 /**
- * Express on a server whose requests and responses are born with Express's own methods. Express gives them those by changing the
- * prototype of each, which V8 cannot optimize: every access to a request after it misses its inline caches, a fifth of the CPU time of a
- * short call. Where the prototype is the one that Express wants already, its change is none.
+ * Runs Express on a server whose requests and responses have Express's own methods from the start.
+ *
+ * Express normally changes the prototype of each request. V8 cannot optimise that: every later
+ * access misses its inline caches, which costs a fifth of the CPU time of a short call. If the
+ * prototype is already the one that Express wants, its change has no effect.
  */
 export class ExpressServerAdapter extends ExpressAdapter {
   override initHttpServer(): void {
@@ -13,7 +15,10 @@ export class ExpressServerAdapter extends ExpressAdapter {
     class Request extends IncomingMessage {
       private offered = false;
 
-      /** What Node hands to its `upgrade` listener. Any other offer (h2c, of curl --http2 and Java) is one to be ignored (RFC 9110, 7.8). */
+      /**
+       * Whether Node hands the request to its `upgrade` listener. Any other offer is ignored, such
+       * as h2c by `curl --http2` and Java (RFC 9110, section 7.8).
+       */
       get upgrade(): boolean {
         return this.offered && (this.method === 'CONNECT' || /^websocket$/i.test(this.headers.upgrade ?? ''));
       }
@@ -29,11 +34,11 @@ export class ExpressServerAdapter extends ExpressAdapter {
   }
 }
 
-/** Makes the prototype of a class the one that the application gives to its requests (or responses). */
+/** Makes a class's prototype the one that the application gives to its requests (or responses). */
 function adopt(express: Express, kind: 'request' | 'response', type: { readonly prototype: object }): void {
   const methods = express[kind] as object;
   Object.setPrototypeOf(type.prototype, Object.getPrototypeOf(methods) as object);
-  // Its `app`, by which Express finds its way back from a request.
+  // They include `app`, by which Express finds the application from a request.
   Object.defineProperties(type.prototype, Object.getOwnPropertyDescriptors(methods));
   express[kind] = type.prototype as never;
 }

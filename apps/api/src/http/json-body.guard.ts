@@ -6,12 +6,13 @@ import { readJson } from './json-body';
 const STREAMED_BODY = Symbol('StreamedBody');
 const METHODS_WITH_BODY: readonly string[] = ['POST', 'PUT', 'PATCH'];
 
-/** The handler reads the body itself. */
+/** Marks a handler that reads the body itself. */
 export const StreamedBody = (): MethodDecorator => SetMetadata(STREAMED_BODY, true);
 
 /**
- * Lets in what has a JSON body that can be read, once the guards before it know the caller: a stranger makes the service read nothing.
- * A guard and no interceptor: without any of those, Nest builds no chain of observables for each request.
+ * Reads the JSON body of a request. It runs after the guards that identify the caller, so a
+ * stranger cannot make the service read a body. It is a guard and not an interceptor, since Nest
+ * builds a chain of observables for each request only if there is an interceptor.
  */
 @Injectable()
 export class JsonBodyGuard implements CanActivate {

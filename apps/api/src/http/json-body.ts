@@ -5,12 +5,16 @@ import { declaredLength, requireIdentityEncoding } from './body-headers';
 import { readBytes } from './read-bytes';
 
 export const MAX_JSON_BYTES = 2 * 1024 * 1024;
-/** Deeper than any schema here; what walks a value recursively then needs no limit of its own. */
+/**
+ * Deeper than any schema here. So code that walks a value recursively needs no limit of its own.
+ */
 const MAX_DEPTH = 32;
 
 /**
- * Reads a JSON body of at most 2 MiB. Undefined where the request has no body.
- * @throws SandboxError UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, BAD_REQUEST (not UTF-8, not JSON, cut off, nested over 32 levels deep)
+ * Reads a JSON body of at most 2 MiB.
+ * @returns undefined if the request has no body
+ * @throws SandboxError UNSUPPORTED_MEDIA_TYPE, PAYLOAD_TOO_LARGE, BAD_REQUEST (not UTF-8, not JSON,
+ * cut off, nested over 32 levels deep)
  */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   if (!hasBody(request)) return undefined;
@@ -20,12 +24,12 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   return bytes.length === 0 ? undefined : parse(bytes);
 }
 
-/** Whether the content type is JSON's, in whatever charset. */
+/** Whether the content type is JSON, in any charset. */
 export function isJson(request: IncomingMessage): boolean {
   return /^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '');
 }
 
-/** RFC 8259 allows no other charset. */
+/** JSON has to be UTF-8 (RFC 8259, section 8.1). */
 function isUtf8Json(request: IncomingMessage): boolean {
   const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8';
   return isJson(request) && /^utf-?8$/i.test(charset);
@@ -47,7 +51,7 @@ function parse(bytes: Buffer): unknown {
   return value;
 }
 
-/** Level by level, without recursion: the depth is the client's. */
+/** Walks level by level, without recursion, since the client chooses the depth. */
 function deeperThan(value: unknown, limit: number): boolean {
   let level: unknown[] = [value];
   for (let depth = 0; depth <= limit; depth++) {

@@ -1,19 +1,20 @@
 import type { IncomingMessage } from 'node:http';
 
-/** For a client to stop sending once it has its answer, milliseconds. */
+/** How long a client may go on sending after it has its answer. */
 const LINGER_MS = 5_000;
 
 /**
- * Reads on, and to nowhere, what a client still sends of a request that is answered already. Where the connection is closed behind the
- * answer, its end is said first and the rest read for a while: to close it over unread bytes makes the kernel reset it, and the answer may be
- * lost with that (RFC 9112, section 9.6).
+ * Reads and drops what a client still sends of a request that is already answered. If the
+ * connection is to close after the answer, the server first sends its end and reads on for a while.
+ * Closing a connection with unread bytes makes the kernel reset it, and the client may lose the
+ * answer (RFC 9112, section 9.6).
  */
 export function readToNowhere(request: IncomingMessage): void {
   request.unpipe();
   request.resume();
   if (request.complete) return;
   const { socket } = request;
-  // What Node calls behind the last answer on a connection.
+  // Node calls this after the last answer on a connection.
   socket.destroySoon = () => {
     socket.end();
     const late = setTimeout(() => socket.destroy(), LINGER_MS).unref();

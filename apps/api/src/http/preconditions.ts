@@ -4,18 +4,23 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { EntityTags, Preconditions } from '@sandbox/orchestrator';
 import type { Request } from 'express';
 
-/** One entity tag at the front of a list, with what separates it from the next (RFC 9110, sections 8.8.3 and 5.6.1). */
+/**
+ * One entity tag at the front of a list, with what separates it from the next (RFC 9110, sections
+ * 8.8.3 and 5.6.1).
+ */
 const LIST_ELEMENT = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)/;
 
-/** If-Match and If-None-Match of the request. */
+/** The If-Match and If-None-Match headers of the request. */
 export const IfHeaders = createParamDecorator((_data: unknown, context: ExecutionContext): Preconditions => {
   return preconditions(context.switchToHttp().getRequest<Request>());
 });
 
 /**
- * If-Match compares strongly, so that a weak tag matches nothing, and If-None-Match weakly (RFC 9110, section 13.1). Dates are no
- * preconditions here: If-Unmodified-Since and If-Modified-Since are ignored, as section 13.1.4 has it for a resource without that date.
- * @throws SandboxError BAD_REQUEST for a header that is malformed: to ignore a precondition could destroy what it was to protect
+ * Reads the preconditions of a request. If-Match compares strongly, so a weak tag matches nothing;
+ * If-None-Match compares weakly (RFC 9110, section 13.1). If-Unmodified-Since and If-Modified-Since
+ * are ignored, as section 13.1.4 says for a resource without such a date.
+ * @throws SandboxError BAD_REQUEST for a malformed header: ignoring it could destroy what it
+ * protects
  */
 export function preconditions({ headers }: Pick<IncomingMessage, 'headers'>): Preconditions {
   return {
@@ -25,9 +30,9 @@ export function preconditions({ headers }: Pick<IncomingMessage, 'headers'>): Pr
 }
 
 /**
- * Whether a file with this tag is what the client has already, so that it need not be sent.
- * @param tag as the ETag header has it
- * @throws SandboxError PRECONDITION_FAILED where it is not the one that If-Match names
+ * Whether the client already has the file with this tag, so that it need not be sent.
+ * @param tag as it stands in the ETag header
+ * @throws SandboxError PRECONDITION_FAILED if If-Match names another tag
  */
 export function isUnchanged({ ifMatch, ifNoneMatch }: Preconditions, tag: string): boolean {
   if (ifMatch !== undefined && !names(ifMatch, tag))

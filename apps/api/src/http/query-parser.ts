@@ -1,17 +1,18 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 
-/** Many times what any address takes. */
+/** Many times what any call takes. */
 const MAX_PAIRS = 64;
 
 export type Query = Record<string, string | string[]>;
 
 /**
- * Reads a query string without the leniency of the usual parsers, which turn what they cannot decode into U+FFFD: a file call must not go
- * to another path than the one meant. A name given twice becomes a list, which no parameter takes.
+ * Reads a query string strictly. The usual parsers turn what they cannot decode into U+FFFD, so a
+ * file call could reach another path than the caller meant. A name that is given twice becomes a
+ * list, which no parameter takes.
  * @throws SandboxError BAD_REQUEST
  */
 export function parseQuery(text: string | null | undefined): Query {
-  // Without a prototype: names are the client's.
+  // It has no prototype, since the client chooses the names.
   const query = Object.create(null) as Query;
   const pairs = (text ?? '').split('&');
   if (pairs.length > MAX_PAIRS) throw new SandboxError(ErrorCode.BAD_REQUEST, `The query string has more than ${MAX_PAIRS} parts.`);

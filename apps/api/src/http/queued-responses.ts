@@ -2,8 +2,9 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Tells responses that their client has gone, where Node does not: of several on one connection (pipelining) only the one whose turn it is
- * emits `close`. Those behind it would go on with their work, and wait for an end that never comes.
+ * Tells queued responses that their client has gone. If a client pipelines several requests on one
+ * connection, Node emits `close` only on the response whose turn it is. The requests behind it
+ * would go on working for nobody.
  */
 export function tellQueuedResponses(server: Server): void {
   const queued = new WeakMap<Socket, Set<ServerResponse>>();

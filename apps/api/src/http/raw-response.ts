@@ -2,7 +2,9 @@ import { STATUS_CODES } from 'node:http';
 import { type Problem, PROBLEM_CONTENT_TYPE } from '../errors/problem';
 import { REQUEST_ID_HEADER } from './request-id';
 
-/** A whole HTTP response with a problem document, for a socket that has no response object. */
+/**
+ * Builds a whole HTTP response with a problem document, for a socket that has no response object.
+ */
 export function rawProblem(problem: Problem, headers: readonly string[] = []): string {
   const body = JSON.stringify(problem);
   const head = [

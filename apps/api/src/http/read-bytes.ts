@@ -3,7 +3,8 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { declaredLength } from './body-headers';
 
 /**
- * Reads a body whole. By events and not by iteration, which would destroy the connection where it stops early, and with it the answer.
+ * Reads a whole body. It listens to events, because an iteration that stops early destroys the
+ * connection and the answer with it.
  * @throws SandboxError PAYLOAD_TOO_LARGE, CLIENT_CLOSED_REQUEST
  */
 export function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
@@ -23,7 +24,7 @@ export function readBytes(request: IncomingMessage, limit: number): Promise<Buff
     if ((declaredLength(request) ?? 0) > limit) return tooLarge();
     request.on('data', take);
     request.once('end', () => resolve(Buffer.concat(chunks)));
-    // Every way of ending without an 'end': an error, an aborted request, a timeout.
+    // A body that ends without an 'end' event: an error, an aborted request or a timeout.
     request.once('error', () => undefined);
     request.once('close', () => {
       if (!request.readableEnded) fail(new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The body did not come whole.'));

@@ -4,17 +4,20 @@ import type { NextFunction, Request, Response } from 'express';
 
 declare module 'http' {
   interface IncomingMessage {
-    /** Of every request that Express has seen. */
+    /** Set for every request that Express has seen. */
     id: string;
   }
 }
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
 
-/** What a log line and a header can carry without escapes. */
+/** An id that a log line and a header can carry without escapes. */
 const USABLE_ID = /^[\w.-]{1,128}$/;
 
-/** Gives every request an id, the client's own where it sent a usable one, and the answer the same. */
+/**
+ * Gives each request an id and puts it into the answer. If the client sent a usable id, that is the
+ * id.
+ */
 export function requestId(request: Request, response: Response, next: NextFunction): void {
   const id = givenId(request) ?? randomUUID();
   request.id = id;
@@ -22,7 +25,7 @@ export function requestId(request: Request, response: Response, next: NextFuncti
   next();
 }
 
-/** The id that the client has given its request; null where it has not, or not a usable one. */
+/** Returns the id that the client gave its request, or null if it gave none or an unusable one. */
 export function givenId({ headers }: { headers: IncomingHttpHeaders }): string | null {
   const given = headers['x-request-id'];
   return typeof given === 'string' && USABLE_ID.test(given) ? given : null;

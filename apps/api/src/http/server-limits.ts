@@ -6,22 +6,34 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { toProblem } from '../errors/problem';
 import { rawProblem } from './raw-response';
 
-/** What Node's parser says of headers past its limit. */
+/** The error code of Node's parser for headers over its limit. */
 const HEADERS_TOO_LONG = 'HPE_HEADER_OVERFLOW';
 
 const HEADERS_TIMEOUT_MS = 15_000;
-/** A request has to be there whole by then; longer where files or archives may be large, at this many bytes a millisecond. */
+/**
+ * A request has to arrive whole within this time. If files or archives may be large, a client has
+ * longer: one millisecond for this many bytes.
+ */
 const MIN_REQUEST_TIMEOUT_MS = 60_000;
 const MAX_REQUEST_TIMEOUT_MS = 300_000;
 const MIN_BYTES_PER_MS = 128;
-/** Above the 60 s of the usual load balancers, which else send a request on a connection that is just being closed. */
+/**
+ * Longer than the 60 s of the usual load balancers. Otherwise they may send a request on a
+ * connection that is just being closed.
+ */
 const KEEP_ALIVE_MS = 65_000;
-/** A connection on which nothing has moved for so long, and for the longest command besides, has nobody at its other end. */
+/**
+ * A connection is taken for dead if nothing moves on it for this long plus the longest command's
+ * time.
+ */
 const MAX_SILENCE_MS = 120_000;
 
 type Limits = Pick<Config, 'WORKSPACE_MAX_FILE_SIZE_BYTES' | 'ARCHIVE_MAX_BYTES' | 'MAX_EXEC_TIMEOUT_SECONDS'>;
 
-/** Bounds what a client may take of the server's time, and answers what never becomes a request with a problem document too. */
+/**
+ * Bounds how much of the server's time a client may take. It also answers with a problem document
+ * if what the client sends cannot be parsed as a request.
+ */
 export function limitServer(server: Server, config: Limits): void {
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = requestTimeout(config);
@@ -45,10 +57,10 @@ function requestTimeout({ WORKSPACE_MAX_FILE_SIZE_BYTES: maxFileBytes, ARCHIVE_M
   return Math.min(MAX_REQUEST_TIMEOUT_MS, Math.max(MIN_REQUEST_TIMEOUT_MS, maxBytes / MIN_BYTES_PER_MS));
 }
 
-/** What could not be parsed has no response object. */
+/** Builds the answer to bytes that could not be parsed. There is no response object for them. */
 function answer(reason: string | undefined): string {
   const problem = toProblem(describe(reason), randomUUID());
-  // RFC 6585 has a status of its own for it.
+  // RFC 6585, section 5, has a status of its own for it.
   return rawProblem(reason === HEADERS_TOO_LONG ? { ...problem, status: 431 } : problem);
 }
 

@@ -5,22 +5,26 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '@sandbox/config';
 
-/** Beyond the longest command, for its answer to go out, milliseconds. */
+/** How long an answer may take to go out after the longest command has ended. */
 const GRACE_MS = 10_000;
 const IDLE_CHECK_MS = 100;
-/** For connections to Docker and the store, and a removal under way, milliseconds. */
+/**
+ * How long the application may take to close its connections to Docker and the store, and to finish
+ * a removal.
+ */
 const CLOSE_MS = 20_000;
 const SIGNALS = { SIGTERM: 15, SIGINT: 2 } as const;
 
 export interface StopOptions {
-  /** Ends what would not end by itself. */
+  /** Called first: it ends connections that would not end by themselves. */
   onStopping?: () => void;
   exit?: (code: number) => void;
 }
 
 /**
- * On the first SIGTERM or SIGINT: takes no more connections, lets the requests under way finish within the longest a command may take, closes
- * what the application holds, and exits. On the second: exits at once.
+ * Shuts down on the first SIGTERM or SIGINT: the server takes no more connections, the requests
+ * under way may finish within the longest time of a command, the application closes, and the
+ * process exits. On the second signal the process exits at once.
  */
 export function shutDownOnSignal(
   app: INestApplication,
@@ -38,7 +42,7 @@ export function shutDownOnSignal(
     onStopping();
     try {
       await drain(server, sockets, config.MAX_EXEC_TIMEOUT_SECONDS * 1000 + GRACE_MS);
-      // Closed only now that nobody uses it any more.
+      // The application closes only now, when no request uses it any more.
       await withDeadline(app.close(), CLOSE_MS);
       exit(0);
     } catch (error) {
@@ -49,7 +53,10 @@ export function shutDownOnSignal(
   for (const signal of Object.keys(SIGNALS) as (keyof typeof SIGNALS)[]) process.on(signal, () => void stop(signal));
 }
 
-/** Those that have become a WebSocket's among them, which the server does not close itself, and yet waits for. */
+/**
+ * Tracks the open sockets, including those of WebSockets. The server waits for WebSockets but does
+ * not close them itself.
+ */
 function openSockets(server: Server): ReadonlySet<Socket> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -59,9 +66,13 @@ function openSockets(server: Server): ReadonlySet<Socket> {
   return sockets;
 }
 
-/** Refuses new connections, and resolves when the last one is closed, by its client or at the deadline. */
+/**
+ * Refuses new connections. Resolves when the last connection is closed, by its client or at the
+ * deadline.
+ */
 async function drain(server: Server, sockets: ReadonlySet<Socket>, deadlineMs: number): Promise<void> {
-  // A connection that has got its answer stays open for the next request: closing the server would wait for it in vain.
+  // A connection that has its answer stays open for the next request. Without this, closing the
+  // server would wait for it in vain.
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   const deadline = setTimeout(() => {
     for (const socket of sockets) socket.destroy();

@@ -1,12 +1,15 @@
 import type { Server } from 'node:http';
 
-/** A client has so long to take an answer that is whole, milliseconds; longer for a large one, at so many bytes a millisecond. */
+/**
+ * How long a client has to take a finished answer. A large answer gets longer: one millisecond for
+ * MIN_BYTES_PER_MS bytes.
+ */
 const MIN_TIME_MS = 20_000;
 const MIN_BYTES_PER_MS = 256;
 
 /**
- * Ends the connection of a client that does not take an answer which is whole: it lies in memory, and no limit counts it any more, as what
- * was asked for is done.
+ * Closes the connection if the client does not read a finished response in time. The response sits
+ * in memory, and its request no longer counts towards any limit.
  */
 export function endUnreadAnswers(server: Server): void {
   server.on('request', (_request, response) => {

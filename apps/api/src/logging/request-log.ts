@@ -1,14 +1,15 @@
 import { Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 
-/** Asked every few seconds by those who watch the service. */
+/** Paths that monitoring asks every few seconds. They are logged at debug level. */
 const PROBES: readonly string[] = ['/health', '/ready', '/metrics'];
 
 const logger = new Logger('Requests');
 
 /**
- * One line for each request, once its answer is out or its client gone. No header, query string or body is ever logged: credentials,
- * environment values and file content come in them.
+ * Logs one line for each request, once its answer is out or its client gone. It never logs a
+ * header, query string or body, since they may hold credentials, environment values and file
+ * content.
  */
 export function requestLog(request: Request, response: Response, next: NextFunction): void {
   const began = performance.now();

@@ -4,7 +4,7 @@ import { Public } from '../auth/public.decorator';
 import { Metrics } from './metrics';
 import { MetricsGuard } from './metrics.guard';
 
-/** For the operator's Prometheus, and none of the API that users are told of. */
+/** Serves the operator's Prometheus. It is not part of the API that users are told of. */
 @ApiExcludeController()
 @Public()
 @UseGuards(MetricsGuard)

@@ -4,7 +4,10 @@ import type { Request, Response } from 'express';
 import { Admission } from '../auth/admission';
 import { ApiKeys } from '../auth/api-keys';
 
-/** Lets in whoever has METRICS_TOKEN, and nobody where it is not set. No user's credential does: the figures are of all users together. */
+/**
+ * Lets in a request with METRICS_TOKEN, and none if that is not set. No user's credential opens it,
+ * since the figures are of all users together.
+ */
 @Injectable()
 export class MetricsGuard implements CanActivate {
   private readonly tokens: ApiKeys;

@@ -3,10 +3,13 @@ import { CONFIG, type Config } from '@sandbox/config';
 import { SessionSandboxes, WarmPool } from '@sandbox/orchestrator';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
-/** Figures of this process: its own (memory, descriptors, event loop) and what it does. Read when they are asked for. */
+/**
+ * The figures of this process: memory, descriptors, event loop, and what it does. They are read
+ * when asked for.
+ */
 @Injectable()
 export class Metrics {
-  /** Of the Prometheus text format. */
+  /** Content type of the Prometheus text format. */
   static readonly CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
   private readonly registry = new Registry();
 
@@ -15,7 +18,7 @@ export class Metrics {
     private readonly pool: WarmPool,
     private readonly sandboxes: SessionSandboxes,
   ) {
-    // The event loop is watched only where somebody may ask.
+    // Watching the event loop costs time, so it is done only if someone may ask.
     if (config.METRICS_TOKEN === '') return;
     collectDefaultMetrics({ register: this.registry });
     this.gauge('sandbox_api_channels_open', 'Open channels into sandboxes of sessions', () => this.sandboxes.state.channels);

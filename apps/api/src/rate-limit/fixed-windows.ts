@@ -1,16 +1,22 @@
 export interface Window {
-  /** In this window, the one just counted included. */
+  /** Hits in this window, including the one just counted. */
   readonly hits: number;
   /** Milliseconds until the window ends. */
   readonly remainingMs: number;
 }
 
-/** Counts by key, each key in windows of its own that begin with its first hit. In this process; of bounded size. */
+/**
+ * Counts hits by key in this process, in bounded memory. Each key has windows of its own, which
+ * begin with its first hit.
+ */
 export class FixedWindows {
-  /** By the beginning of their windows, the oldest first. */
+  /** In the order in which the windows began, the oldest first. */
   private readonly windows = new Map<string, { hits: number; endsAt: number }>();
 
-  /** @param maxKeys keys counted at a time; past it the oldest windows are forgotten before their end */
+  /**
+   * @param maxKeys the most keys counted at a time; past it the oldest windows are dropped before
+   * their end
+   */
   constructor(
     private readonly windowMs: number,
     private readonly maxKeys = 100_000,
@@ -28,7 +34,7 @@ export class FixedWindows {
     return { hits: window.hits, remainingMs: window.endsAt - now };
   }
 
-  /** All windows are of one length, so those that have ended are the first. */
+  /** All windows are equally long, so those that have ended come first. */
   private makeRoom(now: number): void {
     for (const [key, { endsAt }] of this.windows) {
       if (endsAt > now && this.windows.size < this.maxKeys) return;

@@ -2,7 +2,10 @@ import type { ThrottlerStorage } from '@nestjs/throttler';
 import { FixedWindows } from './fixed-windows';
 import { toRecord, type ThrottlerRecord } from './throttler-record';
 
-/** Counts in this process, in constant time and memory a user (the throttler's own storage keeps the time of each request). */
+/**
+ * Counts in this process, with constant time and memory for each user. The throttler's own storage
+ * keeps the time of each request instead.
+ */
 export class MemoryRateLimitStorage implements ThrottlerStorage {
   private readonly windows: FixedWindows;
 

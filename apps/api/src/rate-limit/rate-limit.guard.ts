@@ -5,7 +5,9 @@ import type { AuthenticatedRequest } from '../auth/authenticated-request';
 import { isPublic } from '../auth/public.decorator';
 import { rateLimited } from './rate-limited';
 
-/** One budget a user over all routes. Runs after AuthGuard, which says who the user is. */
+/**
+ * Gives each user one budget over all routes. It runs after AuthGuard, which says who the user is.
+ */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {
   protected override headerPrefix = 'RateLimit';

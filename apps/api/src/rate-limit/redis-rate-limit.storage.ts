@@ -5,7 +5,7 @@ import { RedisConnection } from '@sandbox/sessions';
 import type { Redis } from 'ioredis';
 import { toRecord, type ThrottlerRecord } from './throttler-record';
 
-// A key without an expiry, however it came about, gets one: it would shut its user out for ever.
+// A key without an expiry would shut its user out for ever, so it gets one.
 const COUNT = `
 local hits = redis.call('INCR', KEYS[1])
 local left = redis.call('PTTL', KEYS[1])
@@ -18,8 +18,9 @@ return {hits, left}`;
 type CountingClient = Redis & { countRequest(key: string, windowMs: number): Promise<unknown> };
 
 /**
- * One count over all replicas, in one round trip. Where Redis is away the request fails with STORE_UNAVAILABLE: the session store is in
- * the same Redis, so letting it through would gain nothing.
+ * Keeps one count over all replicas, in one round trip. If Redis is away, the request fails with
+ * STORE_UNAVAILABLE. The session store is in the same Redis, so letting the request through would
+ * gain nothing.
  */
 export class RedisRateLimitStorage implements ThrottlerStorage, OnApplicationShutdown {
   private readonly connection: RedisConnection;
