@@ -125,15 +125,33 @@ describe('redis session store, when Redis is not well', () => {
   it('leaves nothing in Redis for ever', async () => {
     await redis.flush();
     const ref = someRef();
-    await enter(store, ref, call(NOW + SECOND));
+    const { record } = await enter(store, ref, { ...call(NOW + SECOND), command: true });
+    await store.addJob(ref.key, record.generation, { jobId: 'j', containerId: 'c', command: 'x', startedAt: NOW, deadline: NOW }, 1);
+    await store.keepPooled(['p'], NOW + SECOND);
     await store.close(someRef().key, 'always', NOW, NOW + SECOND);
-    const lifetimes = await admin(async (client) => Promise.all((await client.keys('*')).map((key) => client.pttl(key))));
-    expect(lifetimes).toHaveLength(5); // session, calls, expiry, user, closing
-    for (const lifetime of lifetimes) expect(lifetime).toBeGreaterThan(TTL);
+    const prefix = `sandbox:{${DEPLOYMENT}}:`;
+    const ofSession = [`session:${ref.key}`, `calls:${ref.key}`, `commands:${ref.key}`, `jobs:${ref.key}`];
+    const others = [`commands:${ref.userKey}`, `user:${ref.userKey}`, 'expiry', 'pooled', 'closing'];
+    const lifetimes = await lifetimesByName();
+    expect(Object.keys(lifetimes).sort()).toEqual([...ofSession, ...others].map((name) => prefix + name).sort());
+    for (const [name, lifetime] of Object.entries(lifetimes)) expect([name, lifetime > TTL]).toEqual([name, true]);
     await idle(store, ref);
     await store.close(ref.key, 'always', NOW, NOW + SECOND);
     await store.remove(ref.key);
-    expect(await admin((client) => client.keys('*'))).toEqual([`sandbox:{${DEPLOYMENT}}:closing`]);
+    expect((await admin((client) => client.keys('*'))).sort()).toEqual([`${prefix}closing`, `${prefix}pooled`]);
+  });
+
+  it('gives every key of a session its whole lifetime again when the session is used', async () => {
+    await redis.flush();
+    const ref = someRef();
+    await enter(store, ref);
+    await admin(async (client) => {
+      for (const key of await client.keys('*')) await client.pexpire(key, 60_000);
+    });
+    await enter(store, ref);
+    const lifetimes = await lifetimesByName();
+    expect(Object.keys(lifetimes)).toHaveLength(4); // session, calls, expiry, user
+    for (const [name, lifetime] of Object.entries(lifetimes)) expect([name, lifetime > TTL]).toEqual([name, true]);
   });
 
   it('fails calls after disconnect', async () => {
@@ -150,6 +168,14 @@ async function admin<T>(work: (client: Redis) => Promise<T>): Promise<T> {
   } finally {
     client.disconnect();
   }
+}
+
+/** Milliseconds that each key still has, by its name; -1 is for ever. */
+function lifetimesByName(): Promise<Record<string, number>> {
+  return admin(async (client) => {
+    const names = await client.keys('*');
+    return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await client.pttl(name)] as const)));
+  });
 }
 
 async function untilItAnswers(which = store): Promise<void> {

@@ -10,6 +10,16 @@ jest.setTimeout(60_000);
 
 let redis: TestRedis;
 let store: SessionStore;
+const opened: SessionStore[] = [];
+
+/** A store that is disconnected after the test, also if that fails: an open one holds jest up. */
+function openStore(kind: 'memory' | 'redis', more: Record<string, string> = {}): SessionStore {
+  const another = createSessionStore(storeConfig(kind, redis.port, more));
+  opened.push(another);
+  return another;
+}
+
+afterEach(() => Promise.all(opened.splice(0).map((each) => each.disconnect())));
 
 beforeAll(async () => {
   redis = await TestRedis.start();
@@ -18,9 +28,8 @@ afterAll(() => redis.stop());
 
 describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   beforeEach(() => {
-    store = createSessionStore(storeConfig(kind, redis.port));
+    store = openStore(kind);
   });
-  afterEach(() => store.disconnect());
 
   it('has a time that no jump of the wall clock reaches', async () => {
     const before = store.now();
@@ -311,7 +320,6 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     const full = (name: string, max: number) => ({ state: 'full', limit: { name, max } });
 
     beforeEach(async () => {
-      await store.disconnect();
       const more = {
         DEPLOYMENT: `store-spec-${randomUUID().slice(0, 8)}`,
         MAX_SESSIONS: '5',
@@ -320,7 +328,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
         MAX_CONCURRENT_COMMANDS_PER_USER: '3',
       };
       deployment = more.DEPLOYMENT;
-      store = createSessionStore(storeConfig(kind, redis.port, more));
+      store = openStore(kind, more);
     });
     let deployment: string;
     const refOf = (user: string, session: string) => sessionRef(deployment, { id: user }, session);
@@ -336,6 +344,13 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect((await store.begin(refOf('jwt:v', 'a'), call(), NOW)).state).toBe('live');
       await store.close(refs[1]!.key, 'always', NOW, NOW + SECOND);
       expect((await store.begin(fourth, call(), NOW)).state).toBe('live');
+    });
+
+    it('count a user’s sessions past their first expiry when later calls have used them', async () => {
+      const refs = ['a', 'b', 'c'].map((session) => refOf('jwt:u', session));
+      for (const ref of refs) await idle(store, ref);
+      for (const ref of refs) await idle(store, ref, NOW + SECOND);
+      expect(await store.begin(refOf('jwt:u', 'd'), call(NOW + TTL), NOW + TTL)).toEqual(full('MAX_SESSIONS_PER_USER', 3));
     });
 
     it('do not count a user’s sessions that have expired, but the host’s until they are removed', async () => {
@@ -466,6 +481,14 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(listed).toEqual([await store.get(old!.key, NOW), await store.get(young!.key, NOW)]);
     });
 
+    it('keeps a session past its first expiry when a later call has used it', async () => {
+      const ref = someRef();
+      await idle(store, ref);
+      await idle(store, ref, NOW + SECOND);
+      expect(await store.list(ref.userKey, NOW + TTL)).toMatchObject([{ ref, expiresAt: NOW + SECOND + TTL }]);
+      expect(await store.list(ref.userKey, NOW + SECOND + TTL)).toEqual([]);
+    });
+
     it('is bounded', async () => {
       const user = `jwt:${randomUUID()}`;
       const refs = Array.from({ length: MAX_LISTED + 5 }, (_, i) => someRef(user, `s${i}`));
@@ -525,9 +548,8 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     });
 
     it('and a begin of an expired session never both succeed', async () => {
-      const other = createSessionStore(storeConfig(kind, redis.port));
       // The in-memory store is of one process; its rivals share it.
-      const rival = kind === 'memory' ? store : other;
+      const rival = kind === 'memory' ? store : openStore(kind);
       const later = NOW + TTL;
       const winners = { begin: 0, close: 0 };
       for (let round = 0; round < 500; round++) {
@@ -541,7 +563,6 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
         expect(closed).toBe(begun.state === 'closing');
         winners[closed ? 'close' : 'begin']++;
       }
-      await other.disconnect();
       expect(winners.begin).toBeGreaterThan(0);
       expect(winners.close).toBeGreaterThan(0);
     });
@@ -630,12 +651,11 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
 it('The time is that of Redis, also for a process that began with a wrong clock', async () => {
   const wrong = jest.spyOn(performance, 'timeOrigin', 'get').mockReturnValue(0);
-  const late = createSessionStore(storeConfig('redis', redis.port));
+  const late = openStore('redis');
   try {
     expect(late.now()).toBeLessThan(Date.now() - 3600 * SECOND);
     await eventually('it has asked Redis', async () => Math.abs(late.now() - Date.now()) < 5 * SECOND);
   } finally {
     wrong.mockRestore();
-    await late.disconnect();
   }
 });
