@@ -1,5 +1,5 @@
 import type { CommandArgument } from 'unbash';
-import { isOneField, literalValue } from './words';
+import { isOneField, keepsItsBeginning, literalValue } from './words';
 import { isProtectedVariable, PROTECTED_VARIABLE, type NumericVariables } from './strict-variables';
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -174,7 +174,12 @@ export function optionObjection(program: string, args: readonly CommandArgument[
     if (value === '--') return undefined;
     const named = value?.split('=')[0] ?? '';
     if (named.length > 2 && option.startsWith(named)) return `its option ${option} runs another program`;
-    if (value === undefined && !/^"?[\w./]/.test(arg.text)) return `an expansion may become its option ${option}: put -- before it`;
+    if (value === undefined && !isOperand(arg)) return `an expansion may become its option ${option}: put -- before it`;
   }
   return undefined;
+}
+
+/** Never an option, whatever its expansions give. */
+function isOperand(arg: CommandArgument): boolean {
+  return arg.type === 'Word' && /^"?[\w./]/.test(arg.text) && keepsItsBeginning(arg);
 }

@@ -35,8 +35,21 @@ function isLiteralPart(part: WordPart): boolean {
 /** One argument whatever its expansions give: neither split at blanks nor matched against files. */
 export function isOneField(word: Word): boolean {
   if (literalValue(word) !== undefined) return true;
+  return (word.parts ?? []).every(isUnsplit);
+}
+
+/**
+ * Whether each argument that a shell makes of the word begins as its text does, as files that
+ * match a glob do.
+ * An unquoted expansion is split at blanks: `a$x` gives a second argument that `x` alone decides.
+ */
+export function keepsItsBeginning(word: Word): boolean {
   return (word.parts ?? []).every(
-    (part) =>
-      isLiteralPart(part) || (part.type === 'DoubleQuoted' && !/\$\{?[@!]|\[[@*]\]/.test(part.text)) || part.type === 'ArithmeticExpansion',
+    (part) => isUnsplit(part) || part.type === 'Glob' || (part.type === 'BraceExpansion' && !/[$`]/.test(part.text)),
   );
+}
+
+function isUnsplit(part: WordPart): boolean {
+  if (isLiteralPart(part) || part.type === 'ArithmeticExpansion') return true;
+  return part.type === 'DoubleQuoted' && !/\$\{?[@!]|\[[@*]\]/.test(part.text);
 }
