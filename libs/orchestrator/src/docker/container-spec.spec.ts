@@ -1,5 +1,6 @@
 import { loadConfig } from '@sandbox/config';
-import { containerName, containerSpec, specHash, volumeName } from './container-spec';
+import type { SandboxOptions } from '@sandbox/sessions';
+import { containerName, containerSpec, pooledSpec, specHash, volumeName } from './container-spec';
 
 const configOf = (variables: NodeJS.ProcessEnv = {}) => loadConfig({ DEPLOYMENT: 'prod', ...variables }, { needsAuth: false });
 const owner = { key: 'ab'.repeat(32), userKey: 'cd'.repeat(32) };
@@ -107,6 +108,38 @@ describe('containerSpec', () => {
     ]);
   });
 
+  const { '/workspace': _workspace, ...otherTmpfs } = tmpfs()!;
+  const mount = expect.objectContaining({ Type: 'volume', Source: volumeName(config, owner.key), Target: '/workspace' });
+
+  it.each<[SandboxOptions, object]>([
+    [{}, {}],
+    [{ image: 'debian:12' }, {}],
+    [{ env: { A: 'b' } }, {}],
+    [{ memory: '200m' }, { Memory: 200 * 1024 ** 2, MemorySwap: 200 * 1024 ** 2 }],
+    [{ cpus: 0.25 }, { CpuQuota: 25_000 }],
+    [{ cpus: 0.001 }, { CpuQuota: 1_000 }],
+    [{ pids: 7 }, { PidsLimit: 7 }],
+    [{ persistent: false }, {}],
+    [{ persistent: true }, { Tmpfs: otherTmpfs, Mounts: [mount] }],
+    [
+      { image: 'debian:12', memory: '1g', cpus: 2, pids: 9, persistent: true, env: {} },
+      { Memory: 1024 ** 3, MemorySwap: 1024 ** 3, CpuQuota: 200_000, PidsLimit: 9, Tmpfs: otherTmpfs, Mounts: [mount] },
+    ],
+  ])('changes nothing else of the host configuration when the session asks for %j', (options, change) => {
+    const { HostConfig, Image, Labels, ...rest } = containerSpec(config, owner, options);
+    expect(HostConfig).toEqual({ ...spec.HostConfig, ...change });
+    expect(Image).toBe(options.image ?? spec.Image);
+    const { HostConfig: _host, Image: _image, Labels: labels, ...others } = spec;
+    expect(rest).toEqual(others);
+    expect(Labels).toMatchObject({ ...labels, 'sandbox-api.spec': specHash(config, options) });
+  });
+
+  it('confines a container of the pool as it does one of a session', () => {
+    const { HostConfig, Labels: _labels, name: _name, ...rest } = pooledSpec(config, 3);
+    expect(HostConfig).toEqual(spec.HostConfig);
+    expect(spec).toMatchObject(rest);
+  });
+
   it('passes the runtime through', () => {
     expect(containerSpec(configOf({ CONTAINER_RUNTIME: 'runsc' }), owner).HostConfig.Runtime).toBe('runsc');
   });
@@ -123,6 +156,11 @@ describe('specHash', () => {
   ])('changes with %s', (name, value) => {
     expect(specHash(configOf({ [name]: value }))).not.toBe(specHash(configOf()));
   });
+
+  it.each<[SandboxOptions]>([[{ image: 'debian:12' }], [{ memory: '300m' }], [{ cpus: 1 }], [{ pids: 7 }], [{ persistent: true }]])(
+    'changes when the session asks for %j',
+    (options) => expect(specHash(configOf(), options)).not.toBe(specHash(configOf())),
+  );
 
   it.each([
     ['PORT', '1'],
