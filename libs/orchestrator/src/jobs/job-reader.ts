@@ -43,13 +43,15 @@ export class JobReader {
   async take(bytes: Record<JobStream, Buffer>, parts: Partial<Record<JobStream, StreamPart>>): Promise<void> {
     for (const stream of [...this.open]) {
       const { nextOffset, gap, eof } = parts[stream]!;
-      this.offsets[stream] = nextOffset;
       if (eof) this.open.delete(stream);
       if (gap > 0) {
         // The rest of a character that was begun before is among what is gone.
         this.texts[stream].end();
+        // A reader that goes on after the gap still needs the bytes that came with it.
+        this.offsets[stream] += gap;
         await this.watcher.gap(stream, gap, this.next());
       }
+      this.offsets[stream] = nextOffset;
       const text = this.texts[stream].add(bytes[stream]) + (eof ? this.texts[stream].end() : '');
       if (text !== '') await this.watcher.output(stream, text, this.next());
     }
