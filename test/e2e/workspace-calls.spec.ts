@@ -131,7 +131,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
     it('tells of what is there, also of a link', async () => {
       await cluster.alice.run('stat', 'printf 12345 > f; chmod 751 f; mkdir d; mkfifo p');
       await plantLinks('stat');
-      const answer = await get<Stat>('stat', '/stat', { path: '/./f' });
+      const answer = await get<Stat>('stat', '/stat', { path: '/workspace/./f' });
       expect(answer.body).toEqual({
         path: 'f',
         type: 'file',

@@ -24,7 +24,9 @@ export interface FileCaller {
 }
 
 /**
- * Makes one file call and writes its one line in the log, also where the path is refused before anything is sent.
+ * Makes one file call and writes its one line in the log, also if the path is refused before
+ * anything is sent. The line has the paths as answers have them, relative to /workspace. A path
+ * that is refused stands there as it came.
  * @param request takes the paths in the form that the agent wants
  */
 export function fileCall(
@@ -35,10 +37,19 @@ export function fileCall(
   options: CallOptions,
 ): Promise<Record<string, unknown>> {
   const ref = sessionRef(config.DEPLOYMENT, user, sessionId);
-  return audited(user, ref, { op, path, to }, async () => {
+  const logged = { op, path: loggedPath(path), to: to === undefined ? undefined : loggedPath(to) };
+  return audited(user, ref, logged, async () => {
     const agentRequest = request(workspacePath(path), workspacePath(to ?? ''));
     return sandboxes.enter(ref, options.deadlineMs, ({ channel }) => channel.call(agentRequest, options), { signal: options.signal });
   });
+}
+
+function loggedPath(path: string): string {
+  try {
+    return workspacePath(path);
+  } catch {
+    return path;
+  }
 }
 
 /** As fileCall, with the output held in memory: over `maxBytes` of it the call fails with FILE_TOO_LARGE and that detail. */

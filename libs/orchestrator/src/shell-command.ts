@@ -3,11 +3,12 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SandboxOptions } from '@sandbox/sessions';
 import type { ShellRequest } from './channel/channel';
 import type { CommandPolicy } from './policy/command-policy';
+import { spellingAdvice } from './workspace-path';
 
 /** What a caller says of a command, however it is run. Field names are those of REST and MCP. */
 export interface ShellCommand {
   command: string;
-  /** Relative means below /workspace. */
+  /** An absolute path of the sandbox; a relative one starts at /workspace. */
   working_dir?: string;
   env?: Record<string, string>;
   shell?: 'sh' | 'bash';
@@ -15,13 +16,19 @@ export interface ShellCommand {
 
 /**
  * What the agent is asked to run.
- * @throws SandboxError COMMAND_NOT_ALLOWED
+ * @throws SandboxError COMMAND_NOT_ALLOWED, INVALID_WORKING_DIR if the directory begins with `~`
  */
 export function shellRequest(command: ShellCommand, policy: CommandPolicy, defaultShell: 'sh' | 'bash'): ShellRequest {
   const shell = command.shell ?? defaultShell;
   const env = command.env ?? {};
   policy.check(command.command, shell, env);
-  return { command: command.command, shell, cwd: posix.resolve('/workspace', command.working_dir ?? ''), env };
+  return { command: command.command, shell, cwd: workingDirectory(command.working_dir), env };
+}
+
+function workingDirectory(path = ''): string {
+  const advice = spellingAdvice(path, 'working directory');
+  if (advice !== undefined) throw new SandboxError(ErrorCode.INVALID_WORKING_DIR, advice);
+  return posix.resolve('/workspace', path);
 }
 
 /** With the session's own variables, where the command has none of that name. */

@@ -4,26 +4,105 @@ describe('workspacePath', () => {
   it.each([
     ['', ''],
     ['/', ''],
+    ['//', ''],
+    ['.', ''],
+    ['/.', ''],
+    ['/workspace', ''],
+    ['/workspace/', ''],
+    ['//workspace/.', ''],
+    ['/workspace/..', ''],
     ['a/b', 'a/b'],
-    ['/a//b/', 'a/b'],
+    ['a//b/', 'a/b'],
     ['./a/./b', 'a/b'],
     ['a/../b', 'b'],
     ['a/..', ''],
+    ['/workspace/a', 'a'],
+    ['/workspace//a//b/', 'a/b'],
+    ['/./workspace/a/../b', 'b'],
+    ['/workspace/../workspace/a', 'a'],
+    ['/tmp/../workspace/a', 'a'],
+    ['/workspace/workspace/a', 'workspace/a'],
+    ['workspace/a', 'workspace/a'],
+    ['tmp/a', 'tmp/a'],
     ['-rf', '-rf'],
     ['$(id)', '$(id)'],
     ['a\nb "\' c', 'a\nb "\' c'],
     ['...', '...'],
     [' ', ' '],
+    [' /tmp', ' /tmp'],
     ['a\\..\\b', 'a\\..\\b'],
-  ])('%j is %j', (path, expected) => {
+    ['./~/a', '~/a'],
+    ['~a', '~a'],
+    ['a/~', 'a/~'],
+    ['$HOMER/a', '$HOMER/a'],
+    ['file:a', 'file:a'],
+  ])('takes %j for %j', (path, expected) => {
     expect(workspacePath(path)).toBe(expected);
   });
 
-  it.each(['..', '/..', 'a/../..', 'a/../../b', '../workspace', 'a\0b', 'x'.repeat(4097), '€'.repeat(1366)])('refuses %j', (path) => {
+  it.each([
+    ['/tmp/x', '"tmp/x"'],
+    ['/hello.py', '"hello.py"'],
+    ['/workspacefoo', '"workspacefoo"'],
+    ['/workspacefoo/a', '"workspacefoo/a"'],
+    ['/Workspace/a', '"Workspace/a"'],
+    ['/workspace/../etc/passwd', '"etc/passwd"'],
+    ['/workspace/a/../../tmp', '"tmp"'],
+    ['/home/user/../a', '"home/a"'],
+  ])('refuses %j as outside, and names %s instead', (path, relative) => {
+    expect(() => workspacePath(path)).toThrow(
+      expect.objectContaining({ code: 'PATH_OUTSIDE_WORKSPACE', message: expect.stringContaining(`give ${relative}.`) }),
+    );
+  });
+
+  it('says of a path outside what to do instead', () => {
+    expect(() => workspacePath('/tmp/./x')).toThrow(
+      'The path "/tmp/x" is outside /workspace, and file calls reach /workspace alone. For "/workspace/tmp/x" give "tmp/x". Only a command (execute) can reach "/tmp/x".',
+    );
+    expect(() => workspacePath('/tmp/**', 'glob')).toThrow('The glob "/tmp/**" is outside');
+  });
+
+  it.each([
+    '..',
+    '/..',
+    '/../workspace/a',
+    '/workspace/../../a',
+    'a/../..',
+    'a/../../b',
+    '../workspace',
+    'a\0b',
+    'x'.repeat(4097),
+    '€'.repeat(1366),
+  ])('refuses %j', (path) => {
     expect(() => workspacePath(path)).toThrow(expect.objectContaining({ code: 'INVALID_PATH' }));
+  });
+
+  it.each([
+    ['~', '"."', '"./~"'],
+    ['~/', '"."', '"./~/"'],
+    ['~/a/b', '"a/b"', '"./~/a/b"'],
+    ['$HOME/a', '"a"', '"./$HOME/a"'],
+    ['${HOME}/a', '"a"', '"./${HOME}/a"'],
+    ['$PWD/a', '"a"', '"./$PWD/a"'],
+    ['${PWD}//a', '"a"', '"./${PWD}//a"'],
+  ])('refuses %j, which a shell would replace, and names %s and %s instead', (path, home, literal) => {
+    expect(() => workspacePath(path)).toThrow(
+      expect.objectContaining({ code: 'INVALID_PATH', message: expect.stringContaining(`give ${home}, or ${literal} for`) }),
+    );
+  });
+
+  it('refuses a URL, and names its path instead', () => {
+    expect(() => workspacePath('file:///workspace/a')).toThrow(
+      expect.objectContaining({ code: 'INVALID_PATH', message: expect.stringContaining('Give "/workspace/a".') }),
+    );
   });
 
   it('takes 4096 bytes', () => {
     expect(workspacePath('x'.repeat(4096))).toHaveLength(4096);
+    expect(workspacePath(`/workspace/${'x'.repeat(4085)}`)).toHaveLength(4085);
+  });
+
+  it('shows the beginning of a long path alone, and cuts no character', () => {
+    expect(() => workspacePath(`/${'😀'.repeat(1000)}`)).toThrow(`"/${'😀'.repeat(199)}…"`);
   });
 });

@@ -9,6 +9,7 @@ import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditio
 import { drained } from './drained';
 import { GrowingBuffer } from './growing-buffer';
 import { SessionSandboxes } from './session-sandboxes';
+import { workspacePath } from './workspace-path';
 import { etag, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
 
 /** An open file: its bytes have to be read to the end, or the stream destroyed. */
@@ -152,6 +153,7 @@ export class WorkspaceService {
 
   /**
    * Replaces the file atomically; parents are made. A stream is not held in memory; where it fails the old file stays.
+   * @returns `path` relative to /workspace, however it was given; `size` in bytes
    * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
    */
   async write(
@@ -161,7 +163,7 @@ export class WorkspaceService {
     content: Buffer | Readable,
     signal?: AbortSignal,
     conditions: Preconditions = {},
-  ): Promise<{ size: number; created: boolean; etag: string }> {
+  ): Promise<{ path: string; size: number; created: boolean; etag: string }> {
     const limit = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES;
     const end = await fileCall(
       this,
@@ -173,14 +175,21 @@ export class WorkspaceService {
       },
       { input: content, deadlineMs: TRANSFER_DEADLINE_MS, signal },
     );
-    return { size: Number(end.size), created: end.created === true, etag: etag(end.etag) };
+    return { path: workspacePath(path), size: Number(end.size), created: end.created === true, etag: etag(end.etag) };
   }
 
   /**
    * A directory goes with all it holds, a link by itself.
+   * @returns `path` relative to /workspace, however it was given
    * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
    */
-  async delete(user: User, sessionId: string, path: string, signal?: AbortSignal, conditions: Preconditions = {}): Promise<void> {
+  async delete(
+    user: User,
+    sessionId: string,
+    path: string,
+    signal?: AbortSignal,
+    conditions: Preconditions = {},
+  ): Promise<{ path: string }> {
     await fileCall(
       this,
       'workspace_delete',
@@ -188,6 +197,7 @@ export class WorkspaceService {
       (agentPath) => ({ op: 'delete', path: notRoot(agentPath), ...agentConditions(conditions) }),
       { deadlineMs: CALL_DEADLINE_MS, signal },
     );
+    return { path: workspacePath(path) };
   }
 }
 

@@ -33,6 +33,12 @@ export class Tools {
     return result;
   }
 
+  /** The text of the answer that a model reads, whether the call failed or not. */
+  async text(name: string, args: Record<string, unknown>): Promise<string> {
+    const { content } = await this.call(name, args);
+    return content.map((block) => (block.type === 'text' ? block.text : '')).join('');
+  }
+
   close(): Promise<void> {
     return this.client.close();
   }

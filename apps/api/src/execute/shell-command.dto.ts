@@ -30,7 +30,7 @@ export class ShellCommandDto {
   timeout?: number;
 
   @ApiPropertyOptional({
-    description: 'Directory the command starts in; relative means below /workspace',
+    description: 'Directory the command starts in: absolute, or relative to /workspace',
     maxLength: MAX_WORKING_DIR_CHARACTERS,
     default: '/workspace',
     example: '/workspace',

@@ -56,8 +56,8 @@ const workspace: Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'
     ),
   readText: (user, session, path, _signal, lines) =>
     note({ content: 'text', encoding: 'utf8', etag: '"1"' }, 'readText', user.id, session, path, ...(lines ? [lines] : [])),
-  write: (user, session, path, content) => note({ size: 4, created: true, etag: '"1"' }, 'write', user.id, session, path, content),
-  delete: (user, session, path) => note(undefined, 'delete', user.id, session, path),
+  write: (user, session, path, content) => note({ path, size: 4, created: true, etag: '"1"' }, 'write', user.id, session, path, content),
+  delete: (user, session, path) => note({ path }, 'delete', user.id, session, path),
 };
 
 const JOB: Job = {

@@ -13,7 +13,7 @@ describe('POST …/upload', () => {
   const write: WorkspaceService['write'] = async (_user, _session, path, content) => {
     const bytes = await buffer(content as Readable);
     stored.push({ path, content: bytes });
-    return { size: bytes.length, created: true, etag: '"1"' };
+    return { path, size: bytes.length, created: true, etag: '"1"' };
   };
 
   beforeAll(async () => {

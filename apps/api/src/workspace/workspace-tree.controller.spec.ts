@@ -53,9 +53,12 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     },
     write: async (_user, _session, path, content, _signal, conditions) => {
       seen.push([path, Buffer.isBuffer(content) ? content.toString() : (await buffer(content)).toString(), conditions]);
-      return { size: 4, created: true, etag: TAG };
+      return { path, size: 4, created: true, etag: TAG };
     },
-    delete: async (_user, _session, path, _signal, conditions) => void seen.push([path, conditions]),
+    delete: async (_user, _session, path, _signal, conditions) => {
+      seen.push([path, conditions]);
+      return { path };
+    },
   };
 
   beforeAll(async () => {

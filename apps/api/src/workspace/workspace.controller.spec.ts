@@ -21,7 +21,7 @@ describe('Workspace routes', () => {
     try {
       const bytes = Buffer.isBuffer(content) ? content : await buffer(content);
       stored.push({ session, path, content: bytes });
-      return { size: bytes.length, created: true, etag: TAG };
+      return { path, size: bytes.length, created: true, etag: TAG };
     } catch (error) {
       failures.push(error);
       throw error;
@@ -52,7 +52,10 @@ describe('Workspace routes', () => {
       return { size: 10, modified: '2025-01-01T00:00:00.000Z', etag: TAG, offset: range ? 2 : 0, length: range ? 3 : 10, content };
     },
     write,
-    delete: async (_user, session, path) => void seen.push([session, path]),
+    delete: async (_user, session, path) => {
+      seen.push([session, path]);
+      return { path };
+    },
   };
 
   beforeAll(async () => {

@@ -123,8 +123,8 @@ export class WorkspaceController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<UploadResultDto> {
     return receiveUpload(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES, async (fileName, content) => {
-      const path = query.path ?? uploadName(fileName);
-      const { size, etag } = await this.workspace.write(user, session_id, path, content, signal, conditions);
+      const target = query.path ?? uploadName(fileName);
+      const { path, size, etag } = await this.workspace.write(user, session_id, target, content, signal, conditions);
       response.set('ETag', etag);
       return { path, session_id, size };
     });
@@ -136,13 +136,13 @@ export class WorkspaceController {
   @ApiIfHeaders({ match: 'what is at the path itself' })
   @ApiNoContentResponse({ description: 'Deleted' })
   @ApiProblems(...READ, 'PRECONDITION_FAILED', 'WORKSPACE_LOCKED')
-  delete(
+  async delete(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
     @Query() { path }: PathQuery,
     @ClientSignal() signal: AbortSignal,
     @IfHeaders() conditions: Preconditions,
   ): Promise<void> {
-    return this.workspace.delete(user, session_id, path, signal, conditions);
+    await this.workspace.delete(user, session_id, path, signal, conditions);
   }
 }

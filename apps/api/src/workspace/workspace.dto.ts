@@ -3,7 +3,7 @@ import type { WorkspaceEntry } from '@sandbox/orchestrator';
 import { IsIn, IsString } from 'class-validator';
 import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
 
-export const PATH = 'Path below /workspace; a leading slash means the workspace’s root. Without NUL, at most 4096 bytes.';
+export const PATH = 'Relative to /workspace, or absolute in it: `a` and `/workspace/a` are one file.';
 
 const MAX_DEPTH = 20;
 const MAX_ENTRIES = 1_000_000;
@@ -123,7 +123,7 @@ export class WriteContentDto {
 }
 
 export class UploadResultDto {
-  @ApiProperty({ example: 'data/input.csv' })
+  @ApiProperty({ description: 'Relative to /workspace', example: 'data/input.csv' })
   path: string;
 
   @ApiProperty({ example: 'my-session' })

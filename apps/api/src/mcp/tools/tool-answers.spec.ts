@@ -77,8 +77,8 @@ const tools = new SandboxTools(
   {
     list: services.list,
     readText: services.readText,
-    write: async () => ({ size: 4, created: true, etag: '"1"' }),
-    delete: async () => undefined,
+    write: async (_user, _session, path) => ({ path, size: 4, created: true, etag: '"1"' }),
+    delete: async (_user, _session, path) => ({ path }),
   } as Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'> as WorkspaceService,
   { search: services.search, edit: services.edit } as Pick<WorkspaceTreeService, 'search' | 'edit'> as WorkspaceTreeService,
   loadConfig({ API_KEYS: 'test-key', MCP_MAX_OUTPUT_CHARS: '1000' }),

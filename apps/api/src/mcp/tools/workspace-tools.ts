@@ -64,8 +64,8 @@ function writeTool(workspace: WorkspaceService, config: Config): Tool {
     input: WorkspaceWriteArgs,
     output: UploadResultDto,
     call: async ({ session_id, path, content, encoding }, { user, signal }) => {
-      const { size } = await workspace.write(user, session_id, path, decodeContent(content, encoding), signal);
-      return { session_id, path, size };
+      const { path: written, size } = await workspace.write(user, session_id, path, decodeContent(content, encoding), signal);
+      return { session_id, path: written, size };
     },
   });
 }
@@ -80,8 +80,8 @@ function deleteTool(workspace: WorkspaceService): Tool {
     input: WorkspacePathArgs,
     output: WorkspaceDeletedDto,
     call: async ({ session_id, path }, { user, signal }) => {
-      await workspace.delete(user, session_id, path, signal);
-      return { status: 'deleted' as const, session_id, path };
+      const deleted = await workspace.delete(user, session_id, path, signal);
+      return { status: 'deleted' as const, session_id, path: deleted.path };
     },
   });
 }
