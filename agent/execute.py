@@ -4,6 +4,7 @@ import select
 import time
 
 import frames
+import memory
 from running import Running, exit_code
 from streams import Capture, Passage
 
@@ -35,12 +36,14 @@ class Command:
         running = self._running
         try:
             started = time.monotonic()
+            kills = memory.kills()
             running.start(self._request, self._link.grant if self._request["stdin"] else None)
             self._watch_link()
             timed_out = not self._run_until(started + self._request["timeout_ms"] / 1000)
             if timed_out:
                 running.kill()
             duration = time.monotonic() - started
+            oom_killed = memory.kills() > kills
             running.end_output()
             self._deliver()
         except BaseException:
@@ -52,6 +55,7 @@ class Command:
         return {
             "exit_code": _TIMED_OUT_EXIT_CODE if timed_out else exit_code(running.status),
             "timed_out": timed_out,
+            "oom_killed": oom_killed,
             "duration_ms": round(duration * 1000, 3),
             "omitted": {"stdout": self._captures[0].omitted, "stderr": self._captures[1].omitted},
         }

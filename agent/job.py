@@ -10,6 +10,7 @@ import time
 
 import _socket
 import frames
+import memory
 import processes
 from connection import Connection
 from errors import RequestError, end_code
@@ -35,6 +36,8 @@ class Job:
         self._running = Running(wakeup, list(self._output.values()))
         self._state = "running"
         self._exit_code = self._signal = self._ended_at = None
+        self._kills = memory.kills()
+        self._oom_killed = False
         self._terminal = request.get("terminal")  # {columns, rows, detached_ms}
         self._last_read = time.monotonic()
         self._connections = {}  # of those who ask, the oldest first
@@ -107,6 +110,7 @@ class Job:
             self._running.kill()
         elif self._running.status is None:
             return
+        self._oom_killed = memory.kills() > self._kills
         self._running.end_output()
         self._trim()
         self._ended_at = time.time()
@@ -176,6 +180,7 @@ class Job:
             "started_at": self._started_at,
             "ends_by": self._ends_by,
             "ended_at": self._ended_at,
+            "oom_killed": self._oom_killed or (self._state == "running" and memory.kills() > self._kills),
             "stdout_bytes": self._output["stdout"].stop,
             "stderr_bytes": self._output["stderr"].stop,
             "terminal": self._terminal is not None,

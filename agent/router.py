@@ -6,9 +6,11 @@ import sys
 import time
 
 import frames
+import memory
 import messages
 import processes
 import worker
+from errors import end_code
 from frames import error_frame, frame
 from outbox import Outbox
 
@@ -25,6 +27,8 @@ _CHUNK = 80 << 10
 
 _FOR_ROUTER = (frames.FREE, frames.BACKGROUND, frames.DELIVERING)
 _READ, _NOTHING_YET, _ENDED = 0, 1, 2
+_KILLED = "The call's process in the sandbox was killed."
+_OUT_OF_MEMORY = "The sandbox ran out of memory, and the call's process in it was killed."
 
 
 class Worker:
@@ -36,6 +40,7 @@ class Worker:
         self.request_id = 0  # 0: it is idle
         self.deadline = None  # monotonic, s; past it the worker is lost
         self.cancelled = False
+        self.kills = 0  # memory.kills() as its request began
         self.idle_since = 0.0
         self.received = b""  # the beginning of a frame
         self.unsent = Outbox(fd)
@@ -61,6 +66,7 @@ class Router:
         self._by_request = {}
         self._idle = []
         self._strays = False
+        self._refusal = ""  # why no worker could be forked, the last time
 
     def run(self):
         """Until the host closes the channel. Returns in a process whose workers end on their own, as their sockets close with it."""
@@ -107,13 +113,14 @@ class Router:
             self._outgoing.add(error_frame(request_id, "TOO_MANY_COMMANDS", "The session already runs %d calls." % MAX_BUSY_WORKERS))
             return
         if not self._idle and not self._fork_worker():
-            self._outgoing.add(error_frame(request_id, "SANDBOX_EXHAUSTED", "The sandbox can start no more processes."))
+            self._outgoing.add(error_frame(request_id, "SANDBOX_EXHAUSTED", self._refusal))
             return
         chosen = self._idle.pop()
         chosen.request_id = request_id
         chosen.cancelled = False
         self._by_request[request_id] = chosen
         self._send(chosen, frames.REQUEST, payload)
+        chosen.kills = memory.kills()  # after the request: it does not wait for this
         timeout_ms = messages.loads(payload).get("timeout_ms")
         if timeout_ms is not None:
             chosen.deadline = time.monotonic() + timeout_ms / 1000 + _KILL_GRACE_SECONDS
@@ -147,12 +154,14 @@ class Router:
         """False where the kernel refuses: the sandbox is at its limit of processes, memory or open files."""
         try:
             ours, theirs = processes.connected_pair()
-        except OSError:
+        except OSError as error:
+            self._refusal = end_code(error)[1]
             return False
         try:
             os.set_blocking(ours, False)
             pid = os.fork()
-        except OSError:
+        except OSError as error:
+            self._refusal = end_code(error)[1]
             os.close(ours)
             os.close(theirs)
             return False
@@ -283,7 +292,8 @@ class Router:
         self._release(ended)
         if ended.request_id:
             del self._by_request[ended.request_id]
-            self._outgoing.add(error_frame(ended.request_id, "SANDBOX_LOST", "The call's process in the sandbox was killed."))
+            reason = _OUT_OF_MEMORY if memory.kills() > ended.kills else _KILLED
+            self._outgoing.add(error_frame(ended.request_id, "SANDBOX_LOST", reason))
 
     # ---- time
 

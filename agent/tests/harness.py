@@ -25,12 +25,15 @@ def _text(name):
         return file.read()
 
 
-def bundle(root):
-    """As PROTOCOL.md, "Bootstrap", says, with another directory for /workspace."""
+def bundle(root, memory_events=None):
+    """As PROTOCOL.md, "Bootstrap", says, with another directory for /workspace, and another file for the kernel's count of kills."""
     names = [name for name in os.listdir(AGENT) if name.endswith(".py") and name not in ("bootstrap.py", "loader.py")]
     modules = {name[:-3]: _text(name) for name in names}
     assert modules["paths"].count('b"/workspace"') == 1
     modules["paths"] = modules["paths"].replace('b"/workspace"', repr(os.fsencode(root)))
+    if memory_events is not None:
+        assert modules["memory"].count("/sys/fs/cgroup/memory.events") == 1
+        modules["memory"] = modules["memory"].replace("/sys/fs/cgroup/memory.events", memory_events)
     source = ("MODULES = " + json.dumps(modules) + "\n" + _text("loader.py")).encode()
     return b"%d\n" % len(source) + source
 
@@ -56,13 +59,13 @@ class Answer:
 
 
 class Agent:
-    def __init__(self, root):
+    def __init__(self, root, memory_events=None):
         self.root = root
         line = _text("bootstrap.py").rstrip("\n")
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-u", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
-        self.process.stdin.write(bundle(root))
+        self.process.stdin.write(bundle(root, memory_events))
         self.answers = {}
         self.auto_credit = True
         self._received = b""
@@ -209,8 +212,8 @@ class AgentTestCase(unittest.TestCase):
         os.mkdir(self.outside)
         self.agent = self.open_agent()
 
-    def open_agent(self):
-        agent = Agent(self.root)
+    def open_agent(self, memory_events=None):
+        agent = Agent(self.root, memory_events)
         self.addCleanup(agent.close)
         return agent
 

@@ -23,6 +23,7 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
       container_id: expect.stringMatching(/^[0-9a-f]{12}$/),
       timed_out: false,
       truncated: false,
+      oom_killed: false,
       session_restarted: false,
     });
   });

@@ -81,6 +81,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
       signal: null,
       started_at: expect.stringMatching(/Z$/),
       ended_at: null,
+      oom_killed: false,
       stdout_bytes: 0,
       stderr_bytes: 0,
       session_restarted: false,

@@ -32,7 +32,7 @@ describe.each(SETUPS)('Streaming (%s)', (setup) => {
     expect(await events.next()).toEqual({ event: 'stderr', data: { data: 'two' } });
     expect(await events.next()).toEqual({
       event: 'exit',
-      data: { exit_code: 3, execution_time: expect.any(Number), timed_out: false, truncated: false },
+      data: { exit_code: 3, execution_time: expect.any(Number), timed_out: false, truncated: false, oom_killed: false },
     });
     expect(await events.next()).toBeNull();
   });

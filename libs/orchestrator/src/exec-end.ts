@@ -4,6 +4,8 @@ import { isCount } from './agent-values';
 export interface ExecEnd {
   exitCode: number;
   timedOut: boolean;
+  /** The kernel killed a process of the sandbox for memory meanwhile. */
+  oomKilled: boolean;
   /** Bytes of each stream that the agent left out. */
   omitted: { stdout: number; stderr: number };
 }
@@ -13,10 +15,11 @@ export interface ExecEnd {
  * @throws SandboxError SANDBOX_LOST
  */
 export function execEnd(end: Record<string, unknown>): ExecEnd {
-  const { exit_code: exitCode, timed_out: timedOut } = end;
+  const { exit_code: exitCode, timed_out: timedOut, oom_killed: oomKilled } = end;
   const omitted = (end.omitted ?? {}) as Record<string, unknown>;
   const { stdout, stderr } = omitted;
-  const sound = isCount(exitCode) && exitCode <= 255 && typeof timedOut === 'boolean' && isCount(stdout) && isCount(stderr);
-  if (!sound) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave no sound account of how the command ended.');
-  return { exitCode, timedOut, omitted: { stdout, stderr } };
+  const sound = isCount(exitCode) && exitCode <= 255 && typeof timedOut === 'boolean' && typeof oomKilled === 'boolean';
+  if (!sound || !isCount(stdout) || !isCount(stderr))
+    throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave no sound account of how the command ended.');
+  return { exitCode, timedOut, oomKilled, omitted: { stdout, stderr } };
 }

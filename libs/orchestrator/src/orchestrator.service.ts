@@ -14,6 +14,7 @@ import {
 import { audited } from './audit-log';
 import { RequestNotSentError, type AgentRequest, type CallOptions } from './channel/channel';
 import { execEnd, type ExecEnd } from './exec-end';
+import { oomReport, type OomReport } from './oom';
 import { OutputCapture } from './output-capture';
 import { OutputText } from './output-text';
 import { COMMAND_POLICY, type CommandPolicy } from './policy/command-policy';
@@ -39,7 +40,7 @@ export interface ExecuteStart {
 }
 
 /** How a command ended. */
-export interface ExecuteExit {
+export interface ExecuteExit extends OomReport {
   exit_code: number;
   /** Seconds, 3 decimals. */
   execution_time: number;
@@ -243,6 +244,7 @@ export class OrchestratorService {
       stdout: stdout.text,
       stderr: stderr.text,
       ...exit(end, seconds, stdout.truncated || stderr.truncated),
+      ...oomReport(end.oomKilled, this.config, lease.options),
       ...(await start(lease)),
     };
   }
@@ -263,7 +265,8 @@ export class OrchestratorService {
     const onOutput: CallOptions['onOutput'] = (stream, chunk) => tell(stream, texts[stream].add(chunk));
     const { end, seconds } = await callExec(lease, request, command, onOutput, signal);
     for (const stream of ['stdout', 'stderr'] as const) await tell(stream, texts[stream].end());
-    return exit(end, seconds, end.omitted.stdout + end.omitted.stderr > 0);
+    const truncated = end.omitted.stdout + end.omitted.stderr > 0;
+    return { ...exit(end, seconds, truncated), ...oomReport(end.oomKilled, this.config, lease.options) };
   }
 }
 
@@ -291,7 +294,7 @@ async function start({ containerId, takeRestarted }: Lease): Promise<ExecuteStar
   return { container_id: shortId(containerId), session_restarted: await takeRestarted() };
 }
 
-function exit({ exitCode, timedOut }: ExecEnd, seconds: number, truncated: boolean): ExecuteExit {
+function exit({ exitCode, timedOut }: ExecEnd, seconds: number, truncated: boolean): Omit<ExecuteExit, keyof OomReport> {
   return { exit_code: exitCode, execution_time: Number(seconds.toFixed(3)), timed_out: timedOut, truncated };
 }
 

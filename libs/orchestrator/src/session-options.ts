@@ -1,6 +1,7 @@
 import { type Config, leastMemory, parseSize } from '@sandbox/config';
 import { ErrorCode, SandboxError, type FieldError } from '@sandbox/errors';
 import type { SandboxOptions, SessionOptions } from '@sandbox/sessions';
+import { memoryLimit } from './oom';
 import type { CommandPolicy } from './policy/command-policy';
 
 /** What a session's sandbox is, its own options and the deployment's defaults taken together. */
@@ -21,7 +22,7 @@ const MIN_PIDS = 16;
 export function sandboxShape(config: Config, options: SandboxOptions): SandboxShape {
   return {
     image: options.image ?? config.CONTAINER_IMAGE,
-    memory: formatSize(options.memory === undefined ? config.CONTAINER_MEM_LIMIT : parseSize(options.memory)),
+    memory: formatSize(memoryLimit(config, options)),
     cpus: options.cpus ?? defaultCpus(config),
     pids: options.pids ?? config.CONTAINER_PIDS_LIMIT,
     persistent: options.persistent ?? config.WORKSPACE_PERSIST_VOLUMES,

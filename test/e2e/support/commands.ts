@@ -1,6 +1,6 @@
 import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
 import { ALICE, type Client, type Env, Service, TestDeployment } from './service';
 
 /** What a command gave: what a caller reads of it, whichever way it came. */
@@ -47,11 +47,15 @@ export class CommandService {
       return outcomeOf(body as unknown as Record<string, unknown>);
     },
     MCP: async (session_id, command, more) => {
-      const call = { name: 'execute', arguments: { session_id, command, ...more } };
-      const result = CallToolResultSchema.parse(await this.mcpClient.callTool(call));
+      const result = await this.tool('execute', { session_id, command, ...more });
       return outcomeOf(result.structuredContent ?? refusalIn(result.content));
     },
   };
+
+  /** Calls an MCP tool; its whole result. */
+  async tool(name: string, args: Record<string, unknown>): Promise<CallToolResult> {
+    return CallToolResultSchema.parse(await this.mcpClient.callTool({ name, arguments: args }));
+  }
 
   async stop(): Promise<void> {
     await this.mcpClient.close();

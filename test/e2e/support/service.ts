@@ -134,6 +134,8 @@ export interface Executed {
   container_id: string;
   timed_out: boolean;
   truncated: boolean;
+  oom_killed: boolean;
+  memory_limit?: number;
   session_restarted: boolean;
 }
 

@@ -13,6 +13,7 @@ const RESULT: ExecuteResult = {
   container_id: '0123456789ab',
   timed_out: false,
   truncated: false,
+  oom_killed: false,
   session_restarted: false,
 };
 const COMMAND = { command: 'id', session_id: 's' };

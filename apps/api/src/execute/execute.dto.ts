@@ -45,6 +45,12 @@ export class ExecuteExitDto implements ExecuteExit {
 
   @ApiProperty({ description: 'stdout or stderr was too long and its middle left out', example: false })
   truncated: boolean;
+
+  @ApiProperty({ description: 'The kernel killed a process of the sandbox for memory meanwhile', example: false })
+  oom_killed: boolean;
+
+  @ApiPropertyOptional({ type: 'integer', description: 'With oom_killed: the sandbox’s memory, bytes', example: 268435456 })
+  memory_limit?: number;
 }
 
 export class ExecuteResultDto extends IntersectionType(ExecuteExitDto, ExecuteStartDto) implements ExecuteResult {

@@ -58,6 +58,12 @@ export class JobDto implements Job {
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2025-01-01T12:00:05.000Z' })
   ended_at: string | null;
 
+  @ApiProperty({ description: 'The kernel killed a process of the sandbox for memory while it ran', example: false })
+  oom_killed: boolean;
+
+  @ApiPropertyOptional({ type: 'integer', description: 'With oom_killed: the sandbox’s memory, bytes', example: 268435456 })
+  memory_limit?: number;
+
   @ApiProperty({
     type: 'integer',
     nullable: true,

@@ -24,6 +24,7 @@ const EXECUTED: ExecuteResult = {
   container_id: '0123456789ab',
   timed_out: false,
   truncated: false,
+  oom_killed: false,
   session_restarted: false,
 };
 
@@ -68,6 +69,8 @@ const JOB: Job = {
   signal: null,
   started_at: '2026-01-01T00:00:00.000Z',
   ended_at: null,
+  oom_killed: true,
+  memory_limit: 256 * 1024 ** 2,
   stdout_bytes: 3,
   stderr_bytes: 0,
 };
@@ -177,8 +180,9 @@ describe('tools, as the official client sees them', () => {
     expect(text(background)).toContain(`job ${JOB.job_id}`);
     const of = { session_id: 's', job_id: JOB.job_id };
     const output = await call('job_output', { ...of, offset: 0, wait_seconds: 2 });
-    expect(output.structuredContent).toEqual({ data: 'out', next_offset: 3, eof: false, gap: 0, state: 'running', exit_code: null });
-    expect(text(output)).toBe('running; next_offset 3\n---\nout');
+    const state = { state: 'running', exit_code: null, oom_killed: true, memory_limit: 256 * 1024 ** 2 };
+    expect(output.structuredContent).toEqual({ data: 'out', next_offset: 3, eof: false, gap: 0, ...state });
+    expect(text(output)).toMatch(/^running; next_offset 3\nnote: a process was killed: .*256 MiB.*\n---\nout$/);
     expect((await call('job_input', { ...of, data: 'y\n', eof: true })).structuredContent).toEqual({ state: 'running', exit_code: null });
     expect((await call('job_stop', of)).structuredContent).toEqual({ state: 'killed', exit_code: null });
     expect(calls).toEqual([

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type Config, parseSize, SHM_BYTES } from '@sandbox/config';
+import { type Config, SHM_BYTES } from '@sandbox/config';
 import { formatOptions, formatSettings, type SandboxOptions, type SessionSettings } from '@sandbox/sessions';
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+import { memoryLimit } from '../oom';
 import type { Sandbox, SandboxOwner } from '../sandbox-runtime';
 import { SECCOMP_PROFILE } from './seccomp-profile';
 
@@ -207,8 +208,9 @@ function confinement(config: Config) {
   };
 }
 
-function limits(config: Config, { memory, cpus, pids }: SandboxOptions) {
-  const bytes = memory === undefined ? config.CONTAINER_MEM_LIMIT : parseSize(memory);
+function limits(config: Config, options: SandboxOptions) {
+  const { cpus, pids } = options;
+  const bytes = memoryLimit(config, options);
   return {
     Memory: bytes,
     MemorySwap: bytes,

@@ -14,6 +14,8 @@ export interface KeptJob {
   /** `SIGKILL`; null where none ended it. */
   signal: string | null;
   startedAt: number;
+  /** The kernel killed a process of the sandbox for memory while it ran. */
+  oomKilled: boolean;
   /** When its time is over. */
   endsBy: number;
   endedAt: number | null;
@@ -53,7 +55,8 @@ export function isJobId(text: unknown): text is string {
  * @throws SandboxError SANDBOX_LOST where it makes no sense
  */
 export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
-  const { job_id, state, exit_code, signal, started_at, ends_by, ended_at, stdout_bytes, stderr_bytes, terminal } = object(answer);
+  const { job_id, state, exit_code, signal, started_at, ends_by, ended_at, oom_killed, stdout_bytes, stderr_bytes, terminal } =
+    object(answer);
   if (!isJobId(job_id) || !isKeptState(state)) throw unsound();
   const exitCode = state === 'running' ? null : count(exit_code);
   if (exitCode !== null && exitCode > 255) throw unsound();
@@ -65,6 +68,8 @@ export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
     startedAt: time(started_at),
     endsBy: time(ends_by),
     endedAt: state === 'running' ? null : time(ended_at),
+    // A keeper that an older API has started says nothing of it.
+    oomKilled: oom_killed === true,
     stdoutBytes: count(stdout_bytes),
     stderrBytes: count(stderr_bytes),
     terminal: terminal === true,

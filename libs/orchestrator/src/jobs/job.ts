@@ -1,4 +1,6 @@
-import type { JobRecord } from '@sandbox/sessions';
+import type { Config } from '@sandbox/config';
+import type { JobRecord, SandboxOptions } from '@sandbox/sessions';
+import { oomReport, type OomReport } from '../oom';
 import type { ShellCommand } from '../shell-command';
 import type { JobState, KeptJob } from './job-answers';
 import type { JobStream } from './job-reader';
@@ -13,7 +15,7 @@ export interface JobCommand extends ShellCommand {
   timeout?: number;
 }
 
-export interface Job {
+export interface Job extends OomReport {
   job_id: string;
   command: string;
   state: JobState;
@@ -56,7 +58,8 @@ export interface JobOutput {
 const STARTING_MS = 15_000;
 
 /** A job of which its sandbox tells. */
-export function keptJob({ jobId, command, state, exitCode, signal, startedAt, endedAt, stdoutBytes, stderrBytes }: KeptJob): Job {
+export function keptJob(job: KeptJob, config: Config, options: SandboxOptions): Job {
+  const { jobId, command, state, exitCode, signal, startedAt, endedAt, stdoutBytes, stderrBytes } = job;
   return {
     job_id: jobId,
     command,
@@ -65,13 +68,14 @@ export function keptJob({ jobId, command, state, exitCode, signal, startedAt, en
     signal,
     started_at: new Date(startedAt).toISOString(),
     ended_at: endedAt === null ? null : new Date(endedAt).toISOString(),
+    ...oomReport(job.oomKilled, config, options),
     stdout_bytes: stdoutBytes,
     stderr_bytes: stderrBytes,
   };
 }
 
 export function startingJob({ jobId, command, startedAt }: Pick<JobRecord, 'jobId' | 'command' | 'startedAt'>): Job {
-  const none = { exit_code: null, signal: null, ended_at: null, stdout_bytes: 0, stderr_bytes: 0 };
+  const none = { exit_code: null, signal: null, ended_at: null, oom_killed: false, stdout_bytes: 0, stderr_bytes: 0 };
   return { job_id: jobId, command, state: 'running', started_at: new Date(startedAt).toISOString(), ...none };
 }
 

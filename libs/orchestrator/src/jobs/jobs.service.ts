@@ -101,7 +101,7 @@ export class JobsService implements BeforeApplicationShutdown {
         const kept = await statKept(lease, jobId, signal);
         await this.index.settle(ref, lease, kept);
         if (kept.state === 'running') this.watch.add(ref, lease);
-        return keptJob(kept);
+        return keptJob(kept, this.config, lease.options);
       } catch (error) {
         return this.explain(ref, lease, jobId, error);
       }
@@ -235,7 +235,9 @@ export class JobsService implements BeforeApplicationShutdown {
     const others = known
       .filter(({ jobId }) => !there.has(jobId))
       .map((job) => (silent.has(job.jobId) ? silentJob(job) : absentJob(job, lease.containerId, this.store.now())));
-    const jobs = [...kept.map(keptJob), ...others].sort((a, b) => a.started_at.localeCompare(b.started_at));
+    const jobs = [...kept.map((job) => keptJob(job, this.config, lease.options)), ...others].sort((a, b) =>
+      a.started_at.localeCompare(b.started_at),
+    );
     if (jobs.some(({ state }) => state === 'running')) this.watch.add(ref, lease);
     return jobs;
   }

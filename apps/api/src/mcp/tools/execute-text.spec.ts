@@ -9,6 +9,7 @@ const RESULT: ExecuteResult = {
   container_id: '0123456789ab',
   timed_out: false,
   truncated: false,
+  oom_killed: false,
   session_restarted: false,
 };
 
@@ -16,6 +17,12 @@ describe('executeText', () => {
   it('leaves out streams that are empty', () => {
     expect(executeText(RESULT)).toBe('exit code 0 after 0.004 s');
     expect(executeText({ ...RESULT, stderr: 'no' })).toBe('exit code 0 after 0.004 s\n--- stderr ---\nno');
+  });
+
+  it('says that memory ran out, how much there is, and what to do', () => {
+    const text = executeText({ ...RESULT, exit_code: 137, oom_killed: true, memory_limit: 512 * 1024 ** 2 });
+    expect(text).toMatch(/^exit code 137 .*\nnote: a process was killed: .*memory limit of 512 MiB .*more memory$/);
+    expect(executeText(RESULT)).not.toContain('memory');
   });
 
   it('says what a model has to know before it reads the output', () => {

@@ -1,4 +1,5 @@
 import type { ExecuteToolResultDto } from './execute-tool.dto';
+import { oomNotes } from './oom-note';
 
 /** A command's outcome as a terminal would show it; streams that are empty are left out. */
 export function executeText(result: ExecuteToolResultDto): string {
@@ -10,8 +11,10 @@ function headline({ job_id, exit_code, execution_time, timed_out }: ExecuteToolR
   return `exit code ${exit_code}${timed_out ? ' (timed out, killed)' : ''} after ${execution_time} s`;
 }
 
-function notes({ truncated, session_restarted }: ExecuteToolResultDto): string[] {
+function notes(result: ExecuteToolResultDto): string[] {
+  const { truncated, session_restarted } = result;
   return [
+    ...oomNotes(result),
     ...(truncated ? ['note: output was cut in its middle'] : []),
     ...(session_restarted
       ? ['note: the sandbox had to be made anew; what ran in it is gone, and files too unless the workspace is persistent']

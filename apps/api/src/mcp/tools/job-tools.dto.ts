@@ -22,4 +22,7 @@ export class JobStopArgs extends JobIdDto {}
 
 export class JobStateDto extends PickType(JobDto, ['state', 'exit_code']) {}
 
-export class JobOutputResultDto extends IntersectionType(JobOutputDto, JobStateDto) {}
+export class JobOutputResultDto extends IntersectionType(
+  JobOutputDto,
+  PickType(JobDto, ['state', 'exit_code', 'oom_killed', 'memory_limit']),
+) {}

@@ -1,6 +1,7 @@
 import type { Config } from '@sandbox/config';
 import type { JobsService } from '@sandbox/orchestrator';
 import { defineTool, type Tool } from './tool';
+import { oomNotes } from './oom-note';
 import { JobInputArgs, JobOutputArgs, JobOutputResultDto, JobStateDto, JobStopArgs } from './job-tools.dto';
 
 export function jobTools(jobs: JobsService, config: Config): Tool[] {
@@ -20,12 +21,13 @@ function outputTool(jobs: JobsService, { MCP_MAX_OUTPUT_CHARS, JOB_MAX_OUTPUT_BY
     output: JobOutputResultDto,
     call: async ({ session_id, job_id, ...query }, { user, signal }) => {
       const output = await jobs.output(user, session_id, job_id, { ...query, limit: MCP_MAX_OUTPUT_CHARS }, signal);
-      const { state, exit_code } = await jobs.get(user, session_id, job_id, signal);
-      return { ...output, state, exit_code };
+      const { state, exit_code, oom_killed, memory_limit } = await jobs.get(user, session_id, job_id, signal);
+      return { ...output, state, exit_code, oom_killed, ...(memory_limit === undefined ? {} : { memory_limit }) };
     },
-    text: ({ data, next_offset, eof, gap, state, exit_code }) =>
+    text: ({ data, next_offset, eof, gap, state, exit_code, ...memory }) =>
       [
         `${state}${exit_code === null ? '' : `, exit code ${exit_code}`}; next_offset ${next_offset}${eof ? ', nothing follows' : ''}`,
+        ...oomNotes(memory),
         ...(gap > 0 ? [`note: ${gap} bytes before this are gone`] : []),
         ...(data === '' ? [] : ['---', data]),
       ].join('\n'),

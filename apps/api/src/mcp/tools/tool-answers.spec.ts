@@ -23,6 +23,7 @@ const EXECUTED: ExecuteResult = {
   container_id: '0123456789ab',
   timed_out: false,
   truncated: false,
+  oom_killed: false,
   session_restarted: false,
 };
 const JOB: Job = {
@@ -33,6 +34,7 @@ const JOB: Job = {
   signal: null,
   started_at: '2026-01-01T00:00:00.000Z',
   ended_at: null,
+  oom_killed: false,
   stdout_bytes: 3,
   stderr_bytes: 0,
 };
@@ -40,7 +42,7 @@ const ENDED = { ended_at: '2026-01-01T00:00:01.000Z' };
 const JOBS: Record<JobState, Job> = {
   running: JOB,
   exited: { ...JOB, ...ENDED, state: 'exited', exit_code: 0 },
-  killed: { ...JOB, ...ENDED, state: 'killed', exit_code: 137, signal: 'SIGKILL' },
+  killed: { ...JOB, ...ENDED, state: 'killed', exit_code: 137, signal: 'SIGKILL', oom_killed: true, memory_limit: 1024 ** 3 },
   timed_out: { ...JOB, ...ENDED, state: 'timed_out', exit_code: 124 },
   lost: { ...JOB, state: 'lost', stdout_bytes: null, stderr_bytes: null },
 };
@@ -155,6 +157,7 @@ describe('the answers of tools fit their output schemas', () => {
   it.each<[string, Partial<ExecuteResult>]>([
     ['failed', { exit_code: 127 }],
     ['timed out', { exit_code: 124, timed_out: true }],
+    ['was killed for memory', { exit_code: 137, oom_killed: true, memory_limit: 1024 ** 3 }],
     ['was cut', { truncated: true }],
     ['wrote more than a model reads', { stdout: 'x'.repeat(5000), stderr: 'y'.repeat(5000) }],
     ['wrote what is half a character', { stdout: '\u{1f600}'.repeat(900) }],

@@ -21,6 +21,7 @@ export function line(number: number, more: object = {}): object {
     started_at,
     ends_by: started_at + 7200,
     ended_at: null,
+    oom_killed: false,
     stdout_bytes: 1,
     stderr_bytes: 2,
     terminal: false,

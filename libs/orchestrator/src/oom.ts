@@ -1,0 +1,20 @@
+import { type Config, parseSize } from '@sandbox/config';
+import type { SandboxOptions } from '@sandbox/sessions';
+
+/** What an answer says of memory. */
+export interface OomReport {
+  /** The kernel killed a process of the sandbox for memory meanwhile. */
+  oom_killed: boolean;
+  /** Bytes that the sandbox may use; only where `oom_killed` is true. */
+  memory_limit?: number;
+}
+
+/** The limit is what the API asked the engine for: the sandbox has no say in it. */
+export function oomReport(killed: boolean, config: Config, options: SandboxOptions): OomReport {
+  return killed ? { oom_killed: true, memory_limit: memoryLimit(config, options) } : { oom_killed: false };
+}
+
+/** Bytes of memory that a sandbox with these options may use. */
+export function memoryLimit(config: Config, { memory }: SandboxOptions): number {
+  return memory === undefined ? config.CONTAINER_MEM_LIMIT : parseSize(memory);
+}
