@@ -10,7 +10,7 @@ import { ExpressServerAdapter } from './http/express-server';
 import { shutDownOnSignal } from './http/shutdown';
 import { TerminalGateway } from './terminal/terminal.gateway';
 
-/** EX_CONFIG of sysexits.h: trying again will not help. */
+/** EX_CONFIG of sysexits.h. A supervisor that knows it does not try again. */
 const EXIT_BAD_CONFIG = 78;
 
 async function start(config: Config): Promise<void> {

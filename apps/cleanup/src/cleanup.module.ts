@@ -5,10 +5,13 @@ import { createSessionStore, SESSION_STORE, type SessionStore } from '@sandbox/s
 import { beat } from './heartbeat';
 
 const HEARTBEAT_INTERVALS = 3;
-/** However short the interval: a sweep that has much to remove takes its time, milliseconds. */
+/**
+ * The shortest lifetime of a heartbeat. A sweep with much to remove takes longer than a short
+ * interval.
+ */
 const MIN_HEARTBEAT_MS = 60_000;
 
-/** The sweeper in a process of its own, with what it needs of the store and the engine. */
+/** Runs the sweeper in a process of its own, with its store and runtime. */
 @Global()
 @Module({})
 export class CleanupModule implements OnApplicationShutdown {
@@ -31,7 +34,8 @@ export class CleanupModule implements OnApplicationShutdown {
     sweeper: SweeperService,
   ) {
     const valid = Math.max(HEARTBEAT_INTERVALS * config.CLEANUP_INTERVAL_SECONDS * 1000, MIN_HEARTBEAT_MS);
-    // Also after a sweep that met Docker or Redis away: the worker itself is well, and starting it anew would help nobody.
+    // A sweep also counts if Docker or Redis was away. The worker itself is well then, and
+    // restarting it would not help.
     sweeper.onSwept(() => beat(Date.now() + valid));
   }
 

@@ -1,4 +1,5 @@
 import { isBeating } from './heartbeat';
 
-// The health check of the cleanup worker's container: exits 0 where the worker has lately come to the end of a sweep.
+// The health check of the cleanup worker's container. It exits with 0 if the worker has finished a
+// sweep lately.
 void isBeating().then((beating) => process.exit(beating ? 0 : 1));

@@ -4,9 +4,9 @@ import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
 import { JsonLogger } from '@sandbox/logging';
 import { CleanupModule } from './cleanup.module';
 
-/** EX_CONFIG of sysexits.h: trying again will not help. */
+/** EX_CONFIG of sysexits.h. A supervisor that knows it does not try again. */
 const EXIT_BAD_CONFIG = 78;
-/** Below the ten seconds that Docker gives a container to stop. */
+/** Less than the ten seconds that Docker gives a container to stop. */
 const STOP_DEADLINE_MS = 8_000;
 
 async function start(config: Config): Promise<void> {
@@ -14,7 +14,7 @@ async function start(config: Config): Promise<void> {
   app.useLogger(new JsonLogger(config));
   new Logger('Start').log(`Sweeping every ${config.CLEANUP_INTERVAL_SECONDS} s`);
   const stop = async (): Promise<void> => {
-    // A removal that hangs is taken over by another sweeper, or by the session's next call.
+    // Another sweeper, or the session's next call, takes over a removal that hangs.
     setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
     await app.close();
     process.exit(0);

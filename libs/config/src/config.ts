@@ -1,23 +1,28 @@
 import { existsSync } from 'node:fs';
 import { type Values, VARIABLES, type VariableName } from './variables';
 
-/** The service's settings, checked and frozen. Nothing else reads process.env. */
+/** The service's settings, checked and frozen. No other code reads process.env. */
 export interface Config extends Values {
-  /** JWT_SECRET, or null where Bearer authentication is off. */
+  /** JWT_SECRET, or null if Bearer JWTs are off. */
   readonly jwtSecret: string | null;
 }
 
 export const CONFIG = Symbol('Config');
 
-/** Size of /dev/shm in a sandbox, bytes. */
+/** Size of /dev/shm in a sandbox. */
 export const SHM_BYTES = 16 * 1024 ** 2;
-/** What full tmpfs mounts must leave of the memory limit, bytes; less, and filling them would kill the session. */
+/**
+ * How much of the memory limit full tmpfs mounts must leave. With less, filling them would kill the
+ * session.
+ */
 const MIN_FREE_MEMORY_BYTES = 32 * 1024 ** 2;
 
 const UNSAFE_JWT_SECRET = 'change-me-in-production';
 const MIN_JWT_SECRET_BYTES = 32;
 
-/** All that is wrong with the environment, in one error. Names variables, never values. */
+/**
+ * Everything that is wrong with the environment, in one error. It names variables, never values.
+ */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(`Bad configuration:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
@@ -26,7 +31,7 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads and checks the whole environment; a variable set to nothing counts as unset.
+ * Reads and checks the whole environment. An empty variable counts as unset.
  * @param needsAuth false for a process that serves no clients (the cleanup worker)
  * @throws ConfigError naming every bad variable at once
  */
@@ -44,11 +49,11 @@ export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): C
     }
   }
   const isUnset = (name: VariableName): boolean => (env[name]?.trim() ?? '') === '';
-  // Who sets the common time alone allows it to every session.
+  // An operator who raises only the default lifetime means to allow it for every session.
   if (isUnset('MAX_SESSION_TTL_SECONDS')) {
     values.MAX_SESSION_TTL_SECONDS = Math.max(values.MAX_SESSION_TTL_SECONDS as number, values.SESSION_TTL_SECONDS as number);
   }
-  // Who sets the maximum alone means it for commands that name no timeout as well.
+  // An operator who lowers only the maximum means it for commands without a timeout as well.
   if (isUnset('DEFAULT_EXEC_TIMEOUT_SECONDS')) {
     values.DEFAULT_EXEC_TIMEOUT_SECONDS = Math.min(
       values.DEFAULT_EXEC_TIMEOUT_SECONDS as number,
@@ -62,7 +67,10 @@ export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): C
   return Object.freeze({ ...config, jwtSecret });
 }
 
-/** What a sandbox's memory limit has to be at least, bytes: its tmpfs mounts may be full, and it still has to work. */
+/**
+ * What a sandbox's memory limit has to be at least, bytes: its tmpfs mounts may be full, and it
+ * still has to work.
+ */
 export function leastMemory(
   config: Pick<Values, 'CONTAINER_TMPFS_TMP_SIZE' | 'CONTAINER_TMPFS_WORKSPACE_SIZE'>,
   persistent: boolean,
@@ -74,7 +82,8 @@ export function leastMemory(
 function crossChecks(config: Values, jwtSecret: string | null, needsAuth: boolean): string[] {
   const problems: string[] = [];
   if (jwtSecret !== null && Buffer.byteLength(jwtSecret) < MIN_JWT_SECRET_BYTES) {
-    // RFC 7518 section 3.2: an HMAC key at least as long as the hash. A shorter one can be guessed offline from one token.
+    // An HMAC key must be at least as long as the hash (RFC 7518, section 3.2). A shorter key can
+    // be guessed offline from one token.
     problems.push(`JWT_SECRET must have at least ${MIN_JWT_SECRET_BYTES} bytes`);
   }
   if (needsAuth && jwtSecret === null && config.API_KEYS.length === 0) {
@@ -101,7 +110,8 @@ function crossChecks(config: Values, jwtSecret: string | null, needsAuth: boolea
 }
 
 /**
- * The configuration of this process: the environment, then the file `.env` of the working directory for what it does not set.
+ * Loads the configuration of this process: the environment, then the file `.env` of the working
+ * directory for variables that the environment does not set.
  */
 export function loadProcessConfig(options?: { needsAuth?: boolean }): Config {
   if (existsSync('.env')) process.loadEnvFile('.env');

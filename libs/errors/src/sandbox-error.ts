@@ -6,19 +6,20 @@ export interface FieldError {
 }
 
 export interface SandboxErrorOptions {
-  /** For the log alone; never sent to a client. */
+  /** For the log alone. It is never sent to a client. */
   cause?: unknown;
-  /** Seconds, for the Retry-After header. */
+  /** For the Retry-After header, in seconds. */
   retryAfter?: number;
-  /** One entry for each field that is bad (422), or that differs (409). */
+  /** One entry for each field that is bad (422) or differs (409). */
   errors?: FieldError[];
-  /** Further members of the problem document (RFC 9457 section 3.2), JSON values only. */
+  /** Further members of the problem document (RFC 9457, section 3.2). JSON values only. */
   extensions?: Record<string, unknown>;
 }
 
 /**
- * The one error that crosses layers. `message` is written for the caller and becomes the problem's `detail`: no path of the host,
- * no engine message, no credential may stand in it.
+ * The one error that crosses layers. Its `message` is written for the caller and becomes the
+ * problem's `detail`. So it must not hold a path of the host, a message of the engine or a
+ * credential.
  */
 export class SandboxError extends Error {
   readonly status: number;

@@ -1,14 +1,15 @@
 import type { LoggerService } from '@nestjs/common';
 import { destination, type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
 
-/** What Nest says of its own start: a hundred lines, of use to somebody who develops this service alone. */
+/** Contexts of Nest's own start-up: a hundred lines that help only a developer of this service. */
 const NEST_CONTEXTS: readonly unknown[] = ['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication'];
 
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
 /**
- * What Nest's loggers write to: one line of JSON each. Lines of a request say so themselves, by `request_id`. Nothing follows a request
- * through its promises to add that to them: an AsyncLocalStorage that does costs a third of the CPU time of a short call.
+ * Writes what Nest's loggers log, one line of JSON each. Code that logs for a request adds
+ * `request_id` itself. An AsyncLocalStorage could follow a request through its promises, but it
+ * costs a third of the CPU time of a short call.
  */
 export class JsonLogger implements LoggerService {
   private readonly lines: Logger;
@@ -41,7 +42,7 @@ export class JsonLogger implements LoggerService {
     this.write('trace', message, rest);
   }
 
-  /** @param rest the logger's context comes last; Nest's own error lines have a stack before it */
+  /** @param rest ends with the logger's context; Nest's own error lines have a stack before it */
   private write(level: Level, message: unknown, rest: unknown[]): void {
     const stack = rest.length > 1 ? rest[0] : undefined;
     this.lines[level]({ context: rest.at(-1), ...fields(message), ...(stack === undefined ? {} : { stack }) });
@@ -49,8 +50,9 @@ export class JsonLogger implements LoggerService {
 }
 
 /**
- * What an error is and where it came from, those that caused it included, and nothing else that a library has hung on it: ioredis puts the
- * whole command there, with a session's variables among its arguments.
+ * Keeps of an error its type, message, stack and code, with those of its causes. Everything else
+ * that a library adds is dropped: ioredis adds the whole command, whose arguments may hold a
+ * session's variables.
  */
 function plainError(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);

@@ -1,25 +1,33 @@
 import { createHash } from 'node:crypto';
 
-/** Who calls: `jwt:<subject>` or `key:<sha256 of the whole API key>`. The prefixes keep the two name spaces apart. */
+/** The caller. */
 export interface User {
+  /**
+   * `jwt:<subject>` or `key:<sha256 of the whole API key>`. The prefixes keep the two name spaces
+   * apart.
+   */
   readonly id: string;
-  /** Of the request in which they call, for the log; nothing else follows from it. */
+  /** The id of the request in which the user calls. It is for the log alone. */
   readonly requestId?: string;
 }
 
-/** A session as its owner names it, with everything derived from that. */
+/** A session as its owner names it, with everything that is derived from that name. */
 export interface SessionRef {
   readonly userId: string;
   readonly sessionId: string;
-  /** sha256 of (deployment, user, session id), 64 hex digits: store key, container and volume name all come from it. */
+  /**
+   * SHA-256 of (deployment, user, session id), 64 hex digits. The store key and the names of
+   * container and volume come from it.
+   */
   readonly key: string;
-  /** sha256 of (deployment, user), 64 hex digits. */
+  /** SHA-256 of (deployment, user), 64 hex digits. */
   readonly userKey: string;
 }
 
 /**
- * Hashes parts so that no two different lists of parts give the same input: each is preceded by its length, and taken as UTF-16, which
- * any JavaScript string has (UTF-8 would make all lone surrogates, which JSON can carry, one replacement character).
+ * Hashes a list of parts so that two different lists never give the same input. Each part follows
+ * its length, and is taken as UTF-16, which every JavaScript string has. UTF-8 would turn all lone
+ * surrogates, which JSON can carry, into one replacement character.
  */
 function digest(...parts: string[]): string {
   const hash = createHash('sha256');

@@ -1,32 +1,38 @@
-/** What a session's sandbox was asked to be, for as long as it lives. What is absent is as the deployment has it. Field names are those of REST and MCP. */
+/**
+ * The options of a session's sandbox, for as long as the session lives. An absent option has the
+ * deployment's default. The names are those of REST and MCP.
+ */
 export interface SandboxOptions {
   readonly image?: string;
-  /** As Docker's clients write it, such as 512m. */
+  /** As Docker's clients write it, such as `512m`. */
   readonly memory?: string;
   readonly cpus?: number;
   readonly pids?: number;
   readonly persistent?: boolean;
-  /** For every command in it. */
+  /** Variables of every command in the session. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What of a session may change while it lives. */
+/** The settings of a session that may change while it lives. */
 export interface SessionSettings {
-  /** How long it lives without being used, seconds. */
+  /** How long the session lives without being used, in seconds. */
   readonly ttl_seconds?: number;
-  /** The caller's own notes about it. */
+  /** The caller's own notes about the session. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
 export interface SessionOptions extends SandboxOptions, SessionSettings {}
 
-/** As text, for a store or a label; nothing where all is as the deployment has it. */
+/**
+ * Writes options as text, for a store or a label. The text is empty if all options have their
+ * defaults.
+ */
 export function formatOptions({ image, memory, cpus, pids, persistent, env }: SandboxOptions): string {
   const text = JSON.stringify({ image, memory, cpus, pids, persistent, env });
   return text === '{}' ? '' : text;
 }
 
-/** Reads it back; what is damaged is left out. */
+/** Reads options back. Damaged parts are left out. */
 export function parseOptions(text: string): SandboxOptions {
   const { image, memory, cpus, pids, persistent, env } = parseObject(text);
   return {
@@ -43,7 +49,7 @@ export function formatSettings({ ttl_seconds, metadata }: SessionSettings): stri
   return JSON.stringify({ ttl_seconds, metadata });
 }
 
-/** Reads it back; what is damaged is left out. */
+/** Reads settings back. Damaged parts are left out. */
 export function parseSettings(text: string): SessionSettings {
   const { ttl_seconds, metadata } = parseObject(text);
   return {
@@ -52,7 +58,7 @@ export function parseSettings(text: string): SessionSettings {
   };
 }
 
-/** Name and text pairs; none where it is damaged. */
+/** Reads pairs of names and texts. The result is empty if the text is damaged. */
 export function parseMetadata(text: string): Record<string, string> {
   const value = parseObject(text);
   return isTexts(value) ? value : {};

@@ -1,7 +1,7 @@
-/** Clients leave them: past this many the oldest go. */
+/** The most texts that are kept. Clients leave them, so past this many the oldest are dropped. */
 const MAX_TEXTS = 10_000;
 
-/** Texts by name, each taken at most once and before its end. */
+/** Keeps texts by name. Each can be taken once, before its lifetime ends. */
 export class LeftTexts {
   private readonly texts = new Map<string, { value: string; endsAt: number }>();
 

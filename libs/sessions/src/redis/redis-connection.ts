@@ -4,20 +4,30 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { Redis } from 'ioredis';
 import { STORE_DEADLINE_MS } from '../session-store';
 
-/** A call is answered or given up by then, milliseconds; a little below the promised deadline, for the timer's own lateness. */
+/**
+ * The deadline of a call. It is a little below the promised deadline, because timers may fire late.
+ */
 const CALL_DEADLINE_MS = STORE_DEADLINE_MS - 100;
-/** How long calls wait for a lost connection to come back, counted from its loss, milliseconds; what is left is for the call itself. */
+/**
+ * How long calls wait for a lost connection to come back, from its loss. The rest of the deadline
+ * is for the call itself.
+ */
 const PATIENCE_MS = CALL_DEADLINE_MS - 200;
-/** A connection on which an answer is due and nothing comes for so long is dead, milliseconds: a host that vanished sends no FIN. */
+/**
+ * A connection is taken for dead if an answer is due and nothing comes for this long. A host that
+ * vanished sends no FIN.
+ */
 const SILENCE_MS = 3_000;
 const MAX_RECONNECT_DELAY_MS = 1_000;
 
 /**
- * A client that reconnects for ever and sends no command twice. A command given while the connection is away fails at once: nothing
- * queues, and nothing is executed long after its caller was told that it failed. RedisConnection adds patience to that.
+ * Creates a client that reconnects for ever and sends no command twice. A command that is given
+ * while the connection is away fails at once. So nothing queues, and nothing runs long after its
+ * caller was told that it failed. RedisConnection adds patience to that.
  *
- * Concurrent commands are written one behind the other without waiting for answers. The client's auto-pipelining is off: it would
- * make a batch wait for the one before, and so a silent Redis hold calls beyond their deadline, for no gain in rate.
+ * Concurrent commands are written one after another without waiting for answers. The client's
+ * auto-pipelining is off. It would make a batch wait for the one before, so a silent Redis would
+ * hold calls beyond their deadline, without a higher rate.
  */
 function createRedisClient(config: Config): Redis {
   const client = new Redis({
@@ -33,19 +43,23 @@ function createRedisClient(config: Config): Redis {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    // After a failover the old primary refuses writes; its name leads to the new one.
+    // After a failover the old primary refuses writes. A new connection by the same name reaches
+    // the new primary.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   });
   logOutages(client);
   return client;
 }
 
-/** One line when Redis goes away and one when it is back, however often it is tried in between. */
+/**
+ * Logs one line when Redis goes away and one when it is back, however often the client tries in
+ * between.
+ */
 function logOutages(client: Redis): void {
   const logger = new Logger('Redis');
   let away = false;
   client.on('error', (error: NodeJS.ErrnoException) => {
-    // The error of a refused connection to a name with two addresses has a code and no message.
+    // If a name has two addresses and both refuse, the error has a code and no message.
     if (!away) logger.warn(`Redis is away: ${error.message || error.code}`);
     away = true;
   });
@@ -55,10 +69,10 @@ function logOutages(client: Redis): void {
   });
 }
 
-/** A connection to Redis that rides out a short outage and bounds every call. */
+/** A connection to Redis that survives a short outage and bounds the time of every call. */
 export class RedisConnection {
   readonly client: Redis;
-  /** Pending while the outage is short, rejected once it is long; null while connected. */
+  /** Pending during a short outage, rejected once the outage is long, null while connected. */
   private outage: Promise<void> | null = null;
 
   constructor(config: Config) {
@@ -68,9 +82,9 @@ export class RedisConnection {
   }
 
   /**
-   * Runs one command on the connection, waiting for it where it was lost a moment ago.
-   * @throws SandboxError STORE_UNAVAILABLE within STORE_DEADLINE_MS: away, silent, loading, read-only, out of memory. Whether the
-   * command was carried out is then unknown.
+   * Runs one command. If the connection was lost a moment ago, the command waits for it.
+   * @throws SandboxError STORE_UNAVAILABLE within STORE_DEADLINE_MS if Redis is away, silent,
+   * loading, read-only or out of memory. It is then unknown whether the command was carried out.
    */
   async run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
@@ -90,7 +104,7 @@ export class RedisConnection {
   }
 
   disconnect(): void {
-    // The client's own disconnect, given twice, waits for the end of a socket that has ended.
+    // A second disconnect of the client would wait for the end of a socket that has ended already.
     if (this.client.status !== 'end') this.client.disconnect();
   }
 
@@ -100,7 +114,7 @@ export class RedisConnection {
       return await operation(this.client);
     } catch (error) {
       if (!wasNotSent(error)) throw error;
-      // The socket has ended and its `close` is yet to be told.
+      // The socket has ended, and its `close` event has not come yet.
       this.beginOutage();
       await this.outage;
       return operation(this.client);
@@ -126,12 +140,14 @@ export class RedisConnection {
       };
       this.client.on('ready', back).on('end', closed);
     });
-    // Also where nobody is waiting, its rejection is no fault of the process.
+    // If no call waits, the rejection must not end the process.
     this.outage.catch(() => undefined);
   }
 }
 
-/** The client has no error class or code for this. */
+/**
+ * Whether the client refused a command before sending it. It has no error class or code for that.
+ */
 function wasNotSent(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("Stream isn't writeable");
 }

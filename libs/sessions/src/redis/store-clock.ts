@@ -1,17 +1,20 @@
 import type { RedisConnection } from './redis-connection';
 
-/** How often Redis is asked for its time, milliseconds: so long a process that was suspended may be late. */
+/**
+ * How often Redis is asked for its time. A process that was suspended may be late for this long.
+ */
 const ASK_EVERY_MS = 10_000;
-/** An answer that took longer says too little of the time between, milliseconds. */
+/** An answer that took longer than this is too inexact to set the clock by. */
 const PROMPT_MS = 250;
 
 /**
- * The time of Redis, carried on by this process's steady clock from one answer to the next. The wall clocks of processes that share
- * sessions may be apart, and jump: by one that is behind, a session in use would look expired to the sweeper; by one that is ahead, a
- * session would be kept for long.
+ * Keeps the time of Redis. Between two answers, this process's steady clock carries it on. The wall
+ * clocks of processes that share sessions may differ and jump. With a clock that is behind, a
+ * session in use would look expired to the sweeper. With one that is ahead, a session would be kept
+ * for too long.
  */
 export class StoreClock {
-  /** Until Redis answers, the wall clock as this process began. */
+  /** Until Redis answers, the wall clock at this process's start. */
   private offset = performance.timeOrigin;
   private readonly timer: NodeJS.Timeout;
 
@@ -36,7 +39,7 @@ export class StoreClock {
       const time = seconds! * 1000 + microseconds! / 1000;
       if (Number.isFinite(time) && answered - asked <= PROMPT_MS) this.offset = time - (asked + answered) / 2;
     } catch {
-      // Redis is away: the clock goes on by itself.
+      // Redis is away, so the clock goes on by itself.
     }
   }
 }
