@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { dtoSchema } from './dto-schema';
+import { argumentsSchema, resultSchema, withoutWords } from './dto-schema';
 
 class Inner {
   @ApiProperty({ type: 'integer' })
@@ -32,9 +32,9 @@ class Undocumented {
 
 const INNER = { type: 'object', properties: { size: { type: 'integer' } }, required: ['size'], additionalProperties: false };
 
-describe('dtoSchema', () => {
+describe('argumentsSchema', () => {
   it('makes one closed, self-contained JSON Schema of a class', () => {
-    expect(dtoSchema(Outer)).toEqual({
+    expect(argumentsSchema(Outer)).toEqual({
       type: 'object',
       properties: {
         name: { type: 'string', description: 'a name', minLength: 1 },
@@ -50,6 +50,34 @@ describe('dtoSchema', () => {
   });
 
   it('does not take a class without documented properties for one that has none', () => {
-    expect(() => dtoSchema(Undocumented)).toThrow('Undocumented');
+    expect(() => argumentsSchema(Undocumented)).toThrow('Undocumented');
+  });
+});
+
+describe('resultSchema', () => {
+  it('says what may be there, and is open', () => {
+    const inner = { type: 'object', properties: { size: { type: 'integer' } } };
+    expect(resultSchema(Outer)).toEqual({
+      type: 'object',
+      properties: {
+        name: { type: 'string', minLength: 1 },
+        list: { type: 'array', items: inner },
+        one: inner,
+        code: { type: ['integer', 'null'] },
+        choice: { type: ['string', 'null'], enum: ['a', 'b', null] },
+        map: { type: 'object', additionalProperties: { type: 'string' } },
+      },
+    });
+  });
+});
+
+describe('withoutWords', () => {
+  it('takes descriptions away, down to the last, and nothing else', () => {
+    const items = { type: 'object', description: 'x', properties: { description: { type: 'string', description: 'y' } } };
+    expect(withoutWords({ type: 'array', maxItems: 2, description: 'z', items })).toEqual({
+      type: 'array',
+      maxItems: 2,
+      items: { type: 'object', properties: { description: { type: 'string' } } },
+    });
   });
 });

@@ -11,6 +11,7 @@ export function serverInstructions(config: Config): string {
   ].join('\n');
 }
 
-function filesFate(config: Config): string {
+/** What happens to the files of a session that is removed, as the end of a sentence. */
+export function filesFate(config: Config): string {
   return config.WORKSPACE_PERSIST_VOLUMES ? 'but its files are kept for the next use of its name' : 'with its files';
 }

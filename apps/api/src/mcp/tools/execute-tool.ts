@@ -2,6 +2,7 @@ import type { Config } from '@sandbox/config';
 import type { JobsService, OrchestratorService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { ExecuteDto } from '../../execute/execute.dto';
+import { MAX_ENV_BYTES } from '../../validation/rules';
 import { cutText } from './cut-text';
 import { executeText } from './execute-text';
 import { ExecuteToolArgs, ExecuteToolResultDto } from './execute-tool.dto';
@@ -14,11 +15,20 @@ export function executeTool(orchestrator: OrchestratorService, jobs: JobsService
     name: 'execute',
     title: 'Run a shell command',
     description: description(config),
-    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
+    annotations: { destructiveHint: true, openWorldHint: false },
     input: ExecuteToolArgs,
-    limits: {
-      timeout: { default: config.DEFAULT_EXEC_TIMEOUT_SECONDS, maximum: Math.max(config.MAX_EXEC_TIMEOUT_SECONDS, config.JOB_MAX_SECONDS) },
+    args: {
+      session_id: 'Made when it is not there',
+      command: '',
+      // Two limits in one schema take `if` at its root, for which some clients drop the tool.
+      timeout: { description: 'Seconds', maximum: Math.max(config.MAX_EXEC_TIMEOUT_SECONDS, config.JOB_MAX_SECONDS) },
+      working_dir: 'Relative to /workspace',
+      env: `At most ${MAX_ENV_BYTES} bytes`,
+      stdin: '',
+      encoding: 'Of stdout and stderr; base64 is exact',
       shell: { default: config.EXEC_SHELL },
+      background: '',
+      open_stdin: 'Of a background job, for job_input',
     },
     output: ExecuteToolResultDto,
     call: ({ background = false, open_stdin = false, ...command }, { user, signal, onOutput }) =>
@@ -57,16 +67,13 @@ async function run(
 
 function description(config: Config): string {
   return [
-    'Runs a shell command in the session’s sandbox, which is made on first use, and waits for it to end.',
-    `Each call is a fresh \`${config.EXEC_SHELL} -c\` in /workspace: cd and export do not carry over to the next call, files do. Join steps with &&, or give working_dir and env.`,
-    'There is no network and no root; /workspace and /tmp are writable, the rest is read-only.',
-    `timeout is in seconds, ${config.DEFAULT_EXEC_TIMEOUT_SECONDS} by default and ${config.MAX_EXEC_TIMEOUT_SECONDS} at most; a command that reaches it is killed with all it started, and answers exit_code 124, timed_out and the output so far.`,
-    `Output is cut at ${config.MCP_MAX_OUTPUT_CHARS} characters, keeping the beginning and the end: send long output to a file and look at parts of it.`,
-    'Stdin is empty unless given, so a program that asks questions will not get an answer.',
-    `With background: true it answers at once with a job_id, and the command goes on for up to timeout seconds, ${config.JOB_MAX_SECONDS} by default and at most: for servers, watchers and long builds. job_output reads what it prints, job_input answers what it asks (give open_stdin), job_stop ends it.`,
-    `A session idle for ${config.SESSION_TTL_SECONDS} seconds is removed.`,
-    ...(config.ALLOWED_COMMANDS.includes('*')
-      ? []
-      : ['Programs must be on an allow-list; COMMAND_NOT_ALLOWED says which word was refused and what is allowed.']),
+    'Runs a shell command and waits for its end.',
+    `Each call is a fresh \`${config.EXEC_SHELL} -c\` in /workspace: files stay, cd and export do not; join steps with &&.`,
+    'No network, no root; only /workspace and /tmp are writable.',
+    `At timeout (${config.DEFAULT_EXEC_TIMEOUT_SECONDS} s by default, at most ${config.MAX_EXEC_TIMEOUT_SECONDS}) it is killed with all it started: exit_code 124, timed_out, the output so far.`,
+    `Output over ${config.MCP_MAX_OUTPUT_CHARS} characters loses its middle: send long output to a file and read parts.`,
+    'Stdin is empty unless given.',
+    `background: true answers at once with a job_id, for servers, watchers and long builds; timeout is then ${config.JOB_MAX_SECONDS} by default and at most. job_output reads it, job_input types into it, job_stop ends it.`,
+    ...(config.ALLOWED_COMMANDS.includes('*') ? [] : ['Programs not on the allow-list are refused (COMMAND_NOT_ALLOWED).']),
   ].join(' ');
 }

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType, PickType } from '@nestjs/swagger';
-import { MAX_JOB_INPUT_BYTES } from '@sandbox/orchestrator';
+import { type Job, type JobState, MAX_JOB_INPUT_BYTES } from '@sandbox/orchestrator';
 import { IsBoolean } from 'class-validator';
 import { JobDto, JobIdDto, JobOutputDto, JobOutputQueryDto } from '../../jobs/jobs.dto';
 import { IsTextOfBytes, Optional } from '../../validation/rules';
@@ -20,7 +20,14 @@ export class JobInputArgs extends JobIdDto {
 
 export class JobStopArgs extends JobIdDto {}
 
-export class JobStateDto extends PickType(JobDto, ['state', 'exit_code']) {}
+export class JobStateDto implements Pick<Job, 'state' | 'exit_code'> {
+  /** One of JOB_STATES, which the schema of job_output lists. */
+  @ApiProperty({ type: String })
+  state: JobState;
+
+  @ApiProperty({ type: 'integer', nullable: true })
+  exit_code: number | null;
+}
 
 export class JobOutputResultDto extends IntersectionType(
   JobOutputDto,

@@ -13,11 +13,12 @@ function outputTool(jobs: JobsService, { MCP_MAX_OUTPUT_CHARS, JOB_MAX_OUTPUT_BY
     name: 'job_output',
     title: 'Read a job’s output',
     description:
-      `Reads what a command started with background: true has written, from offset on, at most ${MCP_MAX_OUTPUT_CHARS} bytes: go on at next_offset. ` +
-      'With wait_seconds it waits so long for news past the offset, or for the end. Also tells the job’s state and, once it has ended, its exit_code. ' +
-      `The last ${JOB_MAX_OUTPUT_BYTES} bytes are kept; gap counts what is gone before data.`,
-    annotations: { readOnlyHint: true, openWorldHint: false },
+      `Reads a background command’s output from offset on, at most ${MCP_MAX_OUTPUT_CHARS} bytes; go on at next_offset. ` +
+      'Waits up to wait_seconds for more, or the end. Tells state and, at the end, exit_code. ' +
+      `The last ${JOB_MAX_OUTPUT_BYTES} bytes are kept; gap counts those lost.`,
+    annotations: { readOnlyHint: true },
     input: JobOutputArgs,
+    args: { session_id: null, job_id: '', stream: '', offset: 'Bytes', wait_seconds: '' },
     output: JobOutputResultDto,
     call: async ({ session_id, job_id, ...query }, { user, signal }) => {
       const output = await jobs.output(user, session_id, job_id, { ...query, limit: MCP_MAX_OUTPUT_CHARS }, signal);
@@ -38,10 +39,10 @@ function inputTool(jobs: JobsService): Tool {
   return defineTool({
     name: 'job_input',
     title: 'Answer a job',
-    description:
-      'Adds text to the input of a job that was started with open_stdin: true; end a line with \\n. eof: true ends the input after it.',
-    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+    description: 'Types into a job started with open_stdin: true; end a line with \\n. eof: true then closes its stdin.',
+    annotations: { destructiveHint: false, openWorldHint: false },
     input: JobInputArgs,
+    args: { session_id: null, job_id: '', data: '', eof: '' },
     output: JobStateDto,
     call: async ({ session_id, job_id, data, eof = false }, { user, signal }) => {
       await jobs.write(user, session_id, job_id, Buffer.from(data), eof, signal);
@@ -55,9 +56,10 @@ function stopTool(jobs: JobsService): Tool {
   return defineTool({
     name: 'job_stop',
     title: 'Stop a job',
-    description: 'Kills a job with all it started, and forgets it: read what you need of its output first.',
-    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
+    description: 'Kills a job with all it started and forgets it: read its output first.',
+    annotations: { destructiveHint: true, openWorldHint: false },
     input: JobStopArgs,
+    args: { session_id: null, job_id: '' },
     output: JobStateDto,
     call: async ({ session_id, job_id }, { user, signal }) => {
       const { state, exit_code } = await jobs.get(user, session_id, job_id, signal);

@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { CallToolResult, Tool as ToolDescriptor, ToolAnnotations } from '@modelcontextprotocol/sdk/types.js';
 import type { User } from '@sandbox/sessions';
 import { validateDto } from '../../validation/validate-dto';
-import { dtoSchema, type JsonSchema, type ObjectSchema } from '../dto-schema';
+import { argumentsSchema, type JsonSchema, type ObjectSchema, resultSchema, withoutWords } from '../dto-schema';
 import { toolError } from './tool-error';
 
 export interface ToolCaller {
@@ -14,6 +14,13 @@ export interface ToolCaller {
   readonly onOutput?: (text: string) => void;
 }
 
+/**
+ * Of an argument, for a model. Every conversation pays for each byte of it, so what a name or the
+ * tool's description says is not said again. A text takes the place of the description, '' of none.
+ * A schema adds what the configuration knows. Null leaves the type alone: another tool says more.
+ */
+type Words = string | JsonSchema | null;
+
 /** What makes a tool: its DTO classes give the types, the validation and the schemas. */
 export interface ToolDefinition<Args extends object, Result extends object> {
   readonly name: string;
@@ -23,8 +30,8 @@ export interface ToolDefinition<Args extends object, Result extends object> {
   readonly annotations: ToolAnnotations;
   readonly input: Type<Args>;
   readonly output: Type<Result>;
-  /** What the configuration adds to the schema of an argument. */
-  readonly limits?: { readonly [Name in keyof Args]?: JsonSchema };
+  /** Takes the place of the DTO's words about arguments, for which REST's document has room. */
+  readonly args?: { readonly [Name in keyof Args]?: Words };
   call(args: Args, caller: ToolCaller): Promise<Result>;
   /** The result as a model reads it best; JSON where absent. */
   text?(result: Result): string;
@@ -39,7 +46,7 @@ export interface Tool {
 export function defineTool<Args extends object, Result extends object>(definition: ToolDefinition<Args, Result>): Tool {
   const { name, title, description, annotations, output } = definition;
   return {
-    descriptor: { name, title, description, inputSchema: inputSchema(definition), outputSchema: dtoSchema(output), annotations },
+    descriptor: { name, title, description, inputSchema: inputSchema(definition), outputSchema: resultSchema(output), annotations },
     async call(args, caller) {
       try {
         const result = await definition.call(validateDto(definition.input, args), caller);
@@ -52,8 +59,17 @@ export function defineTool<Args extends object, Result extends object>(definitio
   };
 }
 
-function inputSchema<Args extends object>({ input, limits = {} }: Pick<ToolDefinition<Args, object>, 'input' | 'limits'>): ObjectSchema {
-  const schema = dtoSchema(input);
-  const limited = Object.entries<JsonSchema | undefined>(limits).map(([name, limit]) => [name, { ...schema.properties[name], ...limit }]);
-  return { ...schema, properties: { ...schema.properties, ...Object.fromEntries(limited) } };
+function inputSchema<Args extends object>({ input, args = {} }: Pick<ToolDefinition<Args, object>, 'input' | 'args'>): ObjectSchema {
+  const schema = argumentsSchema(input);
+  for (const [name, words] of Object.entries<Words | undefined>(args)) {
+    const property = schema.properties[name];
+    if (property !== undefined && words !== undefined) schema.properties[name] = inWords(property, words);
+  }
+  return schema;
+}
+
+function inWords(property: JsonSchema, words: Words): JsonSchema {
+  if (words === null) return { type: property.type };
+  const told = typeof words === 'string' ? { ...(words !== '' && { description: words }) } : words;
+  return { ...withoutWords(property), ...told };
 }

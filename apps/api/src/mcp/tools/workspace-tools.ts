@@ -25,10 +25,11 @@ function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config)
     name: 'workspace_list',
     title: 'List a directory',
     description:
-      'Lists a directory of the session’s /workspace: name, type, size in bytes and time of change, sorted by name. What is below its subdirectories is listed with a depth over 1; limit keeps a large tree short. ' +
-      `Of a list over ${MCP_MAX_OUTPUT_CHARS} characters the beginning comes, with truncated: list its directories one by one.`,
-    annotations: { readOnlyHint: true, openWorldHint: false },
+      'Lists a directory by name: type, bytes, time of change. A depth over 1 goes into subdirectories. ' +
+      `Past ${MCP_MAX_OUTPUT_CHARS} characters the rest is left out (truncated).`,
+    annotations: { readOnlyHint: true },
     input: WorkspaceListArgs,
+    args: { session_id: null, path: null, depth: 'Links are not followed', limit: 'Most entries' },
     output: WorkspaceListingDto,
     call: async ({ session_id, path = '', ...options }, { user, signal }) => {
       const { entries, truncated } = await workspace.list(user, session_id, path, signal, options);
@@ -42,9 +43,10 @@ function readTool(workspace: WorkspaceService, config: Config): Tool {
   return defineTool({
     name: 'workspace_read',
     title: 'Read a file',
-    description: `Reads a file of the session’s /workspace, or its lines from start_line to end_line: as text where it is UTF-8, else as base64; encoding says which. Of text over ${config.MCP_MAX_OUTPUT_CHARS} characters the beginning and the end come, with truncated: read the rest by its lines. ${sizeLimit(config)}`,
-    annotations: { readOnlyHint: true, openWorldHint: false },
+    description: `Reads a file, or some of its lines: as text, or as base64 when it is not UTF-8 (encoding). Text over ${config.MCP_MAX_OUTPUT_CHARS} characters loses its middle (truncated): read it by lines. ${sizeLimit(config)}`,
+    annotations: { readOnlyHint: true },
     input: WorkspaceReadArgs,
+    args: { session_id: null, path: 'Relative to /workspace, or absolute within it', start_line: 'From 1', end_line: 'Included' },
     output: WorkspaceReadResultDto,
     call: async ({ session_id, path, ...lines }, { user, signal }) => {
       const { content, encoding } = await workspace.readText(user, session_id, path, signal, lineRange(lines, false));
@@ -59,9 +61,10 @@ function writeTool(workspace: WorkspaceService, config: Config): Tool {
   return defineTool({
     name: 'workspace_write',
     title: 'Write a file',
-    description: `Writes a whole file of the session’s /workspace, making its parent directories and replacing what was there in one step. ${sizeLimit(config)}`,
-    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    description: `Writes a whole file in one step, and makes its directories. ${sizeLimit(config)}`,
+    annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
     input: WorkspaceWriteArgs,
+    args: { session_id: null, path: '', content: '', encoding: 'Of content' },
     output: UploadResultDto,
     call: async ({ session_id, path, content, encoding }, { user, signal }) => {
       const { path: written, size } = await workspace.write(user, session_id, path, decodeContent(content, encoding), signal);
@@ -74,10 +77,10 @@ function deleteTool(workspace: WorkspaceService): Tool {
   return defineTool({
     name: 'workspace_delete',
     title: 'Delete a file or directory',
-    description:
-      'Deletes a file of the session’s /workspace, or a directory with everything in it; not the workspace itself. NOT_FOUND where it is not there.',
-    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    description: 'Deletes a file, or a directory with all in it; not /workspace itself.',
+    annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
     input: WorkspacePathArgs,
+    args: { session_id: null, path: '' },
     output: WorkspaceDeletedDto,
     call: async ({ session_id, path }, { user, signal }) => {
       const deleted = await workspace.delete(user, session_id, path, signal);
@@ -87,5 +90,5 @@ function deleteTool(workspace: WorkspaceService): Tool {
 }
 
 function sizeLimit({ WORKSPACE_MAX_FILE_SIZE_BYTES: limit }: Config): string {
-  return limit === 0 ? '' : `At most ${limit} bytes; larger files are a matter for execute.`;
+  return limit === 0 ? '' : `At most ${limit} bytes; use execute for larger files.`;
 }

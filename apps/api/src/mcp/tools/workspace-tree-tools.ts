@@ -16,9 +16,16 @@ function searchTool(tree: WorkspaceTreeService, { MCP_MAX_OUTPUT_CHARS }: Config
     name: 'workspace_search',
     title: 'Search files',
     description:
-      'Searches the session’s /workspace: with pattern, a Python regular expression, for lines of text files (path, line number, line); without it for files, by glob. Hidden files are searched too, links are not followed. A search over 10 seconds ends with SEARCH_TIMED_OUT: give a simpler pattern, or a glob or path that leaves fewer files.',
-    annotations: { readOnlyHint: true, openWorldHint: false },
+      'Finds lines of text files by pattern (a Python regular expression), or without it files by glob. Hidden files too; links are not followed. Ends after 10 s (SEARCH_TIMED_OUT): narrow pattern, glob or path.',
+    annotations: { readOnlyHint: true },
     input: WorkspaceSearchArgs,
+    args: {
+      session_id: null,
+      path: null,
+      glob: '*.py (by name), src/**/*.{js,ts} (by path)',
+      pattern: '',
+      limit: 'Most matches',
+    },
     output: SearchResultDto,
     call: async ({ session_id, path = '', ...search }, { user, signal }) => {
       const { matches, truncated } = await tree.search(user, session_id, path, search, signal);
@@ -33,12 +40,13 @@ function editTool(tree: WorkspaceTreeService, { WORKSPACE_MAX_FILE_SIZE_BYTES: l
     name: 'workspace_edit',
     title: 'Edit a file',
     description: [
-      'Edits a text file of the session’s /workspace by replacing pieces of it. Each old text has to be in the file exactly once, white space included, or anywhere with all; give enough of what is around it.',
-      'The edits apply in order, all of them or none: EDIT_NOT_APPLICABLE says which one did not match and how often it is there. The answer is a unified diff.',
-      ...(limit === 0 ? [] : [`At most ${limit} bytes of file, before and after.`]),
+      'Replaces pieces of a text file. Each old must be there exactly once, white space included, or with all at least once: give enough of what is around it.',
+      'Edits apply in order, all or none; EDIT_NOT_APPLICABLE says which did not. Answers a unified diff.',
+      ...(limit === 0 ? [] : [`At most ${limit} bytes, before and after.`]),
     ].join(' '),
-    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: false },
+    annotations: { destructiveHint: true, openWorldHint: false },
     input: WorkspaceEditArgs,
+    args: { session_id: null, path: '', edits: '' },
     output: EditResultDto,
     call: async ({ session_id, path, edits }, { user, signal }) => {
       const { diff, etag, truncated } = await tree.edit(user, session_id, path, edits, signal);

@@ -1,0 +1,109 @@
+import type { Tool } from '@modelcontextprotocol/sdk/types.js';
+import { loadConfig } from '@sandbox/config';
+import type { JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService } from '@sandbox/orchestrator';
+import { SandboxTools } from './sandbox-tools';
+
+/** Every conversation of every agent pays for these bytes. */
+const MAX_BYTES = 12_000;
+
+function list(env: Record<string, string> = {}): Tool[] {
+  const config = loadConfig({ API_KEYS: 'test-key', ...env });
+  const [orchestrator, jobs, workspace, tree] = [{}, {}, {}, {}];
+  return new SandboxTools(
+    orchestrator as OrchestratorService,
+    jobs as JobsService,
+    workspace as WorkspaceService,
+    tree as WorkspaceTreeService,
+    config,
+  ).list();
+}
+
+describe('what a model is told of the tools', () => {
+  it(`is at most ${MAX_BYTES} bytes`, () => {
+    expect(Buffer.byteLength(JSON.stringify({ tools: list() }))).toBeLessThanOrEqual(MAX_BYTES);
+  });
+
+  /**
+   * What a model needs, for its calls to do what it expects. The server's instructions do not
+   * count: some clients keep them from their model.
+   */
+  const FACTS: readonly (readonly [tool: string, fact: string, RegExp])[] = [
+    ['create_session', 'what a session is', /sandbox with its own files under \/workspace/],
+    ['create_session', 'that it need not be called', /Optional/],
+    ['create_session', 'that a session is reused by its name', /keep to one for one piece of work/],
+    ['create_session', 'that calling it again is harmless, with other options refused', /Idempotent; options unlike [^.]* refused/],
+    ['create_session', 'when a session expires, and what becomes of its files', /After 601 s idle it is removed, with its files/],
+    ['create_session', 'the form of memory', /512m/],
+    ['delete_session', 'that files go for good', /removes its files for good/],
+    ['execute', 'that it waits', /waits for its end/],
+    ['execute', 'that each call is a fresh shell', /fresh `sh -c`[^.]*cd and export do not/],
+    ['execute', 'that files stay', /files stay/],
+    ['execute', 'where it starts, and what a relative working_dir means', /in \/workspace[^]*"working_dir":{[^}]*Relative to \/workspace/],
+    ['execute', 'that there is no network and no root', /No network, no root/],
+    ['execute', 'where it may write', /only \/workspace and \/tmp are writable/],
+    ['execute', 'the timeout, its default and its most, in seconds', /timeout \(31 s by default, at most 121\)/],
+    ['execute', 'what a timeout does', /killed with all it started: exit_code 124, timed_out, the output so far/],
+    ['execute', 'that long output is cut, and what to do', /Output over 20001 characters loses its middle: send long output to a file/],
+    ['execute', 'that nobody answers a prompt', /Stdin is empty unless given/],
+    [
+      'execute',
+      'how to run what takes long',
+      /background: true answers at once with a job_id[^.]*timeout is then 3601 by default and at most/,
+    ],
+    ['execute', 'which tools go with it', /job_output[^.]*job_input[^.]*job_stop/],
+    ['execute', 'that there is an allow-list', /allow-list are refused \(COMMAND_NOT_ALLOWED\)/],
+    ['execute', 'the length of a command', /"command":{[^}]*"maxLength":32000/],
+    ['execute', 'the size of env', /32768 bytes/],
+    ['execute', 'how to get exact bytes', /base64 is exact/],
+    ['job_output', 'where to go on', /go on at next_offset/],
+    ['job_output', 'how much comes at once, and is kept', /at most 20001 bytes[^]*last 8388609 bytes are kept/],
+    ['job_output', 'how to wait', /Waits up to wait_seconds[^]*"wait_seconds":{[^}]*"maximum":30/],
+    ['job_output', 'the states of a job', /"running","exited","killed","timed_out","lost"/],
+    ['job_input', 'that a job has to take input, and how a line ends', /open_stdin: true; end a line with \\\\n/],
+    ['job_stop', 'that output is gone after it', /forgets it: read its output first/],
+    ['workspace_list', 'how to see below a directory', /depth over 1 goes into subdirectories/],
+    ['workspace_list', 'that a long list is cut', /20001 characters the rest is left out \(truncated\)/],
+    ['workspace_read', 'how paths are read', /Relative to \/workspace, or absolute within it/],
+    ['workspace_read', 'what comes of bytes', /base64 when it is not UTF-8/],
+    [
+      'workspace_read',
+      'that long text is cut, and how to read the rest',
+      /20001 characters loses its middle \(truncated\): read it by lines/,
+    ],
+    ['workspace_read', 'how large a file may be', /At most 1048577 bytes/],
+    ['workspace_read', 'how lines count', /From 1[^]*Included/],
+    ['workspace_write', 'that it writes a whole file, with its directories', /whole file in one step, and makes its directories/],
+    ['workspace_write', 'how large a file may be, and what to do past it', /At most 1048577 bytes; use execute/],
+    ['workspace_delete', 'that a directory goes with all in it', /directory with all in it/],
+    ['workspace_search', 'what a pattern is, and what comes without one', /Python regular expression\), or without it files by glob/],
+    ['workspace_search', 'the forms of a glob', /\*\.py \(by name\), src\/\*\*\/\*\.{js,ts} \(by path\)/],
+    ['workspace_search', 'what ends a search, and what to do', /SEARCH_TIMED_OUT\): narrow pattern, glob or path/],
+    ['workspace_edit', 'how often a text has to be there', /exactly once, white space included, or with all at least once/],
+    ['workspace_edit', 'that edits are made all or none', /in order, all or none/],
+    ['workspace_edit', 'what it answers', /unified diff/],
+  ];
+
+  const tools = list({
+    SESSION_TTL_SECONDS: '601',
+    DEFAULT_EXEC_TIMEOUT_SECONDS: '31',
+    MAX_EXEC_TIMEOUT_SECONDS: '121',
+    JOB_MAX_SECONDS: '3601',
+    JOB_MAX_OUTPUT_BYTES: '8388609',
+    MCP_MAX_OUTPUT_CHARS: '20001',
+    WORKSPACE_MAX_FILE_SIZE_BYTES: '1048577',
+  });
+
+  it.each(FACTS)('%s: %s', (name, _fact, told) => {
+    expect(JSON.stringify(tools.find((tool) => tool.name === name))).toMatch(told);
+  });
+
+  it('has words for every tool', () => {
+    expect([...new Set(FACTS.map(([name]) => name))].sort()).toEqual(tools.map(({ name }) => name).sort());
+  });
+
+  it('says that files are kept when they are, and nothing of a policy that is off', () => {
+    const persistent = JSON.stringify(list({ WORKSPACE_PERSIST_VOLUMES: 'true', ALLOWED_COMMANDS: '*' }));
+    expect(persistent).toContain('but its files are kept for the next use of its name');
+    expect(persistent).not.toContain('allow-list');
+  });
+});
