@@ -23,7 +23,7 @@ const python = (script: string) => run(runtime, id, ['python3', '-c', script]);
 describe('docker inspect shows', () => {
   it('user, environment and no terminal', async () => {
     expect(inspected.Config).toMatchObject({ User: '1000:1000', WorkingDir: '/workspace', Tty: false, Hostname: 'sandbox' });
-    expect(inspected.Config.Env).toEqual(expect.arrayContaining(['HOME=/workspace', 'LANG=C.UTF-8']));
+    expect(inspected.Config.Env).toEqual(expect.arrayContaining(['HOME=/workspace', 'LANG=C.UTF-8', 'PYTHONUNBUFFERED=1']));
     expect((await inside('echo "$HOME $LANG $PATH"; pwd')).stdout).toMatch(/^\/workspace C.UTF-8 .*:\/usr\/bin:.*\n\/workspace\n$/);
   });
 

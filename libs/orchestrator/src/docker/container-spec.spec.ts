@@ -34,7 +34,7 @@ describe('containerSpec', () => {
       OpenStdin: false,
       Healthcheck: { Test: ['NONE'] },
     });
-    expect(spec.Env).toEqual(['HOME=/workspace', 'LANG=C.UTF-8']);
+    expect(spec.Env).toEqual(['HOME=/workspace', 'LANG=C.UTF-8', 'PYTHONUNBUFFERED=1']);
     expect(spec.HostConfig).toMatchObject({
       ReadonlyRootfs: true,
       Privileged: false,

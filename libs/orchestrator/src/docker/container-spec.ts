@@ -23,6 +23,11 @@ export const WORKSPACE = '/workspace';
 export const SANDBOX_UID = 1000;
 
 const PAGE_BYTES = 4096;
+/**
+ * A command's stdout is a pipe, and for a pipe Python keeps what is printed until 8 KiB have come
+ * together. A caller would see nothing of it live, and a timeout or a signal would lose it.
+ */
+const PYTHON_PRINTS_AT_ONCE = 'PYTHONUNBUFFERED=1';
 const OOM_SCORE_ADJ = 500;
 /**
  * Of 1024, which other processes have: where the CPU is short, the service that all sandboxes need
@@ -183,7 +188,7 @@ function commonSpec(config: Config, options: SandboxOptions): SandboxSpec {
     Entrypoint: ['sh', '-c', PID_1, WAIT_FOREVER],
     Cmd: [],
     // Docker adds the image's own, and a PATH where the image has none.
-    Env: [`HOME=${WORKSPACE}`, 'LANG=C.UTF-8'],
+    Env: [`HOME=${WORKSPACE}`, 'LANG=C.UTF-8', PYTHON_PRINTS_AT_ONCE],
     Tty: false,
     OpenStdin: false,
     Healthcheck: { Test: ['NONE'] },
