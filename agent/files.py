@@ -6,54 +6,11 @@ import stat
 import time
 
 import conditions
-import frames
-import messages
 import paths
 import removal
 from errors import RequestError
 
-_CHUNK = frames.MAX_AGENT_PAYLOAD
 _DEFAULT_MODE = 0o644
-
-
-def read_file(link, request):
-    with paths.resolve(request["path"]) as place:
-        check_regular(place.stat())
-        file = place.open(os.O_RDONLY)
-    try:
-        status = os.fstat(file)
-        check_regular(status)
-        check_size(status.st_size, request["max_size"])
-        if request.get("lines"):
-            import lines
-
-            offset, length = lines.span(link, file, *request["lines"])
-        else:
-            offset, length = _range(status.st_size, request["offset"], request["length"])
-        head = {"size": status.st_size, "modified": status.st_mtime, "offset": offset, "length": length, "etag": conditions.etag(status)}
-        output = messages.dumps(head).encode() + b"\n"
-        while length:
-            chunk = os.pread(file, min(length, _CHUNK), offset)
-            if not chunk:
-                raise RequestError("INTERNAL_ERROR", "The file became shorter while it was read.")
-            offset += len(chunk)
-            length -= len(chunk)
-            link.send_output(output + chunk)
-            output = b""
-        link.send_output(output)
-        return {}
-    finally:
-        os.close(file)
-
-
-def _range(size, offset, length):
-    """The part that is sent: (offset, length). A negative offset counts from the end."""
-    if offset < 0:
-        offset = max(0, size + offset)
-    elif offset >= size and not (offset == 0 and length is None):
-        raise RequestError("RANGE_NOT_SATISFIABLE", "The file has %d bytes." % size)
-    rest = size - offset
-    return offset, rest if length is None else min(length, rest)
 
 
 def write_file(link, request):
@@ -187,7 +144,7 @@ def _of(module, function):
 
 
 OPERATIONS = {
-    "read": read_file,
+    "read": _of("reading", "read_file"),
     "write": write_file,
     "delete": delete,
     "list": _of("listing", "list_directory"),

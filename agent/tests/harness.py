@@ -177,8 +177,8 @@ class Agent:
     def list(self, path="", **settings):
         return self.call("list", path=path, **settings)
 
-    def read(self, path, offset=0, length=None, max_size=0, **settings):
-        return self.call("read", path=path, offset=offset, length=length, max_size=max_size, **settings)
+    def read(self, path, offset=0, length=None, max_length=0, **settings):
+        return self.call("read", path=path, offset=offset, length=length, max_length=max_length, **settings)
 
     def write(self, path, content, max_size=0, **settings):
         request_id = self.open(op="write", path=path, max_size=max_size, **settings)

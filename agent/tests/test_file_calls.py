@@ -325,6 +325,42 @@ class LinesTest(FileCallsTestCase):
         for first, last in [(1, 3000), (733, 2222), (3000, 3000), (751, 751)]:
             self.assertEqual(self.read(first, last).decode(), "".join(lines[first - 1 : last]))
 
+    def test_every_place_of_a_line_at_the_end_of_a_chunk(self):
+        for length in range(262143 - 3, 262143 + 4):
+            first = b"x" * length + b"\n"
+            with open(self.path("file"), "wb") as file:
+                file.write(first + b"two\nthree\n")
+            self.assertEqual(self.read(2, 2), b"two\n", length)
+            self.assertEqual(self.read(1, 1), first, length)
+
+    def test_a_limit_bounds_the_lines_and_not_the_file(self):
+        self.put("file", "x" * 3_000_000 + "\nsecond\nthird\n")
+        with open(self.path("file"), "r+b") as file:
+            file.truncate(1 << 40)  # of zeros, which nobody reads to their end
+        for first, last in [(1, 1), (1, None), (2, None), (3, 4)]:
+            answer = self.agent.read("file", lines=[first, last], max_length=100)
+            self.assertEqual(answer.end["error"], {"code": "FILE_TOO_LARGE", "detail": "These lines have more than 100 bytes: ask for fewer."})
+        self.assertEqual(self.agent.read("file", lines=[2, 3], max_length=13).stdout.partition(b"\n")[2], b"second\nthird\n")
+        self.assertEqual(self.agent.read("file", lines=[2, 3], max_length=12).code, "FILE_TOO_LARGE")
+
+    def test_cancel_ends_the_way_through_a_file_without_end(self):
+        self.put("file", "one\n")
+        os.truncate(self.path("file"), 1 << 40)
+        request = self.agent.open(op="read", path="file", offset=0, length=None, max_length=0, lines=[3, 3])
+        self.agent.cancel(request)
+        self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
+
+    def test_utf_16(self):
+        lines = ["one\n", "\u0a00\u000a", "\n", "\u0d0a\u0a0d\U0001f600 four"]
+        for encoding, mark in [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")]:
+            with open(self.path("file"), "wb") as file:
+                file.write(mark + "".join(lines).encode(encoding))
+            self.assertEqual(self.read(1, 1), mark + lines[0].encode(encoding))
+            for number in (2, 3, 4):
+                self.assertEqual(self.read(number, number).decode(encoding), lines[number - 1])
+            self.assertEqual(self.read(2, 4).decode(encoding), "".join(lines[1:]))
+            self.assertEqual(self.read(5, 5), "RANGE_NOT_SATISFIABLE")
+
 
 class EditTest(FileCallsTestCase):
     def test_edits_in_order(self):

@@ -64,22 +64,46 @@ class ReadTest(WorkspaceTestCase):
         with open(self.path("blob"), "wb") as file:
             file.write(blob)
         self.agent.auto_credit = False
-        request = self.agent.open(op="read", path="blob", offset=0, length=None, max_size=0)
+        request = self.agent.open(op="read", path="blob", offset=0, length=None, max_length=0)
         self.agent.pump_until(lambda: len(self.agent.answers[request].stdout) == frames.WINDOW)
         self.assertEqual(self.agent.run("echo other").stdout, b"other\n")
         self.assertEqual(len(self.agent.answers[request].stdout), frames.WINDOW)
         self.agent.credit(request, 4 << 20)
         self.assertEqual(self.agent.wait(request).stdout.partition(b"\n")[2], blob)
 
-    def test_size_limit(self):
+    def test_a_limit_bounds_the_part_and_not_the_file(self):
         self.put("file", "0123456789")
-        self.assertEqual(self.agent.read("file", max_size=9).code, "FILE_TOO_LARGE")
-        self.assertEqual(self.content("file", max_size=10)[1], b"0123456789")
+        answer = self.agent.read("file", max_length=9)
+        self.assertEqual(answer.end["error"], {"code": "FILE_TOO_LARGE", "detail": "The file has 10 bytes, and this answer holds 9 at most."})
+        self.assertEqual(answer.stdout, b"")
+        self.assertEqual(self.content("file", max_length=10)[1], b"0123456789")
+        self.assertEqual(self.content("file", max_length=3, offset=4, length=3)[1], b"456")
+        self.assertEqual(self.content("file", max_length=3, offset=8, length=100)[1], b"89")
+        self.assertEqual(self.content("file", max_length=3, offset=-3)[1], b"789")
+        self.assertIn("This part of the file has 4 bytes", self.agent.read("file", max_length=3, offset=-4).end["error"]["detail"])
+
+    def test_a_part_of_a_file_that_no_memory_holds(self):
+        with open(self.path("huge"), "wb") as file:
+            file.write(b"first\nsecond\n")
+            file.truncate(1 << 40)
+            file.seek((1 << 40) - 4)
+            file.write(b"last")
+        head, content = self.content("huge", offset=-4)
+        self.assertEqual((head["size"], head["offset"], content), (1 << 40, (1 << 40) - 4, b"last"))
+        self.assertEqual(self.content("huge", offset=6, length=6)[1], b"second")
+
+    def test_a_range_on_the_condition_of_the_entity_tag(self):
+        self.put("file", "0123456789")
+        tag = self.etag("file")
+        self.assertEqual(self.content("file", offset=2, length=3, if_range=tag)[1], b"234")
+        for offset, length in [(2, 3), (-3, None), (50, 1)]:
+            head, content = self.content("file", offset=offset, length=length, if_range="another")
+            self.assertEqual((head["offset"], head["length"], content), (0, 10, b"0123456789"))
 
     def test_file_that_becomes_shorter(self):
         self.put("file", "x" * 1_000_000)
         self.agent.auto_credit = False
-        request = self.agent.open(op="read", path="file", offset=0, length=None, max_size=0)
+        request = self.agent.open(op="read", path="file", offset=0, length=None, max_length=0)
         self.agent.pump_until(lambda: len(self.agent.answers[request].stdout) == frames.WINDOW)
         os.truncate(self.path("file"), 10)
         self.agent.credit(request, 4 << 20)
@@ -111,7 +135,7 @@ class ReadTest(WorkspaceTestCase):
     def test_cancel(self):
         self.put("file", "x" * 1_000_000)
         self.agent.auto_credit = False
-        request = self.agent.open(op="read", path="file", offset=0, length=None, max_size=0)
+        request = self.agent.open(op="read", path="file", offset=0, length=None, max_length=0)
         self.agent.pump_until(lambda: len(self.agent.answers[request].stdout) == frames.WINDOW)
         self.agent.cancel(request)
         self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")

@@ -218,7 +218,7 @@ export const VARIABLES = {
 
   WORKSPACE_MAX_FILE_SIZE_BYTES: variable(
     '1048576',
-    'Largest file that a file call reads or writes; `0`: no limit (an edit and a JSON body have their own)',
+    'Most that a write takes, and most of a file that a JSON answer holds, bytes; `0`: no limit (an edit and a JSON body have their own)',
     integer(0, 2 ** 50),
   ),
   ARCHIVE_MAX_BYTES: variable(

@@ -16,7 +16,14 @@ export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWa
 export { SessionSandboxes } from './session-sandboxes';
 export { WarmPool, type PoolState } from './warm-pool';
 export { ReadinessService, type ReadinessChecks } from './readiness.service';
-export { WorkspaceService, type ByteRange, type FileStream, type LineRange, type WorkspaceListing } from './workspace.service';
+export {
+  WorkspaceService,
+  type ByteRange,
+  type FilePart,
+  type FileStream,
+  type LineRange,
+  type WorkspaceListing,
+} from './workspace.service';
 export { WorkspaceTreeService, type EditResult, type SearchResult, type TextEdit } from './workspace-tree.service';
 export { type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
 export { type Preconditions } from './file-call';

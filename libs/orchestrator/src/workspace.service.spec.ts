@@ -1,3 +1,4 @@
+import { buffer } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { Config } from '@sandbox/config';
@@ -33,6 +34,25 @@ function* file(length: number, header: object = { ...HEADER, size: length, lengt
 }
 
 beforeAll(() => Logger.overrideLogger(false));
+
+describe('a file that is read as bytes', () => {
+  it('has no limit', async () => {
+    const { workspace } = over(1000, file(200_000));
+    const { size, content } = await workspace.openRead(USER, 's', 'f');
+    expect([size, (await buffer(content)).length]).toEqual([200_000, 200_000]);
+  });
+
+  it.each([
+    [{ start: 0 }, true],
+    [{ start: 0, ifEtag: '"1.2.3.4"' }, true],
+    [{ start: 0, ifEtag: '"1.2.3.5"' }, false],
+    [{ firstLine: 1 }, false],
+    [undefined, false],
+  ])('of %j is a range: %s', async (part, ranged) => {
+    const { workspace } = over(0, file(10));
+    expect(await workspace.readText(USER, 's', 'f', undefined, part)).toMatchObject({ size: 10, ranged });
+  });
+});
 
 describe('a file that is read as text', () => {
   it('is whole', async () => {

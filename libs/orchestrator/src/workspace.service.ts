@@ -10,24 +10,40 @@ import { drained } from './drained';
 import { GrowingBuffer } from './growing-buffer';
 import { SessionSandboxes } from './session-sandboxes';
 import { workspacePath } from './workspace-path';
-import { etag, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
+import { etag, type FileHeader, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
 
-/** An open file: its bytes have to be read to the end, or the stream destroyed. */
-export interface FileStream {
+/** A file, and which part of it is read. */
+export interface FilePart {
   /** Bytes of the whole file. */
   size: number;
   /** ISO 8601, UTC. */
   modified: string;
   /** As the ETag header has it. */
   etag: string;
-  /** Of the bytes that follow. */
+  /** First byte of the part, from 0. */
   offset: number;
+  /** Bytes of the part. */
   length: number;
+  /** Whether it is the range of bytes that was asked for. */
+  ranged: boolean;
+}
+
+/** An open file: its bytes have to be read to the end, or the stream destroyed. */
+export interface FileStream extends FilePart {
   content: Readable;
 }
 
-/** First and last byte wanted, as in RFC 9110 section 14.1.2: `{start}`, `{start, end}`, or `{suffix}` for the last so many bytes. */
-export type ByteRange = { start: number; end?: number } | { suffix: number };
+export interface FileText extends FilePart {
+  content: string;
+  encoding: 'utf8' | 'base64';
+}
+
+/**
+ * First and last byte wanted, as in RFC 9110 section 14.1.2: `{start}`, `{start, end}`, or
+ * `{suffix}` for the last so many bytes. With `ifEtag`, an entity tag as the ETag header has it,
+ * the whole file is meant if its own tag is another (section 13.1.5).
+ */
+export type ByteRange = ({ start: number; end?: number } | { suffix: number }) & { ifEtag?: string };
 
 /** Lines from 1, both included; to the end of the file where it has fewer, or none is given. */
 export type LineRange = { firstLine: number; lastLine?: number };
@@ -93,39 +109,46 @@ export class WorkspaceService {
   }
 
   /**
-   * The whole file, or those of its lines: text where it is UTF-8, else base64. At most WORKSPACE_MAX_FILE_SIZE_BYTES, or 32 MiB where
-   * that is no limit.
-   * @throws SandboxError RANGE_NOT_SATISFIABLE besides
+   * The whole file, or a part of it: text if it is UTF-8, else base64. The file may be of any size;
+   * what is read of it has at most WORKSPACE_MAX_FILE_SIZE_BYTES, or 32 MiB if that is no limit.
+   * @throws SandboxError FILE_TOO_LARGE, RANGE_NOT_SATISFIABLE besides
    */
-  async readText(
-    user: User,
-    sessionId: string,
-    path: string,
-    signal?: AbortSignal,
-    lines?: LineRange,
-  ): Promise<{ content: string; encoding: 'utf8' | 'base64'; etag: string }> {
-    const { content, length, etag: tag } = await this.openRead(user, sessionId, path, lines, signal);
+  async readText(user: User, sessionId: string, path: string, signal?: AbortSignal, part?: ByteRange | LineRange): Promise<FileText> {
     const most = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES || MAX_TEXT_BYTES;
-    if (length > most) {
+    const { content, ...file } = await this.open(user, sessionId, path, part, signal, most);
+    if (file.length > most) {
       content.destroy();
       throw fileTooLarge(most);
     }
-    const text = new GrowingBuffer(length);
+    const text = new GrowingBuffer(file.length);
     for await (const chunk of content) text.append(chunk as Buffer);
     const bytes = text.take();
     try {
-      return { content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), encoding: 'utf8', etag: tag };
+      return { ...file, content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), encoding: 'utf8' };
     } catch {
-      return { content: bytes.toString('base64'), encoding: 'base64', etag: tag };
+      return { ...file, content: bytes.toString('base64'), encoding: 'base64' };
     }
   }
 
   /**
-   * Resolves once the file is open and its size known; errors until then reject, later ones come on the stream.
-   * Destroying the stream ends the transfer.
+   * The whole file, or a part of it, of any size. Resolves once the file is open and its size
+   * known; errors until then reject, later ones come on the stream. Destroying the stream ends the
+   * transfer.
    * @throws SandboxError RANGE_NOT_SATISFIABLE besides
    */
   openRead(user: User, sessionId: string, path: string, part?: ByteRange | LineRange, signal?: AbortSignal): Promise<FileStream> {
+    return this.open(user, sessionId, path, part, signal, 0);
+  }
+
+  /** @param maxLength bytes of the part: over so many it is FILE_TOO_LARGE; 0 for no bound */
+  private open(
+    user: User,
+    sessionId: string,
+    path: string,
+    part: ByteRange | LineRange | undefined,
+    signal: AbortSignal | undefined,
+    maxLength: number,
+  ): Promise<FileStream> {
     const content = new PassThrough({ highWaterMark: 256 * 1024 });
     // An error before anybody has the stream is told by the promise.
     content.on('error', () => undefined);
@@ -134,14 +157,12 @@ export class WorkspaceService {
     return new Promise<FileStream>((resolve, reject) => {
       // A reader that goes away before the end ends the transfer.
       content.once('close', () => gone.abort());
-      const header = new HeaderThenBody(resolve, content);
-      fileCall(
-        this,
-        'workspace_read',
-        { user, sessionId, path },
-        (agentPath) => readRequest(agentPath, part, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES),
-        { onOutput: (_stream, chunk) => header.take(chunk), deadlineMs: TRANSFER_DEADLINE_MS, signal: abort },
-      ).then(
+      const header = new HeaderThenBody((file) => resolve({ ...file, ranged: isRange(part, file.etag), content }), content);
+      fileCall(this, 'workspace_read', { user, sessionId, path }, (agentPath) => readRequest(agentPath, part, maxLength), {
+        onOutput: (_stream, chunk) => header.take(chunk),
+        deadlineMs: TRANSFER_DEADLINE_MS,
+        signal: abort,
+      }).then(
         () => header.finish(),
         (error: Error) => {
           reject(error);
@@ -207,7 +228,7 @@ class HeaderThenBody {
   private left = 0;
 
   constructor(
-    private readonly opened: (file: FileStream) => void,
+    private readonly opened: (file: FileHeader) => void,
     private readonly content: PassThrough,
   ) {}
 
@@ -231,17 +252,25 @@ class HeaderThenBody {
     if (end === -1) return Buffer.alloc(0);
     const header = parseFileHeader(bytes.subarray(0, end));
     this.left = header.length;
-    this.opened({ ...header, content: this.content });
+    this.opened(header);
     return bytes.subarray(end + 1);
   }
 }
 
-function readRequest(path: string, part: ByteRange | LineRange | undefined, maxSize: number): AgentRequest {
-  const whole = { op: 'read', path: notRoot(path), offset: 0, length: null, max_size: maxSize } as const;
+function readRequest(path: string, part: ByteRange | LineRange | undefined, maxLength: number): AgentRequest {
+  const whole = { op: 'read', path: notRoot(path), offset: 0, length: null, max_length: maxLength } as const;
   if (part === undefined) return whole;
   if ('firstLine' in part) return { ...whole, lines: [part.firstLine, part.lastLine ?? null] };
-  if ('suffix' in part) return { ...whole, offset: -part.suffix };
-  return { ...whole, offset: part.start, length: part.end === undefined ? null : part.end - part.start + 1 };
+  // Without its quotes, as the agent has it.
+  const ranged = { ...whole, if_range: part.ifEtag?.slice(1, -1) };
+  if ('suffix' in part) return { ...ranged, offset: -part.suffix };
+  return { ...ranged, offset: part.start, length: part.end === undefined ? null : part.end - part.start + 1 };
+}
+
+/** Whether it is a range of bytes that the file with this tag was to be read by. */
+function isRange(part: ByteRange | LineRange | undefined, tag: string): boolean {
+  if (part === undefined || 'firstLine' in part) return false;
+  return part.ifEtag === undefined || part.ifEtag === tag;
 }
 
 function fileTooLarge(limit: number): SandboxError {

@@ -108,6 +108,7 @@ describe('API documentation', () => {
     expect(parameters('get /sessions/{session_id}/workspace/content').sort()).toEqual([
       'header If-Match',
       'header If-None-Match',
+      'header If-Range',
       'header Range',
       'path session_id',
       'query end_line',

@@ -45,6 +45,8 @@ const orchestrator: Pick<OrchestratorService, 'execute' | 'createSession' | 'del
   deleteSession: (user, session_id) => note({ status: 'deleted', session_id }, 'deleteSession', user.id, session_id),
 };
 
+const FILE_PART = { size: 4, modified: '2026-01-01T00:00:00.000Z', etag: '"1"', offset: 0, length: 4, ranged: false } as const;
+
 const workspace: Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'> = {
   list: (user, session, path, _signal, options) =>
     note(
@@ -56,7 +58,7 @@ const workspace: Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'
       ...(Object.keys(options ?? {}).length > 0 ? [options] : []),
     ),
   readText: (user, session, path, _signal, lines) =>
-    note({ content: 'text', encoding: 'utf8', etag: '"1"' }, 'readText', user.id, session, path, ...(lines ? [lines] : [])),
+    note({ ...FILE_PART, content: 'text', encoding: 'utf8' }, 'readText', user.id, session, path, ...(lines ? [lines] : [])),
   write: (user, session, path, content) => note({ path, size: 4, created: true, etag: '"1"' }, 'write', user.id, session, path, content),
   delete: (user, session, path) => note({ path }, 'delete', user.id, session, path),
 };

@@ -24,7 +24,19 @@ describe('byteRange', () => {
     expect(() => byteRange({ headers: { range: 'bytes=-0' } })).toThrow(expect.objectContaining({ code: 'RANGE_NOT_SATISFIABLE' }));
   });
 
-  it('leaves a conditional range aside', () => {
-    expect(byteRange({ headers: { range: 'bytes=0-1', 'if-range': '"x"' } })).toBeUndefined();
+  it.each<[string, unknown]>([
+    ['"x"', { start: 0, end: 1, ifEtag: '"x"' }],
+    ['  "2a.4.1"  ', { start: 0, end: 1, ifEtag: '"2a.4.1"' }],
+    ['W/"x"', undefined],
+    ['x', undefined],
+    ['"x", "y"', undefined],
+    ['Wed, 21 Oct 2015 07:28:00 GMT', undefined],
+    ['', undefined],
+  ])('takes If-Range: %s', (ifRange, expected) => {
+    expect(byteRange({ headers: { range: 'bytes=0-1', 'if-range': ifRange } })).toEqual(expected);
+  });
+
+  it('is none of a condition alone', () => {
+    expect(byteRange({ headers: { 'if-range': '"x"' } })).toBeUndefined();
   });
 });

@@ -2,23 +2,22 @@ import { Logger } from '@nestjs/common';
 import { pipeline } from 'node:stream/promises';
 import type { FileStream } from '@sandbox/orchestrator';
 import type { Response } from 'express';
+import { setContentRange } from './content-range';
 
 const logger = new Logger('Files');
 
 /**
- * Streams a file, or the part of it that was asked for, as bytes that no browser shows or runs. Where they stop short the connection is cut
- * (by pipeline): with the headers out there is no other way to say so.
+ * Streams a file, or the part of it that was asked for, as bytes that no browser shows or runs. If
+ * they stop short the connection is cut (by pipeline): with the headers out there is no other way
+ * to say so.
  */
-export async function sendFile(response: Response, file: FileStream, ranged: boolean): Promise<void> {
-  const { size, offset, length, content } = file;
-  // Content-Range cannot say which part of an empty file this is.
-  const partial = ranged && length > 0;
-  response.status(partial ? 206 : 200).set({
+export async function sendFile(response: Response, file: FileStream): Promise<void> {
+  const { length, content } = file;
+  setContentRange(response, file);
+  response.set({
     'Content-Type': 'application/octet-stream',
     'Content-Disposition': 'attachment',
     'Content-Length': String(length),
-    'Accept-Ranges': 'bytes',
-    ...(partial && { 'Content-Range': `bytes ${offset}-${offset + length - 1}/${size}` }),
   });
   if (response.req.method === 'HEAD') {
     content.destroy();

@@ -2,13 +2,15 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { Request } from 'express';
 
 const BYTES = 'application/octet-stream';
+const JSON_TYPE = 'application/json';
 
 /**
- * Whether the client prefers a file's bytes to JSON; a client that takes anything gets JSON.
- * @throws SandboxError NOT_ACCEPTABLE where it takes neither
+ * Whether the client prefers a file's bytes to JSON. A client that takes anything gets JSON, but
+ * for a range of bytes, the bytes.
+ * @throws SandboxError NOT_ACCEPTABLE if it takes neither
  */
-export function wantsBytes(request: Request): boolean {
-  const preferred = request.accepts(['application/json', BYTES]);
-  if (preferred === false) throw new SandboxError(ErrorCode.NOT_ACCEPTABLE, `A file comes as application/json or ${BYTES}.`);
+export function wantsBytes(request: Request, hasRange: boolean): boolean {
+  const preferred = request.accepts(hasRange ? [BYTES, JSON_TYPE] : [JSON_TYPE, BYTES]);
+  if (preferred === false) throw new SandboxError(ErrorCode.NOT_ACCEPTABLE, `A file comes as ${JSON_TYPE} or ${BYTES}.`);
   return preferred === BYTES;
 }

@@ -36,6 +36,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     },
   };
 
+  const PART = { size: 10, modified: ENTRY.modified, etag: TAG, offset: 2, length: 4, ranged: false } as const;
   const workspace: Partial<WorkspaceService> = {
     list: async (_user, session, path, _signal, options) => {
       seen.push([session, path, options]);
@@ -43,13 +44,13 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     },
     readText: async (_user, _session, path, _signal, lines) => {
       seen.push([path, lines]);
-      return { content: 'text', encoding: 'utf8', etag: TAG };
+      return { ...PART, content: 'text', encoding: 'utf8' };
     },
     openRead: async (_user, _session, path, part) => {
       seen.push([path, part]);
       const content = Readable.from([Buffer.from('0123')]);
       content.once('close', () => (destroyed = true));
-      return { size: 10, modified: ENTRY.modified, etag: TAG, offset: 2, length: 4, content };
+      return { ...PART, content };
     },
     write: async (_user, _session, path, content, _signal, conditions) => {
       seen.push([path, Buffer.isBuffer(content) ? content.toString() : (await buffer(content)).toString(), conditions]);

@@ -3,12 +3,18 @@ import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { WorkspaceService } from '@sandbox/orchestrator';
+import type { ByteRange, FilePart, LineRange, WorkspaceService } from '@sandbox/orchestrator';
 import { API_KEY, TestApp } from '../../../../test/support/test-app';
 
 const FILE = Buffer.from('0123456789');
 const LIMIT = 1024 * 1024;
 const TAG = '"1f.a"';
+
+/** The file, or its range 2-4 if any is asked for whose condition holds. */
+function fileOf(part: ByteRange | LineRange | undefined): FilePart {
+  const ranged = part !== undefined && !('firstLine' in part) && (part.ifEtag ?? TAG) === TAG;
+  return { size: 10, modified: '2025-01-01T00:00:00.000Z', etag: TAG, offset: ranged ? 2 : 0, length: ranged ? 3 : 10, ranged };
+}
 
 describe('Workspace routes', () => {
   let app: TestApp;
@@ -33,9 +39,10 @@ describe('Workspace routes', () => {
       seen.push([session, path]);
       return { entries: [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }], truncated: false };
     },
-    readText: async (_user, session, path) => {
-      seen.push([session, path]);
-      return { content: 'text', encoding: 'utf8', etag: TAG };
+    readText: async (_user, session, path, _signal, part) => {
+      seen.push([session, path, ...(part ? [part] : [])]);
+      if (path === 'large') throw new SandboxError(ErrorCode.FILE_TOO_LARGE, 'The file has 9 bytes.');
+      return { ...fileOf(part), content: 'text', encoding: 'utf8' };
     },
     openRead: async (_user, _session, path, range) => {
       seen.push([path, range]);
@@ -48,8 +55,8 @@ describe('Workspace routes', () => {
                 throw new SandboxError(ErrorCode.SANDBOX_LOST, 'Gone.');
               })(),
             )
-          : Readable.from([range ? FILE.subarray(2, 5) : FILE]);
-      return { size: 10, modified: '2025-01-01T00:00:00.000Z', etag: TAG, offset: range ? 2 : 0, length: range ? 3 : 10, content };
+          : Readable.from([fileOf(range).ranged ? FILE.subarray(2, 5) : FILE]);
+      return { ...fileOf(range), content };
     },
     write,
     delete: async (_user, session, path) => {
@@ -137,6 +144,42 @@ describe('Workspace routes', () => {
     expect([response.status, await response.text()]).toEqual([206, '234']);
     expect(response.headers.get('content-range')).toBe('bytes 2-4/10');
     expect(seen).toEqual([['f', { start: 2, end: 4 }]]);
+  });
+
+  it('reads a range without Accept as bytes, and with application/json as JSON', async () => {
+    const any = await bytes('f', { Accept: '*/*', Range: 'bytes=2-4' });
+    expect([any.status, any.headers.get('content-type'), await any.text()]).toEqual([206, 'application/octet-stream', '234']);
+    const json = await bytes('f', { Accept: 'application/json', Range: 'bytes=2-4' });
+    expect([json.status, json.headers.get('content-range'), await json.json()]).toEqual([
+      206,
+      'bytes 2-4/10',
+      { content: 'text', encoding: 'utf8' },
+    ]);
+    expect(seen).toEqual([
+      ['f', { start: 2, end: 4 }],
+      ['s', 'f', { start: 2, end: 4 }],
+    ]);
+  });
+
+  it.each(['application/octet-stream', 'application/json'])('answers the whole file as %s when If-Range names another', async (Accept) => {
+    const range = { Accept, Range: 'bytes=2-4' };
+    expect((await bytes('f', { ...range, 'If-Range': TAG })).status).toBe(206);
+    for (const other of ['"1f.b"', `W/${TAG}`, 'Wed, 21 Oct 2015 07:28:00 GMT']) {
+      const response = await bytes('f', { ...range, 'If-Range': other });
+      expect([other, response.status, response.headers.get('content-range')]).toEqual([other, 200, null]);
+    }
+  });
+
+  it('names the other ways when a file is too large for JSON', async () => {
+    const response = await app.fetch('/sessions/s/workspace/content?path=large');
+    expect([response.status, await response.json()]).toEqual([
+      413,
+      expect.objectContaining({
+        code: 'FILE_TOO_LARGE',
+        detail:
+          'The file has 9 bytes. Ask for some of its lines (start_line, end_line) or bytes (Range: bytes=0-99999), for all of it with Accept: application/octet-stream, or for a tar of it (GET …/workspace/archive?path=).',
+      }),
+    ]);
   });
 
   it('answers HEAD with the headers alone', async () => {

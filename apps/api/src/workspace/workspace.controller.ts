@@ -55,7 +55,7 @@ export class WorkspaceController {
   @ApiOperation({
     summary: 'Read a file',
     description:
-      'As JSON, or with `Accept: application/octet-stream` as its bytes, streamed, also a single range of them. In either form the whole file or some of its lines. The entity tag is the file’s, whatever the form and the part.',
+      'As JSON, or with `Accept: application/octet-stream` as its bytes, streamed. In either form the whole file, some of its lines, or a single range of its bytes. The file may be of any size: WORKSPACE_MAX_FILE_SIZE_BYTES bounds what a JSON answer holds of it. The entity tag is the file’s, whatever the form and the part.',
   })
   @ApiFileContent()
   @ApiIfHeaders()

@@ -12,8 +12,15 @@ export function ApiFileContent(): MethodDecorator {
     ApiHeader({
       name: 'Range',
       required: false,
-      description: 'With application/octet-stream: `bytes=first-last`, `bytes=first-` or `bytes=-count`',
+      description:
+        '`bytes=first-last`, `bytes=first-` or `bytes=-count`. A request without a preference in Accept gets the range as application/octet-stream',
       schema: { type: 'string', example: 'bytes=0-1023' },
+    }),
+    ApiHeader({
+      name: 'If-Range',
+      required: false,
+      description: 'With Range: an entity tag. If the file has another one by now, all of it is answered (200)',
+      schema: { type: 'string', example: '"2a.4d2.18a1b2c3d4e5f601.18a1b2c3d4e5f601"' },
     }),
     ApiResponse({
       status: 200,
@@ -31,7 +38,10 @@ export function ApiFileContent(): MethodDecorator {
         ...ETAG_HEADER,
         'Content-Range': { description: 'Which part, of how many bytes', schema: { type: 'string', example: 'bytes 0-1023/4096' } },
       },
-      content: { 'application/octet-stream': { schema: BYTES } },
+      content: {
+        'application/json': { schema: { $ref: getSchemaPath(WorkspaceContentDto) } },
+        'application/octet-stream': { schema: BYTES },
+      },
     }),
     ApiResponse({ status: 304, description: 'The file is what If-None-Match names', headers: ETAG_HEADER }),
   );

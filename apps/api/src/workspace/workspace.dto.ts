@@ -52,7 +52,7 @@ export class ReadQuery extends PathQuery {
     type: 'integer',
     minimum: 1,
     maximum: MAX_LINE,
-    description: 'First line to read, counted from 1; in either form of the answer, and not together with Range',
+    description: 'First line to read, counted from 1; not together with Range',
     example: 10,
   })
   @Optional()

@@ -49,7 +49,10 @@ export type AgentRequest =
       readonly path: string;
       readonly offset: number;
       readonly length: number | null;
-      readonly max_size: number;
+      /** Most bytes of the part that is read; 0 for no bound. */
+      readonly max_length: number;
+      /** An entity tag: the whole file is read if its own is another. */
+      readonly if_range?: string;
       readonly lines?: readonly [number, number | null];
     }
   | ({ readonly op: 'write'; readonly path: string; readonly max_size: number } & AgentConditions)

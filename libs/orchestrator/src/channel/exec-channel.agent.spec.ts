@@ -142,7 +142,10 @@ describe('a file', () => {
     expect(JSON.parse(listing.stdout)).toMatchObject({ name: 'a "b"\n\udcff ü', type: 'file', size: content.length });
 
     const read: Buffer[] = [];
-    await call({ op: 'read', path, offset: 0, length: null, max_size: 0 }, { onOutput: (_, chunk) => void read.push(Buffer.from(chunk)) });
+    await call(
+      { op: 'read', path, offset: 0, length: null, max_length: 0 },
+      { onOutput: (_, chunk) => void read.push(Buffer.from(chunk)) },
+    );
     const bytes = Buffer.concat(read);
     const header = bytes.subarray(0, bytes.indexOf('\n') + 1);
     expect(JSON.parse(header.toString())).toMatchObject({ size: content.length, offset: 0, length: content.length });

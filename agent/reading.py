@@ -1,0 +1,64 @@
+"""read: a file, or a part of it."""
+
+import os
+
+import conditions
+import files
+import frames
+import messages
+import paths
+from errors import RequestError
+
+_CHUNK = frames.MAX_AGENT_PAYLOAD
+
+
+def read_file(link, request):
+    with paths.resolve(request["path"]) as place:
+        files.check_regular(place.stat())
+        file = place.open(os.O_RDONLY)
+    try:
+        status = os.fstat(file)
+        files.check_regular(status)
+        tag = conditions.etag(status)
+        offset, length = _part(link, file, status.st_size, tag, request)
+        head = {"size": status.st_size, "modified": status.st_mtime, "offset": offset, "length": length, "etag": tag}
+        output = messages.dumps(head).encode() + b"\n"
+        while length:
+            chunk = os.pread(file, min(length, _CHUNK), offset)
+            if not chunk:
+                raise RequestError("INTERNAL_ERROR", "The file became shorter while it was read.")
+            offset += len(chunk)
+            length -= len(chunk)
+            link.send_output(output + chunk)
+            output = b""
+        link.send_output(output)
+        return {}
+    finally:
+        os.close(file)
+
+
+def _part(link, file, size, tag, request):
+    """(offset, length) of what is sent. Raises FILE_TOO_LARGE if that is more than the request takes."""
+    most = request["max_length"]
+    if request.get("lines"):
+        import lines
+
+        return lines.span(link, file, size, *request["lines"], most)
+    if request.get("if_range") not in (None, tag):
+        offset, length = 0, size
+    else:
+        offset, length = _range(size, request["offset"], request["length"])
+    if most and length > most:
+        what = "The file has" if length == size else "This part of the file has"
+        raise RequestError("FILE_TOO_LARGE", "%s %d bytes, and this answer holds %d at most." % (what, length, most))
+    return offset, length
+
+
+def _range(size, offset, length):
+    """The part of a file of this size that a range means: (offset, length). A negative offset counts from the end."""
+    if offset < 0:
+        offset = max(0, size + offset)
+    elif offset >= size and not (offset == 0 and length is None):
+        raise RequestError("RANGE_NOT_SATISFIABLE", "The file has %d bytes." % size)
+    rest = size - offset
+    return offset, rest if length is None else min(length, rest)

@@ -1,0 +1,21 @@
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+
+/** What else a caller can do if a file is too large for the form of answer that it asked for. */
+export const READ_ADVICE =
+  'Ask for some of its lines (start_line, end_line) or bytes (Range: bytes=0-99999), for all of it with Accept: application/octet-stream, or for a tar of it (GET …/workspace/archive?path=).';
+
+const TOO_LARGE: readonly ErrorCode[] = [ErrorCode.FILE_TOO_LARGE, ErrorCode.PAYLOAD_TOO_LARGE];
+
+/**
+ * The outcome of a call. If it fails because something is too large, the error's detail ends with
+ * the advice.
+ */
+export async function withSizeAdvice<T>(advice: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof SandboxError) || !TOO_LARGE.includes(error.code)) throw error;
+    const { code, message, retryAfter, errors, extensions } = error;
+    throw new SandboxError(code, `${message} ${advice}`, { cause: error.cause, retryAfter, errors, extensions });
+  }
+}
