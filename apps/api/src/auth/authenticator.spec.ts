@@ -146,11 +146,55 @@ describe('Bearer tokens', () => {
     expect(await userOf([...bearer(valid()), ...bearer(valid())])).toBeNull();
   });
 
-  it('is off without a secret, or with the one of the example', async () => {
+  it('are off without a secret, or with the one of the example', async () => {
     for (const JWT_SECRET of ['', 'change-me-in-production']) {
       const secret = 'change-me-in-production';
       expect(await userOf(bearer(token({ sub: 'a', exp: now() + 300 }, { secret })), { JWT_SECRET })).toBeNull();
     }
+  });
+});
+
+describe('Keys as Bearer', () => {
+  /** As `Bearer`, what a header of one character for each byte holds of it. */
+  const sent = (key: string): string[] => bearer(Buffer.from(key, 'utf8').toString('latin1'));
+  const ODD = ['two words', 'a.b.c', '..', 'key=with+odd/~chars', 'ünï.cödé.€', 'Bearer', encode({ alg: 'HS256' }), `${encode([])}.x.y`];
+
+  it.each([...KEYS, ...ODD])('knows %j, as the same user that it is in the header of keys', async (key) => {
+    const env = { API_KEYS: [...KEYS, ...ODD].join(',') };
+    const user = await userOf(['X-API-Key', Buffer.from(key, 'utf8').toString('latin1')], env);
+    expect(user).toMatch(/^key:/);
+    expect(await userOf(sent(key), env)).toBe(user);
+    expect(await userOf(sent(key), { ...env, JWT_SECRET: '' })).toBe(user);
+  });
+
+  it.each(['first-ke', 'first-key2', 'First-key', 'first-key,second-key', 'first-key second-key', 'Bearer first-key', 'undefined'])(
+    'refuses %j',
+    async (key) => {
+      expect(await authenticate(sent(key))).toEqual({ user: null, presented: true });
+      expect(await authenticate(sent(key), { JWT_SECRET: '' })).toEqual({ user: null, presented: true });
+    },
+  );
+
+  it('takes the scheme in any case, and no other', async () => {
+    for (const scheme of ['bearer', 'BEARER', 'Bearer ']) expect(await userOf(['Authorization', `${scheme} first-key`])).toMatch(/^key:/);
+    for (const text of ['first-key', 'Basic first-key', 'Bearerfirst-key', 'ApiKey first-key', 'Bearer', 'Bearer ']) {
+      expect(await userOf(['Authorization', text])).toBeNull();
+    }
+  });
+
+  it('checks what has the form of a JWT as one, also where it is a key, and JWTs are off', async () => {
+    const key = valid();
+    for (const JWT_SECRET of ['y'.repeat(40), '']) {
+      const env = { API_KEYS: key, JWT_SECRET };
+      expect(await userOf(bearer(key), env)).toBeNull();
+      expect(await userOf(['X-API-Key', key], env)).toMatch(/^key:/);
+    }
+  });
+
+  it('refuses one beside a wrong key, and two', async () => {
+    expect(await userOf(['X-API-Key', 'wrong', ...bearer('first-key')])).toBeNull();
+    expect(await userOf([...bearer('first-key'), ...bearer('first-key')])).toBeNull();
+    expect(await userOf(['X-API-Key', 'second-key', ...bearer('first-key')])).toBe(await userOf(['X-API-Key', 'second-key']));
   });
 });
 
@@ -168,9 +212,9 @@ describe('Both', () => {
     expect(await authenticate(bearer('x'))).toEqual({ user: null, presented: true });
   });
 
-  it('challenges with the methods that are on', () => {
+  it('challenges for each header that takes a credential', () => {
     const challenges = (env: Record<string, string>): readonly string[] => new Authenticator(loadConfig(env)).challenges;
-    expect(challenges({ API_KEYS: 'k' })).toEqual(['ApiKey realm="sandbox-api", header="X-API-Key"']);
+    expect(challenges({ API_KEYS: 'k' })).toEqual(['Bearer realm="sandbox-api"', 'ApiKey realm="sandbox-api", header="X-API-Key"']);
     expect(challenges({ JWT_SECRET: SECRET })).toEqual(['Bearer realm="sandbox-api"']);
     expect(challenges({ API_KEYS: 'k', JWT_SECRET: SECRET })).toHaveLength(2);
   });

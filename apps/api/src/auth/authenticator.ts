@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import type { IncomingMessage } from 'node:http';
 import { ApiKeys } from './api-keys';
-import { BearerTokens } from './bearer-tokens';
+import { BearerTokens, hasFormOfJwt } from './bearer-tokens';
 import type { Identity } from './identity';
 
 export type Authentication = Identity | { readonly user: null; readonly presented: boolean };
@@ -10,7 +10,7 @@ export type Authentication = Identity | { readonly user: null; readonly presente
 /** Finds out whose request it is. */
 @Injectable()
 export class Authenticator {
-  /** What WWW-Authenticate says: one challenge for each method that is on. */
+  /** What WWW-Authenticate says: one challenge for each header that takes a credential. */
   readonly challenges: readonly string[];
   private readonly keyHeader: string;
   private readonly keys: ApiKeys;
@@ -21,14 +21,17 @@ export class Authenticator {
     this.keys = new ApiKeys(config.API_KEYS);
     this.tokens = new BearerTokens(config);
     this.challenges = [
-      ...(this.tokens.enabled ? ['Bearer realm="sandbox-api"'] : []),
+      'Bearer realm="sandbox-api"',
       ...(config.API_KEYS.length > 0 ? [`ApiKey realm="sandbox-api", header="${config.API_KEY_HEADER}"`] : []),
     ];
   }
 
   /**
-   * A key that is sent decides: where it is wrong, a good token beside it does not help. So does a second value of either header: which
-   * one a proxy in front has looked at is not known.
+   * Whose the request is: by a key in the header of keys, else by a JWT or a key after `Bearer`.
+   * Many clients of MCP can send nothing but the latter.
+   *
+   * A key in the header of keys decides: if it is wrong, what is good beside it does not help. So
+   * does a second value of either header, for nobody knows which one a proxy has looked at.
    */
   async authenticate({ headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>): Promise<Authentication> {
     const keys = headersDistinct[this.keyHeader] ?? [];
@@ -40,11 +43,16 @@ export class Authenticator {
   private async identityOf(keys: string[], authorizations: string[]): Promise<Identity | null> {
     if (keys.length > 1 || authorizations.length > 1) return null;
     const [key] = keys;
-    if (key !== undefined) {
-      const user = this.keys.userOf(key);
-      return user && { user, expiresAt: null };
-    }
-    const token = /^Bearer +([\w.~+/=-]+)$/i.exec(authorizations[0] ?? '')?.[1];
-    return token === undefined ? null : this.tokens.identityOf(token);
+    if (key !== undefined) return this.identityOfKey(key);
+    // The scheme in any case (RFC 9110, section 11.1). A key may have any character.
+    const credential = /^Bearer +(.+)$/i.exec(authorizations[0] ?? '')?.[1];
+    if (credential === undefined) return null;
+    // By its form alone, whatever is on: so a key of that form comes in by the header of keys only.
+    return hasFormOfJwt(credential) ? this.tokens.identityOf(credential) : this.identityOfKey(credential);
+  }
+
+  private identityOfKey(key: string): Identity | null {
+    const user = this.keys.userOf(key);
+    return user && { user, expiresAt: null };
   }
 }

@@ -22,10 +22,6 @@ export class BearerTokens {
           });
   }
 
-  get enabled(): boolean {
-    return this.jwt !== null;
-  }
-
   /** The user of a valid token; null for any other, whatever is wrong with it. */
   async identityOf(token: string): Promise<Identity | null> {
     if (this.jwt === null || token.length > MAX_TOKEN_LENGTH) return null;
@@ -35,6 +31,18 @@ export class BearerTokens {
     } catch {
       return null;
     }
+  }
+}
+
+/** Whether a text is two dots after a header that is a JSON object (RFC 7519, section 7.2). */
+export function hasFormOfJwt(text: string): boolean {
+  const header = /^([\w-]+)\.[\w-]*\.[\w-]*$/.exec(text)?.[1];
+  if (header === undefined) return false;
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+  } catch {
+    return false;
   }
 }
 

@@ -19,7 +19,7 @@ export function openApiDocument(app: INestApplication, config: Config): OpenAPIO
     .setDescription(DESCRIPTION.replace('%TTL%', String(config.SESSION_TTL_SECONDS)))
     .setVersion('1')
     .addApiKey({ type: 'apiKey', in: 'header', name: config.API_KEY_HEADER }, 'apiKey')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }, 'bearer')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A JWT, or an API key.' }, 'bearer')
     .addSecurityRequirements('apiKey')
     .addSecurityRequirements('bearer');
   const document = SwaggerModule.createDocument(app, builder.build());
