@@ -21,7 +21,7 @@ def write_file(link, request):
     except FileNotFoundError:
         conditions.check(request, None)
         raise
-    with place, Replacement(place) as replacement:
+    with place, Replacement(place, request.get("mode")) as replacement:
         size = _receive_content(link, replacement, request["max_size"])
         replacement.finish()
         with conditions.locked(link):
@@ -36,9 +36,11 @@ class Replacement:
     It has no name until then, where the file system knows such files: so nothing is left of one whose process is killed.
     """
 
-    def __init__(self, place):
+    def __init__(self, place, mode=None):
+        """Without a mode (permission bits) it has that of the file that it replaces."""
         self._place = place
-        self._mode = _replaced_mode(place)
+        replaced = _replaced_mode(place)
+        self._mode = replaced if mode is None else mode & 0o777
         self._temporary = paths.Place(place.directory, b".sandbox-tmp-" + os.urandom(8).hex().encode())
         try:
             self.file = paths.Place(place.directory, b".").open(os.O_WRONLY | os.O_TMPFILE)

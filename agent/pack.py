@@ -1,4 +1,4 @@
-"""Sends what is in a directory of the workspace, for the host to make a tar of (PROTOCOL.md, "pack").
+"""Sends what is in a directory of the workspace, or one file, for the host to make a tar of (PROTOCOL.md, "pack").
 
 Headers and padding are left to the host: for small files they are most of a tar, and the sandbox's CPU time is what is scarce.
 """
@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 
+import files
 import paths
 from errors import RequestError
 
@@ -21,10 +22,14 @@ _MAX_NAME_BYTES = 4096
 
 
 def pack(link, request):
+    max_size, max_entries = request["max_size"], request["max_entries"]
     with paths.resolve(request["path"]) as place:
+        status = place.stat()
+        if not stat.S_ISDIR(status.st_mode):
+            files.check_regular(status)
+            return _pack_file(link, place, paths.components(request["path"])[-1], _Budget(max_size, max_entries))
         directory = place.open_directory()
     try:
-        max_size, max_entries = request["max_size"], request["max_entries"]
         if not _is_surely_within(directory, max_size, max_entries):
             # Once through for its size alone: past the first byte, a client could no longer be told that it is too large.
             budget = _Budget(max_size, max_entries)
@@ -44,6 +49,14 @@ def pack(link, request):
         return {"entries": budget.entries, "size": budget.size}
     finally:
         os.close(directory)
+
+
+def _pack_file(link, place, name, budget):
+    """A file alone, by the name that it was asked for."""
+    output = _Output(link)
+    _add(output, budget, name, place.name, _FILE, place.directory)
+    output.finish()
+    return {"entries": budget.entries, "size": budget.size}
 
 
 def _is_surely_within(directory, max_size, max_entries):
@@ -71,9 +84,9 @@ class _Budget:
         self.size += size
         self.entries += 1
         if self.size > self._max_size:
-            raise RequestError("FILE_TOO_LARGE", "The directory's files are larger than %d bytes." % self._max_size)
+            raise RequestError("FILE_TOO_LARGE", "There are more than %d bytes to pack: take the directories or files below by themselves." % self._max_size)
         if self.entries > self._max_entries:
-            raise RequestError("FILE_TOO_LARGE", "The directory has more than %d entries." % self._max_entries)
+            raise RequestError("FILE_TOO_LARGE", "There are more than %d entries to pack: take the directories below by themselves." % self._max_entries)
 
 
 def _add(output, budget, name, last, kind, directory):

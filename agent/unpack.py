@@ -60,9 +60,9 @@ def _receive(source, tree, max_size, max_entries):
         count += 1
         size += found.size
         if count > max_entries:
-            raise RequestError("FILE_TOO_LARGE", "The archive has more than %d entries." % max_entries)
+            raise RequestError("FILE_TOO_LARGE", "The archive has more than %d entries: send it as several." % max_entries)
         if size > max_size:
-            raise RequestError("FILE_TOO_LARGE", "The archive's content is larger than %d bytes." % max_size)
+            raise RequestError("FILE_TOO_LARGE", "The archive's content is larger than %d bytes: send it as several." % max_size)
         add(found, source)
     if headers.pending:
         raise tarball.refused("ends behind a header that has no entry")

@@ -322,10 +322,26 @@ class PackTest(ArchiveTestCase):
         self.put("b", "x" * 100)
         self.assertEqual(self.pack(max_size=199).code, "FILE_TOO_LARGE")
         self.assertEqual(self.pack(max_entries=1).code, "FILE_TOO_LARGE")
-        self.assertEqual(self.pack("a").code, "NOT_A_DIRECTORY")
         self.assertEqual(self.pack("none").code, "NOT_FOUND")
         os.symlink(self.outside, self.path("out"))
         self.assertEqual(self.pack("out").code, "PATH_OUTSIDE_WORKSPACE")
+
+    def test_one_file(self):
+        content = os.urandom(200_000)
+        os.mkdir(self.path("d"))
+        with open(self.path("d", "file"), "wb") as file:
+            file.write(content)
+        os.chmod(self.path("d", "file"), 0o751)
+        os.symlink("d/file", self.path("link"))
+        for path, name in [("d/file", b"file"), ("link", b"link")]:
+            answer = self.pack(path)
+            self.assertEqual(answer.ok, {"entries": 1, "size": 200_000})
+            self.assertEqual(self.members(answer.stdout), {name: (b"0", 0o751, content)})
+        answer = self.pack("d/file", max_size=199_999)
+        self.assertEqual((answer.code, answer.stdout), ("FILE_TOO_LARGE", b""))
+        os.mkfifo(self.path("fifo"))
+        self.assertEqual(self.pack("fifo").code, "NOT_A_REGULAR_FILE")
+        self.assertEqual(self.unpack(tars.archive(tars.entry(b"x", b"x")), "d/file").code, "NOT_A_DIRECTORY")
 
     def test_a_very_deep_tree(self):
         here = os.open(self.root, os.O_RDONLY)

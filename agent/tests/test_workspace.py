@@ -159,6 +159,13 @@ class WriteTest(WorkspaceTestCase):
         self.assertEqual(stat.S_IMODE(os.stat(self.path("file")).st_mode), 0o751)
         self.assertEqual(self.content("file")[1], b"new")
 
+    def test_a_mode_takes_the_place_of_the_old_one(self):
+        os.chmod(self.put("old", "old"), 0o751)
+        for name in ("old", "new"):
+            for mode in (0o755, 0o4600):
+                self.assertEqual(self.agent.write(name, b"new", mode=mode).ok["size"], 3)
+                self.assertEqual(stat.S_IMODE(os.stat(self.path(name)).st_mode), mode & 0o777)
+
     def test_a_killed_write_leaves_nothing(self):
         self.put("file", "old")
         self.skip_without_nameless_files()

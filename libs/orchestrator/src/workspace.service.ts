@@ -45,6 +45,11 @@ export interface FileText extends FilePart {
  */
 export type ByteRange = ({ start: number; end?: number } | { suffix: number }) & { ifEtag?: string };
 
+export interface WriteOptions extends Preconditions {
+  /** Permission bits; those of the file that is replaced if absent, else 0644. */
+  readonly mode?: number;
+}
+
 /** Lines from 1, both included; to the end of the file where it has fewer, or none is given. */
 export type LineRange = { firstLine: number; lastLine?: number };
 
@@ -183,7 +188,7 @@ export class WorkspaceService {
     path: string,
     content: Buffer | Readable,
     signal?: AbortSignal,
-    conditions: Preconditions = {},
+    { mode, ...conditions }: WriteOptions = {},
   ): Promise<{ path: string; size: number; created: boolean; etag: string }> {
     const limit = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES;
     const end = await fileCall(
@@ -192,7 +197,7 @@ export class WorkspaceService {
       { user, sessionId, path },
       (agentPath) => {
         if (limit > 0 && Buffer.isBuffer(content) && content.length > limit) throw fileTooLarge(limit);
-        return { op: 'write', path: notRoot(agentPath), max_size: limit, ...agentConditions(conditions) };
+        return { op: 'write', path: notRoot(agentPath), max_size: limit, mode, ...agentConditions(conditions) };
       },
       { input: content, deadlineMs: TRANSFER_DEADLINE_MS, signal },
     );

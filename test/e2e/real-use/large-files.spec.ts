@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { ALICE, type Client, Service, TestDeployment } from '../support/service';
+import { Tools } from '../support/mcp';
+import { ALICE, type Answer, type Client, Service, TestDeployment } from '../support/service';
+import { entriesOf, tar } from '../support/tar';
 
 jest.setTimeout(180_000);
 
@@ -134,5 +136,129 @@ describe('A file over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
         'bytes',
       ]);
     }
+  });
+});
+
+const OTHER_WAYS_IN =
+  'Send it in a tar (PUT …/workspace/archive?path=DIRECTORY), or in pieces of up to 1 MiB, each as `stdin` of POST /execute with the command `cat >> FILE`, or `base64 -d >> FILE` for bytes that are no text.';
+const PIECES =
+  'Write it in pieces of up to 1 MiB, each as stdin of execute with the command `cat >> FILE`, or `base64 -d >> FILE` for bytes that are no text.';
+const TOO_LARGE = { code: 'FILE_TOO_LARGE', detail: `The file is larger than 1048576 bytes. ${OTHER_WAYS_IN}` };
+const BINARY = Buffer.from(Array.from({ length: 2_500_000 }, (_, index) => (index * 2654435761) >>> 24));
+
+describe('What is over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
+  const write = (body: Buffer | ReadableStream | FormData, call: string, type?: string): Promise<Answer> =>
+    alice.request(type === undefined ? 'POST' : 'PUT', `/sessions/large/workspace${call}`, undefined, {
+      body: body as RequestInit['body'],
+      ...(type !== undefined && { headers: { 'Content-Type': type } }),
+      ...({ duplex: 'half' } as object),
+    });
+  const sum = async (path: string): Promise<string> => (await alice.run('large', `sha256sum < ${path}`)).stdout.slice(0, 64);
+  const expected = createHash('sha256').update(BINARY).digest('hex');
+
+  it('is refused in each form of a write, by an error that names the other ways', async () => {
+    const form = new FormData();
+    form.append('file', new Blob([BINARY]), 'in.bin');
+    for (const [body, call, type] of [
+      [BINARY, '/content?path=in.bin', BYTES],
+      [new Blob([BINARY]).stream(), '/content?path=in.bin', BYTES],
+      [Buffer.from(JSON.stringify({ content: 'x'.repeat(1_048_577) })), '/content?path=in.bin', 'application/json'],
+      [
+        Buffer.from(JSON.stringify({ content: BINARY.toString('base64', 0, 1_048_578), encoding: 'base64' })),
+        '/content?path=in.bin',
+        'application/json',
+      ],
+      [form, '/upload', undefined],
+    ] as const)
+      expect(await write(body, call, type)).toMatchObject({ status: 413, body: TOO_LARGE });
+    const json = Buffer.from(JSON.stringify({ content: 'x'.repeat(2_097_152) }));
+    expect(await write(json, '/content?path=in.bin', 'application/json')).toMatchObject({
+      status: 413,
+      body: { code: 'PAYLOAD_TOO_LARGE', detail: `The body may have at most 2097152 bytes. ${OTHER_WAYS_IN}` },
+    });
+    expect((await alice.request('GET', '/sessions/large/workspace/stat?path=in.bin')).status).toBe(404);
+  });
+
+  it('comes in by an archive', async () => {
+    const archive = tar([{ name: 'in.bin', content: BINARY }]);
+    expect(await write(archive, '/archive?path=by/tar', 'application/x-tar')).toMatchObject({ status: 200, body: { entries: 1 } });
+    expect(await sum('by/tar/in.bin')).toBe(expected);
+  });
+
+  it('comes in in pieces, as bytes and as text', async () => {
+    for (let at = 0; at < BINARY.length; at += 750_000) {
+      const stdin = BINARY.toString('base64', at, at + 750_000);
+      expect(await alice.run('large', 'base64 -d >> pieces.bin', { stdin })).toMatchObject({ exit_code: 0 });
+    }
+    expect(await sum('pieces.bin')).toBe(expected);
+    for (let at = 0; at < LOG.length; at += 1_048_576)
+      await alice.run('large', 'cat >> pieces.txt', { stdin: LOG.slice(at, at + 1_048_576) });
+    expect((await alice.run('large', 'cmp pieces.txt app.log && echo same')).stdout).toBe('same\n');
+  });
+
+  it('goes out by an archive of the one file, and none is unpacked over a file', async () => {
+    const response = await fetch(`${alice.url}/sessions/large/workspace/archive?path=by/tar/in.bin`, { headers: alice.headers });
+    expect([response.status, response.headers.get('content-disposition')]).toEqual([200, 'attachment; filename="in.bin.tar"']);
+    const entries = entriesOf(Buffer.from(await response.arrayBuffer()));
+    expect(entries.map(({ name, content }) => [name, content.equals(BINARY)])).toEqual([['in.bin', true]]);
+    expect(await write(tar([]), '/archive?path=app.log', 'application/x-tar')).toMatchObject({
+      status: 409,
+      body: { code: 'NOT_A_DIRECTORY' },
+    });
+  });
+
+  it('is not edited, and the error says what does it', async () => {
+    const edits = [{ old: '399999', new: 'x' }];
+    expect(await alice.request('POST', '/sessions/large/workspace/edit', { path: 'app.log', edits })).toMatchObject({
+      status: 413,
+      body: {
+        code: 'FILE_TOO_LARGE',
+        detail: 'The file is larger than 1048576 bytes. Change a larger file by a command, such as `sed -i` or a script.',
+      },
+    });
+  });
+});
+
+describe('A write with a mode', () => {
+  let tools: Tools;
+  beforeAll(async () => {
+    tools = await Tools.connect(service, ALICE);
+  });
+  afterAll(() => tools?.close());
+
+  const mode = async (path: string): Promise<string> => (await alice.run('large', `stat -c %a ${path}`)).stdout;
+  const put = (query: string): Promise<Answer> =>
+    alice.request('PUT', `/sessions/large/workspace/content?${query}`, undefined, { body: '#!/bin/sh\necho ran\n' });
+
+  it('makes a program that runs, and a write without one keeps its mode', async () => {
+    expect((await put('path=rest.sh&mode=755')).status).toBe(204);
+    expect((await alice.run('large', './rest.sh')).stdout).toBe('ran\n');
+    expect((await put('path=rest.sh')).status).toBe(204);
+    expect(await mode('rest.sh')).toBe('755\n');
+    expect((await put('path=rest.sh&mode=0640')).status).toBe(204);
+    expect(await mode('rest.sh')).toBe('640\n');
+    expect((await put('path=plain')).status).toBe(204);
+    expect(await mode('plain')).toBe('644\n');
+    const content = '#!/bin/sh\necho by a tool\n';
+    await tools.call('workspace_write', { session_id: 'large', path: 'tool.sh', content, mode: '755' });
+    expect((await alice.run('large', './tool.sh')).stdout).toBe('by a tool\n');
+    const form = new FormData();
+    form.append('file', new Blob([content]), 'up.sh');
+    expect((await alice.request('POST', '/sessions/large/workspace/upload?mode=700', undefined, { body: form })).status).toBe(201);
+    expect(await mode('up.sh')).toBe('700\n');
+  });
+
+  it.each(['4755', '0o755', '75', '888', 'u%2Bx', '', '-755', '00755'])('of %j is refused', async (bad) => {
+    expect(await put(`path=never&mode=${bad}`)).toMatchObject({
+      status: 422,
+      body: {
+        errors: [{ field: 'mode', message: 'must be three octal digits, such as "755"; setuid, setgid and sticky bits are not set' }],
+      },
+    });
+  });
+
+  it('tells a model what else it can do with a file that is too large', async () => {
+    const text = await tools.text('workspace_write', { session_id: 'large', path: 'f', content: 'x'.repeat(1_048_577) });
+    expect(text).toContain(`FILE_TOO_LARGE: The file is larger than 1048576 bytes. ${PIECES}`);
   });
 });

@@ -23,9 +23,10 @@ export function requireIdentityEncoding(request: IncomingMessage): void {
 
 /**
  * Refuses a body that declares more than a file may have, before any of it is read.
+ * @param besides what else than the file the body may hold, bytes
  * @throws SandboxError FILE_TOO_LARGE
  */
-export function requireFileLength(request: IncomingMessage, maxBytes: number): void {
-  if ((declaredLength(request) ?? 0) > maxBytes)
+export function requireFileLength(request: IncomingMessage, maxBytes: number, besides = 0): void {
+  if ((declaredLength(request) ?? 0) > maxBytes + besides)
     throw new SandboxError(ErrorCode.FILE_TOO_LARGE, `The file is larger than ${maxBytes} bytes.`);
 }

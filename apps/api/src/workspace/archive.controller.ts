@@ -23,12 +23,12 @@ export class ArchiveController {
 
   @Get()
   @ApiOperation({
-    summary: 'Download a directory as a tar archive',
+    summary: 'Download a directory, or a file, as a tar archive',
     description:
       'Streamed. Holds files, directories and links, under their exact names; owners are left out. Where it breaks off, the connection does.',
   })
   @ApiOkResponse({ description: 'The archive', content: { [TAR]: BYTES, [GZIP]: BYTES } })
-  @ApiProblems(...CALL)
+  @ApiProblems(...CALL, 'NOT_A_REGULAR_FILE')
   async pack(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,

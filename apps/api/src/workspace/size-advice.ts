@@ -4,6 +4,13 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 export const READ_ADVICE =
   'Ask for some of its lines (start_line, end_line) or bytes (Range: bytes=0-99999), for all of it with Accept: application/octet-stream, or for a tar of it (GET …/workspace/archive?path=).';
 
+/** How else a caller can send what is too large for a write. */
+export const WRITE_ADVICE =
+  'Send it in a tar (PUT …/workspace/archive?path=DIRECTORY), or in pieces of up to 1 MiB, each as `stdin` of POST /execute with the command `cat >> FILE`, or `base64 -d >> FILE` for bytes that are no text.';
+
+/** How else a caller can change a file that is too large for an edit. */
+export const EDIT_ADVICE = 'Change a larger file by a command, such as `sed -i` or a script.';
+
 const TOO_LARGE: readonly ErrorCode[] = [ErrorCode.FILE_TOO_LARGE, ErrorCode.PAYLOAD_TOO_LARGE];
 
 /**

@@ -24,7 +24,7 @@ export async function receiveUpload<T>(
   store: (fileName: string, content: Readable) => Promise<T>,
 ): Promise<T> {
   requireIdentityEncoding(request);
-  if (maxBytes > 0) requireFileLength(request, maxBytes + FORM_BYTES);
+  if (maxBytes > 0) requireFileLength(request, maxBytes, FORM_BYTES);
   const parser = multipartParser(request);
   const body = detachedBody(request);
   return new Promise<T>((resolve, reject) => {

@@ -10,6 +10,7 @@ import { IfHeaders } from '../http/preconditions';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { NoQueryGuard } from '../validation/no-query.guard';
 import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';
+import { EDIT_ADVICE, withSizeAdvice } from './size-advice';
 import { tagged } from './tagged';
 import {
   DirectoryMadeDto,
@@ -129,6 +130,7 @@ export class WorkspaceTreeController {
     @IfHeaders() conditions: Preconditions,
     @Res({ passthrough: true }) response: Response,
   ): Promise<EditResultDto> {
-    return tagged(response, edited(await this.tree.edit(user, session_id, path, edits, signal, conditions)));
+    const edit = () => this.tree.edit(user, session_id, path, edits, signal, conditions);
+    return tagged(response, edited(await withSizeAdvice(EDIT_ADVICE, edit)));
   }
 }

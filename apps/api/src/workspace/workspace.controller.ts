@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiConsumes, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CONFIG, type Config } from '@sandbox/config';
@@ -11,12 +12,14 @@ import { StreamedBody } from '../http/json-body.guard';
 import { IfHeaders } from '../http/preconditions';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { fileContent } from './file-content';
+import { fileMode } from './file-mode';
 import { listing } from './listing';
 import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';
 import { answerWithFile } from './read-file';
+import { WRITE_ADVICE, withSizeAdvice } from './size-advice';
 import { ApiFileBody, ApiFileContent, ApiUploadBody } from './workspace.docs';
 import { receiveUpload, uploadName } from './upload';
-import { ListQuery, PathQuery, ReadQuery, UploadQuery, UploadResultDto, WorkspaceListingDto } from './workspace.dto';
+import { ListQuery, PathQuery, ReadQuery, UploadQuery, UploadResultDto, WorkspaceListingDto, WriteQuery } from './workspace.dto';
 
 const READ = [...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX] as const;
 const WRITE = [
@@ -86,7 +89,7 @@ export class WorkspaceController {
   @ApiOperation({
     summary: 'Write a file',
     description:
-      'Replaces the file in one step; parent directories are made. The body is the content, or JSON `{content, encoding}` where the content type is `application/json`. An empty body makes an empty file.',
+      'Replaces the file in one step; parent directories are made. The body is the content, or JSON `{content, encoding}` where the content type is `application/json`. An empty body makes an empty file. What is over WORKSPACE_MAX_FILE_SIZE_BYTES comes in by an archive, or in pieces (`POST /execute`).',
   })
   @ApiFileBody()
   @ApiIfHeaders()
@@ -95,14 +98,17 @@ export class WorkspaceController {
   async write(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Query() { path }: PathQuery,
+    @Query() { path, mode }: WriteQuery,
     @ClientSignal() signal: AbortSignal,
     @IfHeaders() conditions: Preconditions,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<void> {
-    const content = await fileContent(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES);
-    response.set('ETag', (await this.workspace.write(user, session_id, path, content, signal, conditions)).etag);
+    const { etag } = await withSizeAdvice(WRITE_ADVICE, async () => {
+      const content = await fileContent(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES);
+      return this.workspace.write(user, session_id, path, content, signal, { ...conditions, mode: fileMode(mode) });
+    });
+    response.set('ETag', etag);
   }
 
   @Post('upload')
@@ -122,12 +128,14 @@ export class WorkspaceController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<UploadResultDto> {
-    return receiveUpload(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES, async (fileName, content) => {
+    const store = async (fileName: string, content: Readable): Promise<UploadResultDto> => {
       const target = query.path ?? uploadName(fileName);
-      const { path, size, etag } = await this.workspace.write(user, session_id, target, content, signal, conditions);
+      const options = { ...conditions, mode: fileMode(query.mode) };
+      const { path, size, etag } = await this.workspace.write(user, session_id, target, content, signal, options);
       response.set('ETag', etag);
       return { path, session_id, size };
-    });
+    };
+    return withSizeAdvice(WRITE_ADVICE, () => receiveUpload(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES, store));
   }
 
   @Delete()

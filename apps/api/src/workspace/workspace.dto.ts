@@ -1,9 +1,16 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { WorkspaceEntry } from '@sandbox/orchestrator';
 import { IsIn, IsString } from 'class-validator';
+import { IsFileMode } from './file-mode';
 import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
 
 export const PATH = 'Relative to /workspace, or absolute in it: `a` and `/workspace/a` are one file.';
+
+const MODE = {
+  pattern: '^0?[0-7]{3}$',
+  description: 'Permissions in octal; those of the file that is replaced if absent, else 644',
+  example: '755',
+} as const;
 
 const MAX_DEPTH = 20;
 const MAX_ENTRIES = 1_000_000;
@@ -47,6 +54,13 @@ export class ListQuery extends DirectoryQuery {
   limit?: number;
 }
 
+export class WriteQuery extends PathQuery {
+  @ApiPropertyOptional(MODE)
+  @Optional()
+  @IsFileMode()
+  mode?: string;
+}
+
 export class ReadQuery extends PathQuery {
   @ApiPropertyOptional({
     type: 'integer',
@@ -76,6 +90,11 @@ export class UploadQuery {
   @Optional()
   @IsString()
   path?: string;
+
+  @ApiPropertyOptional(MODE)
+  @Optional()
+  @IsFileMode()
+  mode?: string;
 }
 
 export class WorkspaceEntryDto implements WorkspaceEntry {

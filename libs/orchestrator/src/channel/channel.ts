@@ -55,7 +55,7 @@ export type AgentRequest =
       readonly if_range?: string;
       readonly lines?: readonly [number, number | null];
     }
-  | ({ readonly op: 'write'; readonly path: string; readonly max_size: number } & AgentConditions)
+  | ({ readonly op: 'write'; readonly path: string; readonly max_size: number; readonly mode?: number } & AgentConditions)
   | ({ readonly op: 'delete'; readonly path: string } & AgentConditions)
   | FileRequest
   | { readonly op: 'pack'; readonly path: string; readonly max_size: number; readonly max_entries: number }

@@ -1,8 +1,10 @@
 import type { Config } from '@sandbox/config';
 import type { WorkspaceService } from '@sandbox/orchestrator';
 import { decodeContent } from '../../workspace/decode-content';
+import { fileMode } from '../../workspace/file-mode';
 import { lineRange } from '../../workspace/line-range';
 import { listing } from '../../workspace/listing';
+import { withSizeAdvice } from '../../workspace/size-advice';
 import { UploadResultDto, WorkspaceListingDto } from '../../workspace/workspace.dto';
 import { cutText } from './cut-text';
 import { firstItems } from './first-items';
@@ -15,6 +17,9 @@ import {
   WorkspaceReadResultDto,
   WorkspaceWriteArgs,
 } from './workspace-tools.dto';
+
+const PIECES =
+  'Write it in pieces of up to 1 MiB, each as stdin of execute with the command `cat >> FILE`, or `base64 -d >> FILE` for bytes that are no text.';
 
 export function workspaceTools(workspace: WorkspaceService, config: Config): Tool[] {
   return [listTool(workspace, config), readTool(workspace, config), writeTool(workspace, config), deleteTool(workspace)];
@@ -64,10 +69,12 @@ function writeTool(workspace: WorkspaceService, config: Config): Tool {
     description: `Writes a whole file in one step, and makes its directories. ${sizeLimit(config)}`,
     annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
     input: WorkspaceWriteArgs,
-    args: { session_id: null, path: '', content: '', encoding: 'Of content' },
+    args: { session_id: null, path: '', content: '', encoding: 'Of content', mode: 'Such as 755' },
     output: UploadResultDto,
-    call: async ({ session_id, path, content, encoding }, { user, signal }) => {
-      const { path: written, size } = await workspace.write(user, session_id, path, decodeContent(content, encoding), signal);
+    call: async ({ session_id, path, content, encoding, mode }, { user, signal }) => {
+      const bytes = decodeContent(content, encoding);
+      const write = () => workspace.write(user, session_id, path, bytes, signal, { mode: fileMode(mode) });
+      const { path: written, size } = await withSizeAdvice(PIECES, write);
       return { session_id, path: written, size };
     },
   });

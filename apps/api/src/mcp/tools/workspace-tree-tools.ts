@@ -1,5 +1,6 @@
 import type { Config } from '@sandbox/config';
 import type { WorkspaceTreeService } from '@sandbox/orchestrator';
+import { EDIT_ADVICE, withSizeAdvice } from '../../workspace/size-advice';
 import { edited } from '../../workspace/edited';
 import { EditResultDto, SearchResultDto } from '../../workspace/workspace-tree.dto';
 import { cutText } from './cut-text';
@@ -49,7 +50,7 @@ function editTool(tree: WorkspaceTreeService, { WORKSPACE_MAX_FILE_SIZE_BYTES: l
     args: { session_id: null, path: '', edits: '' },
     output: EditResultDto,
     call: async ({ session_id, path, edits }, { user, signal }) => {
-      const { diff, etag, truncated } = await tree.edit(user, session_id, path, edits, signal);
+      const { diff, etag, truncated } = await withSizeAdvice(EDIT_ADVICE, () => tree.edit(user, session_id, path, edits, signal));
       const shown = cutText(diff, MCP_MAX_OUTPUT_CHARS, 'workspace_read shows the file');
       return edited({ diff: shown, etag, truncated: truncated || shown !== diff });
     },
