@@ -4,6 +4,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -206,6 +207,7 @@ class AgentTestCase(unittest.TestCase):
     def setUp(self):
         self.base = os.path.realpath(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.base, True)
+        self.addCleanup(self.kill_what_is_left)
         self.root = os.path.join(self.base, "workspace")
         self.outside = os.path.join(self.base, "outside")
         os.mkdir(self.root)
@@ -216,6 +218,22 @@ class AgentTestCase(unittest.TestCase):
         agent = Agent(self.root, memory_events)
         self.addCleanup(agent.close)
         return agent
+
+    def kill_what_is_left(self):
+        """Ends what commands have left in this test's directory: the agent kills it, unless the test fails."""
+        self.eventually(lambda: not self.kill_in(self.base), "processes are left that nothing kills")
+
+    def kill_in(self, directory):
+        """Kills the processes that work in the directory or below it. Whether there were any."""
+        found = False
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            try:
+                if (os.readlink("/proc/%d/cwd" % pid) + "/").startswith(directory + "/"):
+                    os.kill(pid, signal.SIGKILL)
+                    found = True
+            except OSError:
+                pass  # it has ended
+        return found
 
     def path(self, *names):
         return os.path.join(self.root, *names)

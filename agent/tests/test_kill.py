@@ -12,10 +12,21 @@ setsid env -i "$0" &
 """
 
 
-class KillTest(AgentTestCase):
+# What keeps a processor busy ends by itself after so much CPU time, should the agent not kill it.
+BOUND = "ulimit -t 5; "
+
+
+class TokenTestCase(AgentTestCase):
+    """Its commands have `token` in their command lines."""
+
     def setUp(self):
         super().setUp()
         self.token = uuid.uuid4().hex
+
+
+class KillTest(TokenTestCase):
+    def setUp(self):
+        super().setUp()
         self.stop = os.path.join(self.outside, "stop")
         self.addCleanup(self.stop_runners)
 
@@ -42,7 +53,7 @@ class KillTest(AgentTestCase):
         self.assertEqual((answer.stdout, answer.stderr), (b"before\n", b"error\n"))
 
     def test_busy_loop(self):
-        self.assert_killed("while :; do :; done; : %s" % self.token)
+        self.assert_killed(BOUND + "while :; do :; done; : %s" % self.token)
 
     def test_ignored_signals(self):
         self.assert_killed("trap '' TERM INT HUP QUIT; sh -c 'while :; do sleep 1; done; : %s'" % self.token)
@@ -61,16 +72,16 @@ class KillTest(AgentTestCase):
         waker = "while :; do kill -CONT -1 2>/dev/null; done; : %s" % self.token
         if os.geteuid() == 0:
             waker = "while :; do kill -CONT 0; done; : %s" % self.token
-        self.assert_killed("sh -c '%s' & sh -c '%s' & sleep 100" % (waker, waker))
+        self.assert_killed(BOUND + "sh -c '%s' & sh -c '%s' & sleep 100" % (waker, waker))
 
     def test_processes_that_are_replaced_faster_than_they_are_seen(self):
         runner = self.script(RUNNER % {"stop": self.stop})
         self.assert_killed("for i in 1 2 3 4 5 6 7 8; do %s; done; sleep 100" % runner)
 
     def test_fork_bomb(self):
-        # Of 42 processes, bounded lest a failure brings the machine down: each starts four, to a depth of two.
+        # Of 42 processes: each starts four, to a depth of two.
         start = 'n=$1\n[ ${#n} -lt 2 ] && for i in 1 2 3 4; do setsid "$0" "$n$i" & done\n'
-        bomb = self.script("#!/bin/sh\n" + start + "while :; do :; done\n")
+        bomb = self.script("#!/bin/sh\n" + BOUND + start + "while :; do :; done\n")
         self.assert_killed("%s '' & %s ''" % (bomb, bomb))
 
     def test_timeout_beats_a_child_that_holds_the_shell(self):
@@ -122,11 +133,7 @@ class KillTest(AgentTestCase):
         self.eventually(lambda: self.pids_of(self.token) == [])
 
 
-class LostWorkerTest(AgentTestCase):
-    def setUp(self):
-        super().setUp()
-        self.token = uuid.uuid4().hex
-
+class LostWorkerTest(TokenTestCase):
     def test_killed_worker(self):
         request = self.agent.start("setsid sh -c 'sleep 1000; : %s' & sleep 0.1; kill -9 $PPID; sleep 1000; : %s" % (self.token, self.token))
         self.assertEqual(self.agent.wait(request).code, "SANDBOX_LOST")
