@@ -12,6 +12,12 @@ export function count(value: unknown): number {
   return value;
 }
 
+/** @throws SandboxError SANDBOX_LOST */
+export function parseFlag(value: unknown): boolean {
+  if (typeof value !== 'boolean') throw unsound();
+  return value;
+}
+
 export function object(value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null) throw unsound();
   return value as Record<string, unknown>;

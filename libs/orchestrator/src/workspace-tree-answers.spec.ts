@@ -1,4 +1,5 @@
-import { parseDiff, parseFlag, parseMatch, parseStat } from './workspace-tree-answers';
+import { parseFlag } from './agent-values';
+import { parseDiff, parseMatch, parseStat } from './workspace-tree-answers';
 
 const LOST = expect.objectContaining({ code: 'SANDBOX_LOST' });
 const STAT = { type: 'file', size: 3, modified: 1.5, mode: 0o640, etag: '1f.3' };

@@ -48,11 +48,6 @@ export function parseMatch(line: string, withLines: boolean): SearchMatch {
   return { path: match.path, line_number: count(match.line_number), line: match.line };
 }
 
-export function parseFlag(value: unknown): boolean {
-  if (typeof value !== 'boolean') throw unsound();
-  return value;
-}
-
 /** A diff of text is text. */
 export function parseDiff(output: Buffer): string {
   try {

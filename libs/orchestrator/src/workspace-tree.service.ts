@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import type { User } from '@sandbox/sessions';
+import { parseFlag } from './agent-values';
 import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
 import { SessionSandboxes } from './session-sandboxes';
 import { etag, parseInSlices, splitLines } from './workspace-answers';
 import { workspacePath } from './workspace-path';
-import { parseDiff, parseFlag, parseMatch, parseStat, type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
+import { parseDiff, parseMatch, parseStat, type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
 
 export interface TextEdit {
   /** What is there, exactly. */

@@ -10,8 +10,12 @@ import { WorkspaceService } from './workspace.service';
 const USER: User = { id: 'key:u' };
 const HEADER = { modified: 1, offset: 0, etag: '1.2.3.4' };
 
-/** The service over a sandbox that sends these pieces, as long as they are taken. */
-function over(limit: number, pieces: Iterable<Buffer>): { workspace: WorkspaceService; sent: () => number } {
+/** The service over a sandbox that sends these pieces, while they are taken, and then its END. */
+function over(
+  limit: number,
+  pieces: Iterable<Buffer>,
+  end: Record<string, unknown> = {},
+): { workspace: WorkspaceService; sent: () => number } {
   let sent = 0;
   const call = async (_request: unknown, { onOutput, signal }: CallOptions): Promise<Record<string, unknown>> => {
     for (const piece of pieces) {
@@ -20,7 +24,7 @@ function over(limit: number, pieces: Iterable<Buffer>): { workspace: WorkspaceSe
       await nextTurn();
       signal?.throwIfAborted();
     }
-    return {};
+    return end;
   };
   const enter = async (_ref: unknown, _maxMs: number, work: (lease: Lease) => unknown): Promise<unknown> =>
     work({ channel: { call } } as unknown as Lease);
@@ -77,5 +81,45 @@ describe('a file that is read as text', () => {
     const { workspace, sent } = over(0, endless);
     await expect(workspace.readText(USER, 's', 'f')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
     expect(sent()).toBeLessThan(1_000_000);
+  });
+});
+
+describe('the END of a file call', () => {
+  const written = { size: 3, created: true, etag: '1.2.3.4' };
+
+  it('says what was written when it makes sense', async () => {
+    const { workspace } = over(0, [], written);
+    expect(await workspace.write(USER, 's', 'f', Buffer.from('abc'))).toEqual({ ...written, path: 'f', etag: '"1.2.3.4"' });
+  });
+
+  it.each([
+    { size: 'many' },
+    { size: '3' },
+    { size: -1 },
+    { size: 1.5 },
+    { size: 2 ** 60 },
+    { size: null },
+    { size: [3] },
+    { size: undefined },
+    { created: 'true' },
+    { created: 1 },
+    { created: null },
+    { created: undefined },
+    { etag: 7 },
+  ])('is refused as a write’s when it says %j', async (wrong) => {
+    const { workspace } = over(0, [], { ...written, ...wrong });
+    await expect(workspace.write(USER, 's', 'f', Buffer.from('abc'))).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+  });
+
+  const entry = Buffer.from(`${JSON.stringify({ name: 'a', type: 'file', size: 1, modified: 1 })}\n`);
+
+  it.each([true, false])('says whether a listing is cut when it says %j', async (truncated) => {
+    const { workspace } = over(0, [entry], { count: 1, truncated });
+    expect(await workspace.list(USER, 's', '')).toMatchObject({ entries: [{ name: 'a' }], truncated });
+  });
+
+  it.each(['true', 1, 0, null, undefined, {}])('is refused as a listing’s when it says truncated: %j', async (truncated) => {
+    const { workspace } = over(0, [entry], { count: 1, truncated });
+    await expect(workspace.list(USER, 's', '')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
   });
 });

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { User } from '@sandbox/sessions';
-import { unsound } from './agent-values';
+import { count, parseFlag, unsound } from './agent-values';
 import type { AgentRequest } from './channel/channel';
 import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
 import { drained } from './drained';
@@ -110,7 +110,7 @@ export class WorkspaceService {
       { deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
     );
-    return { entries: await parseInSlices(splitLines(output), parseEntry), truncated: end.truncated === true };
+    return { entries: await parseInSlices(splitLines(output), parseEntry), truncated: parseFlag(end.truncated) };
   }
 
   /**
@@ -201,7 +201,7 @@ export class WorkspaceService {
       },
       { input: content, deadlineMs: TRANSFER_DEADLINE_MS, signal },
     );
-    return { path: workspacePath(path), size: Number(end.size), created: end.created === true, etag: etag(end.etag) };
+    return { path: workspacePath(path), size: count(end.size), created: parseFlag(end.created), etag: etag(end.etag) };
   }
 
   /**

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { count, object, unsound } from '../agent-values';
+import { count, object, parseFlag, unsound } from '../agent-values';
 import { plainText } from '../channel/agent-answer';
 
 export const JOB_STATES = ['running', 'exited', 'killed', 'timed_out', 'lost'] as const;
@@ -72,7 +72,7 @@ export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
     oomKilled: oom_killed === true,
     stdoutBytes: count(stdout_bytes),
     stderrBytes: count(stderr_bytes),
-    terminal: terminal === true,
+    terminal: parseFlag(terminal),
   };
 }
 

@@ -14,7 +14,15 @@ describe('A list of jobs', () => {
   });
 
   it('has each job once, and no line that makes no sense', () => {
-    const nonsense = [null, [], { silent: true }, { silent: true, job_id: 'x' }, line(1, { command: 7 }), line(2, { state: 'lost' })];
+    const nonsense = [
+      null,
+      [],
+      { silent: true },
+      { silent: true, job_id: 'x' },
+      line(1, { command: 7 }),
+      line(2, { state: 'lost' }),
+      line(5, { terminal: 'no' }),
+    ];
     const { jobs, silent } = parseJobLines(linesOf(...(nonsense as object[]), line(3), ended(3), { job_id: idOf(4), silent: true }));
     expect(jobs.map(({ jobId, state }) => [jobId, state])).toEqual([[idOf(3), 'exited']]);
     expect([...silent]).toEqual([idOf(4)]);
