@@ -9,7 +9,7 @@ export type AgentAnswer =
  * The codes an agent may give (agent/PROTOCOL.md); no sandbox can make us answer, say, that the
  * caller is not authenticated.
  */
-const AGENT_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
+export const AGENT_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
   'ARCHIVE_REFUSED',
   'INVALID_PATH',
   'INVALID_WORKING_DIR',

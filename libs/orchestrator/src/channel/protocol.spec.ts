@@ -1,0 +1,135 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ErrorCode } from '@sandbox/errors';
+import { AGENT_CODES } from './agent-answer';
+import { agentBundle } from './agent-source';
+import type { AgentRequest } from './channel';
+import { AgentFrame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, MAX_HOST_PAYLOAD_BYTES, WINDOW_BYTES } from './frames';
+
+/** Holds agent/PROTOCOL.md, the host's types and the agent's tables together. */
+
+const PROTOCOL = readFileSync(join(__dirname, '../../../../agent/PROTOCOL.md'), 'utf8');
+
+/** The agent's modules by name, as a sandbox gets them. */
+const MODULES = JSON.parse(/^MODULES = (.*)$/m.exec(agentBundle().toString('utf8'))![1]!) as Record<string, string>;
+const SOURCES = Object.values(MODULES).join('\n');
+
+type Requests<Op, Request = AgentRequest> = Request extends { op: infer Ops } ? (Op extends Ops ? Request : never) : never;
+type Fields<Request> = { [Name in Exclude<keyof Request, 'op'>]-?: undefined extends Request[Name] ? '?' : '' };
+
+const CONDITIONS = { if_match: '?', if_none_match: '?' } as const;
+const SHELL = { command: '', shell: '', cwd: '', env: '', timeout_ms: '', max_output: '', stdin: '' } as const;
+
+/** Each operation with its fields, `?` for an optional one. tsc holds it to AgentRequest. */
+const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
+  exec: SHELL,
+  claim: {},
+  job_start: { ...SHELL, job_id: '', open_stdin: '', terminal: '?' },
+  job_list: {},
+  job_stat: { job_id: '' },
+  job_output: { job_id: '', offsets: '', limit: '', wait_ms: '' },
+  job_stdin: { job_id: '', eof: '' },
+  job_signal: { job_id: '', signal: '' },
+  job_resize: { job_id: '', columns: '', rows: '' },
+  job_delete: { job_id: '' },
+  list: { path: '', depth: '?', limit: '?' },
+  read: { path: '', offset: '', length: '', max_length: '', if_range: '?', lines: '?' },
+  write: { path: '', max_size: '', mode: '?', ...CONDITIONS },
+  delete: { path: '', ...CONDITIONS },
+  stat: { path: '' },
+  move: { from: '', to: '', overwrite: '', ...CONDITIONS },
+  mkdir: { path: '' },
+  search: { path: '', glob: '', pattern: '', limit: '', timeout_ms: '' },
+  edit: { path: '', max_size: '', ...CONDITIONS },
+  pack: { path: '', max_size: '', max_entries: '' },
+  unpack: { path: '', max_size: '', max_entries: '' },
+};
+
+/** The cells of the rows of the table below these headings. */
+function table(...headings: string[]): string[][] {
+  const [, rows] = PROTOCOL.split(`| ${headings.join(' | ')} |\n`);
+  const lines = rows!.slice(0, rows!.indexOf('\n\n')).split('\n').slice(1);
+  return lines.map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+/** Fields as a cell of the table names them: without what stands in brackets and after a colon. */
+function fieldsIn(cell: string): Record<string, string> {
+  let text = cell.replace(/[`]|\{[^{}]*\}/g, '');
+  while (text !== (text = text.replace(/\([^()]*\)/g, '')));
+  const names = text.split(',').map((part) => part.split(':')[0]!.trim());
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      if (name === '') return [];
+      if (name === 'conditions') return Object.entries(CONDITIONS);
+      return [[name.replace('?', ''), name.endsWith('?') ? '?' : '']];
+    }),
+  );
+}
+
+/** What a Python program says that can import the agent's modules, and does not start the agent. */
+function askAgent(program: string): unknown {
+  const script = `
+import json, sys
+from importlib.machinery import ModuleSpec
+MODULES = json.load(sys.stdin)
+class Importer:
+    find_spec = staticmethod(lambda name, path=None, target=None: ModuleSpec(name, Importer) if name in MODULES else None)
+    create_module = staticmethod(lambda spec: None)
+    exec_module = staticmethod(lambda module: exec(MODULES[module.__name__], module.__dict__))
+sys.meta_path.insert(0, Importer)
+${program}`;
+  const { stdout, stderr } = spawnSync('python3', ['-I', '-S', '-c', script], { input: JSON.stringify(MODULES), encoding: 'utf8' });
+  expect(stderr).toBe('');
+  return JSON.parse(stdout);
+}
+
+describe('agent/PROTOCOL.md', () => {
+  const [, codesAndMore] = PROTOCOL.split('Error codes of END are those of libs/errors: ');
+  const codes = codesAndMore!
+    .split('. ', 1)[0]!
+    .match(/\b[A-Z]+(?:_[A-Z]+)+\b/g)!
+    .sort();
+  const operations = table('op', 'REQUEST fields', 'DATA', 'OUT', 'END ok');
+
+  it('has the operations, and their fields, that the host asks for', () => {
+    expect(Object.fromEntries(operations.map(([op, fields]) => [op, fieldsIn(fields!)]))).toEqual(REQUESTS);
+  });
+
+  it('has the operations that the agent offers', () => {
+    const tables = askAgent('import files, job_calls; print(json.dumps([*files.OPERATIONS, *job_calls.OPERATIONS]))') as string[];
+    const ofWorker = [...MODULES.worker!.matchAll(/request\["op"\] == "(\w+)"/g)].map(([, op]) => op!);
+    expect([...tables, ...ofWorker].sort()).toEqual(operations.map(([op]) => op).sort());
+  });
+
+  it('has the error codes that the host takes from an agent, and INTERNAL_ERROR', () => {
+    expect(codes).toEqual([...AGENT_CODES, ErrorCode.INTERNAL_ERROR].sort());
+    for (const code of codes) expect(Object.keys(ErrorCode)).toContain(code);
+  });
+
+  it('has the error codes that the agent gives', () => {
+    const given = new Set([...SOURCES.matchAll(/"([A-Z]+(?:_[A-Z]+)+)"/g)].map(([, code]) => code!));
+    expect([...given].sort()).toEqual(codes);
+  });
+
+  it('has the frames, and the limits, of both sides', () => {
+    const frames = table('from', 'type', 'name', 'payload').map(([from, type, name]) => [from, name, Number(type)]);
+    const host = Object.entries(HostFrame).map(([name, type]) => ['host', name, type]);
+    const agent = Object.entries(AgentFrame).map(([name, type]) => ['agent', name, type]);
+    expect(frames).toEqual([...host, ...agent]);
+    const names = ['REQUEST', 'DATA', 'EOF', 'CANCEL', 'CREDIT', 'PING', 'HELLO', 'OUT', 'ERR', 'END', 'DATA_CREDIT', 'PONG'];
+    const limits = ['MAX_HOST_PAYLOAD', 'MAX_AGENT_PAYLOAD', 'WINDOW'];
+    const values = askAgent(
+      `import frames; print(json.dumps([getattr(frames, name) for name in ${JSON.stringify([...names, ...limits])}]))`,
+    );
+    const ours = [MAX_HOST_PAYLOAD_BYTES, MAX_AGENT_PAYLOAD_BYTES, WINDOW_BYTES];
+    expect(values).toEqual([...frames.map(([, , type]) => type), ...ours]);
+    expect(PROTOCOL).toContain(`at most ${ours[0]! >> 20} MiB from the host and at most ${ours[1]! >> 10} KiB from the agent`);
+    expect(PROTOCOL).toContain(`begins with a window of ${ours[2]! >> 10} KiB`);
+  });
+});
