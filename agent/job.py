@@ -123,7 +123,7 @@ class Job:
 
     def _accept(self, _):
         try:
-            fd, _ = self._listener._accept()
+            fd = accept(self._listener)
         except OSError:
             return
         if len(self._connections) >= _MAX_CONNECTIONS:
@@ -233,6 +233,20 @@ class Job:
             raise RequestError("JOB_ENDED", "The terminal has ended.")
         self._running.resize(request["columns"], request["rows"])
         return [], {}
+
+
+def accept(listener):
+    """The descriptor of a connection that waits. Raises OSError.
+
+    By the C method under socket.socket.accept(): the socket module costs 1 MiB of memory. The method
+    is private to CPython, so the module is there for a Python that has no such method.
+    """
+    if hasattr(listener, "_accept"):
+        return listener._accept()[0]
+    import socket
+
+    with socket.socket(fileno=os.dup(listener.fileno())) as public:
+        return public.accept()[0].detach()
 
 
 def _ignore(done):

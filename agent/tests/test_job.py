@@ -6,8 +6,11 @@ import signal
 import socket
 import threading
 import time
+import unittest
 
+import _socket
 from harness import AgentTestCase, frames, processes
+import job
 
 
 class JobTest(AgentTestCase):
@@ -313,3 +316,28 @@ class JobTest(AgentTestCase):
     def test_a_command_of_the_session_reaches_a_job(self):
         self.start("until [ -e go ]; do sleep 0.02; done; echo hello > answer; sleep 20")
         self.assertEqual(self.agent.run("touch go; until [ -s answer ]; do sleep 0.02; done; cat answer").stdout, b"hello\n")
+
+
+class AcceptTest(unittest.TestCase):
+    def setUp(self):
+        self.listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self.addCleanup(self.listener.close)
+        self.listener.bind(b"\0sandbox-test-" + secrets.token_hex(8).encode())
+        self.listener.listen(4)
+        self.listener.setblocking(False)
+
+    def test_gives_a_connection_that_waits_when_python_has_the_method_and_when_not(self):
+        class OtherListener:
+            fileno = self.listener.fileno
+
+        for listener in (self.listener, OtherListener()):
+            with self.subTest(type(listener)), socket.socket(socket.AF_UNIX) as client:
+                descriptors = len(os.listdir("/proc/self/fd"))
+                with self.assertRaises(BlockingIOError):
+                    job.accept(listener)
+                client.connect(self.listener.getsockname())
+                fd = job.accept(listener)
+                client.send(b"x")
+                self.assertEqual(os.read(fd, 1), b"x")
+                os.close(fd)
+                self.assertEqual(len(os.listdir("/proc/self/fd")), descriptors)

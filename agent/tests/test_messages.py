@@ -16,6 +16,20 @@ _VALUES = [
 ]
 
 
+# What is done to the module _json, by what a later Python may have done to it.
+_OTHER_PYTHONS = {
+    "no module": "sys.modules['_json'] = None",
+    "no encoder": "del _json.make_encoder",
+    "no scanner": "del _json.make_scanner",
+    "an encoder that takes no arguments by position": "made = _json.make_encoder; _json.make_encoder = lambda *, markers=None: made",
+    "an encoder that takes one more argument": "made = _json.make_encoder; _json.make_encoder = lambda *given, more: made(*given)",
+    "an encoder that gives text": "made = _json.make_encoder; _json.make_encoder = lambda *given: lambda value, level: [1]",
+    "separators in another order": "made = _json.make_encoder; _json.make_encoder = lambda a, b, c, d, x, y, *more: made(a, b, c, d, y, x, *more)",
+    "a scanner that gives the value alone": "made = _json.make_scanner; _json.make_scanner = lambda context: lambda text, at: made(context)(text, at)[0]",
+    "a scanner that takes the text alone": "made = _json.make_scanner; _json.make_scanner = lambda context: lambda text: made(context)(text, 0)",
+}
+
+
 class MessagesTest(unittest.TestCase):
     def test_are_written_as_json_writes_them(self):
         for value in _VALUES:
@@ -33,11 +47,17 @@ class MessagesTest(unittest.TestCase):
             with self.assertRaises(ValueError):
                 messages.loads(text)
 
-    def test_are_the_same_where_python_has_no_such_parts(self):
-        script = "import sys; sys.modules['_json'] = None; sys.path.insert(0, %r); import messages; " % harness.AGENT
-        script += "print(messages.dumps(messages.loads(memoryview(b'{\"a\": [1, \"b\"]}'))))"
-        written = subprocess.run([sys.executable, "-I", "-c", script], stdout=subprocess.PIPE, check=True).stdout
-        self.assertEqual(written, b'{"a":[1,"b"]}\n')
+    def test_are_the_same_when_python_has_no_such_functions_or_others(self):
+        for name, change in _OTHER_PYTHONS.items():
+            with self.subTest(name):
+                # Its own json knows the changed functions: here it gets them before.
+                script = "import sys, json, _json\n%s\nsys.path.insert(0, %r)\nimport messages\n" % (change, harness.AGENT)
+                script += "print(messages.dumps(messages.loads(memoryview(b'{\"a\": [1, \"\\xc3\\xa9\"]}'))), messages.loads.__qualname__)"
+                written = subprocess.run([sys.executable, "-I", "-c", script], stdout=subprocess.PIPE, check=True).stdout
+                self.assertEqual(written, b'{"a":[1,"\\u00e9"]} _json_module.<locals>.loads\n')
+
+    def test_use_the_functions_of_this_python(self):
+        self.assertEqual(messages.loads.__qualname__, "_c_functions.<locals>.loads")
 
 
 class FootprintTest(unittest.TestCase):
