@@ -10,6 +10,7 @@ import paths
 from errors import RequestError
 
 _CHUNK = frames.MAX_AGENT_PAYLOAD
+_BEGINNING = 512  # by which the host tells what a file is
 
 
 def read_file(link, request):
@@ -21,20 +22,50 @@ def read_file(link, request):
         files.check_regular(status)
         tag = conditions.etag(status)
         offset, length = _part(link, file, status.st_size, tag, request)
-        head = {"size": status.st_size, "modified": status.st_mtime, "offset": offset, "length": length, "etag": tag}
+        pieces = [(offset, length)]
+        head = {"size": status.st_size, "modified": status.st_mtime, "etag": tag}
+        if request.get("excerpt"):
+            beginning = os.pread(file, _BEGINNING, 0)
+            pieces = _excerpt(request["excerpt"], beginning, status.st_size, offset, length)
+            head["beginning"] = beginning.hex()
+            head["omitted"] = max(0, length - sum(length for _, length in pieces))
+        head["offset"] = pieces[0][0]
+        head["length"] = sum(length for _, length in pieces)
         output = messages.dumps(head).encode() + b"\n"
-        while length:
-            chunk = os.pread(file, min(length, _CHUNK), offset)
-            if not chunk:
-                raise RequestError("INTERNAL_ERROR", "The file became shorter while it was read.")
-            offset += len(chunk)
-            length -= len(chunk)
-            link.send_output(output + chunk)
-            output = b""
+        for piece in pieces:
+            output = _send(link, file, output, *piece)
         link.send_output(output)
         return {}
     finally:
         os.close(file)
+
+
+def _send(link, file, output, offset, length):
+    """Sends the output and so much of the file: what is left to be sent of the output."""
+    while length:
+        chunk = os.pread(file, min(length, _CHUNK), offset)
+        if not chunk:
+            raise RequestError("INTERNAL_ERROR", "The file became shorter while it was read.")
+        offset += len(chunk)
+        length -= len(chunk)
+        link.send_output(output + chunk)
+        output = b""
+    return output
+
+
+def _excerpt(excerpt, beginning, size, offset, length):
+    """[(offset, length)] of what is sent of a part: all of the file if it begins as one to be sent whole, else the part's two ends."""
+    if size <= excerpt["max_whole"] and any(_begins(beginning.hex(), each) for each in excerpt["whole"]):
+        return [(0, size)]
+    head, tail = excerpt["head"], excerpt["tail"]
+    if length <= head + tail:
+        return [(offset, length)]
+    return [(offset, head), (offset + length - tail, tail)]
+
+
+def _begins(found, pattern):
+    """Both hexadecimal; a dot of the pattern is any digit."""
+    return len(found) >= len(pattern) and all(digit in (".", other) for digit, other in zip(pattern, found))
 
 
 def _part(link, file, size, tag, request):

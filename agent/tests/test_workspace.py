@@ -92,6 +92,21 @@ class ReadTest(WorkspaceTestCase):
         self.assertEqual((head["size"], head["offset"], content), (1 << 40, (1 << 40) - 4, b"last"))
         self.assertEqual(self.content("huge", offset=6, length=6)[1], b"second")
 
+    def test_an_excerpt(self):
+        self.put("file", "0123456789")
+        excerpt = {"head": 3, "tail": 2, "whole": ["3031..33"], "max_whole": 9}
+        for settings, offset, omitted, expected in [
+            ({}, 0, 5, b"01289"),
+            ({"offset": 2, "length": 7}, 2, 2, b"23478"),
+            ({"offset": 2, "length": 5}, 2, 0, b"23456"),
+            ({"excerpt": {**excerpt, "tail": 0}}, 0, 7, b"012"),
+            ({"excerpt": {**excerpt, "max_whole": 10}, "offset": 5}, 0, 0, b"0123456789"),
+            ({"excerpt": {**excerpt, "max_whole": 10, "whole": ["3132", "30" * 11]}}, 0, 5, b"01289"),
+        ]:
+            head, content = self.content("file", **{"excerpt": excerpt, **settings})
+            self.assertEqual((head["offset"], head["length"], head["omitted"], content), (offset, len(expected), omitted, expected))
+            self.assertEqual(bytes.fromhex(head["beginning"]), b"0123456789")
+
     def test_a_range_on_the_condition_of_the_entity_tag(self):
         self.put("file", "0123456789")
         tag = self.etag("file")

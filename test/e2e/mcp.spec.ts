@@ -48,8 +48,9 @@ describe('MCP', () => {
 
     await rest.run(session_id, 'printf "\\000\\377" > bytes');
     expect((await alice.call('workspace_read', { session_id, path: 'bytes' })).structuredContent).toEqual({
-      content: 'AP8=',
-      encoding: 'base64',
+      path: 'bytes',
+      size: 2,
+      mime_type: 'application/octet-stream',
     });
     expect((await alice.call('workspace_list', { session_id })).structuredContent).toMatchObject({
       entries: [
@@ -136,8 +137,8 @@ describe('MCP', () => {
     const session_id = 'large';
     const written = await alice.call('workspace_write', { session_id, path: 'f', content: bytes.toString('base64'), encoding: 'base64' });
     expect(written.structuredContent).toMatchObject({ size: bytes.length });
-    const read = await alice.call('workspace_read', { session_id, path: 'f' });
-    expect(Buffer.from((read.structuredContent as { content: string }).content, 'base64').equals(bytes)).toBe(true);
+    const read = await rest.request<{ content: string }>('GET', rest.workspace(session_id, 'f', true));
+    expect(Buffer.from(read.body.content, 'base64').equals(bytes)).toBe(true);
     await alice.call('delete_session', { session_id });
   });
 

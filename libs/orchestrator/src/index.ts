@@ -29,6 +29,7 @@ export { type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
 export { type Preconditions } from './file-call';
 export { type EntityTags } from './channel/file-requests';
 export { WorkspaceArchiveService } from './workspace-archive.service';
+export { WorkspaceViewService, type FileView } from './workspace-view.service';
 export { type UnpackResult, type WorkspaceEntry } from './workspace-answers';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
 export { drained } from './drained';

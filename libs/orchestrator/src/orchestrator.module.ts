@@ -13,6 +13,7 @@ import { WarmPool } from './warm-pool';
 import { WorkspaceArchiveService } from './workspace-archive.service';
 import { WorkspaceService } from './workspace.service';
 import { WorkspaceTreeService } from './workspace-tree.service';
+import { WorkspaceViewService } from './workspace-view.service';
 
 /** What clients are served by. */
 const SERVICES = [
@@ -22,6 +23,7 @@ const SERVICES = [
   WorkspaceService,
   WorkspaceTreeService,
   WorkspaceArchiveService,
+  WorkspaceViewService,
   ReadinessService,
 ];
 

@@ -4,7 +4,15 @@ import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol
 import { Logger } from '@nestjs/common';
 import { loadConfig } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { ExecuteResult, Job, JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService } from '@sandbox/orchestrator';
+import type {
+  ExecuteResult,
+  Job,
+  JobsService,
+  OrchestratorService,
+  WorkspaceService,
+  WorkspaceTreeService,
+  WorkspaceViewService,
+} from '@sandbox/orchestrator';
 import { McpServerFactory } from './mcp-server.factory';
 import { SandboxTools } from './tools/sandbox-tools';
 
@@ -45,9 +53,20 @@ const orchestrator: Pick<OrchestratorService, 'execute' | 'createSession' | 'del
   deleteSession: (user, session_id) => note({ status: 'deleted', session_id }, 'deleteSession', user.id, session_id),
 };
 
-const FILE_PART = { size: 4, modified: '2026-01-01T00:00:00.000Z', etag: '"1"', offset: 0, length: 4, ranged: false } as const;
+const views: Pick<WorkspaceViewService, 'view'> = {
+  view: (user, session, path, { lines, asBytes }) =>
+    note(
+      { path, size: 4, kind: 'text', omitted: 0, text: { encoding: 'utf-8', exact: true, head: 'text', tail: '' } },
+      'view',
+      user.id,
+      session,
+      path,
+      ...(lines ? [lines] : []),
+      ...(asBytes ? ['bytes'] : []),
+    ),
+};
 
-const workspace: Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'> = {
+const workspace: Pick<WorkspaceService, 'list' | 'write' | 'delete'> = {
   list: (user, session, path, _signal, options) =>
     note(
       { entries: [{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }], truncated: options?.limit === 1 },
@@ -57,8 +76,6 @@ const workspace: Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'
       path,
       ...(Object.keys(options ?? {}).length > 0 ? [options] : []),
     ),
-  readText: (user, session, path, _signal, lines) =>
-    note({ ...FILE_PART, content: 'text', encoding: 'utf8' }, 'readText', user.id, session, path, ...(lines ? [lines] : [])),
   write: (user, session, path, content) => note({ path, size: 4, created: true, etag: '"1"' }, 'write', user.id, session, path, content),
   delete: (user, session, path) => note({ path }, 'delete', user.id, session, path),
 };
@@ -103,6 +120,7 @@ describe('tools, as the official client sees them', () => {
         jobs as JobsService,
         workspace as WorkspaceService,
         tree as WorkspaceTreeService,
+        views as WorkspaceViewService,
         CONFIG_UNDER_TEST,
       ),
     );
@@ -241,7 +259,7 @@ describe('tools, as the official client sees them', () => {
       ['list', USER, 's', ''],
       { entries: [{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }] },
     ],
-    ['workspace_read', { session_id: 's', path: 'a' }, ['readText', USER, 's', 'a'], { content: 'text', encoding: 'utf8' }],
+    ['workspace_read', { session_id: 's', path: 'a' }, ['view', USER, 's', 'a'], { content: 'text', encoding: 'utf8' }],
     [
       'workspace_write',
       { session_id: 's', path: 'a', content: 'text' },
@@ -257,7 +275,7 @@ describe('tools, as the official client sees them', () => {
     [
       'workspace_read',
       { session_id: 's', path: 'a', start_line: 2, end_line: 3 },
-      ['readText', USER, 's', 'a', { firstLine: 2, lastLine: 3 }],
+      ['view', USER, 's', 'a', { firstLine: 2, lastLine: 3 }],
       { content: 'text', encoding: 'utf8' },
     ],
     [

@@ -54,6 +54,16 @@ export type AgentRequest =
       /** An entity tag: the whole file is read if its own is another. */
       readonly if_range?: string;
       readonly lines?: readonly [number, number | null];
+      /**
+       * Bytes of both ends of the part that are sent, or all of a file up to a size that begins as
+       * one of `whole` (hexadecimal, a dot for any digit).
+       */
+      readonly excerpt?: {
+        readonly head: number;
+        readonly tail: number;
+        readonly whole: readonly string[];
+        readonly max_whole: number;
+      };
     }
   | ({ readonly op: 'write'; readonly path: string; readonly max_size: number; readonly mode?: number } & AgentConditions)
   | ({ readonly op: 'delete'; readonly path: string } & AgentConditions)

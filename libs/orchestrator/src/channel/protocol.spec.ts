@@ -34,7 +34,7 @@ const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
   job_resize: { job_id: '', columns: '', rows: '' },
   job_delete: { job_id: '' },
   list: { path: '', depth: '?', limit: '?' },
-  read: { path: '', offset: '', length: '', max_length: '', if_range: '?', lines: '?' },
+  read: { path: '', offset: '', length: '', max_length: '', if_range: '?', lines: '?', excerpt: '?' },
   write: { path: '', max_size: '', mode: '?', ...CONDITIONS },
   delete: { path: '', ...CONDITIONS },
   stat: { path: '' },

@@ -9,6 +9,17 @@ export function cutText(text: string, maxCharacters: number, hint: string): stri
   return `${head}\n[... ${text.length - head.length - tail.length} characters left out; ${hint} ...]\n${tail}`;
 }
 
+/**
+ * The beginning and the end of a text whose middle is not there, at most about so many characters
+ * of both, with a line between.
+ * @param between what that line says, of the beginning that is shown
+ */
+export function cutEnds(head: string, tail: string, maxCharacters: number, between: (head: string) => string): string {
+  const first = head.slice(0, wholeEnd(head, Math.ceil(maxCharacters / 2)));
+  const start = Math.max(0, tail.length - Math.floor(maxCharacters / 2));
+  return `${first}\n[... ${between(first)} ...]\n${tail.slice(start === 0 ? 0 : wholeStart(tail, start))}`;
+}
+
 /** A cut goes through no character outside the BMP, which is two units of a string. */
 function wholeEnd(text: string, at: number): number {
   return isHighSurrogate(text.charCodeAt(at - 1)) ? at - 1 : at;

@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Tool as ToolDescriptor } from '@modelcontextprotocol/sdk/types.js';
 import { CONFIG, type Config } from '@sandbox/config';
-import { JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService } from '@sandbox/orchestrator';
+import { JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService, WorkspaceViewService } from '@sandbox/orchestrator';
 import { executeTool } from './execute-tool';
 import { jobTools } from './job-tools';
 import { sessionTools } from './session-tools';
+import { readTool } from './read-tool';
 import type { Tool } from './tool';
 import { workspaceTools } from './workspace-tools';
 import { workspaceTreeTools } from './workspace-tree-tools';
@@ -19,6 +20,7 @@ export class SandboxTools {
     jobs: JobsService,
     workspace: WorkspaceService,
     tree: WorkspaceTreeService,
+    views: WorkspaceViewService,
     @Inject(CONFIG) config: Config,
   ) {
     const tools = [
@@ -26,6 +28,7 @@ export class SandboxTools {
       executeTool(orchestrator, jobs, config),
       ...jobTools(jobs, config),
       ...workspaceTools(workspace, config),
+      readTool(views, config),
       ...workspaceTreeTools(tree, config),
     ];
     this.tools = new Map(tools.map((tool) => [tool.descriptor.name, tool]));

@@ -10,6 +10,8 @@ import type {
   WorkspaceEntry,
   WorkspaceService,
   WorkspaceTreeService,
+  FileView,
+  WorkspaceViewService,
 } from '@sandbox/orchestrator';
 import { closed, metaSchemaFaults, schemaFaults } from '../../../../../test/support/json-schema';
 import { SandboxTools } from './sandbox-tools';
@@ -51,6 +53,12 @@ function entry(type: WorkspaceEntry['type']): WorkspaceEntry {
   return { name: type, type, size: 1, modified: '2026-01-01T00:00:00.000Z' };
 }
 
+const FILE = { path: 'a', size: 9 } as const;
+
+function textView(head: string, omitted = 0): FileView {
+  return { ...FILE, kind: 'text', omitted, text: { encoding: 'utf-8', exact: true, head, tail: omitted === 0 ? '' : head } };
+}
+
 /** The services as fakes; each test says what they answer. */
 const services = {
   execute: jest.fn<Promise<ExecuteResult>, unknown[]>(),
@@ -58,7 +66,7 @@ const services = {
   getJob: jest.fn(),
   jobOutput: jest.fn(),
   list: jest.fn(),
-  readText: jest.fn(),
+  view: jest.fn(),
   search: jest.fn(),
   edit: jest.fn(),
 };
@@ -78,11 +86,11 @@ const tools = new SandboxTools(
   } as Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> as JobsService,
   {
     list: services.list,
-    readText: services.readText,
     write: async (_user, _session, path) => ({ path, size: 4, created: true, etag: '"1"' }),
     delete: async (_user, _session, path) => ({ path }),
-  } as Pick<WorkspaceService, 'list' | 'readText' | 'write' | 'delete'> as WorkspaceService,
+  } as Pick<WorkspaceService, 'list' | 'write' | 'delete'> as WorkspaceService,
   { search: services.search, edit: services.edit } as Pick<WorkspaceTreeService, 'search' | 'edit'> as WorkspaceTreeService,
+  { view: services.view } as Pick<WorkspaceViewService, 'view'> as WorkspaceViewService,
   loadConfig({ API_KEYS: 'test-key', MCP_MAX_OUTPUT_CHARS: '1000' }),
 );
 
@@ -119,7 +127,7 @@ beforeEach(() => {
   services.getJob.mockReset().mockResolvedValue(JOB);
   services.jobOutput.mockReset().mockResolvedValue({ data: 'out', next_offset: 3, eof: false, gap: 0 });
   services.list.mockReset().mockResolvedValue({ entries: [entry('file')], truncated: false });
-  services.readText.mockReset().mockResolvedValue({ content: 'text', encoding: 'utf8', etag: '"1"' });
+  services.view.mockReset().mockResolvedValue(textView('text'));
   services.search.mockReset().mockResolvedValue({ matches: [{ path: 'a' }], truncated: false });
   services.edit.mockReset().mockResolvedValue({ diff: '--- a\n', etag: '"1"', truncated: false });
 });
@@ -195,10 +203,19 @@ describe('the answers of tools fit their output schemas', () => {
     expect(faults('workspace_list', await call('workspace_list'))).toEqual([]);
   });
 
-  it('workspace_read, when it is cut, and of bytes', async () => {
-    services.readText.mockResolvedValue({ content: 'x'.repeat(5000), encoding: 'utf8', etag: '"1"' });
-    expect(faults('workspace_read', await call('workspace_read'))).toEqual([]);
-    services.readText.mockResolvedValue({ content: 'AP8=', encoding: 'base64', etag: '"1"' });
+  it.each<[string, FileView]>([
+    ['text', textView('text')],
+    ['nothing', textView('')],
+    ['text that is cut', textView('x'.repeat(5000))],
+    ['the two ends of a text', textView('x\n'.repeat(5000), 1_000_000)],
+    ['text in another encoding', { ...FILE, kind: 'text', omitted: 0, text: { encoding: 'utf-16le', exact: true, head: 'x', tail: '' } }],
+    ['bytes', { ...FILE, kind: 'bytes', bytes: Buffer.from([0, 255]), omitted: 0 }],
+    ['the first bytes', { ...FILE, kind: 'bytes', bytes: Buffer.from([0, 255]), omitted: 7 }],
+    ['an image', { ...FILE, kind: 'image', mimeType: 'image/png', bytes: Buffer.from([0, 255]) }],
+    ['an image that is too large', { ...FILE, size: 2 ** 30, kind: 'binary', mimeType: 'image/png' }],
+    ['another binary', { ...FILE, kind: 'binary', mimeType: 'application/zip' }],
+  ])('workspace_read, of %s', async (_what, view) => {
+    services.view.mockResolvedValue(view);
     expect(faults('workspace_read', await call('workspace_read'))).toEqual([]);
   });
 

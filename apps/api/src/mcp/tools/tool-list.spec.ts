@@ -1,6 +1,6 @@
 import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { loadConfig } from '@sandbox/config';
-import type { JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService } from '@sandbox/orchestrator';
+import type { JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService, WorkspaceViewService } from '@sandbox/orchestrator';
 import { SandboxTools } from './sandbox-tools';
 
 /** Every conversation of every agent pays for these bytes. */
@@ -8,12 +8,13 @@ const MAX_BYTES = 12_000;
 
 function list(env: Record<string, string> = {}): Tool[] {
   const config = loadConfig({ API_KEYS: 'test-key', ...env });
-  const [orchestrator, jobs, workspace, tree] = [{}, {}, {}, {}];
+  const [orchestrator, jobs, workspace, tree, views] = [{}, {}, {}, {}, {}];
   return new SandboxTools(
     orchestrator as OrchestratorService,
     jobs as JobsService,
     workspace as WorkspaceService,
     tree as WorkspaceTreeService,
+    views as WorkspaceViewService,
     config,
   ).list();
 }
@@ -64,13 +65,14 @@ describe('what a model is told of the tools', () => {
     ['workspace_list', 'how to see below a directory', /depth over 1 goes into subdirectories/],
     ['workspace_list', 'that a long list is cut', /20001 characters the rest is left out \(truncated\)/],
     ['workspace_read', 'how paths are read', /Relative to \/workspace, or absolute within it/],
-    ['workspace_read', 'what comes of bytes', /base64 when it is not UTF-8/],
+    ['workspace_read', 'what comes of an image', /png, jpeg, gif or webp up to 1 MiB as an image/],
+    ['workspace_read', 'what comes of other bytes', /other binaries size and type/],
+    ['workspace_read', 'how to read bytes', /encoding: base64 answers the first bytes/],
     [
       'workspace_read',
       'that long text is cut, and how to read the rest',
       /20001 characters loses its middle \(truncated\): read it by lines/,
     ],
-    ['workspace_read', 'how large a file may be', /At most 1048577 bytes/],
     ['workspace_read', 'how lines count', /From 1[^]*Included/],
     ['workspace_write', 'that it writes a whole file, with its directories', /whole file in one step, and makes its directories/],
     ['workspace_write', 'how large a file may be, and what to do past it', /At most 1048577 bytes; use execute/],

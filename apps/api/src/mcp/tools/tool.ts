@@ -32,9 +32,17 @@ export interface ToolDefinition<Args extends object, Result extends object> {
   readonly output: Type<Result>;
   /** Takes the place of the DTO's words about arguments, for which REST's document has room. */
   readonly args?: { readonly [Name in keyof Args]?: Words };
-  call(args: Args, caller: ToolCaller): Promise<Result>;
+  call(args: Args, caller: ToolCaller): Promise<Result | Shown<Result>>;
   /** The result as a model reads it best; JSON where absent. */
   text?(result: Result): string;
+}
+
+/** A result that a model is shown by content blocks of its own, such as an image. */
+export class Shown<Result extends object> {
+  constructor(
+    readonly result: Result,
+    readonly content: CallToolResult['content'],
+  ) {}
 }
 
 export interface Tool {
@@ -50,6 +58,7 @@ export function defineTool<Args extends object, Result extends object>(definitio
     async call(args, caller) {
       try {
         const result = await definition.call(validateDto(definition.input, args), caller);
+        if (result instanceof Shown) return { content: result.content, structuredContent: result.result as Record<string, unknown> };
         const text = definition.text?.(result) ?? JSON.stringify(result);
         return { content: [{ type: 'text', text }], structuredContent: result as Record<string, unknown> };
       } catch (error) {

@@ -2,27 +2,18 @@ import type { Config } from '@sandbox/config';
 import type { WorkspaceService } from '@sandbox/orchestrator';
 import { decodeContent } from '../../workspace/decode-content';
 import { fileMode } from '../../workspace/file-mode';
-import { lineRange } from '../../workspace/line-range';
 import { listing } from '../../workspace/listing';
 import { withSizeAdvice } from '../../workspace/size-advice';
 import { UploadResultDto, WorkspaceListingDto } from '../../workspace/workspace.dto';
-import { cutText } from './cut-text';
 import { firstItems } from './first-items';
 import { defineTool, type Tool } from './tool';
-import {
-  WorkspaceDeletedDto,
-  WorkspaceListArgs,
-  WorkspacePathArgs,
-  WorkspaceReadArgs,
-  WorkspaceReadResultDto,
-  WorkspaceWriteArgs,
-} from './workspace-tools.dto';
+import { WorkspaceDeletedDto, WorkspaceListArgs, WorkspacePathArgs, WorkspaceWriteArgs } from './workspace-tools.dto';
 
 const PIECES =
   'Write it in pieces of up to 1 MiB, each as stdin of execute with the command `cat >> FILE`, or `base64 -d >> FILE` for bytes that are no text.';
 
 export function workspaceTools(workspace: WorkspaceService, config: Config): Tool[] {
-  return [listTool(workspace, config), readTool(workspace, config), writeTool(workspace, config), deleteTool(workspace)];
+  return [listTool(workspace, config), writeTool(workspace, config), deleteTool(workspace)];
 }
 
 function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config): Tool {
@@ -40,24 +31,6 @@ function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config)
       const { entries, truncated } = await workspace.list(user, session_id, path, signal, options);
       const first = firstItems(entries, MCP_MAX_OUTPUT_CHARS);
       return listing({ entries: first, truncated: truncated || first.length < entries.length });
-    },
-  });
-}
-
-function readTool(workspace: WorkspaceService, config: Config): Tool {
-  return defineTool({
-    name: 'workspace_read',
-    title: 'Read a file',
-    description: `Reads a file, or some of its lines: as text, or as base64 when it is not UTF-8 (encoding). Text over ${config.MCP_MAX_OUTPUT_CHARS} characters loses its middle (truncated): read it by lines. ${sizeLimit(config)}`,
-    annotations: { readOnlyHint: true },
-    input: WorkspaceReadArgs,
-    args: { session_id: null, path: 'Relative to /workspace, or absolute within it', start_line: 'From 1', end_line: 'Included' },
-    output: WorkspaceReadResultDto,
-    call: async ({ session_id, path, ...lines }, { user, signal }) => {
-      const { content, encoding } = await workspace.readText(user, session_id, path, signal, lineRange(lines, false));
-      if (encoding === 'base64') return { content, encoding };
-      const shown = cutText(content, config.MCP_MAX_OUTPUT_CHARS, 'read them with start_line and end_line');
-      return shown === content ? { content, encoding } : { content: shown, encoding, truncated: true };
     },
   });
 }

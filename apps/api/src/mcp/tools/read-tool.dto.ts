@@ -1,0 +1,30 @@
+import { ApiPropertyOptional, IntersectionType, PartialType } from '@nestjs/swagger';
+import { IsIn } from 'class-validator';
+import { SessionIdDto } from '../../sessions/sessions.dto';
+import { Optional } from '../../validation/rules';
+import { ReadQuery, WorkspaceContentDto } from '../../workspace/workspace.dto';
+
+export class WorkspaceReadArgs extends IntersectionType(SessionIdDto, ReadQuery) {
+  @ApiPropertyOptional({ enum: ['base64'], description: 'Answers bytes, whatever they are' })
+  @Optional()
+  @IsIn(['base64'], { message: 'must be base64, or absent' })
+  encoding?: 'base64';
+}
+
+/** Of text its content; of an image or another binary its size and type. */
+export class WorkspaceReadResultDto extends PartialType(WorkspaceContentDto) {
+  @ApiPropertyOptional({ description: 'Present, and true, if something of content was left out' })
+  truncated?: boolean;
+
+  @ApiPropertyOptional({ description: 'Of text that is not all UTF-8', example: 'windows-1252' })
+  encoding_detected?: string;
+
+  @ApiPropertyOptional()
+  path?: string;
+
+  @ApiPropertyOptional({ type: 'integer', description: 'Bytes of the whole file' })
+  size?: number;
+
+  @ApiPropertyOptional({ description: 'Of what is no text', example: 'image/png' })
+  mime_type?: string;
+}

@@ -1,0 +1,91 @@
+import type { Config } from '@sandbox/config';
+import type { FileView, WorkspaceViewService } from '@sandbox/orchestrator';
+import { lineRange } from '../../workspace/line-range';
+import { cutEnds, cutText } from './cut-text';
+import { WorkspaceReadArgs, WorkspaceReadResultDto } from './read-tool.dto';
+import { defineTool, Shown, type Tool } from './tool';
+
+/** A larger image is more than models take, bytes. */
+const MAX_IMAGE_BYTES = 1024 * 1024;
+/** Of UTF-8 that make one unit of a string, which MCP_MAX_OUTPUT_CHARS counts. */
+const MAX_BYTES_PER_UNIT = 3;
+const SMALLER = 'make it smaller by a command, or read its bytes with encoding: base64';
+
+type Of<Kind extends FileView['kind']> = Extract<FileView, { kind: Kind }>;
+
+export function readTool(views: WorkspaceViewService, config: Config): Tool {
+  const { MCP_MAX_OUTPUT_CHARS: most, WORKSPACE_MAX_FILE_SIZE_BYTES: limit } = config;
+  const maxImageBytes = Math.min(MAX_IMAGE_BYTES, limit || MAX_IMAGE_BYTES);
+  return defineTool({
+    name: 'workspace_read',
+    title: 'Read a file',
+    description: `Reads a file, or some of its lines, as text; a png, jpeg, gif or webp up to 1 MiB as an image; of other binaries size and type. encoding: base64 answers the first bytes of any file. Text over ${most} characters loses its middle (truncated): read it by lines.`,
+    annotations: { readOnlyHint: true },
+    input: WorkspaceReadArgs,
+    args: {
+      session_id: null,
+      path: 'Relative to /workspace, or absolute within it',
+      start_line: 'From 1',
+      end_line: 'Included',
+      encoding: '',
+    },
+    output: WorkspaceReadResultDto,
+    call: async ({ session_id, path, encoding, ...query }, { user, signal }) => {
+      const lines = lineRange(query, false);
+      const asBytes = encoding === 'base64';
+      const maxBytes = Math.min(asBytes ? 3 * Math.floor(most / 4) : MAX_BYTES_PER_UNIT * most, limit || Infinity);
+      const view = await views.view(user, session_id, path, { lines, asBytes, maxBytes, maxImageBytes }, signal);
+      switch (view.kind) {
+        case 'text':
+          return text(view, most, lines?.firstLine ?? 1);
+        case 'bytes':
+          return bytes(view);
+        case 'image':
+          return image(view);
+        case 'binary':
+          return binary(view, maxImageBytes);
+      }
+    },
+  });
+}
+
+function text({ text: { encoding, exact, head, tail }, omitted }: Of<'text'>, most: number, firstLine: number): WorkspaceReadResultDto {
+  const content =
+    omitted === 0 ? cutText(head, most, 'read them with start_line and end_line') : cutEnds(head, tail, most, leftOut(omitted, firstLine));
+  return {
+    content,
+    encoding: 'utf8',
+    ...((omitted > 0 || content !== head) && { truncated: true }),
+    ...((encoding !== 'utf-8' || !exact) && { encoding_detected: encoding }),
+  };
+}
+
+/** What is said in the middle of a text that is shown by its ends. */
+function leftOut(omitted: number, firstLine: number): (head: string) => string {
+  return (head) => {
+    const lines = head.split('\n').length - 1;
+    const next =
+      lines > 0 ? `go on with start_line ${firstLine + lines}` : 'its lines are long: read parts of them by a command, such as cut -c';
+    return `over ${omitted} bytes left out; ${next}`;
+  };
+}
+
+function bytes({ path, size, bytes: first, omitted }: Of<'bytes'>): WorkspaceReadResultDto {
+  const whole = { content: first.toString('base64'), encoding: 'base64' as const, path, size };
+  return omitted === 0 ? whole : { ...whole, truncated: true };
+}
+
+function image({ path, size, mimeType, bytes: whole }: Of<'image'>): Shown<WorkspaceReadResultDto> {
+  return new Shown({ path, size, mime_type: mimeType }, [
+    { type: 'image', data: whole.toString('base64'), mimeType },
+    { type: 'text', text: `${path}: ${mimeType}, ${size} bytes` },
+  ]);
+}
+
+function binary({ path, size, mimeType }: Of<'binary'>, maxImageBytes: number): Shown<WorkspaceReadResultDto> {
+  const large = mimeType.startsWith('image/') && size > maxImageBytes;
+  const instead = large
+    ? `an image over ${maxImageBytes} bytes is not shown; ${SMALLER}`
+    : 'no text; use a command to look into it, or read its bytes with encoding: base64';
+  return new Shown({ path, size, mime_type: mimeType }, [{ type: 'text', text: `${path}: ${mimeType}, ${size} bytes; ${instead}` }]);
+}
