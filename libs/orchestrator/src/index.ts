@@ -12,6 +12,7 @@ export { JobsService, MAX_JOB_INPUT_BYTES, MAX_JOB_READ_BYTES, MAX_JOB_WAIT_SECO
 export { type Job, type JobCommand, type JobOutput, type OutputQuery, type StartedJob } from './jobs/job';
 export { type JobOffsets, type JobStream, type JobWatcher } from './jobs/job-reader';
 export { JOB_STATES, type JobState } from './jobs/job-answers';
+export { JOB_SIGNALS, signalNumber } from './jobs/signals';
 export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWatcher } from './terminals/terminals.service';
 export { SessionSandboxes } from './session-sandboxes';
 export { WarmPool, type PoolState } from './warm-pool';

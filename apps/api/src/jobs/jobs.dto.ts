@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import {
   JOB_STATES,
+  JOB_SIGNALS,
   type Job,
   type JobCommand,
   type JobOutput,
@@ -9,14 +10,13 @@ import {
   MAX_JOB_READ_BYTES,
   MAX_JOB_WAIT_SECONDS,
   type OutputQuery,
+  signalNumber,
   type StartedJob,
 } from '@sandbox/orchestrator';
 import { IsBoolean, IsIn } from 'class-validator';
 import { ShellCommandDto } from '../execute/shell-command.dto';
 import { SessionIdDto } from '../sessions/sessions.dto';
-import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
-
-const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGKILL', 'SIGUSR1', 'SIGUSR2', 'SIGTERM', 'SIGCONT', 'SIGSTOP', 'SIGTSTP'] as const;
+import { IsIntegerFrom, IsText, Optional, rule } from '../validation/rules';
 
 export class JobIdDto extends SessionIdDto {
   @ApiProperty({ description: 'As POST …/jobs gave it', example: '9f86d081884c7d659a2feaa0c55ad015' })
@@ -146,10 +146,20 @@ export class JobInputQuery {
   eof?: 'true' | 'false';
 }
 
+const NO_SIGNAL = `must be one of ${JOB_SIGNALS.join(', ')}, with or without SIG, or its number`;
+
+function IsJobSignal(): PropertyDecorator {
+  return rule('isJobSignal', (value) => (signalNumber(value) === null ? NO_SIGNAL : undefined));
+}
+
 export class SignalDto {
-  @ApiProperty({ enum: SIGNALS, example: 'SIGINT' })
-  @IsIn(SIGNALS, { message: `must be one of ${SIGNALS.join(', ')}` })
-  signal: (typeof SIGNALS)[number];
+  @ApiProperty({
+    oneOf: [{ type: 'string' }, { type: 'integer' }],
+    description: `As kill(1) takes it: ${JOB_SIGNALS.join(', ')}, in any case, with or without SIG; or its number`,
+    example: 'SIGINT',
+  })
+  @IsJobSignal()
+  signal: string | number;
 }
 
 export class GapEventDto {

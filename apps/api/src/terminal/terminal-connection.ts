@@ -9,20 +9,37 @@ import { ResizeMessage } from './terminal.dto';
 
 /** Of silence, after which the client has to answer a ping; and as much again after which it is gone. Milliseconds. */
 const PING_MS = 30_000;
-/** While a program does not read, its input is offered again so often, milliseconds. */
-const RETRY_MS = 50;
+/** Bytes of one message. A paste comes as one. */
+export const MAX_MESSAGE_BYTES = 1024 * 1024;
+const MAX_TEXT_BYTES = 64 * 1024;
+/**
+ * While more than this waits for the program, nothing is read from the network, bytes. It leaves
+ * room for a paste or two before that: as long as the network is read, a close frame is seen. A
+ * connection then holds at most this, the message that went past it, and what came in one read with
+ * that.
+ */
+const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES;
+/** What a message takes of that besides its bytes. */
+const MESSAGE_COST = 1024;
+/** Bytes of input that are offered to a terminal at a time. */
+const PIECE_BYTES = 64 * 1024;
+/** While a program does not read, its input is offered again: first so soon, then later, ms. */
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 1_000;
 /** The longest that a timer can wait, milliseconds. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Close codes of RFC 6455, section 7.4.1. */
-export const CLOSE = { NORMAL: 1000, GOING_AWAY: 1001, POLICY: 1008, INTERNAL: 1011 } as const;
+export const CLOSE = { NORMAL: 1000, GOING_AWAY: 1001, POLICY: 1008, TOO_BIG: 1009, INTERNAL: 1011 } as const;
 
 /** Carries bytes between a WebSocket and a terminal, both ways at the speed of the slower, until one of them ends. */
 export class TerminalConnection {
   private readonly gone = new AbortController();
   private alive = true;
-  /** Messages are seen to in their order, each when the one before is done. */
-  private last: Promise<void> = Promise.resolve();
-  private waiting = 0;
+  /** Settles when all input so far is with the program. */
+  private written: Promise<void> = Promise.resolve();
+  /** Settles when all sizes so far are the terminal's. */
+  private resized: Promise<void> = Promise.resolve();
+  private waitingBytes = 0;
 
   constructor(
     private readonly socket: WebSocket,
@@ -31,7 +48,10 @@ export class TerminalConnection {
     private readonly requestId: string,
   ) {
     socket.on('close', () => this.gone.abort());
-    socket.on('error', () => socket.terminate());
+    socket.on('error', () => {
+      // After a message that is too long the socket is closing, and its close frame is to arrive.
+      if (socket.readyState !== socket.CLOSING) socket.terminate();
+    });
     socket.on('pong', () => (this.alive = true));
     socket.on('message', (data, isBinary) => this.queue(data as Buffer, isBinary));
   }
@@ -58,16 +78,23 @@ export class TerminalConnection {
     this.socket.close(code);
   }
 
-  /** While a message waits, no more are read from the network; those that were read with it wait too. */
+  /**
+   * Input goes to the program in its order, and a size is the terminal's before the input that came
+   * after it. No size waits for input: the program that does not read may be resized all the same.
+   */
   private queue(data: Buffer, isBinary: boolean): void {
-    this.waiting++;
-    this.socket.pause();
-    this.last = this.last
-      .then(() => this.receive(data, isBinary))
-      .then(() => {
-        this.waiting--;
-        if (this.waiting === 0) this.socket.resume();
-      });
+    if (!isBinary && data.length > MAX_TEXT_BYTES) return this.close(CLOSE.TOO_BIG);
+    const cost = data.length + MESSAGE_COST;
+    this.waitingBytes += cost;
+    if (this.waitingBytes > MAX_WAITING_BYTES) this.socket.pause();
+    const release = (): void => {
+      this.waitingBytes -= cost;
+      if (this.waitingBytes <= MAX_WAITING_BYTES) this.socket.resume();
+    };
+    if (isBinary) {
+      const before = Promise.all([this.written, this.resized]);
+      this.written = before.then(() => this.receive(data, isBinary)).then(release);
+    } else this.resized = this.resized.then(() => this.receive(data, isBinary)).then(release);
   }
 
   private async receive(data: Buffer, isBinary: boolean): Promise<void> {
@@ -83,12 +110,16 @@ export class TerminalConnection {
   }
 
   private async write(bytes: Buffer): Promise<void> {
-    while (bytes.length > 0 && !this.gone.signal.aborted) {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) await this.writePiece(bytes.subarray(at, at + PIECE_BYTES));
+  }
+
+  private async writePiece(piece: Buffer): Promise<void> {
+    for (let retryMs = FIRST_RETRY_MS; !this.gone.signal.aborted; retryMs = Math.min(2 * retryMs, LAST_RETRY_MS)) {
       try {
-        return await this.terminals.write(this.name, bytes, this.gone.signal);
+        return await this.terminals.write(this.name, piece, this.gone.signal);
       } catch (error) {
         if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_STDIN_FULL) throw error;
-        await sleep(RETRY_MS);
+        await sleep(retryMs);
       }
     }
   }
@@ -120,8 +151,8 @@ export class TerminalConnection {
   }
 
   private ping(): void {
-    // While input waits for its program, nothing is read of the client, its pongs neither.
-    if (!this.alive && this.waiting === 0) return this.socket.terminate();
+    // While the network is not read, no pong of the client's is seen.
+    if (!this.alive && !this.socket.isPaused) return this.socket.terminate();
     this.alive = false;
     this.socket.ping();
   }

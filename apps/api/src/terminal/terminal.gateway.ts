@@ -20,12 +20,11 @@ import { rateLimited } from '../rate-limit/rate-limited';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { withIntegers } from '../validation/query-values';
 import { validateDto } from '../validation/validate-dto';
-import { CLOSE, TerminalConnection } from './terminal-connection';
+import { CLOSE, MAX_MESSAGE_BYTES, TerminalConnection } from './terminal-connection';
 import { TerminalQuery } from './terminal.dto';
 import { TerminalTickets } from './terminal-tickets';
 
 const PATH = /^\/sessions\/([^/]+)\/terminal$/;
-const MAX_MESSAGE_BYTES = 64 * 1024;
 /** For a refusal to be taken, milliseconds. */
 const REFUSAL_MS = 5_000;
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
@@ -26,6 +25,7 @@ import { JobIndex } from './job-index';
 import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
 import { JobWatch } from './job-watch';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, listKept, readKept, statKept } from './keeper-calls';
+import { signalNumber } from './signals';
 
 export const MAX_JOB_READ_BYTES = 1024 * 1024;
 export const MAX_JOB_INPUT_BYTES = 1024 * 1024;
@@ -161,11 +161,13 @@ export class JobsService implements BeforeApplicationShutdown {
 
   /**
    * Signals the job's processes as a terminal would, its process group.
-   * @param name such as `SIGINT`
-   * @throws SandboxError JOB_ENDED besides
+   * @param given what `signalNumber` takes, such as `SIGINT`
+   * @throws SandboxError VALIDATION_FAILED for anything else, JOB_ENDED besides
    */
-  async signal(user: User, sessionId: string, jobId: string, name: NodeJS.Signals, signal?: AbortSignal): Promise<void> {
-    await this.change('job_signal', user, sessionId, jobId, { op: 'job_signal', signal: constants.signals[name] }, { signal });
+  async signal(user: User, sessionId: string, jobId: string, given: string | number, signal?: AbortSignal): Promise<void> {
+    const number = signalNumber(given);
+    if (number === null) throw new SandboxError(ErrorCode.VALIDATION_FAILED, 'There is no such signal for a job.');
+    await this.change('job_signal', user, sessionId, jobId, { op: 'job_signal', signal: number }, { signal });
   }
 
   /** Kills the job with all it started, and forgets it. */
