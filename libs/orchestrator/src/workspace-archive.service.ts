@@ -9,10 +9,11 @@ import { type FileCall, fileCall } from './file-call';
 import { SessionSandboxes } from './session-sandboxes';
 import { gzipped } from './gzipped';
 import { TarWriter } from './tar-writer';
+import { DOWNLOAD_LIMITS } from './workspace.service';
 import { parseUnpackResult, type UnpackResult } from './workspace-answers';
 
-/** No archive is longer under way, however slow its client, milliseconds. */
-const TRANSFER_DEADLINE_MS = 300_000;
+/** An archive that comes in takes no longer, however slow its client. Milliseconds. */
+const UNPACK_DEADLINE_MS = 300_000;
 
 /**
  * Whole directories of a session's /workspace, out and in as tar archives, which are never held here.
@@ -83,11 +84,11 @@ export class WorkspaceArchiveService {
     op: string,
     file: FileCall,
     request: WithoutPath<Extract<AgentRequest, { op: 'pack' | 'unpack' }>>,
-    options: Omit<CallOptions, 'deadlineMs'>,
+    options: Omit<CallOptions, 'deadlineMs' | 'stallMs'>,
   ): Promise<Record<string, unknown>> {
     return fileCall(this, op, file, (path) => ({ ...request, path }), {
       ...options,
-      deadlineMs: TRANSFER_DEADLINE_MS,
+      ...(request.op === 'pack' ? DOWNLOAD_LIMITS : { deadlineMs: UNPACK_DEADLINE_MS }),
     });
   }
 }

@@ -68,8 +68,13 @@ export interface ListOptions {
 
 /** A list or a deletion takes no longer, milliseconds. */
 const CALL_DEADLINE_MS = 60_000;
-/** Neither does the transfer of one file, however slow its client. */
-const TRANSFER_DEADLINE_MS = 300_000;
+/** Neither does a write, milliseconds. */
+const WRITE_DEADLINE_MS = 300_000;
+/**
+ * A read goes on for as long as its bytes are taken, but for an hour at most. It ends if none are
+ * taken for five minutes. Milliseconds.
+ */
+export const DOWNLOAD_LIMITS = { deadlineMs: 3_600_000, stallMs: 300_000 } as const;
 /** A listing is held in memory: past this it is refused, bytes of the agent's answer. */
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
 /** So is what is answered as text, where no limit on files bounds it. */
@@ -165,7 +170,7 @@ export class WorkspaceService {
       const header = new HeaderThenBody((file) => resolve({ ...file, ranged: isRange(part, file.etag), content }), content);
       fileCall(this, 'workspace_read', { user, sessionId, path }, (agentPath) => readRequest(agentPath, part, maxLength), {
         onOutput: (_stream, chunk) => header.take(chunk),
-        deadlineMs: TRANSFER_DEADLINE_MS,
+        ...DOWNLOAD_LIMITS,
         signal: abort,
       }).then(
         () => header.finish(),
@@ -199,7 +204,7 @@ export class WorkspaceService {
         if (limit > 0 && Buffer.isBuffer(content) && content.length > limit) throw fileTooLarge(limit);
         return { op: 'write', path: notRoot(agentPath), max_size: limit, mode, ...agentConditions(conditions) };
       },
-      { input: content, deadlineMs: TRANSFER_DEADLINE_MS, signal },
+      { input: content, deadlineMs: WRITE_DEADLINE_MS, signal },
     );
     return { path: workspacePath(path), size: count(end.size), created: parseFlag(end.created), etag: etag(end.etag) };
   }

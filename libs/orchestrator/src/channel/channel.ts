@@ -98,6 +98,11 @@ export interface CallOptions {
    * SANDBOX_UNRESPONSIVE as the channel is given up. Output held back by onOutput counts.
    */
   readonly deadlineMs: number;
+  /**
+   * Milliseconds after which the request is cancelled likewise, if onOutput has taken nothing for
+   * so long. Output counts in steps of 64 KiB.
+   */
+  readonly stallMs?: number;
 }
 
 /** A live agent in a sandbox. Requests run side by side. */

@@ -138,6 +138,38 @@ describe('the deadline', () => {
     expect(await other).toEqual({});
   });
 
+  it('of a stall is put off by output that is taken, and by nothing else', async () => {
+    let take = (): void => undefined;
+    const onOutput = () => new Promise<void>((resolve) => (take = resolve));
+    const result = begin({ deadlineMs: 600_000, stallMs: 20_000, onOutput });
+    for (let n = 0; n < 4; n++) {
+      agent.send(AgentFrame.OUT, 1, Buffer.alloc(65_536));
+      await pass(15);
+      take();
+      await settle();
+    }
+    expect(agent.framesOf(HostFrame.CANCEL, 1)).toHaveLength(0);
+    agent.send(AgentFrame.OUT, 1, Buffer.alloc(65_536));
+    await pass(21);
+    expect(agent.framesOf(HostFrame.CANCEL, 1)).toHaveLength(1);
+    agent.send(AgentFrame.END, 1, { error: { code: 'CLIENT_CLOSED_REQUEST', detail: '' } });
+    expect(await result).toMatchObject({
+      code: ErrorCode.REQUEST_TIMEOUT,
+      message: 'Nothing was taken of the answer for 20 s.',
+    });
+    expect(channel.open).toBe(true);
+  });
+
+  it('ends a transfer that moves, too', async () => {
+    const result = begin({ deadlineMs: 30_000, stallMs: 20_000, onOutput: () => undefined });
+    for (let n = 0; n < 3; n++) {
+      agent.send(AgentFrame.OUT, 1, Buffer.alloc(65_536));
+      await pass(10.5);
+    }
+    agent.send(AgentFrame.END, 1, { error: { code: 'CLIENT_CLOSED_REQUEST', detail: '' } });
+    expect(await result).toMatchObject({ code: ErrorCode.REQUEST_TIMEOUT, message: 'The call did not end within 30 s.' });
+  });
+
   it('of 5 s holds for an abort too', async () => {
     const controller = new AbortController();
     const result = begin({ signal: controller.signal });

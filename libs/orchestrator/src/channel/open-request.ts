@@ -39,6 +39,8 @@ export class OpenRequest {
   private cancelled: { readonly reason: unknown; readonly overrules: boolean } | null = null;
   /** Ticks until the deadline. After a cancellation: ticks until the agent's grace ends. */
   private ticksLeft: number;
+  /** Ticks until it counts as stalled. */
+  private ticksToStall: number;
 
   constructor(
     readonly id: number,
@@ -48,8 +50,10 @@ export class OpenRequest {
     private readonly reject: (error: unknown) => void,
   ) {
     this.ticksLeft = ticks(options.deadlineMs, port.tickMs);
+    this.ticksToStall = this.fullStall;
     this.output = new RequestOutput(options.onOutput, {
       credit: (bytes) => {
+        this.ticksToStall = this.fullStall;
         if (this.answer === null) port.send(encodeCredit(HostFrame.CREDIT, id, bytes));
       },
       failed: (error) => this.cancel(error, true),
@@ -94,10 +98,11 @@ export class OpenRequest {
    */
   tick(): boolean {
     this.ticksLeft -= 1;
-    if (this.ticksLeft > 0) return true;
-    if (this.cancelled !== null) return false;
-    const seconds = Math.ceil(this.options.deadlineMs / 1000);
-    this.cancel(new SandboxError(ErrorCode.REQUEST_TIMEOUT, `The call did not end within ${seconds} s.`), false);
+    if (this.cancelled !== null) return this.ticksLeft > 0;
+    this.ticksToStall -= 1;
+    const { deadlineMs, stallMs = Infinity } = this.options;
+    if (this.ticksLeft <= 0) this.giveUp(`The call did not end within ${Math.ceil(deadlineMs / 1000)} s.`);
+    else if (this.ticksToStall <= 0) this.giveUp(`Nothing was taken of the answer for ${Math.ceil(stallMs / 1000)} s.`);
     return true;
   }
 
@@ -123,6 +128,15 @@ export class OpenRequest {
     if (this.answer === null) return 'a malformed END';
     this.finish();
     return null;
+  }
+
+  private get fullStall(): number {
+    const { stallMs } = this.options;
+    return stallMs === undefined ? Infinity : ticks(stallMs, this.port.tickMs);
+  }
+
+  private giveUp(detail: string): void {
+    this.cancel(new SandboxError(ErrorCode.REQUEST_TIMEOUT, detail), false);
   }
 
   private readonly onAbort = (): void => {
