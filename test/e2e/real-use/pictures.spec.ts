@@ -171,6 +171,11 @@ describe('Files as a model reads them', () => {
     expect(line.content).toMatch(/its lines are long: read parts of them by a command, such as cut -c/);
   });
 
+  it('bounds what a command writes as base64, and keeps what can be decoded', async () => {
+    const { structuredContent } = await tools.call('execute', { session_id: SESSION, command: 'cat data.bin', encoding: 'base64' });
+    expect(structuredContent).toMatchObject({ stdout: RANDOM.toString('base64', 0, 15_000), exit_code: 0, truncated: true });
+  });
+
   it('leaves REST exact', async () => {
     expect((await alice.request('GET', alice.workspace(SESSION, 'latin1.txt', true))).body).toEqual({
       content: files['latin1.txt']!.toString('base64'),

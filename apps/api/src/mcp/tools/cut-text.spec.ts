@@ -1,4 +1,4 @@
-import { cutText } from './cut-text';
+import { cutBase64, cutEnds, cutText } from './cut-text';
 
 describe('cutText', () => {
   it('leaves short text alone', () => {
@@ -12,5 +12,19 @@ describe('cutText', () => {
 
   it('cuts through no character', () => {
     for (let max = 2; max < 20; max++) expect(cutText('😀'.repeat(30), max, 'x')).not.toMatch(/\p{Cs}/u);
+  });
+});
+
+describe('cutBase64', () => {
+  it('keeps a beginning that can be decoded', () => {
+    expect([cutBase64('AAAABBBB', 8), cutBase64('AAAABBBB', 7), cutBase64('AAAABBBB', 3)]).toEqual(['AAAABBBB', 'AAAA', '']);
+  });
+});
+
+describe('cutEnds', () => {
+  it('shows so many characters of both, and cuts through none', () => {
+    expect(cutEnds('ab\ncdef', 'uvwxyz', 6, (head) => `after ${JSON.stringify(head)}`)).toBe('ab\n\n[... after "ab\\n" ...]\nxyz');
+    expect(cutEnds('a😀', '😀z', 4, () => '')).toBe('a\n[...  ...]\nz');
+    expect(cutEnds('a', 'z', 4, () => 'x')).toBe('a\n[... x ...]\nz');
   });
 });

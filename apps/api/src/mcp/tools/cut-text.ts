@@ -20,6 +20,11 @@ export function cutEnds(head: string, tail: string, maxCharacters: number, betwe
   return `${first}\n[... ${between(first)} ...]\n${tail.slice(start === 0 ? 0 : wholeStart(tail, start))}`;
 }
 
+/** Of base64, as much of the beginning as can be decoded by itself. */
+export function cutBase64(base64: string, maxCharacters: number): string {
+  return base64.length <= maxCharacters ? base64 : base64.slice(0, 4 * Math.floor(maxCharacters / 4));
+}
+
 /** A cut goes through no character outside the BMP, which is two units of a string. */
 function wholeEnd(text: string, at: number): number {
   return isHighSurrogate(text.charCodeAt(at - 1)) ? at - 1 : at;

@@ -3,7 +3,7 @@ import type { JobsService, OrchestratorService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { ExecuteDto } from '../../execute/execute.dto';
 import { MAX_ENV_BYTES } from '../../validation/rules';
-import { cutText } from './cut-text';
+import { cutBase64, cutText } from './cut-text';
 import { executeText } from './execute-text';
 import { ExecuteToolArgs, ExecuteToolResultDto } from './execute-tool.dto';
 import { defineTool, type Tool } from './tool';
@@ -56,12 +56,11 @@ async function run(
   onOutput?: (text: string) => void,
 ): Promise<ExecuteToolResultDto> {
   const result = await orchestrator.execute(user, command, signal, onOutput);
-  // Base64 that is cut could not be read at all.
-  if (command.encoding === 'base64') return result;
+  const cut = command.encoding === 'base64' ? cutBase64 : cutText;
   // What one stream does not need is the other's.
-  const stderrRoom = Math.max(MCP_MAX_OUTPUT_CHARS / 2, MCP_MAX_OUTPUT_CHARS - result.stdout.length);
-  const stderr = cutText(result.stderr, stderrRoom, REST_OF_OUTPUT);
-  const stdout = cutText(result.stdout, Math.max(MCP_MAX_OUTPUT_CHARS / 2, MCP_MAX_OUTPUT_CHARS - result.stderr.length), REST_OF_OUTPUT);
+  const room = (other: string): number => Math.max(MCP_MAX_OUTPUT_CHARS / 2, MCP_MAX_OUTPUT_CHARS - other.length);
+  const stderr = cut(result.stderr, room(result.stdout), REST_OF_OUTPUT);
+  const stdout = cut(result.stdout, room(result.stderr), REST_OF_OUTPUT);
   return { ...result, stdout, stderr, truncated: result.truncated || stdout !== result.stdout || stderr !== result.stderr };
 }
 
