@@ -24,6 +24,7 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
       timed_out: false,
       truncated: false,
       oom_killed: false,
+      session_created: true,
       session_restarted: false,
     });
   });

@@ -84,6 +84,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
       oom_killed: false,
       stdout_bytes: 0,
       stderr_bytes: 0,
+      session_created: true,
       session_restarted: false,
     });
     for (let i = 0; i < 2; i++) expect((await call('GET', `/${job.job_id}`)).body.state).toBe('running');

@@ -25,7 +25,7 @@ describe.each(SETUPS)('Streaming (%s)', (setup) => {
     expect(events.response.headers).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
     expect(await events.next()).toEqual({
       event: 'start',
-      data: { container_id: expect.stringMatching(/^[0-9a-f]{12}$/), session_restarted: false },
+      data: { container_id: expect.stringMatching(/^[0-9a-f]{12}$/), session_created: true, session_restarted: false },
     });
     expect(await events.next()).toEqual({ event: 'stdout', data: { data: 'one' } });
     await cluster.alice.run('live', 'touch go');

@@ -124,6 +124,46 @@ describe('ensure', () => {
   });
 });
 
+describe('startOf', () => {
+  it('is another one after each start, and the same after a pause', async () => {
+    const owner = testOwner();
+    const { id } = await runtime.ensure(owner);
+    const first = await runtime.startOf(id);
+    expect(first).toEqual({ id: expect.stringMatching(/^.{1,64}$/), again: false });
+    await container(owner.key).pause();
+    await container(owner.key).unpause();
+    expect(await runtime.startOf(id)).toEqual(first);
+    for (let n = 0, before = first; n < 2; n++) {
+      await sh(runtime, id, 'echo x > /workspace/file');
+      await container(owner.key).restart({ t: 0 });
+      const start = await runtime.startOf(id);
+      expect(start).toEqual({ id: expect.stringMatching(/^.{1,64}$/), again: true });
+      expect(start.id).not.toBe(before.id);
+      expect((await sh(runtime, id, 'ls /workspace')).stdout).toBe('');
+      before = start;
+    }
+  });
+
+  it('is the session’s own of one that waited in the pool', async () => {
+    const pooled = await pooledIn(runtime, 0);
+    const before = await runtime.startOf(pooled.id);
+    const owner = testOwner();
+    expect(await runtime.claim(owner, pooled)).not.toBeNull();
+    expect(await runtime.startOf(pooled.id)).toEqual(before);
+    await runtime.remove(owner.key);
+  });
+
+  it.each([
+    ['ended', (key: string) => container(key).kill()],
+    ['is gone', (key: string) => runtime.remove(key)],
+  ])('is none when the sandbox %s', async (_, end) => {
+    const owner = testOwner();
+    const { id } = await runtime.ensure(owner);
+    await end(owner.key);
+    await expect(runtime.startOf(id)).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+  });
+});
+
 describe('an image', () => {
   it('that is there passes', () => expect(runtime.checkImage()).resolves.toBeUndefined());
 
@@ -377,6 +417,7 @@ describe('an engine that is away', () => {
     const calls = [
       away.ensure({ key, userKey }),
       away.find(key),
+      away.startOf('0'.repeat(64)),
       away.exec('0'.repeat(64), ['true'], []),
       away.remove(key),
       away.removeVolume(key),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createSessionStore, type SessionRef, type SessionStore } from '@sandbox/sessions';
 import { Redis } from 'ioredis';
 import { TestRedis } from '../e2e/support/processes';
-import { call, DEPLOYMENT, enter, idle, NOW, SECOND, someRef, storeConfig, TTL } from './support/sessions';
+import { call, DEPLOYMENT, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from './support/sessions';
 
 /** The Redis store where Redis is killed, silent, full, flushed or tampered with; real: a Redis server of this suite's own. */
 
@@ -95,7 +95,7 @@ describe('redis session store, when Redis is not well', () => {
     const before = await enter(store, ref, hold);
     await redis.flush();
     await store.end(ref.key, before.record.generation, 'another', NOW);
-    expect(await store.attach(ref.key, before.record.generation, { containerId: 'c', image: 'i' })).toEqual({ live: false });
+    expect(await store.attach(ref.key, before.record.generation, sandbox('c'))).toEqual({ live: false });
     const after = await enter(store, ref, hold);
     expect(after).toMatchObject({ created: true, record: { expiresAt: hold.deadline + TTL } });
     expect(after.record.generation).not.toBe(before.record.generation);
@@ -122,11 +122,50 @@ describe('redis session store, when Redis is not well', () => {
     expect(await store.get(mine.key, NOW)).toBeNull();
   });
 
+  describe('beside a version that notes no starts of sandboxes', () => {
+    const name = (ref: SessionRef): string => `sandbox:{${DEPLOYMENT}}:session:${ref.key}`;
+
+    it('takes over its sessions without a word of a restart, and notices the next one', async () => {
+      const ref = someRef();
+      const generation = await idle(store, ref);
+      await admin((client) => client.hdel(name(ref), 'start', 'begun'));
+      expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c0', startId: null });
+      const same = sandbox('c0', { origin: 'restarted' });
+      expect(await store.attach(ref.key, generation, same)).toEqual({ live: true, restarted: false, created: false });
+      expect(await store.attach(ref.key, generation, { ...same, startId: 's2' })).toMatchObject({ restarted: true });
+    });
+
+    it('does not hold the start of one sandbox against another that it has noted since', async () => {
+      const ref = someRef();
+      const generation = await idle(store, ref);
+      await admin((client) => client.hset(name(ref), 'container', 'c2', 'restarted', ''));
+      expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', startId: null });
+      const answer = await store.attach(ref.key, generation, sandbox('c2', { startId: 's2' }));
+      expect(answer).toEqual({ live: true, restarted: false, created: false });
+      expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', startId: 's2' });
+    });
+
+    it('reads its jobs', async () => {
+      const ref = someRef();
+      await idle(store, ref);
+      const job = JSON.stringify(['j', 'c', 'x', NOW, NOW]);
+      await admin((client) => client.hset(name(ref).replace(':session:', ':jobs:'), 'j', job));
+      expect(await store.jobs(ref.key)).toEqual([
+        { jobId: 'j', containerId: 'c', startId: null, command: 'x', startedAt: NOW, deadline: NOW },
+      ]);
+    });
+  });
+
   it('leaves nothing in Redis for ever', async () => {
     await redis.flush();
     const ref = someRef();
     const { record } = await enter(store, ref, { ...call(NOW + SECOND), command: true });
-    await store.addJob(ref.key, record.generation, { jobId: 'j', containerId: 'c', command: 'x', startedAt: NOW, deadline: NOW }, 1);
+    await store.addJob(
+      ref.key,
+      record.generation,
+      { jobId: 'j', containerId: 'c', startId: 's', command: 'x', startedAt: NOW, deadline: NOW },
+      1,
+    );
     await store.keepPooled(['p'], NOW + SECOND);
     await store.close(someRef().key, 'always', NOW, NOW + SECOND);
     const prefix = `sandbox:{${DEPLOYMENT}}:`;

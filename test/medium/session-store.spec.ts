@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { COMMAND_LEASE_MS, createSessionStore, MAX_LISTED, sessionRef, type JobRecord, type SessionStore } from '@sandbox/sessions';
 import { eventually, TestRedis } from '../e2e/support/processes';
-import { call, enter, idle, NOW, SECOND, someRef, storeConfig, TTL } from './support/sessions';
+import { call, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from './support/sessions';
 
 /** The contract of the port, over both stores; real: a Redis server of this suite's own. */
 
@@ -54,6 +54,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
           generation: expect.any(String),
           containerId: null,
           image: null,
+          startId: null,
           options: null,
           ttlMs: TTL,
           metadata: {},
@@ -88,7 +89,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('revives a record that has expired but was not closed', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
-      await store.attach(ref.key, generation, { containerId: 'c1', image: 'i' });
+      await store.attach(ref.key, generation, sandbox('c1'));
       const later = NOW + TTL + SECOND;
       const { created, record } = await enter(store, ref, call(later), later);
       expect(created).toBe(false);
@@ -106,7 +107,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('starts afresh after a removal', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
-      await store.attach(ref.key, generation, { containerId: 'c1', image: 'i' });
+      await store.attach(ref.key, generation, sandbox('c1'));
       await store.close(ref.key, 'always', NOW, NOW + SECOND);
       await store.remove(ref.key);
       const { created, record } = await enter(store, ref);
@@ -147,7 +148,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const ref = someRef();
       const hold = call(NOW + 100 * SECOND);
       const { record } = await enter(store, ref, hold);
-      await store.attach(ref.key, record.generation, { containerId: 'c0', image: 'i' });
+      await store.attach(ref.key, record.generation, sandbox('c0'));
       await store.end(ref.key, record.generation, hold.callId, NOW + SECOND);
       expect(await store.get(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW + SECOND, expiresAt: NOW + SECOND + TTL });
     });
@@ -157,7 +158,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const long = call(NOW + 100 * SECOND);
       const short = call(NOW + 50 * SECOND);
       const { record } = await enter(store, ref, long);
-      await store.attach(ref.key, record.generation, { containerId: 'c0', image: 'i' });
+      await store.attach(ref.key, record.generation, sandbox('c0'));
       await enter(store, ref, short);
       await store.end(ref.key, record.generation, short.callId, NOW + SECOND);
       expect(await store.get(ref.key, NOW)).toMatchObject({ expiresAt: long.deadline + TTL });
@@ -235,7 +236,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('come from its sandbox where the store does not know them', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
-      await store.attach(ref.key, generation, { containerId: 'c1', image: 'i2', options: OPTIONS, settings: SETTINGS });
+      await store.attach(ref.key, generation, sandbox('c1', { options: OPTIONS, settings: SETTINGS }));
       expect(await store.get(ref.key, NOW)).toMatchObject({ options: OPTIONS, ...{ ttlMs: 60_000, metadata: SETTINGS.metadata } });
       expect((await store.get(ref.key, NOW))!.expiresAt).toBe(NOW + 60_000);
     });
@@ -244,7 +245,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const ref = someRef();
       const begun = await store.begin(ref, call(), NOW, { ttl_seconds: 7, metadata: { a: 'b' } });
       if (begun.state !== 'live') throw new Error(begun.state);
-      await store.attach(ref.key, begun.record.generation, { containerId: 'c1', image: 'i2', options: OPTIONS, settings: SETTINGS });
+      await store.attach(ref.key, begun.record.generation, sandbox('c1', { options: OPTIONS, settings: SETTINGS }));
       expect(await store.get(ref.key, NOW)).toMatchObject({ options: OPTIONS, ttlMs: 7_000, metadata: { a: 'b' } });
     });
 
@@ -273,7 +274,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const begun = await store.begin(ref, hold, NOW, { ttl_seconds: 60 });
       if (begun.state !== 'live') throw new Error(begun.state);
       expect(begun.record.expiresAt).toBe(NOW + 70 * SECOND);
-      await store.attach(ref.key, begun.record.generation, { containerId: 'c1', image: 'i' });
+      await store.attach(ref.key, begun.record.generation, sandbox('c1'));
       await store.end(ref.key, begun.record.generation, hold.callId, NOW + SECOND);
       expect((await store.get(ref.key, NOW))!.expiresAt).toBe(NOW + 61 * SECOND);
     });
@@ -430,10 +431,22 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('notes the sandbox, and that it replaced another, until one caller takes that', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
-      expect(await store.attach(ref.key, generation, { containerId: 'c1', image: 'i1' })).toEqual({ live: true, restarted: false });
+      expect(await store.attach(ref.key, generation, sandbox('c1', { image: 'i1' }))).toEqual({
+        live: true,
+        restarted: false,
+        created: false,
+      });
       expect(await store.takeRestarted(ref.key, generation)).toBe(false);
-      expect(await store.attach(ref.key, generation, { containerId: 'c2', image: 'i2' })).toEqual({ live: true, restarted: true });
-      expect(await store.attach(ref.key, generation, { containerId: 'c2', image: 'i2' })).toEqual({ live: true, restarted: true });
+      expect(await store.attach(ref.key, generation, sandbox('c2', { image: 'i2' }))).toEqual({
+        live: true,
+        restarted: true,
+        created: false,
+      });
+      expect(await store.attach(ref.key, generation, sandbox('c2', { image: 'i2' }))).toEqual({
+        live: true,
+        restarted: true,
+        created: false,
+      });
       expect((await enter(store, ref)).record.restarted).toBe(true);
       expect(await store.takeRestarted(ref.key, randomUUID())).toBe(false);
       const taken = await Promise.all(Array.from({ length: 20 }, () => store.takeRestarted(ref.key, generation)));
@@ -442,19 +455,65 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', image: 'i2', createdAt: NOW });
     });
 
+    it('notes that the same sandbox is in another start, in which its files are gone', async () => {
+      const ref = someRef();
+      const { generation } = (await enter(store, ref)).record;
+      await store.attach(ref.key, generation, sandbox('c1'));
+      expect((await store.get(ref.key, NOW))?.startId).toBe('s1');
+      expect(await store.attach(ref.key, generation, sandbox('c1'))).toMatchObject({ restarted: false });
+      expect(await store.attach(ref.key, generation, sandbox('c1', { startId: 's2' }))).toMatchObject({ restarted: true, created: false });
+      expect(await store.get(ref.key, NOW)).toMatchObject({ startId: 's2', restarted: true });
+      expect(await store.takeRestarted(ref.key, generation)).toBe(true);
+      expect(await store.attach(ref.key, generation, sandbox('c1', { startId: 's2' }))).toMatchObject({ restarted: false });
+    });
+
+    it('notes it also of a session that it has forgotten, when its sandbox says so', async () => {
+      const [ref, known] = [someRef(), someRef()];
+      const { generation } = (await enter(store, ref)).record;
+      expect(await store.attach(ref.key, generation, sandbox('c1', { origin: 'restarted' }))).toMatchObject({
+        restarted: true,
+        created: false,
+      });
+      const other = (await enter(store, known)).record.generation;
+      await store.attach(known.key, other, sandbox('c1'));
+      // What the store knows counts for more: this start was there before.
+      expect(await store.attach(known.key, other, sandbox('c1', { origin: 'restarted' }))).toMatchObject({ restarted: false });
+    });
+
+    it('tells the one that made the first sandbox, and nobody else', async () => {
+      const ref = someRef();
+      const { generation } = (await enter(store, ref)).record;
+      const attach = async (more: object, id = 'c1'): Promise<unknown> => {
+        const { live, ...said } = await store.attach(ref.key, generation, sandbox(id, more));
+        return live && said;
+      };
+      // Another process comes upon it before its maker has said that it is there.
+      expect(await attach({ origin: 'found' })).toEqual({ restarted: false, created: false });
+      expect(await attach({ origin: 'made' })).toEqual({ restarted: false, created: true });
+      expect(await attach({ origin: 'made' })).toEqual({ restarted: false, created: false });
+      expect(await attach({ origin: 'made' }, 'c2')).toEqual({ restarted: true, created: false });
+    });
+
+    it('takes no later sandbox for the first, whoever comes upon it before its maker', async () => {
+      const ref = someRef();
+      const generation = await idle(store, ref);
+      await store.attach(ref.key, generation, sandbox('c1'));
+      expect(await store.attach(ref.key, generation, sandbox('c1', { origin: 'made' }))).toMatchObject({ restarted: true, created: false });
+    });
+
     it('takes the earlier of two times of creation', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
-      await store.attach(ref.key, generation, { containerId: 'c1', image: 'i', createdAt: NOW + SECOND });
+      await store.attach(ref.key, generation, sandbox('c1', { createdAt: NOW + SECOND }));
       expect((await store.get(ref.key, NOW))?.createdAt).toBe(NOW);
-      await store.attach(ref.key, generation, { containerId: 'c1', image: 'i', createdAt: NOW - SECOND });
+      await store.attach(ref.key, generation, sandbox('c1', { createdAt: NOW - SECOND }));
       expect((await store.get(ref.key, NOW))?.createdAt).toBe(NOW - SECOND);
     });
 
     it('is refused to another generation, to a closing and to an unknown session', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
-      const container = { containerId: 'c1', image: 'i' };
+      const container = sandbox('c1');
       expect(await store.attach(ref.key, randomUUID(), container)).toEqual({ live: false });
       await store.close(ref.key, 'always', NOW, NOW + SECOND);
       expect(await store.attach(ref.key, generation, container)).toEqual({ live: false });
@@ -601,6 +660,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     const job = (jobId: string, startedAt: number): JobRecord => ({
       jobId,
       containerId: 'c',
+      startId: 's',
       command: `é "quoted"\n\0 ${jobId}`,
       startedAt,
       deadline: NOW + 1,

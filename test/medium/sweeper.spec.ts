@@ -61,7 +61,7 @@ async function inUse(deadline = now + SECOND): Promise<{ ref: SessionRef; sandbo
   if (begun.state !== 'live') throw new Error('the session is closing');
   const { generation } = begun.record;
   const sandbox = await runtime.ensure(ref);
-  await store.attach(ref.key, generation, { containerId: sandbox.id, image: sandbox.image });
+  await store.attach(ref.key, generation, { containerId: sandbox.id, startId: 's', origin: 'made', image: sandbox.image });
   return { ref, sandbox, finish: () => store.end(ref.key, generation, hold.callId, now) };
 }
 
@@ -162,7 +162,7 @@ describe('sandboxes of the pool', () => {
     if (begun.state !== 'live') throw new Error(begun.state);
     const sandbox = await runtime.claim(ref, pooled);
     if (!sandbox) throw new Error('not claimed');
-    await store.attach(ref.key, begun.record.generation, { containerId: sandbox.id, image: sandbox.image });
+    await store.attach(ref.key, begun.record.generation, { containerId: sandbox.id, startId: 's', origin: 'made', image: sandbox.image });
     await store.end(ref.key, begun.record.generation, hold.callId, now);
     const sweeping = sweeper();
     now += TTL - 1;

@@ -1,13 +1,12 @@
 export { OrchestratorModule } from './orchestrator.module';
 export {
   OrchestratorService,
+  type CreatedSession,
   type ExecuteCommand,
-  type ExecuteExit,
-  type ExecuteResult,
-  type ExecuteStart,
   type ExecuteWatcher,
   type SessionInfo,
 } from './orchestrator.service';
+export { type ExecuteExit, type ExecuteResult, type ExecuteStart } from './execute-answer';
 export { JobsService, MAX_JOB_INPUT_BYTES, MAX_JOB_READ_BYTES, MAX_JOB_WAIT_SECONDS } from './jobs/jobs.service';
 export { type Job, type JobCommand, type JobOutput, type OutputQuery, type StartedJob } from './jobs/job';
 export { type JobOffsets, type JobStream, type JobWatcher } from './jobs/job-reader';

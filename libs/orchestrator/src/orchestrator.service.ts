@@ -14,12 +14,14 @@ import {
 import { audited } from './audit-log';
 import { RequestNotSentError, type AgentRequest, type CallOptions } from './channel/channel';
 import { execEnd, type ExecEnd } from './exec-end';
-import { oomReport, type OomReport } from './oom';
+import { executeExit, executeStart, type ExecuteExit, type ExecuteResult, type ExecuteStart } from './execute-answer';
 import { OutputCapture } from './output-capture';
 import { OutputText } from './output-text';
 import { COMMAND_POLICY, type CommandPolicy } from './policy/command-policy';
 import { checkSessionOptions, differences, sandboxShape, type SandboxShape } from './session-options';
-import { SessionSandboxes, type Lease } from './session-sandboxes';
+import type { Lease } from './session-connections';
+import { SessionSandboxes } from './session-sandboxes';
+import { shortId } from './short-id';
 import { shellRequest, timeoutMs, withSessionEnv, type ShellCommand } from './shell-command';
 
 /** A command to run. Field names are those of POST /execute and of the MCP tool. */
@@ -32,33 +34,19 @@ export interface ExecuteCommand extends ShellCommand {
   encoding?: 'utf8' | 'base64';
 }
 
-/** Where a command runs. */
-export interface ExecuteStart {
-  /** The first 12 hex digits of the container's id. */
-  container_id: string;
-  session_restarted: boolean;
-}
-
-/** How a command ended. */
-export interface ExecuteExit extends OomReport {
-  exit_code: number;
-  /** Seconds, 3 decimals. */
-  execution_time: number;
-  timed_out: boolean;
-  truncated: boolean;
-}
-
-export interface ExecuteResult extends ExecuteStart, ExecuteExit {
-  stdout: string;
-  stderr: string;
-}
-
 /** Watches a command while it runs. */
 export interface ExecuteWatcher {
   /** Before any output. */
   started(start: ExecuteStart): void;
   /** Output as it is produced, in the command's `encoding`. While a promise is pending the command waits with its next output. */
   output(stream: 'stdout' | 'stderr', data: string): void | Promise<void>;
+}
+
+export interface CreatedSession {
+  session_id: string;
+  container_id: string;
+  /** It was not there. */
+  session_created: boolean;
 }
 
 export interface SessionInfo extends SandboxShape {
@@ -137,20 +125,15 @@ export class OrchestratorService {
    * @throws SandboxError VALIDATION_FAILED where the operator does not allow an option; SESSION_OPTIONS_DIFFER where the session is there, and
    * not as an option that is given says
    */
-  async createSession(
-    user: User,
-    sessionId: string,
-    options: SessionOptions = {},
-    signal?: AbortSignal,
-  ): Promise<{ session_id: string; container_id: string }> {
+  async createSession(user: User, sessionId: string, options: SessionOptions = {}, signal?: AbortSignal): Promise<CreatedSession> {
     const ref = this.ref(user, sessionId);
-    const make = async (lease: Lease): Promise<{ session_id: string; container_id: string }> => {
+    const make = async (lease: Lease): Promise<CreatedSession> => {
       const { ttlMs, metadata } = lease.record;
       const errors = differences(this.config, options, { ...lease.options, ttl_seconds: ttlMs / 1000, metadata });
       if (errors.length > 0) {
         throw new SandboxError(ErrorCode.SESSION_OPTIONS_DIFFER, 'The session is there, with other options.', { errors });
       }
-      return { session_id: sessionId, container_id: shortId(lease.containerId) };
+      return { session_id: sessionId, container_id: shortId(lease.containerId), session_created: lease.created };
     };
     return audited(user, ref, { op: 'create_session' }, async () => {
       checkSessionOptions(this.config, this.policy, options);
@@ -243,9 +226,8 @@ export class OrchestratorService {
     return {
       stdout: stdout.text,
       stderr: stderr.text,
-      ...exit(end, seconds, stdout.truncated || stderr.truncated),
-      ...oomReport(end.oomKilled, this.config, lease.options),
-      ...(await start(lease)),
+      ...executeExit(end, seconds, stdout.truncated || stderr.truncated, this.config, lease),
+      ...(await executeStart(lease)),
     };
   }
 
@@ -258,7 +240,7 @@ export class OrchestratorService {
   ): Promise<ExecuteExit> {
     // Told once: from here on the request goes out, and no other sandbox is tried.
     if (!lease.channel.open) throw new RequestNotSentError('The channel is closed.');
-    watcher.started(await start(lease));
+    watcher.started(await executeStart(lease));
     const texts = { stdout: new OutputText(command.encoding ?? 'utf8'), stderr: new OutputText(command.encoding ?? 'utf8') };
     const tell = (stream: 'stdout' | 'stderr', data: string): void | Promise<void> =>
       data === '' ? undefined : watcher.output(stream, data);
@@ -266,7 +248,7 @@ export class OrchestratorService {
     const { end, seconds } = await callExec(lease, request, command, onOutput, signal);
     for (const stream of ['stdout', 'stderr'] as const) await tell(stream, texts[stream].end());
     const truncated = end.omitted.stdout + end.omitted.stderr > 0;
-    return { ...exit(end, seconds, truncated), ...oomReport(end.oomKilled, this.config, lease.options) };
+    return executeExit(end, seconds, truncated, this.config, lease);
   }
 }
 
@@ -290,19 +272,7 @@ async function callExec(
   return { end: execEnd(end), seconds };
 }
 
-async function start({ containerId, takeRestarted }: Lease): Promise<ExecuteStart> {
-  return { container_id: shortId(containerId), session_restarted: await takeRestarted() };
-}
-
-function exit({ exitCode, timedOut }: ExecEnd, seconds: number, truncated: boolean): Omit<ExecuteExit, keyof OomReport> {
-  return { exit_code: exitCode, execution_time: Number(seconds.toFixed(3)), timed_out: timedOut, truncated };
-}
-
 /** A record whose first sandbox is still being made is no session to a reader yet. */
 function hasSandbox(record: SessionRecord): record is SessionRecord & { containerId: string; image: string } {
   return record.containerId !== null && record.image !== null;
-}
-
-function shortId(containerId: string): string {
-  return containerId.slice(0, 12);
 }

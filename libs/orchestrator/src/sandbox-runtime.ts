@@ -39,6 +39,14 @@ export interface EnsuredSandbox extends Sandbox {
   readonly created: boolean;
 }
 
+/** One of a sandbox's starts. Its processes and its tmpfs begin with it, and end with it. */
+export interface SandboxStart {
+  /** Another one for each start of a sandbox; a pause changes nothing. At most 64 characters. */
+  readonly id: string;
+  /** The sandbox had been started before. */
+  readonly again: boolean;
+}
+
 /** A process in a sandbox whose stdin and stdout are a byte stream. Destroying the stream closes the process's stdin. */
 export interface SandboxProcess {
   readonly stream: Duplex;
@@ -77,6 +85,8 @@ export interface SandboxRuntime {
   /** Removes a sandbox that is nobody's. False where somebody was faster: a pooled one that was claimed is left alone. */
   discard(sandbox: Sandbox): Promise<boolean>;
   find(key: string): Promise<Sandbox | null>;
+  /** The start that a running sandbox is in. */
+  startOf(sandboxId: string): Promise<SandboxStart>;
   /** Starts a process as the sandbox's user. */
   exec(sandboxId: string, argv: readonly string[], env: readonly string[]): Promise<SandboxProcess>;
   /** Kills and removes it, whatever it does; resolves when it is gone. Volumes stay. */

@@ -5,22 +5,19 @@ import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import {
   SESSION_STORE,
-  type AttachResult,
   type CallHold,
-  type SandboxOptions,
   type SessionOptions,
   type SessionRecord,
   type SessionRef,
   type SessionStore,
 } from '@sandbox/sessions';
-import { openAgentChannel } from './agent-channel';
-import { RequestNotSentError, type Channel } from './channel/channel';
+import { RequestNotSentError } from './channel/channel';
 import { CLOSING_MS, keptClosed, removeClosed } from './closing';
-import { FairLimit } from './fair-limit';
 import { FairStarts } from './fair-starts';
-import { limitReached, tooManyWaiting } from './limit-errors';
-import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
-import { isDefaultSandbox } from './session-options';
+import { limitReached } from './limit-errors';
+import { SANDBOX_RUNTIME, type SandboxRuntime } from './sandbox-runtime';
+import { type Lease, SessionConnections, SessionMovedError } from './session-connections';
+import { withSessionNews } from './session-news';
 import { WarmPool } from './warm-pool';
 
 /** Entering a session, making its sandbox and opening its channel take no longer than this together, milliseconds. */
@@ -33,23 +30,6 @@ const CLOSING_POLL_MS = 25;
  * (COMMAND_LEASE_MS). Milliseconds.
  */
 const REASSERT_MS = 5_000;
-/** Sandboxes that may wait to be made, beyond CREATE_CONCURRENCY. */
-const CREATE_QUEUE = 256;
-
-/** A session's sandbox, for the time of one call. */
-export interface Lease {
-  readonly channel: Channel;
-  readonly containerId: string;
-  /** Of the session, when the call entered it. */
-  readonly record: SessionRecord;
-  /** What the sandbox was asked to be when it was made. */
-  readonly options: SandboxOptions;
-  /**
-   * Whether the session's sandbox was made anew and no call has said so yet: true for one call (for two, where the store is away). Asks the
-   * store only where it was. Never rejects.
-   */
-  readonly takeRestarted: () => Promise<boolean>;
-}
 
 /** How a call enters a session. */
 export interface Entry {
@@ -61,20 +41,12 @@ export interface Entry {
   readonly signal?: AbortSignal;
 }
 
-interface Connection {
-  readonly sandbox: Sandbox;
-  readonly channel: Channel;
-}
-
 interface CallUnderWay {
   readonly ref: SessionRef;
   readonly hold: CallHold;
   /** Another one after the store was flushed. */
   generation: string;
 }
-
-/** The session was closed or begun anew by somebody else while this call was entering it. */
-class SessionMovedError extends Error {}
 
 /**
  * Brings calls into their session's sandbox and removes sandboxes; safe beside other replicas of itself.
@@ -88,10 +60,8 @@ class SessionMovedError extends Error {}
 @Injectable()
 export class SessionSandboxes implements OnApplicationShutdown {
   private readonly logger = new Logger(SessionSandboxes.name);
-  private readonly connections = new Map<string, Connection>();
-  private readonly connecting = new Map<string, Promise<Lease>>();
+  private readonly connections: SessionConnections;
   private readonly callsUnderWay = new Set<CallUnderWay>();
-  private readonly creations: FairLimit;
   private readonly starts = new FairStarts();
   private readonly reassertTimer: NodeJS.Timeout;
 
@@ -99,38 +69,43 @@ export class SessionSandboxes implements OnApplicationShutdown {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(SESSION_STORE) private readonly store: SessionStore,
     @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
-    private readonly pool: WarmPool,
+    pool: WarmPool,
   ) {
-    const most = config.CREATE_CONCURRENCY;
-    // One place is never the same user's: whose sandboxes are slow to answer, or made so, keeps nobody else out.
-    this.creations = new FairLimit((running, ofUser) => running < most && ofUser < Math.max(1, most - 1), CREATE_QUEUE, tooManyWaiting);
+    this.connections = new SessionConnections(config, store, runtime, pool);
     this.reassertTimer = setInterval(() => void this.reassertCalls(), REASSERT_MS).unref();
   }
 
   /** Of this process: open channels, calls under way, and sandboxes that wait to be made. */
   get state(): { channels: number; calls: number; waiting: number } {
-    return { channels: this.connections.size, calls: this.callsUnderWay.size, waiting: this.creations.waitingInAll };
+    return { channels: this.connections.size, calls: this.callsUnderWay.size, waiting: this.connections.waiting };
   }
 
   /**
-   * Runs `work` in the session's sandbox, making what is missing. Where the sandbox turns out to be gone before anything was sent to
-   * it, entering starts over; work that was sent is never sent twice.
+   * Runs `work` in the session's sandbox, making what is missing. Where the sandbox turns out to be
+   * gone before anything was sent to it, entering starts over; work that was sent is never sent
+   * twice. What an earlier attempt of the call made counts as this call's (`Lease.created`).
    * @param maxMs the longest time `work` can take; the session is kept alive for it
-   * @throws SandboxError TOO_MANY_SESSIONS, TOO_MANY_COMMANDS, HOST_FULL; SANDBOX_UNRESPONSIVE where it takes over 28 s to get in
+   * @throws SandboxError TOO_MANY_SESSIONS, TOO_MANY_COMMANDS, HOST_FULL; SANDBOX_UNRESPONSIVE
+   *   where it takes over 28 s to get in
    */
   async enter<T>(ref: SessionRef, maxMs: number, work: (lease: Lease) => Promise<T>, entry: Entry = {}): Promise<T> {
     const giveUpAt = this.store.now() + ENTER_DEADLINE_MS;
     const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS, command: entry.command };
+    let made: string | undefined;
     for (;;) {
       const record = await this.begin(ref, hold, giveUpAt, entry.options);
       const call: CallUnderWay = { ref, hold, generation: record.generation };
+      let lease: Lease | undefined;
       this.callsUnderWay.add(call);
       try {
-        const entered = await this.connect(record, giveUpAt, entry.signal);
-        return await (entry.command ? this.starts.run(ref.userKey, () => work(entered), entry.signal) : work(entered));
+        const entered = await this.connections.enter(record, giveUpAt, entry.signal);
+        if (entered.created) made = record.generation;
+        lease = made === record.generation ? { ...entered, created: true } : entered;
+        const run = work.bind(undefined, lease);
+        return await (entry.command ? this.starts.run(ref.userKey, run, entry.signal) : run());
       } catch (error) {
         const retry = error instanceof RequestNotSentError || error instanceof SessionMovedError;
-        if (!retry) throw await this.explain(error, call);
+        if (!retry) throw withSessionNews(this.config, await this.explain(error, call), lease);
         if (this.store.now() > giveUpAt) throw unresponsive(error);
       } finally {
         this.callsUnderWay.delete(call);
@@ -156,7 +131,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
   /** False where the session is not closed any more. */
   private removeWithVolume({ key }: SessionRef, giveUpAt: number): Promise<boolean> {
     return keptClosed(this.store, key, async (isClosed) => {
-      this.connections.get(key)?.channel.close();
+      this.connections.close(key);
       do {
         // Again, where a call that entered before the mark has made a sandbox after it, with this volume; it finds itself outside and enters anew.
         if (this.store.now() > giveUpAt) throw unresponsive();
@@ -170,7 +145,7 @@ export class SessionSandboxes implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.reassertTimer);
-    for (const { channel } of this.connections.values()) channel.close();
+    this.connections.closeAll();
     await this.store.disconnect();
   }
 
@@ -193,89 +168,6 @@ export class SessionSandboxes implements OnApplicationShutdown {
     });
   }
 
-  private async connect(record: SessionRecord, giveUpAt: number, signal?: AbortSignal): Promise<Lease> {
-    const { key } = record.ref;
-    const connection = this.connections.get(key);
-    if (connection?.channel.open && connection.sandbox.id === record.containerId) return this.lease(record, connection, record.restarted);
-    const others = this.connecting.get(key);
-    if (others) {
-      // Another call of this process is at it. Entering anew then finds its connection, of whatever generation the session is by then.
-      await others.catch(ignoreClosed);
-      throw new SessionMovedError();
-    }
-    const late = AbortSignal.timeout(Math.max(0, giveUpAt - this.store.now()));
-    const turn = signal ? AbortSignal.any([signal, late]) : late;
-    const establishing = this.establish(record, giveUpAt, turn)
-      .catch((error: unknown) => {
-        // Its turn has not come in time, and the client is still there.
-        throw hasLeft(error) && !signal?.aborted ? tooManyWaiting() : error;
-      })
-      .finally(() => this.connecting.delete(key));
-    this.connecting.set(key, establishing);
-    return establishing;
-  }
-
-  /** What waits in the pool is taken at once; what has to be made, or opened, waits for its turn. */
-  private async establish(record: SessionRecord, giveUpAt: number, turn: AbortSignal): Promise<Lease> {
-    const { key, userKey } = record.ref;
-    const make = (): Promise<Connection> => this.make(record, giveUpAt);
-    const connection = (await this.claim(record)) ?? (await this.creations.run(userKey, make, turn));
-    const attached = await this.attach(record.generation, key, connection.sandbox);
-    if (!attached.live) throw new SessionMovedError();
-    return this.lease(record, connection, attached.restarted);
-  }
-
-  private lease(record: SessionRecord, { sandbox, channel }: Connection, restarted: boolean): Lease {
-    const takeRestarted = async (): Promise<boolean> =>
-      restarted && (await this.store.takeRestarted(record.ref.key, record.generation).catch(() => true));
-    return { containerId: sandbox.id, options: sandbox.options, record, channel, takeRestarted };
-  }
-
-  /** Of the pool, where the session is new and asks for nothing else. */
-  private async claim({ ref, containerId, options }: SessionRecord): Promise<Connection | null> {
-    if (containerId !== null || !isDefaultSandbox(this.config, options ?? {})) return null;
-    const claimed = await this.pool.claim(ref);
-    return claimed && this.connected(ref.key, claimed);
-  }
-
-  private async make({ ref, options, ttlMs, metadata }: SessionRecord, giveUpAt: number): Promise<Connection> {
-    const settings = {
-      ttl_seconds: ttlMs === this.config.SESSION_TTL_SECONDS * 1000 ? undefined : ttlMs / 1000,
-      metadata: Object.keys(metadata).length === 0 ? undefined : metadata,
-    };
-    return this.open(ref.key, await this.runtime.ensure(ref, options, settings), giveUpAt);
-  }
-
-  private attach(generation: string, key: string, { id, image, createdAt, pooled, options, settings }: Sandbox): Promise<AttachResult> {
-    return this.store.attach(key, generation, { containerId: id, image, createdAt: pooled ? undefined : createdAt, options, settings });
-  }
-
-  private async open(key: string, sandbox: Sandbox, giveUpAt: number): Promise<Connection> {
-    const known = this.connections.get(key);
-    if (known?.channel.open && known.sandbox.id === sandbox.id) return known;
-    return this.connected(key, { sandbox, channel: await this.openChannel(sandbox.id, giveUpAt) });
-  }
-
-  private connected(key: string, connection: Connection): Connection {
-    this.connections.get(key)?.channel.close();
-    this.connections.set(key, connection);
-    void connection.channel.closed.then(() => {
-      if (this.connections.get(key) === connection) this.connections.delete(key);
-    });
-    return connection;
-  }
-
-  private async openChannel(containerId: string, giveUpAt: number): Promise<Channel> {
-    try {
-      return await openAgentChannel(this.runtime, containerId);
-    } catch (error) {
-      // Nothing was asked of it yet: a sandbox that ended meanwhile is no reason to fail the call.
-      if (error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST && this.store.now() < giveUpAt)
-        throw new SessionMovedError();
-      throw error;
-    }
-  }
-
   /** A sandbox that ended because its session was deleted is the caller's own doing, not a fault. */
   private async explain(error: unknown, call: CallUnderWay): Promise<unknown> {
     if (!(error instanceof SandboxError) || error.code !== ErrorCode.SANDBOX_LOST) return error;
@@ -289,25 +181,15 @@ export class SessionSandboxes implements OnApplicationShutdown {
   }
 
   private async reassert(call: CallUnderWay): Promise<void> {
-    const connection = this.connections.get(call.ref.key);
     // Without one the call is still entering, which tells the store anyway, or its sandbox has just ended.
-    if (!connection?.channel.open) return;
+    if (!this.connections.isOpen(call.ref.key)) return;
     const result = await this.store.resume(call.ref, call.hold, this.store.now());
     if (result.state === 'closing') return;
     call.generation = result.record.generation;
-    if (result.record.containerId === null) await this.attach(call.generation, call.ref.key, connection.sandbox);
+    if (result.record.containerId === null) await this.connections.remind(result.record);
     // It may have ended while this was on its way.
     if (!this.callsUnderWay.has(call)) this.end(call);
   }
-}
-
-/** The call that went away waited for all that came after it: one of those takes its place. */
-function ignoreClosed(error: unknown): void {
-  if (!hasLeft(error)) throw error;
-}
-
-function hasLeft(error: unknown): boolean {
-  return error instanceof SandboxError && error.code === ErrorCode.CLIENT_CLOSED_REQUEST;
 }
 
 function unresponsive(cause?: unknown): SandboxError {

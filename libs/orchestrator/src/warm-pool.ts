@@ -1,8 +1,7 @@
 import { type BeforeApplicationShutdown, Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
-import { openAgentChannel } from './agent-channel';
-import type { Channel } from './channel/channel';
+import { connectTo, type Connection, openAgentChannel } from './agent-channel';
 import { SANDBOX_RUNTIME, type Sandbox, type SandboxOwner, type SandboxRuntime } from './sandbox-runtime';
 
 export interface PoolState {
@@ -11,12 +10,6 @@ export interface PoolState {
   /** New sessions of this process, since its start, that took one; and those that could have and found none. */
   readonly hits: number;
   readonly misses: number;
-}
-
-/** A sandbox and the channel into it. */
-export interface Waiting {
-  readonly sandbox: Sandbox;
-  readonly channel: Channel;
 }
 
 /** An agent that does not answer by then has one that is claimed no more, milliseconds. */
@@ -45,7 +38,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   private readonly logger = new Logger(WarmPool.name);
   private readonly size: number;
   /** By the sandbox's id. */
-  private readonly waiting = new Map<string, Waiting>();
+  private readonly waiting = new Map<string, Connection>();
   /** Those that a claim was begun of, by id, with when. What is still there long after has been left by a process that died. */
   private readonly spent = new Map<string, number>();
   /** Sessions that had a sandbox at the last look at all. */
@@ -79,7 +72,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   /** A waiting sandbox, now this session's; null where none is to be had, or the session has one already. */
-  async claim(owner: SandboxOwner): Promise<Waiting | null> {
+  async claim(owner: SandboxOwner): Promise<Connection | null> {
     if (this.size === 0) return null;
     if (!(await this.isVacant(owner.key))) return null;
     for (const waiting of this.waiting.values()) {
@@ -104,12 +97,12 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
     return this.runtime.isVacant(key).catch(() => false);
   }
 
-  private async take(owner: SandboxOwner, waiting: Waiting): Promise<Waiting | null> {
+  private async take(owner: SandboxOwner, waiting: Connection): Promise<Connection | null> {
     try {
       const sandbox = await this.runtime.claim(owner, waiting.sandbox);
       if (sandbox?.id === waiting.sandbox.id && waiting.channel.open) {
         this.hits += 1;
-        return { sandbox, channel: waiting.channel };
+        return { ...waiting, sandbox };
       }
     } catch (error) {
       this.logger.warn({ msg: 'no claim could be made', err: error });
@@ -119,7 +112,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   /** Before it is claimed: no look that is under way meanwhile takes it for one that waits. */
-  private withdraw({ sandbox }: Waiting): void {
+  private withdraw({ sandbox }: Pick<Connection, 'sandbox'>): void {
     this.waiting.delete(sandbox.id);
     this.spent.set(sandbox.id, performance.now());
   }
@@ -141,7 +134,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   /** Removes it, unless another process has it, or is about to. */
-  private async giveUp(waiting: Waiting): Promise<void> {
+  private async giveUp(waiting: Omit<Connection, 'start'>): Promise<void> {
     this.withdraw(waiting);
     const isOurs = await isFirst(waiting);
     waiting.channel.close();
@@ -198,9 +191,9 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   private async add(sandbox: Sandbox): Promise<void> {
-    const channel = await openAgentChannel(this.runtime, sandbox.id);
-    if (this.stopped) channel.close();
-    else this.waiting.set(sandbox.id, { sandbox, channel });
+    const connection = await connectTo(this.runtime, sandbox);
+    if (this.stopped) connection.channel.close();
+    else this.waiting.set(sandbox.id, connection);
   }
 
   /** Two processes that begin to fill a slot at once may both come to make one: all agree on which of the two is too much. */
@@ -238,7 +231,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
  * may do several, and two sessions would have one sandbox. Whose command runs there later may take that mark away; by then no rename
  * finds the sandbox any more.
  */
-async function isFirst({ channel }: Waiting): Promise<boolean> {
+async function isFirst({ channel }: Pick<Connection, 'channel'>): Promise<boolean> {
   if (!channel.open) return false;
   try {
     const { claimed } = await channel.call({ op: 'claim' }, { deadlineMs: CLAIM_MS });

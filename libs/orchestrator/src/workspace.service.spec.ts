@@ -4,7 +4,8 @@ import { Logger } from '@nestjs/common';
 import type { Config } from '@sandbox/config';
 import type { User } from '@sandbox/sessions';
 import type { CallOptions } from './channel/channel';
-import type { Lease, SessionSandboxes } from './session-sandboxes';
+import type { Lease } from './session-connections';
+import type { SessionSandboxes } from './session-sandboxes';
 import { WorkspaceService } from './workspace.service';
 
 const USER: User = { id: 'key:u' };

@@ -9,6 +9,11 @@ export interface SessionRecord {
   /** The sandbox last known for it; null until the first one is made. */
   readonly containerId: string | null;
   readonly image: string | null;
+  /**
+   * The start that its sandbox was last known to be in (`AttachedSandbox.startId`). Null until it
+   * is known, and where the record was last written by a version that does not note it.
+   */
+  readonly startId: string | null;
   /** Of its sandbox; null until it is known: the session was begun by a call that says nothing of them, and no sandbox has told. */
   readonly options: SandboxOptions | null;
   readonly ttlMs: number;
@@ -38,6 +43,16 @@ export interface Limit {
 /** What the engine knows of a session's sandbox. */
 export interface AttachedSandbox {
   readonly containerId: string;
+  /**
+   * Another one for each start of a sandbox, whose processes and tmpfs go with the start. At most
+   * 64 characters.
+   */
+  readonly startId: string;
+  /**
+   * How the caller came by it. `made`: the caller made it for the session, or took it from the
+   * pool. `restarted`: it was there, and has been started more than once. `found`: it was there.
+   */
+  readonly origin: 'made' | 'restarted' | 'found';
   readonly image: string;
   /** When it was made for the session, which is at least as old; absent where it was made for the pool. */
   readonly createdAt?: number;
@@ -50,6 +65,8 @@ export interface AttachedSandbox {
 export interface JobRecord {
   readonly jobId: string;
   readonly containerId: string;
+  /** The sandbox's start that it was started in; null where an older version has noted it. */
+  readonly startId: string | null;
   readonly command: string;
   /** Milliseconds since the epoch, as all times. */
   readonly startedAt: number;
@@ -63,7 +80,18 @@ export type BeginResult =
   | { readonly state: 'closing'; readonly until: number }
   | { readonly state: 'full'; readonly limit: Limit };
 
-export type AttachResult = { readonly live: true; readonly restarted: boolean } | { readonly live: false };
+export type AttachResult =
+  | {
+      readonly live: true;
+      /** As in the record. */
+      readonly restarted: boolean;
+      /**
+       * The session has its first sandbox by this call, which made it: true for one call of a
+       * session.
+       */
+      readonly created: boolean;
+    }
+  | { readonly live: false };
 
 /**
  * An index of live sessions; the container engine is the truth. A session's expiry is derived:
@@ -87,8 +115,10 @@ export interface SessionStore {
   /** Ends a call: last use becomes `now`; a session that has no sandbox is forgotten with the last call in it. No effect where the generation is another or the record is gone. */
   end(key: string, generation: string, callId: string, now: number): Promise<void>;
   /**
-   * Notes the sandbox of a session; where it had another, that is noted too (`restarted`, until it is taken).
-   * Not live where the generation is another, closing or gone: the caller has to begin again.
+   * Notes the sandbox of a session. If the session had another one, or the same in another start,
+   * that is noted too (`restarted`, until it is taken); so it is if the session is new to the
+   * store, and its sandbox was started more than once. Not live where the generation is another,
+   * closing or gone: the caller has to begin again.
    */
   attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult>;
   /** Whether its sandbox was made anew and nobody was told: of many callers one gets true. False where the generation is another or gone. */

@@ -136,6 +136,7 @@ export interface Executed {
   truncated: boolean;
   oom_killed: boolean;
   memory_limit?: number;
+  session_created: boolean;
   session_restarted: boolean;
 }
 

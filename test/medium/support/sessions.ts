@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Config, loadConfig } from '@sandbox/config';
-import { type BeginResult, type CallHold, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
+import { type AttachedSandbox, type BeginResult, type CallHold, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
 
 /** Sessions for tests of a store. Time is what the tests say it is. */
 
@@ -39,11 +39,16 @@ export async function enter(store: SessionStore, ref: SessionRef, hold = call(),
   return result;
 }
 
+/** A sandbox as it is attached: one that was there, but for what the test says otherwise. */
+export function sandbox(containerId: string, more: Partial<AttachedSandbox> = {}): AttachedSandbox {
+  return { containerId, startId: 's1', origin: 'found', image: 'i', ...more };
+}
+
 /** Begins and ends a call in a sandbox, so that the session is there and idle since `now`; its generation. */
 export async function idle(store: SessionStore, ref: SessionRef, now = NOW): Promise<string> {
   const hold = call(now);
   const { record } = await enter(store, ref, hold, now);
-  await store.attach(ref.key, record.generation, { containerId: 'c0', image: 'i' });
+  await store.attach(ref.key, record.generation, sandbox('c0'));
   await store.end(ref.key, record.generation, hold.callId, now);
   return record.generation;
 }

@@ -14,6 +14,7 @@ const RESULT: ExecuteResult = {
   timed_out: false,
   truncated: false,
   oom_killed: false,
+  session_created: false,
   session_restarted: false,
 };
 const COMMAND = { command: 'id', session_id: 's' };

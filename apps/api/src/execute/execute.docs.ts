@@ -18,7 +18,7 @@ export function ApiExecuteAnswers(): MethodDecorator {
         [EVENT_STREAM]: {
           schema: { type: 'string', description: EVENTS },
           example:
-            'event: start\ndata: {"container_id":"4f1d0c2b9a7e","session_restarted":false}\n\nevent: stdout\ndata: {"data":"hello\\n"}\n\nevent: exit\ndata: {"exit_code":0,"execution_time":0.004,"timed_out":false,"truncated":false,"oom_killed":false}\n\n',
+            'event: start\ndata: {"container_id":"4f1d0c2b9a7e","session_created":false,"session_restarted":false}\n\nevent: stdout\ndata: {"data":"hello\\n"}\n\nevent: exit\ndata: {"exit_code":0,"execution_time":0.004,"timed_out":false,"truncated":false,"oom_killed":false}\n\n',
         },
       },
     }),

@@ -22,6 +22,12 @@ export class ExecuteStartDto implements ExecuteStart {
   container_id: string;
 
   @ApiProperty({
+    description: 'This call made the session: files and processes of an earlier one are gone (files not, if it is persistent)',
+    example: false,
+  })
+  session_created: boolean;
+
+  @ApiProperty({
     description:
       'The session’s container had ended and was made anew, which no answer has said before: processes are gone, and files too unless the workspace is persistent',
     example: false,

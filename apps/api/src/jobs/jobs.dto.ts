@@ -82,6 +82,9 @@ export class JobDto implements Job {
 }
 
 export class StartedJobDto extends JobDto implements StartedJob {
+  @ApiProperty({ description: 'This call made the session: what an earlier one of its name had is gone', example: false })
+  session_created: boolean;
+
   @ApiProperty({ description: 'The session’s container had ended and was made anew, which no answer has said before', example: false })
   session_restarted: boolean;
 }

@@ -33,6 +33,7 @@ const EXECUTED: ExecuteResult = {
   timed_out: false,
   truncated: false,
   oom_killed: false,
+  session_created: false,
   session_restarted: false,
 };
 
@@ -49,7 +50,8 @@ async function note<T>(answer: T, ...call: unknown[]): Promise<T> {
 /** The services as fakes that note what they are asked. */
 const orchestrator: Pick<OrchestratorService, 'execute' | 'createSession' | 'deleteSession'> = {
   execute: (user, command) => note(EXECUTED, 'execute', user.id, { ...command }),
-  createSession: (user, session_id) => note({ session_id, container_id: '0123456789ab' }, 'createSession', user.id, session_id),
+  createSession: (user, session_id) =>
+    note({ session_id, container_id: '0123456789ab', session_created: true }, 'createSession', user.id, session_id),
   deleteSession: (user, session_id) => note({ status: 'deleted', session_id }, 'deleteSession', user.id, session_id),
 };
 
@@ -95,7 +97,8 @@ const JOB: Job = {
 };
 
 const jobs: Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> = {
-  start: (user, session, command) => note({ ...JOB, session_restarted: false }, 'start', user.id, session, { ...command }),
+  start: (user, session, command) =>
+    note({ ...JOB, session_created: true, session_restarted: false }, 'start', user.id, session, { ...command }),
   get: (user, session, job) => note(JOB, 'get', user.id, session, job),
   output: (user, session, job, query) => note({ data: 'out', next_offset: 3, eof: false, gap: 0 }, 'output', user.id, session, job, query),
   write: (user, session, job, input, eof) => note(undefined, 'write', user.id, session, job, input.toString(), eof),
@@ -213,7 +216,7 @@ describe('tools, as the official client sees them', () => {
 
   it('starts a command in the background, reads it, answers it and stops it', async () => {
     const background = await call('execute', { session_id: 's', command: 'make', background: true, open_stdin: true, timeout: 900 });
-    expect(background.structuredContent).toEqual({ job_id: JOB.job_id, session_restarted: false });
+    expect(background.structuredContent).toEqual({ job_id: JOB.job_id, session_created: true, session_restarted: false });
     expect(text(background)).toContain(`job ${JOB.job_id}`);
     const of = { session_id: 's', job_id: JOB.job_id };
     const output = await call('job_output', { ...of, offset: 0, wait_seconds: 2 });
@@ -251,7 +254,12 @@ describe('tools, as the official client sees them', () => {
   });
 
   it.each([
-    ['create_session', { session_id: 's' }, ['createSession', USER, 's'], { session_id: 's', container_id: '0123456789ab' }],
+    [
+      'create_session',
+      { session_id: 's' },
+      ['createSession', USER, 's'],
+      { session_id: 's', container_id: '0123456789ab', session_created: true },
+    ],
     ['delete_session', { session_id: 's' }, ['deleteSession', USER, 's'], { status: 'deleted', session_id: 's' }],
     [
       'workspace_list',

@@ -32,7 +32,7 @@ describe('Session routes', () => {
   let app: TestApp;
   const alice = expect.objectContaining({ ...userFromApiKey(API_KEY) }) as User;
   const orchestrator = {
-    createSession: jest.fn(async (_user, session_id: string) => ({ session_id, container_id: '0123456789ab' })),
+    createSession: jest.fn(async (_user, session_id: string) => ({ session_id, container_id: '0123456789ab', session_created: true })),
     listSessions: jest.fn(async () => [INFO]),
     getSession: jest.fn(async (_user, id: string) => {
       if (id !== INFO.session_id) throw new SandboxError(ErrorCode.SESSION_NOT_FOUND, 'There is no such session.');
@@ -50,7 +50,10 @@ describe('Session routes', () => {
 
   it('makes one, as 200', async () => {
     const response = await app.json('POST', '/sessions', { session_id: 'a/b 😀' });
-    expect([response.status, await response.json()]).toEqual([200, { session_id: 'a/b 😀', container_id: '0123456789ab' }]);
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { session_id: 'a/b 😀', container_id: '0123456789ab', session_created: true },
+    ]);
     expect(orchestrator.createSession).toHaveBeenCalledWith(alice, 'a/b 😀', {}, expect.any(AbortSignal));
   });
 

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import type { SessionInfo } from '@sandbox/orchestrator';
+import type { CreatedSession, SessionInfo } from '@sandbox/orchestrator';
 import { IsBoolean, IsNumber, Matches } from 'class-validator';
 import { IsEnvironment, IsIntegerFrom, IsText, MAX_ENV_BYTES, MAX_ENV_ENTRIES, Optional } from '../validation/rules';
 import { IsMetadata, IsMetadataFilter, MAX_METADATA_CHARACTERS, MAX_METADATA_PAIRS } from './metadata';
@@ -104,12 +104,15 @@ export class ListSessionsQuery {
   metadata?: string | string[];
 }
 
-export class SessionCreatedDto {
+export class SessionCreatedDto implements CreatedSession {
   @ApiProperty({ example: 'my-session' })
   session_id: string;
 
   @ApiProperty({ description: 'First 12 hex digits of the id of the session’s container', example: '4f1d0c2b9a7e' })
   container_id: string;
+
+  @ApiProperty({ description: 'It was not there: this call made it', example: true })
+  session_created: boolean;
 }
 
 export class SessionDto implements SessionInfo {

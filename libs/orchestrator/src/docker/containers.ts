@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import type Docker from 'dockerode';
 import { parseOptions, parseSettings, type SandboxOptions } from '@sandbox/sessions';
-import type { EnsuredSandbox, Sandbox } from '../sandbox-runtime';
+import type { EnsuredSandbox, Sandbox, SandboxStart } from '../sandbox-runtime';
 import { type containerSpec, KIND, LABEL, placeOf, specHash } from './container-spec';
 import { engineStatus, imageMissing, imageWithoutShell, notOurs } from './engine-errors';
 import { withoutNetworkSetup } from './network-setup';
@@ -61,6 +61,16 @@ export class Containers {
 
   async isRunning(id: string, signal: AbortSignal): Promise<boolean> {
     return (await this.inspect(id, signal))?.State.Running ?? false;
+  }
+
+  /**
+   * The start that a container is in; null where it does not run. The engine notes the time of each
+   * start, and keeps it through a pause and through its own restart. A container that has never
+   * ended has the year 1 for its end.
+   */
+  async startOf(id: string, signal: AbortSignal): Promise<SandboxStart | null> {
+    const state = (await this.inspect(id, signal))?.State;
+    return state?.Running ? { id: state.StartedAt.slice(0, 64), again: Date.parse(state.FinishedAt) > 0 } : null;
   }
 
   /**

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
 import Docker from 'dockerode';
-import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxProcess, SandboxRuntime } from '../sandbox-runtime';
+import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxProcess, SandboxRuntime, SandboxStart } from '../sandbox-runtime';
 import { Containers } from './containers';
 import { withDeadline } from './deadline';
 import { engineAddress } from './engine-address';
@@ -85,6 +85,14 @@ export class DockerRuntime implements SandboxRuntime {
 
   find(key: string): Promise<Sandbox | null> {
     return operation(this.deadlines.call, (signal) => this.sessions.find(key, signal));
+  }
+
+  startOf(sandboxId: string): Promise<SandboxStart> {
+    return operation(this.deadlines.call, async (signal) => {
+      const start = await this.containers.startOf(sandboxId, signal);
+      if (start === null) throw sandboxLost(new Error('The container is not running.'));
+      return start;
+    });
   }
 
   exec(sandboxId: string, argv: readonly string[], env: readonly string[]): Promise<SandboxProcess> {

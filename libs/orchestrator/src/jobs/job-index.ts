@@ -1,6 +1,6 @@
 import type { Config } from '@sandbox/config';
 import type { JobRecord, SessionRef, SessionStore } from '@sandbox/sessions';
-import type { Lease } from '../session-sandboxes';
+import type { Lease } from '../session-connections';
 import type { KeptJob } from './job-answers';
 
 /** A job's hold on its session outlives its time by so much, milliseconds: its end has still to be made. */
@@ -17,10 +17,11 @@ export class JobIndex {
   async add(
     ref: SessionRef,
     lease: Lease,
-    job: Omit<JobRecord, 'containerId' | 'deadline'>,
+    job: Omit<JobRecord, 'containerId' | 'startId' | 'deadline'>,
     endsBy: number,
   ): Promise<'added' | 'full' | 'moved'> {
-    const record = { ...job, containerId: lease.containerId, deadline: endsBy + HOLD_GRACE_MS };
+    const { containerId, startId } = lease;
+    const record = { ...job, containerId, startId, deadline: endsBy + HOLD_GRACE_MS };
     const added = await this.store.addJob(ref.key, lease.record.generation, record, this.config.MAX_JOBS_PER_SESSION);
     if (added === 'added') await this.store.resume(ref, { callId: holdId(job.jobId), deadline: record.deadline }, this.store.now());
     return added;

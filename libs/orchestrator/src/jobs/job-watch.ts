@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { SessionRef } from '@sandbox/sessions';
-import type { Lease } from '../session-sandboxes';
+import type { Lease } from '../session-connections';
 import type { JobIndex } from './job-index';
 import { listKept } from './keeper-calls';
 

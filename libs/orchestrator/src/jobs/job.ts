@@ -1,6 +1,7 @@
 import type { Config } from '@sandbox/config';
 import type { JobRecord, SandboxOptions } from '@sandbox/sessions';
 import { oomReport, type OomReport } from '../oom';
+import type { Lease } from '../session-connections';
 import type { ShellCommand } from '../shell-command';
 import type { JobState, KeptJob } from './job-answers';
 import type { JobStream } from './job-reader';
@@ -31,6 +32,8 @@ export interface Job extends OomReport {
 }
 
 export interface StartedJob extends Job {
+  /** This call made the session. */
+  session_created: boolean;
   session_restarted: boolean;
 }
 
@@ -84,8 +87,12 @@ export function silentJob(job: JobRecord): Job {
   return { ...startingJob(job), stdout_bytes: null, stderr_bytes: null };
 }
 
-/** A job that its sandbox, the container of that id, does not know. */
-export function absentJob(job: JobRecord, containerId: string, now: number): Job {
-  const starting = job.containerId === containerId && now - job.startedAt < STARTING_MS;
+/**
+ * A job that its sandbox does not know. If the sandbox is the one that the job was started in, in
+ * the same start, a young job may be about to begin.
+ */
+export function absentJob(job: JobRecord, { containerId, startId }: Pick<Lease, 'containerId' | 'startId'>, now: number): Job {
+  const same = job.containerId === containerId && (job.startId === null || job.startId === startId);
+  const starting = same && now - job.startedAt < STARTING_MS;
   return starting ? startingJob(job) : { ...startingJob(job), state: 'lost', stdout_bytes: null, stderr_bytes: null };
 }

@@ -24,7 +24,14 @@ describe('Jobs of a sandbox that says what it likes', () => {
     const { calls, scripts, store, lease } = await setUp(answers);
     const add = (number: number): Promise<unknown> => {
       const startedAt = store.now() - 3_600_000 + number * 1000;
-      const record = { jobId: idOf(number), containerId: 'container', command: 'x', startedAt, deadline: store.now() + 3_600_000 };
+      const record = {
+        jobId: idOf(number),
+        containerId: 'container',
+        startId: 'start',
+        command: 'x',
+        startedAt,
+        deadline: store.now() + 3_600_000,
+      };
       return store.addJob(REF.key, lease.record.generation, record, 99);
     };
     for (const number of stored) await add(number);

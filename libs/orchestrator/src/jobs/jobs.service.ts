@@ -7,7 +7,8 @@ import { SESSION_STORE, sessionRef, type JobRecord, type SessionRef, type Sessio
 import { audited } from '../audit-log';
 import { RequestNotSentError, type AgentRequest, type CallOptions } from '../channel/channel';
 import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
-import { SessionSandboxes, type Lease } from '../session-sandboxes';
+import type { Lease } from '../session-connections';
+import { SessionSandboxes } from '../session-sandboxes';
 import { shellRequest, timeoutMs, withSessionEnv } from '../shell-command';
 import { incompleteSuffix } from '../utf8-boundaries';
 import {
@@ -83,7 +84,7 @@ export class JobsService implements BeforeApplicationShutdown {
           throw error;
         }
         this.watch.add(ref, lease);
-        return { ...startingJob(job), session_restarted: await lease.takeRestarted() };
+        return { ...startingJob(job), session_created: lease.created, session_restarted: await lease.takeRestarted() };
       });
     });
   }
@@ -236,7 +237,7 @@ export class JobsService implements BeforeApplicationShutdown {
     const there = new Set(kept.map(({ jobId }) => jobId));
     const others = known
       .filter(({ jobId }) => !there.has(jobId))
-      .map((job) => (silent.has(job.jobId) ? silentJob(job) : absentJob(job, lease.containerId, this.store.now())));
+      .map((job) => (silent.has(job.jobId) ? silentJob(job) : absentJob(job, lease, this.store.now())));
     const jobs = [...kept.map((job) => keptJob(job, this.config, lease.options)), ...others].sort((a, b) =>
       a.started_at.localeCompare(b.started_at),
     );
@@ -287,7 +288,7 @@ export class JobsService implements BeforeApplicationShutdown {
     if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
     const record = await this.index.find(ref, jobId);
     if (record === undefined) throw error;
-    return absentJob(record, lease.containerId, this.store.now());
+    return absentJob(record, lease, this.store.now());
   }
 
   private async explainOutput(ref: SessionRef, lease: Lease, jobId: string, error: unknown): Promise<never> {

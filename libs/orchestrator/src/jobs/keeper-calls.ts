@@ -2,7 +2,7 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { unsound } from '../agent-values';
 import type { AgentRequest, CallOptions } from '../channel/channel';
 import { GrowingBuffer } from '../growing-buffer';
-import type { Lease } from '../session-sandboxes';
+import type { Lease } from '../session-connections';
 import {
   isJobId,
   parseCommand,

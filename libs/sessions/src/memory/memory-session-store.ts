@@ -28,6 +28,9 @@ interface Session {
   readonly jobs: Map<string, JobRecord>;
   containerId: string | null;
   image: string | null;
+  startId: string | null;
+  /** Who made its first sandbox was told, or nobody can be any more. */
+  begun: boolean;
   options: SandboxOptions | null;
   settings: SessionSettings;
   restarted: boolean;
@@ -76,13 +79,20 @@ export class MemorySessionStore implements SessionStore {
   async attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult> {
     const session = this.sessions.get(key);
     if (session?.generation !== generation) return { live: false };
-    if (session.containerId !== null && session.containerId !== sandbox.containerId) session.restarted = true;
+    const { containerId: had, startId } = session;
+    const another = had !== null && had !== sandbox.containerId;
+    const created = sandbox.origin === 'made' && !another && !session.begun;
+    if (another || (startId ?? sandbox.startId) !== sandbox.startId || (had === null && sandbox.origin === 'restarted')) {
+      session.restarted = true;
+    }
+    session.begun ||= another || created;
     session.containerId = sandbox.containerId;
+    session.startId = sandbox.startId;
     session.image = sandbox.image;
     session.options = sandbox.options ?? {};
     session.settings = { ...sandbox.settings, ...session.settings };
     session.createdAt = Math.min(session.createdAt, sandbox.createdAt ?? Infinity);
-    return { live: true, restarted: session.restarted };
+    return { live: true, restarted: session.restarted, created };
   }
 
   async takeRestarted(key: string, generation: string): Promise<boolean> {
@@ -224,12 +234,13 @@ export class MemorySessionStore implements SessionStore {
   }
 
   private record(session: Session): SessionRecord {
-    const { ref, generation, containerId, image, options, settings, restarted, createdAt, lastUsedAt } = session;
+    const { ref, generation, containerId, image, startId, options, settings, restarted, createdAt, lastUsedAt } = session;
     return {
       ref,
       generation,
       containerId,
       image,
+      startId,
       options,
       ttlMs: this.ttlMs(session),
       metadata: settings.metadata ?? {},
@@ -259,6 +270,8 @@ function newSession(ref: SessionRef, now: number, options?: SessionOptions): Ses
     jobs: new Map(),
     containerId: null,
     image: null,
+    startId: null,
+    begun: false,
     options: options ? sandboxOptions : null,
     settings: given({ ttl_seconds, metadata }),
     restarted: false,

@@ -67,8 +67,18 @@ export class RedisSessionStore implements SessionStore {
   }
 
   attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult> {
-    const { containerId, image, createdAt = '', options = {}, settings = {} } = sandbox;
-    const args = [key, generation, containerId, image, createdAt, formatOptions(options) || '{}', ...settingsArgs(settings)];
+    const { containerId, startId, origin, image, createdAt = '', options = {}, settings = {} } = sandbox;
+    const args = [
+      key,
+      generation,
+      containerId,
+      startId,
+      origin,
+      image,
+      createdAt,
+      formatOptions(options) || '{}',
+      ...settingsArgs(settings),
+    ];
     return this.run('sessionAttach', [...args, this.context.ttlMs], parseAttach);
   }
 

@@ -14,8 +14,8 @@ export interface ReplyContext {
 
 /** A record, or null where it is missing, damaged, or not that of `key`. */
 export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, reply: unknown): SessionRecord | null {
-  if (!isTexts(reply) || reply.length !== 11) return null;
-  const [refText, generation, containerId, image, created, used, options, ttl, metadata, restarted, expires] = reply as [
+  if (!isTexts(reply) || reply.length !== 12) return null;
+  const [refText, generation, containerId, image, created, used, options, ttl, metadata, restarted, start, expires] = reply as [
     string,
     ...string[],
   ];
@@ -27,6 +27,7 @@ export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, re
     generation,
     containerId: containerId || null,
     image: image || null,
+    startId: parseStart(containerId ?? '', start ?? ''),
     options: options ? parseOptions(options) : null,
     ttlMs: parseMs(ttl) ?? ttlMs,
     metadata: parseMetadata(metadata ?? ''),
@@ -48,8 +49,8 @@ export function parseBegin(context: ReplyContext, key: string, reply: unknown): 
 }
 
 export function parseAttach(reply: unknown): AttachResult {
-  const [state, restarted] = parseTexts(reply);
-  return state === 'live' ? { live: true, restarted: restarted === '1' } : { live: false };
+  const [state, restarted, created] = parseTexts(reply);
+  return state === 'live' ? { live: true, restarted: restarted === '1', created: created === '1' } : { live: false };
 }
 
 /** Oldest first; what is damaged is left out. */
@@ -76,8 +77,8 @@ export function parseJobAdded(reply: unknown): 'added' | 'full' | 'moved' {
   throw unexpected();
 }
 
-export function formatJob({ jobId, containerId, command, startedAt, deadline }: JobRecord): string {
-  return JSON.stringify([jobId, containerId, command, startedAt, deadline]);
+export function formatJob({ jobId, containerId, startId, command, startedAt, deadline }: JobRecord): string {
+  return JSON.stringify([jobId, containerId, command, startedAt, deadline, startId]);
 }
 
 /** Oldest first; what is damaged is left out. */
@@ -101,9 +102,18 @@ export function formatRef({ userId, sessionId }: SessionRef): string {
 function parseJob(text: string): JobRecord | null {
   const value = parseJson(text);
   if (!Array.isArray(value)) return null;
-  const [jobId, containerId, command, startedAt, deadline] = value as unknown[];
+  const [jobId, containerId, command, startedAt, deadline, startId] = value as unknown[];
   if (!isTexts([jobId, containerId, command]) || !Number.isSafeInteger(startedAt) || !Number.isSafeInteger(deadline)) return null;
-  return { jobId, containerId, command, startedAt, deadline } as JobRecord;
+  return { jobId, containerId, startId: typeof startId === 'string' ? startId : null, command, startedAt, deadline } as JobRecord;
+}
+
+/**
+ * A start counts with its container: an older version notes another container, and leaves the start
+ * of the one before.
+ */
+function parseStart(containerId: string, start: string): string | null {
+  const of = `${containerId}@`;
+  return containerId !== '' && start.startsWith(of) ? start.slice(of.length) : null;
 }
 
 function parseJson(text: string): unknown {

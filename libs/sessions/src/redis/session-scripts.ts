@@ -1,8 +1,11 @@
 /**
- * What RedisSessionStore does in Redis, each step one Lua script and so one atomic round trip. All names begin with KEYS[1], which
- * holds the hash tag, so that a cluster keeps a deployment in one slot.
+ * What RedisSessionStore does in Redis, each step one Lua script and so one atomic round trip. All
+ * names begin with KEYS[1], which holds the hash tag, so that a cluster keeps a deployment in one
+ * slot.
  *
- *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used, options (JSON), ttl (its own), metadata (JSON), restarted
+ *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used,
+ *                            options (JSON), ttl (its own), metadata (JSON), restarted,
+ *                            start (container@start), begun (`created` was told, or cannot be)
  *     calls:<key>    zset    call id by deadline
  *     commands:<key> zset    call id by the time until which it counts, of the calls that run a command; commands:<user> those of all
  *                            sessions of a user
@@ -12,8 +15,10 @@
  *     pooled         zset    sandbox id by the time until which it is kept
  *     closing        zset    key by the end of its closing mark; a key stands in `expiry` or here, never in both
  *
- * The time is the caller's, who has it from Redis (StoreClock). Of several replicas one may be a little behind: last use therefore never goes back. Lifetimes in Redis (PEXPIRE)
- * are relative, a day (less an hour, so that not every call sets them) beyond the expiry, and only keep an abandoned deployment from staying for ever.
+ * The time is the caller's, who has it from Redis (StoreClock). Of several replicas one may be a
+ * little behind: last use therefore never goes back. Lifetimes in Redis (PEXPIRE) are relative, a
+ * day (less an hour, so that not every call sets them) beyond the expiry, and only keep an
+ * abandoned deployment from staying for ever.
  */
 const PRELUDE = `
 local prefix = KEYS[1]
@@ -73,10 +78,10 @@ local function forget(key)
 end
 
 local function record(key)
-  local fields = redis.call('HMGET', session(key), 'ref', 'generation', 'container', 'image', 'created', 'used', 'options', 'ttl', 'metadata', 'restarted')
+  local fields = redis.call('HMGET', session(key), 'ref', 'generation', 'container', 'image', 'created', 'used', 'options', 'ttl', 'metadata', 'restarted', 'start')
   -- A list ends at its first nil.
-  for i = 1, 10 do fields[i] = fields[i] or '' end
-  fields[11] = redis.call('ZSCORE', EXPIRY, key)
+  for i = 1, 11 do fields[i] = fields[i] or '' end
+  fields[12] = redis.call('ZSCORE', EXPIRY, key)
   return fields
 end
 `;
@@ -104,7 +109,7 @@ end
 redis.call('HSET', session(key), 'user', user, 'ref', ref)
 if created then
   redis.call('HSET', session(key), 'generation', generation, 'container', '', 'image', '', 'created', text(now), 'used', '',
-    'options', options, 'ttl', own_ttl, 'metadata', metadata, 'restarted', '')
+    'options', options, 'ttl', own_ttl, 'metadata', metadata, 'restarted', '', 'start', '', 'begun', '')
   -- Entries whose session lapsed in Redis itself, because no sweeper runs.
   redis.call('ZREMRANGEBYSCORE', EXPIRY, '-inf', text(now - MARGIN))
   redis.call('ZREMRANGEBYSCORE', user_index(user), '-inf', text(now - MARGIN))
@@ -139,19 +144,27 @@ touch(key, known[2], tonumber(now), ttl)
 `;
 
 const ATTACH = `
-local key, generation, container, image, created, options, own_ttl, metadata, ttl = unpack(ARGV)
-local known = redis.call('HMGET', session(key), 'generation', 'container', 'created', 'user', 'used', 'ttl', 'metadata', 'restarted')
+local key, generation, container, start, origin, image, created, options, own_ttl, metadata, ttl = unpack(ARGV)
+local fields = { 'generation', 'container', 'created', 'user', 'used', 'ttl', 'metadata', 'restarted', 'start', 'begun' }
+local known = redis.call('HMGET', session(key), unpack(fields))
 if known[1] ~= generation then return { 'moved' } end
-local had = known[2] or ''
-local restarted = (had ~= '' and had ~= container) and '1' or (known[8] or '')
-redis.call('HSET', session(key), 'container', container, 'image', image, 'options', options, 'restarted', restarted)
+local had, restarted, noted, begun = known[2] or '', known[8] or '', known[9] or '', known[10] or ''
+local another = had ~= '' and had ~= container
+-- The start of another container says nothing: an older version notes containers alone.
+local here = container .. '@'
+local other_start = string.sub(noted, 1, #here) == here and noted ~= here .. start
+if another or other_start or (had == '' and origin == 'restarted') then restarted = '1' end
+local made = origin == 'made' and not another and begun == ''
+if another or made then begun = '1' end
+redis.call('HSET', session(key), 'container', container, 'image', image, 'options', options, 'restarted', restarted,
+  'start', here .. start, 'begun', begun)
 if created ~= '' and tonumber(created) < (ms(known[3]) or 0) then redis.call('HSET', session(key), 'created', created) end
 if (known[7] or '') == '' then redis.call('HSET', session(key), 'metadata', metadata) end
 if (known[6] or '') == '' and own_ttl ~= '' then
   redis.call('HSET', session(key), 'ttl', own_ttl)
   touch(key, known[4], ms(known[5]) or 0, ttl)
 end
-return { 'live', restarted }
+return { 'live', restarted, made and '1' or '' }
 `;
 
 const TAKE_RESTARTED = `

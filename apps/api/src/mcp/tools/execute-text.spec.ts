@@ -10,6 +10,7 @@ const RESULT: ExecuteResult = {
   timed_out: false,
   truncated: false,
   oom_killed: false,
+  session_created: false,
   session_restarted: false,
 };
 
@@ -23,6 +24,14 @@ describe('executeText', () => {
     const text = executeText({ ...RESULT, exit_code: 137, oom_killed: true, memory_limit: 512 * 1024 ** 2 });
     expect(text).toMatch(/^exit code 137 .*\nnote: a process was killed: .*memory limit of 512 MiB .*more memory$/);
     expect(executeText(RESULT)).not.toContain('memory');
+  });
+
+  it('says in neutral words that the call made the session', () => {
+    const text = executeText({ ...RESULT, session_created: true });
+    expect(text).toMatch(/^exit code 0 .*\nnote: this call made the session; .* unless the workspace is persistent$/);
+    expect(executeText(RESULT)).not.toContain('session');
+    const job = executeText({ job_id: 'a', session_created: true, session_restarted: false });
+    expect(job).toMatch(/^started as job a: .*\nnote: this call made the session/);
   });
 
   it('says what a model has to know before it reads the output', () => {

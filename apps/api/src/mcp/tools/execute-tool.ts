@@ -43,8 +43,8 @@ async function startJob(
   { session_id, encoding: _encoding, ...command }: ExecuteDto & { open_stdin: boolean },
   signal: AbortSignal,
 ): Promise<ExecuteToolResultDto> {
-  const { job_id, session_restarted } = await jobs.start(user, session_id, command, signal);
-  return { job_id, session_restarted };
+  const { job_id, session_created, session_restarted } = await jobs.start(user, session_id, command, signal);
+  return { job_id, session_created, session_restarted };
 }
 
 async function run(

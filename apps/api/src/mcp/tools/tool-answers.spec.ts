@@ -26,6 +26,7 @@ const EXECUTED: ExecuteResult = {
   timed_out: false,
   truncated: false,
   oom_killed: false,
+  session_created: false,
   session_restarted: false,
 };
 const JOB: Job = {
@@ -74,7 +75,7 @@ const services = {
 const tools = new SandboxTools(
   {
     execute: services.execute,
-    createSession: async (_user, session_id) => ({ session_id, container_id: '0123456789ab' }),
+    createSession: async (_user, session_id) => ({ session_id, container_id: '0123456789ab', session_created: true }),
     deleteSession: async (_user, session_id) => ({ status: 'deleted', session_id }),
   } as Pick<OrchestratorService, 'execute' | 'createSession' | 'deleteSession'> as OrchestratorService,
   {
@@ -123,7 +124,7 @@ function faults(name: string, { structuredContent, isError }: CallToolResult): s
 
 beforeEach(() => {
   services.execute.mockReset().mockResolvedValue(EXECUTED);
-  services.startJob.mockReset().mockResolvedValue({ ...JOB, session_restarted: false });
+  services.startJob.mockReset().mockResolvedValue({ ...JOB, session_created: true, session_restarted: false });
   services.getJob.mockReset().mockResolvedValue(JOB);
   services.jobOutput.mockReset().mockResolvedValue({ data: 'out', next_offset: 3, eof: false, gap: 0 });
   services.list.mockReset().mockResolvedValue({ entries: [entry('file')], truncated: false });
@@ -170,6 +171,7 @@ describe('the answers of tools fit their output schemas', () => {
     ['wrote more than a model reads', { stdout: 'x'.repeat(5000), stderr: 'y'.repeat(5000) }],
     ['wrote what is half a character', { stdout: '\u{1f600}'.repeat(900) }],
     ['made its sandbox anew', { session_restarted: true }],
+    ['made the session', { session_created: true }],
   ])('execute, when the command %s', async (_what, result) => {
     services.execute.mockResolvedValue({ ...EXECUTED, ...result });
     expect(faults('execute', await call('execute'))).toEqual([]);
@@ -177,7 +179,7 @@ describe('the answers of tools fit their output schemas', () => {
   });
 
   it.each([false, true])('execute in the background, when session_restarted is %s', async (session_restarted) => {
-    services.startJob.mockResolvedValue({ ...JOB, session_restarted });
+    services.startJob.mockResolvedValue({ ...JOB, session_created: !session_restarted, session_restarted });
     const result = await call('execute', { background: true });
     expect(result.structuredContent).toMatchObject({ job_id: JOB_ID });
     expect(faults('execute', result)).toEqual([]);

@@ -1,7 +1,7 @@
 import { loadConfig } from '@sandbox/config';
 import { createSessionStore, sessionRef, type SessionStore } from '@sandbox/sessions';
 import type { AgentRequest, CallOptions } from '../../channel/channel';
-import type { Lease } from '../../session-sandboxes';
+import type { Lease } from '../../session-connections';
 
 export const USER = { id: 'key:user' };
 export const CONFIG = loadConfig({ SESSION_STORE: 'memory', MAX_JOBS_PER_SESSION: '3', ALLOWED_COMMANDS: '*' }, { needsAuth: false });
@@ -61,8 +61,11 @@ export async function setUp(answers: Answers) {
   const lease = {
     channel: { open: true, call },
     containerId: 'container',
+    startId: 'start',
     record: begun.record,
     options: {},
+    created: false,
+    restarted: false,
     takeRestarted: async () => false,
   };
   return { calls, scripts, store, lease: lease as unknown as Lease };

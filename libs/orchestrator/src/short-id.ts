@@ -1,0 +1,7 @@
+/**
+ * What callers are told of a container's id: its first 12 hex digits, as Docker's own clients print
+ * it.
+ */
+export function shortId(containerId: string): string {
+  return containerId.slice(0, 12);
+}
