@@ -1,6 +1,7 @@
 """What ends a request early, and the END codes for what the kernel says."""
 
 import errno
+import os
 
 
 class RequestError(Exception):
@@ -20,6 +21,9 @@ class ChannelClosed(Exception):
     """The router is gone, and with it everybody who would read an answer."""
 
 
+_DISK_FULL = ("STORAGE_FULL", "There is no space left.")
+_ENTRIES_FULL = ("STORAGE_FULL", "There are no file entries left: the workspace has as many files and directories as it can. Delete some.")
+
 _BY_ERRNO = {
     errno.ENOENT: ("NOT_FOUND", "There is no such file or directory."),
     errno.ENOTDIR: ("NOT_A_DIRECTORY", "A part of the path is not a directory."),
@@ -33,13 +37,35 @@ _BY_ERRNO = {
     # Links are resolved before a file is opened without following any: one met then was swapped in during the call.
     errno.ELOOP: ("PATH_OUTSIDE_WORKSPACE", "A link took the file's place during the call."),
     errno.ENAMETOOLONG: ("INVALID_PATH", "A name in the path is too long."),
-    errno.ENOSPC: ("STORAGE_FULL", "There is no space left."),
-    errno.EDQUOT: ("STORAGE_FULL", "There is no space left."),
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: _DISK_FULL,
     errno.EMFILE: ("SANDBOX_EXHAUSTED", "The sandbox has too many open files."),
     errno.ENFILE: ("SANDBOX_EXHAUSTED", "The sandbox has too many open files."),
     errno.EAGAIN: ("SANDBOX_EXHAUSTED", "The sandbox can start no more processes."),
     errno.ENOMEM: ("SANDBOX_EXHAUSTED", "The sandbox is out of memory."),
 }
+
+
+def note_what_is_full(error):
+    """To be called before a call removes files of its own: afterwards nobody could tell what was used up."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        error.no_entries = not _entries_left()
+
+
+def _entries_left():
+    """Whether a file could be made in the workspace; True where its file system does not count files."""
+    try:
+        found = os.statvfs("/workspace")
+    except OSError:
+        return True
+    return found.f_files == 0 or found.f_favail > 0
+
+
+def _is_out_of_entries(error):
+    if not isinstance(error, OSError) or error.errno != errno.ENOSPC:
+        return False
+    noted = getattr(error, "no_entries", None)
+    return not _entries_left() if noted is None else noted
 
 
 def end_code(error):
@@ -50,6 +76,8 @@ def end_code(error):
         return "CLIENT_CLOSED_REQUEST", "The request was cancelled."
     if isinstance(error, MemoryError):
         return _BY_ERRNO[errno.ENOMEM]
+    if _is_out_of_entries(error):
+        return _ENTRIES_FULL
     if isinstance(error, OSError) and error.errno in _BY_ERRNO:
         return _BY_ERRNO[error.errno]
     return "INTERNAL_ERROR", "The sandbox's agent failed: %s." % type(error).__name__

@@ -6,7 +6,7 @@ import time
 
 import paths
 import removal
-from errors import RequestError
+from errors import RequestError, note_what_is_full
 
 _PREFIX = b".sandbox-tmp-archive-"
 # A cancelled request is given 3 s to end: what takes longer to remove is removed behind its end.
@@ -33,7 +33,8 @@ class Directory:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, _kind, error, _trace):
+        note_what_is_full(error)
         give_up_at = time.monotonic() + _REMOVAL_SECONDS
 
         def check():

@@ -135,7 +135,7 @@ for address in (('1.1.1.1', 53), ('172.17.0.1', 2375), ('169.254.169.254', 80)):
       '/tmp 0:0 1777',
       expect.stringMatching(/^\/tmp tmpfs rw,nosuid,nodev,relatime,.*size=65536k,nr_inodes=16384/),
       '/workspace 1000:1000 700',
-      expect.stringMatching(/^\/workspace tmpfs rw,nosuid,nodev,relatime,size=131072k,nr_inodes=32768,mode=700,uid=1000,gid=1000/),
+      expect.stringMatching(/^\/workspace tmpfs rw,nosuid,nodev,relatime,size=131072k,nr_inodes=100663,mode=700,uid=1000,gid=1000/),
     ]);
   });
 

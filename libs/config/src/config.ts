@@ -15,7 +15,7 @@ export const SHM_BYTES = 16 * 1024 ** 2;
  * How much of the memory limit full tmpfs mounts must leave. With less, filling them would kill the
  * session.
  */
-const MIN_FREE_MEMORY_BYTES = 32 * 1024 ** 2;
+export const MIN_FREE_MEMORY_BYTES = 32 * 1024 ** 2;
 
 const UNSAFE_JWT_SECRET = 'change-me-in-production';
 const MIN_JWT_SECRET_BYTES = 32;

@@ -96,8 +96,19 @@ describe('containerSpec', () => {
     expect(tmpfs({ CONTAINER_TMPFS_TMP_SIZE: '8k', CONTAINER_TMPFS_WORKSPACE_SIZE: '10000' })).toEqual({
       '/tmp': 'rw,nosuid,nodev,exec,mode=1777,size=8192,nr_inodes=2',
       '/dev/shm': 'rw,nosuid,nodev,exec,mode=1777,size=16777216,nr_inodes=4096',
-      '/workspace': 'rw,nosuid,nodev,exec,uid=1000,gid=1000,mode=0700,size=10000,nr_inodes=3',
+      '/workspace': 'rw,nosuid,nodev,exec,uid=1000,gid=1000,mode=0700,size=10000,nr_inodes=234871',
     });
+  });
+
+  it('gives /workspace the inodes that the memory carries beside its pages, and no fewer than pages', () => {
+    const inodes = (memory?: string, variables: NodeJS.ProcessEnv = {}): number => {
+      const { '/workspace': mount } = containerSpec(configOf(variables), owner, memory === undefined ? {} : { memory }).HostConfig.Tmpfs!;
+      return Number(/nr_inodes=(\d+)$/.exec(mount!)![1]);
+    };
+    expect(inodes()).toBe(Math.floor((96 * 1024 ** 2) / 1000));
+    expect(inodes()).toBeGreaterThanOrEqual(config.ARCHIVE_MAX_ENTRIES);
+    expect(inodes('1g')).toBe(Math.floor((864 * 1024 ** 2) / 1000));
+    expect(inodes('177m', { CONTAINER_TMPFS_TMP_SIZE: '1m' })).toBe(32_768);
   });
 
   it('mounts the session’s volume at /workspace where workspaces persist', () => {
@@ -115,7 +126,14 @@ describe('containerSpec', () => {
     [{}, {}],
     [{ image: 'debian:12' }, {}],
     [{ env: { A: 'b' } }, {}],
-    [{ memory: '200m' }, { Memory: 200 * 1024 ** 2, MemorySwap: 200 * 1024 ** 2 }],
+    [
+      { memory: '200m' },
+      {
+        Memory: 200 * 1024 ** 2,
+        MemorySwap: 200 * 1024 ** 2,
+        Tmpfs: { ...otherTmpfs, '/workspace': expect.stringMatching(/,size=134217728,nr_inodes=41943$/) },
+      },
+    ],
     [{ cpus: 0.25 }, { CpuQuota: 25_000 }],
     [{ cpus: 0.001 }, { CpuQuota: 1_000 }],
     [{ pids: 7 }, { PidsLimit: 7 }],

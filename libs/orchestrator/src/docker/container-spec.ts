@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Config, SHM_BYTES } from '@sandbox/config';
+import { type Config, MIN_FREE_MEMORY_BYTES, SHM_BYTES } from '@sandbox/config';
 import { formatOptions, formatSettings, type SandboxOptions, type SessionSettings } from '@sandbox/sessions';
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 import { memoryLimit } from '../oom';
@@ -23,6 +23,13 @@ export const WORKSPACE = '/workspace';
 export const SANDBOX_UID = 1000;
 
 const PAGE_BYTES = 4096;
+/**
+ * What the kernel takes from a sandbox's memory for each file or directory of a tmpfs, besides its
+ * pages: 960 bytes on Linux 6.18 (an inode of shmem and a dentry), and 512 more for a name of over
+ * 31 characters. To measure it: read `memory.usage_in_bytes` (cgroup v2: `memory.current`) of a
+ * container before and after it makes 40,000 empty files in a tmpfs.
+ */
+const INODE_BYTES = 1000;
 /**
  * A command's stdout is a pipe, and for a pipe Python keeps what is printed until 8 KiB have come
  * together. A caller would see nothing of it live, and a timeout or a signal would lose it.
@@ -192,7 +199,7 @@ function commonSpec(config: Config, options: SandboxOptions): SandboxSpec {
     Tty: false,
     OpenStdin: false,
     Healthcheck: { Test: ['NONE'] },
-    HostConfig: { ...confinement(config), ...limits(config, options), ...mounts(config, isPersistent(config, options)) },
+    HostConfig: { ...confinement(config), ...limits(config, options), ...mounts(config, options) },
   };
 }
 
@@ -239,8 +246,7 @@ function limits(config: Config, options: SandboxOptions) {
  * others stops nobody, and it breaks compilers, `go test`, ctypes and test runners. Without the
  * word `exec` the engine mounts a tmpfs noexec.
  */
-function mounts(config: Config, persistent: boolean) {
-  const workspace = tmpfs(config.CONTAINER_TMPFS_WORKSPACE_SIZE, `exec,uid=${SANDBOX_UID},gid=${SANDBOX_UID},mode=0700`);
+function mounts(config: Config, options: SandboxOptions) {
   return {
     ReadonlyRootfs: true,
     ShmSize: SHM_BYTES,
@@ -248,15 +254,30 @@ function mounts(config: Config, persistent: boolean) {
       '/tmp': tmpfs(config.CONTAINER_TMPFS_TMP_SIZE, 'exec,mode=1777'),
       // ShmSize alone leaves its inodes without a bound.
       '/dev/shm': tmpfs(SHM_BYTES, 'exec,mode=1777'),
-      ...(persistent ? {} : { [WORKSPACE]: workspace }),
+      ...(isPersistent(config, options) ? {} : { [WORKSPACE]: workspaceTmpfs(config, memoryLimit(config, options)) }),
     },
   };
 }
 
 /**
- * Inodes are bounded as well, one for each page: empty files take no space of a tmpfs, but the
- * kernel's memory for them is the sandbox's.
+ * It has as many inodes as the memory carries beside a full /workspace, so that small files do not
+ * come to an end at 0 % use: 100,663 by default, and a full archive has 100,000. A /workspace that
+ * is full in both ways still leaves the session the 32 MiB that it needs.
+ * @param memory limit of the sandbox, bytes
  */
-function tmpfs(bytes: number, options: string): string {
-  return `rw,nosuid,nodev,${options},size=${bytes},nr_inodes=${Math.ceil(bytes / PAGE_BYTES)}`;
+function workspaceTmpfs({ CONTAINER_TMPFS_WORKSPACE_SIZE: size }: Config, memory: number): string {
+  const carried = Math.floor((memory - MIN_FREE_MEMORY_BYTES - size) / INODE_BYTES);
+  return tmpfs(size, `exec,uid=${SANDBOX_UID},gid=${SANDBOX_UID},mode=0700`, Math.max(carried, pages(size)));
+}
+
+/**
+ * Inodes are bounded as well: empty files take no space of a tmpfs, but the kernel's memory for
+ * them is the sandbox's.
+ */
+function tmpfs(bytes: number, options: string, inodes = pages(bytes)): string {
+  return `rw,nosuid,nodev,${options},size=${bytes},nr_inodes=${inodes}`;
+}
+
+function pages(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES);
 }
