@@ -1,9 +1,17 @@
+import { request as httpRequest } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { browserFetch } from '../support/browser';
 import { Tools } from '../support/mcp';
 import { eventually } from '../support/processes';
 import { ALICE, type Client, docker, Service, TestDeployment } from '../support/service';
 
 jest.setTimeout(180_000);
+
+const ORIGIN = 'https://page.test';
+const BOTH = 'application/json, text/event-stream';
 
 const deployment = new TestDeployment();
 let service: Service;
@@ -11,7 +19,7 @@ let rest: Client;
 let tools: Tools;
 
 beforeAll(async () => {
-  service = await Service.start({ deployment });
+  service = await Service.start({ deployment, env: { ALLOWED_ORIGINS: ORIGIN } });
   rest = service.client(ALICE);
   tools = await Tools.connect(service, ALICE);
 });
@@ -96,3 +104,126 @@ describe('the answer fits its output schema', () => {
     expect((await tools.call('delete_session', { session_id })).structuredContent).toEqual({ status: 'deleted', session_id });
   });
 });
+
+/** A message as a client sends it, and the bytes of the answer. */
+async function post(message: object, headers: Record<string, string> = { Accept: BOTH }): Promise<{ response: Response; body: string }> {
+  const response = await fetch(`${service.url}/mcp/`, {
+    method: 'POST',
+    headers: { 'X-API-Key': ALICE, 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify({ jsonrpc: '2.0', ...message }),
+  });
+  return { response, body: await response.text() };
+}
+
+const sleeper = (session_id: string, seconds: number): object => ({
+  id: 1,
+  method: 'tools/call',
+  params: { name: 'execute', arguments: { session_id, command: `sleep ${seconds}; echo rested` } },
+});
+
+describe('the HTTP that clients speak', () => {
+  it.each<[string, Record<string, string>]>([
+    ['both types', { Accept: BOTH }],
+    ['anything', { Accept: '*/*' }],
+    ['JSON alone', { Accept: 'application/json' }],
+    ['JSON with a charset', { Accept: 'application/json; charset=utf-8' }],
+    ['no Accept at all', {}],
+  ])('is answered with JSON when it takes %s', async (_what, headers) => {
+    // Node's fetch sends an Accept of its own; curl and http.request need not.
+    const answer = await raw({ id: 1, method: 'tools/list' }, headers);
+    expect(answer).toMatchObject({ status: 200, type: 'application/json' });
+    expect(JSON.parse(answer.body)).toMatchObject({ jsonrpc: '2.0', id: 1, result: { tools: expect.any(Array) } });
+  });
+
+  it.each<[string, object, object]>([
+    ['resources/list', {}, { resources: [] }],
+    ['resources/templates/list', {}, { resourceTemplates: [] }],
+    ['prompts/list', {}, { prompts: [] }],
+    ['prompts/list', { params: null }, { prompts: [] }],
+    ['ping', { params: null }, {}],
+  ])('gets an answer to %s, with %j', async (method, more, result) => {
+    const { body } = await post({ id: 'a', method, ...more });
+    expect(JSON.parse(body)).toEqual({ jsonrpc: '2.0', id: 'a', result });
+  });
+
+  it('gets the list of tools in at most 12,000 bytes', async () => {
+    const { body } = await post({ id: 1, method: 'tools/list' });
+    const { result } = JSON.parse(body) as { result: object };
+    expect(Buffer.byteLength(JSON.stringify(result))).toBeLessThanOrEqual(12_000);
+  });
+});
+
+describe('a page in a browser', () => {
+  it('connects, calls, cancels a call, and ends its session', async () => {
+    const session_id = 'page';
+    const errors: Error[] = [];
+    const client = new McpClient({ name: 'page', version: '1' });
+    const transport = new StreamableHTTPClientTransport(new URL(`${service.url}/mcp/`), {
+      requestInit: { headers: { 'X-API-Key': ALICE } },
+      fetch: browserFetch(ORIGIN),
+    });
+    // The answer to a call that is cancelled still comes, and the client no longer knows its id.
+    const onerror = (error: Error): void => void (/unknown message ID/.test(error.message) || errors.push(error));
+    Object.assign(client, { onerror });
+    await client.connect(transport);
+    expect(transport.sessionId).toMatch(/^[0-9a-f-]{36}$/);
+    const listed = await client.callTool({ name: 'workspace_list', arguments: { session_id } });
+    expect(listed.structuredContent).toEqual({ entries: [] });
+
+    const abort = new AbortController();
+    const command = { name: 'execute', arguments: { session_id, command: 'touch begun; sleep 76' } };
+    const result = client.callTool(command, undefined, { signal: abort.signal });
+    result.catch(() => undefined);
+    const processes = async (): Promise<string> => (await rest.run(session_id, 'ls begun; ps -eo args')).stdout;
+    await eventually('the command runs', async () => /^sleep 76$/m.test(await processes()));
+    abort.abort('enough');
+    await expect(result).rejects.toThrow('enough');
+    await eventually('the command is gone', async () => !/^sleep 76$/m.test(await processes()));
+
+    await transport.terminateSession();
+    expect(transport.sessionId).toBeUndefined();
+    expect(errors).toEqual([]);
+    await client.close();
+  });
+
+  it('of another origin gets nothing', async () => {
+    const page = browserFetch('https://evil.test');
+    await expect(page(`${service.url}/mcp/`, { method: 'DELETE' })).rejects.toThrow('CORS');
+  });
+});
+
+describe('a call that is silent for long', () => {
+  it('sends something at least every ten seconds, to every kind of client', async () => {
+    await tools.call('create_session', { session_id: 'silent' });
+    const patient = { onprogress: (): void => undefined, resetTimeoutOnProgress: true, timeout: 15_000 };
+    const command = 'sleep 24; echo rested';
+    const [events, json, official, sse] = await Promise.all([
+      post(sleeper('silent', 24)),
+      post(sleeper('silent', 24), { Accept: 'application/json' }),
+      tools.call('execute', { session_id: 'silent', command }, patient),
+      rest.execute<string>('silent', command, {}, { headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' } }),
+    ]);
+    expect(events.response.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    expect(events.body).toMatch(/^(: still here\n\n){2,}event: message\ndata: [^\n]*rested[^\n]*\n\n$/);
+    expect(json.response.headers.get('content-type')).toBe('application/json');
+    expect(json.body).toMatch(/^ {2,}\{/);
+    expect(JSON.parse(json.body)).toMatchObject({ id: 1, result: { structuredContent: { stdout: 'rested\n' } } });
+    expect(official.structuredContent).toMatchObject({ stdout: 'rested\n', exit_code: 0 });
+    expect(sse.body).toMatch(/^event: start\n[^\n]*\n\n(: still here\n\n){2,}event: stdout\n/);
+  });
+});
+
+/** As a client that sends these headers and no others. */
+function raw(message: object, headers: Record<string, string>): Promise<{ status?: number; type?: string; body: string }> {
+  const body = JSON.stringify({ jsonrpc: '2.0', ...message });
+  return new Promise((resolve, reject) => {
+    const options = { method: 'POST', headers: { 'X-API-Key': ALICE, 'Content-Type': 'application/json', ...headers } };
+    const outgoing = httpRequest(`${service.url}/mcp/`, options, (incoming) => {
+      text(incoming).then(
+        (answer) => resolve({ status: incoming.statusCode, type: incoming.headers['content-type'], body: answer }),
+        reject,
+      );
+    });
+    outgoing.on('error', reject).end(body);
+  });
+}

@@ -5,10 +5,11 @@ import { toProblem, toSandboxError } from '../errors/problem';
 
 export const EVENT_STREAM = 'text/event-stream';
 /**
- * Of silence, after which a comment goes out: proxies and clients give up a connection on which
- * nothing moves. Milliseconds.
+ * Of silence, after which something goes out, milliseconds: proxies and clients give up a
+ * connection on which nothing moves. Ten seconds are promised; the rest is for a late timer and a
+ * slow network.
  */
-const SILENCE_MS = 15_000;
+export const SILENCE_MS = 9_000;
 
 /**
  * Whether the client prefers events as they happen to one answer at the end. One that takes
@@ -17,6 +18,14 @@ const SILENCE_MS = 15_000;
 export function wantsEvents(request: Request): boolean {
   const { accept } = request.headers;
   return accept !== undefined && accept.includes('text/') && request.accepts(['application/json', EVENT_STREAM]) === EVENT_STREAM;
+}
+
+/**
+ * Whether the client names events among what it takes. One that takes anything may not know them.
+ */
+export function takesEvents(request: Request): boolean {
+  const { accept } = request.headers;
+  return accept !== undefined && /text\/event-stream/i.test(accept) && request.accepts(EVENT_STREAM) !== false;
 }
 
 /** An answer of Server-Sent Events (WHATWG HTML, 9.2). Data is one line of JSON. */
@@ -58,8 +67,8 @@ export class EventStream {
     this.response.end();
   }
 
-  /** Not to one that does not read: what waits to be written would grow. */
-  private comment(): void {
+  /** Breaks a silence. Not for a client that does not read: what waits to be written would grow. */
+  comment(): void {
     if (!this.response.writableNeedDrain) this.response.write(': still here\n\n');
   }
 }

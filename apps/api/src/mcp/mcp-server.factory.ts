@@ -9,11 +9,22 @@ import { serverInstructions } from './server-instructions';
 import { SandboxTools } from './tools/sandbox-tools';
 import type { ToolCaller } from './tools/tool';
 
-// Params are left to the SDK's own check of a tool call, which answers -32602; a schema that fails here would be an internal error.
+// Params are left to the SDK's own check of a tool call, which answers -32602; a schema that fails
+// here would be an internal error.
 const ToolCall = CallToolRequestSchema.extend({ params: z.unknown() });
 
 /** Of the tools’ arguments and results, as the OpenAPI document has one of REST’s. */
 const INTERFACE_VERSION = '1';
+
+/**
+ * What the server does not have, and does not say it has. Clients that ask all the same would show
+ * an error as a broken server.
+ */
+const EMPTY_LISTS: ReadonlyMap<string, Record<string, never[]>> = new Map<string, Record<string, never[]>>([
+  ['resources/list', { resources: [] }],
+  ['resources/templates/list', { resourceTemplates: [] }],
+  ['prompts/list', { prompts: [] }],
+]);
 
 @Injectable()
 export class McpServerFactory {
@@ -29,7 +40,8 @@ export class McpServerFactory {
   }
 
   /**
-   * A server for one request, whose client may be behind in reading: with no state between requests, any replica can answer any of them.
+   * A server for one request, whose client may be behind in reading: with no state between
+   * requests, any replica can answer any of them.
    */
   create(caller: ToolCaller, isBehind?: () => boolean): Server {
     const server = new Server(
@@ -40,15 +52,22 @@ export class McpServerFactory {
     server.setRequestHandler(ToolCall, async (request, { sendNotification }) => {
       const { name, arguments: args = {}, _meta } = CallToolRequestSchema.parse(request).params;
       const tool = this.tools.find(name);
-      if (tool === undefined) throw new McpError(RpcErrorCode.InvalidParams, `Unknown tool: ${name.slice(0, 100)}`);
+      if (tool === undefined)
+        throw new McpError(RpcErrorCode.InvalidParams, `Unknown tool: ${name.slice(0, 100)}; there are ${this.tools.names().join(', ')}`);
       const progressToken = _meta?.progressToken;
       if (progressToken === undefined) return tool.call(args, caller);
       const notes = new ProgressNotes((progress, message) => {
         // A client that is gone ends the call by its signal.
-        sendNotification({ method: 'notifications/progress', params: { progressToken, progress, message } }).catch(() => undefined);
+        const params = { progressToken, progress, ...(message !== undefined && { message }) };
+        sendNotification({ method: 'notifications/progress', params }).catch(() => undefined);
       }, isBehind);
       return tool.call(args, { ...caller, onOutput: notes.add }).finally(() => notes.end());
     });
+    server.fallbackRequestHandler = async ({ method }) => {
+      const list = EMPTY_LISTS.get(method);
+      if (list === undefined) throw new McpError(RpcErrorCode.MethodNotFound, 'Method not found');
+      return list;
+    };
     return server;
   }
 }

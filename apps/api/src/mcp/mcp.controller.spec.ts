@@ -59,6 +59,15 @@ describe('the HTTP side', () => {
     }
   });
 
+  it.each(['application/json', '*/*', 'text/event-stream', 'application/json, text/event-stream', 'text/html'])(
+    'answers to Accept: %s',
+    async (Accept) => {
+      const response = await post(PING, { Accept });
+      expect(response.status).toBe(200);
+      expect(await response.text()).toContain('{"result":{},"jsonrpc":"2.0","id":7}');
+    },
+  );
+
   it('takes a notification without an answer', async () => {
     const response = await post({ jsonrpc: '2.0', method: 'notifications/initialized' });
     expect(response.status).toBe(202);
@@ -100,6 +109,7 @@ describe('the HTTP side', () => {
       expect(preflight.status).toBe(204);
       expect(preflight.headers.get('access-control-allow-origin')).toBe(ORIGIN);
       expect(preflight.headers.get('access-control-allow-headers')).toContain('X-API-Key');
+      expect(preflight.headers.get('access-control-allow-methods')).toBe('GET, POST, DELETE');
     }
     expect((await fetch(`${url}/mcp`, { method: 'OPTIONS', headers: { Origin: 'https://evil.test' } })).status).toBe(403);
     const unauthorized = await fetch(`${url}/mcp`, { method: 'POST', headers: { Origin: ORIGIN } });
@@ -131,10 +141,15 @@ describe('the HTTP side', () => {
 describe('the JSON-RPC side', () => {
   it.each([
     ['what is no JSON', '{"jsonrpc"', 400, { code: 'BAD_REQUEST' }],
-    ['what is no message', { hello: 'world' }, 400, { error: { code: -32700 } }],
+    ['what is no message', { hello: 'world' }, 400, { error: { code: -32600 } }],
     ['a batch', [PING, PING], 400, { error: { code: -32600 } }],
-    ['an unknown method', request('resources/list'), 200, { id: 7, error: { code: -32601 } }],
-    ['an unknown tool', request('tools/call', { name: 'rm_rf' }), 200, { id: 7, error: { code: -32602, message: /Unknown tool: rm_rf/ } }],
+    ['an unknown method', request('resources/read'), 200, { id: 7, error: { code: -32601 } }],
+    [
+      'an unknown tool',
+      request('tools/call', { name: 'rm_rf' }),
+      200,
+      { id: 7, error: { code: -32602, message: /Unknown tool: rm_rf; [^]*execute/ } },
+    ],
     ['a call of no tool', request('tools/call', { arguments: {} }), 200, { id: 7, error: { code: -32602 } }],
     ['arguments that are no object', request('tools/call', { name: 'execute', arguments: [] }), 200, { id: 7, error: { code: -32602 } }],
   ])('refuses %s', async (_what, body, status, answer) => {
@@ -147,6 +162,30 @@ describe('the JSON-RPC side', () => {
     } else {
       expect(received).toMatchObject(answer);
     }
+  });
+
+  it.each([
+    ['resources/list', { resources: [] }],
+    ['resources/templates/list', { resourceTemplates: [] }],
+    ['prompts/list', { prompts: [] }],
+  ])('has nothing to list by %s, and says so', async (method, result) => {
+    for (const params of [undefined, {}, null, { cursor: null }]) {
+      expect(await (await post(request(method, params))).json()).toEqual({ jsonrpc: '2.0', id: 7, result });
+    }
+  });
+
+  it.each([
+    ['params', request('tools/list', null)],
+    ['a cursor', request('tools/list', { cursor: null })],
+    ['_meta', request('tools/list', { _meta: null })],
+    ['a progress token', request('tools/list', { _meta: { progressToken: null } })],
+  ])('takes null for %s that is left out', async (_what, message) => {
+    expect(await (await post(message)).json()).toMatchObject({ id: 7, result: { tools: expect.any(Array) } });
+  });
+
+  it('takes null for arguments that are left out', async () => {
+    const answer = await (await post(request('tools/call', { name: 'execute', arguments: null, _meta: null }))).json();
+    expect(answer).toMatchObject({ id: 7, result: { isError: true, _meta: { problem: { code: 'VALIDATION_FAILED' } } } });
   });
 
   it('refuses a protocol version it does not speak, and takes each it does', async () => {
@@ -167,6 +206,5 @@ describe('the JSON-RPC side', () => {
     const tooLong = await post(request('ping', { filler: 'x'.repeat(2 * 1024 * 1024) }));
     expect(tooLong.status).toBe(413);
     expect((await post(PING, { 'Content-Type': 'text/plain' })).status).toBe(415);
-    expect((await post(PING, { Accept: 'application/json' })).status).toBe(406);
   });
 });

@@ -1,38 +1,48 @@
 import type { IncomingMessage } from 'node:http';
+import { JSONRPCMessageSchema, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 
-/** What has to be known of a JSON-RPC message before the SDK reads it. It is a client's, and may be anything. */
+/** What has to be known of a JSON-RPC message before the server reads it. It may be anything. */
 
 export const CLIENT_ID_HEADER = 'Mcp-Session-Id';
 
-/** The id that `initialize` gave the client; null of one that sends none, or something that cannot be one. */
+/**
+ * The message, as its client means it; null of what is no JSON-RPC. Some clients send null for what
+ * they leave out (`params`, `arguments`, `_meta`, `cursor`).
+ */
+export function readMessage(body: unknown): JSONRPCMessage | null {
+  const parsed = JSONRPCMessageSchema.safeParse(withoutNulls(body));
+  return parsed.success ? parsed.data : null;
+}
+
+/** The id that `initialize` gave the client; null of one that sends none, or what cannot be one. */
 export function clientId(request: IncomingMessage): string | null {
   const id = request.headers['mcp-session-id'];
   return typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id) ? id : null;
 }
 
-export function isInitialize(message: unknown): boolean {
-  return member(message, 'method') === 'initialize';
+/** Of the request that the message cancels; null when it cancels none. */
+export function cancelledRequest(message: JSONRPCMessage): string | number | null {
+  if (!('method' in message) || message.method !== 'notifications/cancelled') return null;
+  const requestId: unknown = message.params?.requestId;
+  return typeof requestId === 'string' || typeof requestId === 'number' ? requestId : null;
 }
 
-export function toolCallId(message: unknown): string | number | null {
-  return member(message, 'method') === 'tools/call' ? requestId(member(message, 'id')) : null;
+/**
+ * Without `params` that is null, and without members of `params` and of its `_meta` that are null.
+ */
+function withoutNulls(message: unknown): unknown {
+  if (!isObject(message) || !('params' in message)) return message;
+  const { params, ...rest } = message;
+  if (params === null) return rest;
+  if (!isObject(params)) return message;
+  const kept = withoutNullMembers(params);
+  return { ...rest, params: isObject(kept._meta) ? { ...kept, _meta: withoutNullMembers(kept._meta) } : kept };
 }
 
-/** Of the request that the message cancels; null where it cancels none. */
-export function cancelledRequest(message: unknown): string | number | null {
-  const cancels = member(message, 'method') === 'notifications/cancelled';
-  return cancels ? requestId(member(member(message, 'params'), 'requestId')) : null;
+function withoutNullMembers(object: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
 }
 
-export function wantsProgress(message: unknown): boolean {
-  const token = member(member(member(message, 'params'), '_meta'), 'progressToken');
-  return toolCallId(message) !== null && requestId(token) !== null;
-}
-
-function requestId(value: unknown): string | number | null {
-  return typeof value === 'string' || typeof value === 'number' ? value : null;
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -5,6 +5,11 @@ import type { NextFunction, Request, Response } from 'express';
 
 export const ALLOWED_METHODS = 'POST, OPTIONS';
 
+/**
+ * GET and DELETE are answered with 405, for which clients are prepared, and not for a refusal by
+ * CORS.
+ */
+const PREFLIGHT_METHODS = 'GET, POST, DELETE';
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 const REQUEST_HEADERS = [
   'Authorization',
@@ -15,11 +20,24 @@ const REQUEST_HEADERS = [
   'Last-Event-ID',
   'X-Request-Id',
 ];
-const RESPONSE_HEADERS = ['WWW-Authenticate', 'Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'X-Request-Id'];
+/**
+ * What a page may read of an answer. It needs the `Mcp-Session-Id` of its first to cancel a call.
+ */
+const RESPONSE_HEADERS = [
+  'Mcp-Session-Id',
+  'Allow',
+  'WWW-Authenticate',
+  'Retry-After',
+  'RateLimit-Limit',
+  'RateLimit-Remaining',
+  'RateLimit-Reset',
+  'X-Request-Id',
+];
 
 /**
- * Turns away browsers on pages of other origins: MCP's defence against DNS rebinding. Runs before the guards, since a preflight carries no
- * credential and a page may read a 401 or 429 only with CORS headers on it. Programs send no Origin and pass.
+ * Turns away browsers on pages of other origins: MCP's defence against DNS rebinding. Runs before
+ * the guards, since a preflight carries no credential and a page may read a 401 or 429 only with
+ * CORS headers on it. Programs send no Origin and pass.
  */
 @Injectable()
 export class OriginMiddleware implements NestMiddleware {
@@ -41,7 +59,7 @@ export class OriginMiddleware implements NestMiddleware {
     }
     if (request.method !== 'OPTIONS') return next();
     if (origin !== undefined) {
-      response.setHeader('Access-Control-Allow-Methods', 'POST');
+      response.setHeader('Access-Control-Allow-Methods', PREFLIGHT_METHODS);
       response.setHeader('Access-Control-Allow-Headers', this.requestHeaders);
       response.setHeader('Access-Control-Max-Age', String(PREFLIGHT_MAX_AGE_SECONDS));
     }

@@ -38,6 +38,10 @@ export class SandboxTools {
     return [...this.tools.values()].map((tool) => tool.descriptor);
   }
 
+  names(): string[] {
+    return [...this.tools.keys()];
+  }
+
   find(name: string): Tool | undefined {
     return this.tools.get(name);
   }

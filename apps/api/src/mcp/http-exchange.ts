@@ -1,0 +1,90 @@
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import {
+  isJSONRPCErrorResponse,
+  isJSONRPCResultResponse,
+  type JSONRPCMessage,
+  type JSONRPCRequest,
+} from '@modelcontextprotocol/sdk/types.js';
+import type { Request, Response } from 'express';
+import { EventStream, SILENCE_MS, takesEvents } from '../http/event-stream';
+
+/**
+ * One JSON-RPC request over HTTP and its answer, as the SDK's server sees them (MCP, Streamable
+ * HTTP).
+ *
+ * The answer is plain JSON when it comes soon. A progress note, or a silence that a proxy would
+ * take for a dead connection, makes it a stream of events. To a client that takes no events,
+ * spaces go out before the JSON in a silence: RFC 8259 lets them stand there. Notes are not for
+ * such a client.
+ */
+export class HttpExchange implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  /** Resolves when the answer is out, or its client gone. */
+  readonly answered: Promise<void>;
+  private readonly takesEvents: boolean;
+  private readonly takesJson: boolean;
+  private readonly silence: NodeJS.Timeout;
+  private events: EventStream | undefined;
+
+  constructor(
+    private readonly message: JSONRPCRequest,
+    request: Request,
+    private readonly response: Response,
+  ) {
+    this.takesEvents = takesEvents(request);
+    // What takes neither gets JSON, as RFC 9110 (12.4.1) allows: it is worth more than a refusal.
+    this.takesJson = !this.takesEvents || request.accepts('application/json') !== false;
+    this.answered = new Promise((resolve) => response.once('close', resolve));
+    this.silence = setInterval(() => this.breakSilence(), SILENCE_MS).unref();
+    response.once('close', () => clearInterval(this.silence));
+  }
+
+  async start(): Promise<void> {}
+
+  /** Hands the request to the server, which has to be connected. */
+  receive(): void {
+    this.onmessage?.(this.message);
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    if (this.response.destroyed) return;
+    if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) this.answer(message);
+    else if (this.takesEvents) void this.beginEvents().send('message', message);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.silence);
+    this.onclose?.();
+  }
+
+  private answer(message: JSONRPCMessage): void {
+    clearInterval(this.silence);
+    if (this.events === undefined && this.takesJson) {
+      this.beginJson();
+      this.response.end(JSON.stringify(message));
+    } else {
+      const events = this.beginEvents();
+      void events.send('message', message);
+      events.end();
+    }
+  }
+
+  private breakSilence(): void {
+    if (this.events !== undefined) return;
+    if (this.takesEvents) this.beginEvents().comment();
+    else {
+      this.beginJson();
+      if (!this.response.writableNeedDrain) this.response.write(' ');
+    }
+  }
+
+  private beginJson(): void {
+    if (!this.response.headersSent) this.response.status(200).setHeader('Content-Type', 'application/json');
+  }
+
+  private beginEvents(): EventStream {
+    return (this.events ??= new EventStream(this.response));
+  }
+}

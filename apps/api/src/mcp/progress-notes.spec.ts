@@ -1,0 +1,81 @@
+import { ProgressNotes } from './progress-notes';
+
+type Note = [progress: number, message?: string];
+
+let notes: Note[];
+let behind: boolean;
+
+function start(): ProgressNotes {
+  notes = [];
+  behind = false;
+  return new ProgressNotes(
+    (...note) => void notes.push(note),
+    () => behind,
+  );
+}
+
+describe('ProgressNotes', () => {
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  it('tells of output at once, and then in steps', () => {
+    const progress = start();
+    progress.add('a');
+    progress.add('b');
+    progress.add('c');
+    expect(notes).toEqual([[1, 'a']]);
+    jest.advanceTimersByTime(1_000);
+    expect(notes).toEqual([
+      [1, 'a'],
+      [3, 'bc'],
+    ]);
+    progress.end();
+  });
+
+  it('breaks a silence in less than ten seconds, again and again, with a number that grows', () => {
+    const progress = start();
+    progress.add('text');
+    for (let silence = 0; silence < 5; silence++) {
+      const before = notes.length;
+      jest.advanceTimersByTime(9_999);
+      expect(notes.length).toBeGreaterThan(before);
+    }
+    progress.add('more');
+    expect(notes.at(-1)![1]).toBe('more');
+    for (const [i, [number]] of notes.entries()) expect(number).toBeGreaterThan(notes[i - 1]?.[0] ?? 0);
+    progress.end();
+  });
+
+  it('breaks no silence while there is none', () => {
+    const progress = start();
+    for (let second = 0; second < 20; second++) {
+      progress.add('x');
+      jest.advanceTimersByTime(1_000);
+    }
+    expect(notes.filter(([, message]) => message === undefined)).toEqual([]);
+    progress.end();
+  });
+
+  it('sends nothing to a client that is behind, and then the newest', () => {
+    const progress = start();
+    behind = true;
+    progress.add('old ');
+    jest.advanceTimersByTime(60_000);
+    expect(notes).toEqual([]);
+    progress.add('new');
+    behind = false;
+    jest.advanceTimersByTime(1_000);
+    expect(notes).toEqual([[7, 'old new']]);
+    progress.end();
+  });
+
+  it('sends nothing after its end', () => {
+    const progress = start();
+    progress.add('a');
+    progress.add('b');
+    progress.end();
+    jest.advanceTimersByTime(60_000);
+    expect(notes).toEqual([[1, 'a']]);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
