@@ -37,21 +37,24 @@ export function serveDocs(app: INestApplication, config: Config): void {
   });
 }
 
-/** An unknown field of a request is an error. */
-const CLOSED = [
-  'ExecuteDto',
-  'StartJobDto',
-  'SignalDto',
-  'CreateSessionDto',
-  'WriteContentDto',
-  'MoveDto',
-  'MakeDirectoryDto',
-  'EditDto',
-  'TextEditDto',
-];
-
+/** Closes every schema that a request body refers to, since an unknown field is an error. */
 function closeRequestSchemas(document: OpenAPIObject): void {
-  for (const name of CLOSED) schema(document, name).additionalProperties = false;
+  const bodies = Object.values(document.paths).flatMap((item) =>
+    Object.values(item as Record<string, { requestBody?: object }>).map(({ requestBody }) => requestBody),
+  );
+  const closed = new Set<string>();
+  const close = (part: unknown): void => {
+    if (typeof part !== 'object' || part === null) return;
+    const { $ref } = part as { $ref?: unknown };
+    const name = typeof $ref === 'string' ? $ref.replace('#/components/schemas/', '') : undefined;
+    if (name === undefined) return Object.values(part).forEach(close);
+    if (closed.has(name)) return;
+    closed.add(name);
+    const referred = schema(document, name);
+    if (referred.properties) referred.additionalProperties = false;
+    close(referred);
+  };
+  bodies.forEach(close);
 }
 
 function describeLimits(document: OpenAPIObject, config: Config): void {
