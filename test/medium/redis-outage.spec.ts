@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createSessionStore, type SessionRef, type SessionStore } from '@sandbox/sessions';
+import { createServer, connect, type AddressInfo } from 'node:net';
+import { createSessionStore, STORE_DEADLINE_MS, type SessionRef, type SessionStore } from '@sandbox/sessions';
 import { Redis } from 'ioredis';
 import { TestRedis } from '../e2e/support/processes';
 import { call, DEPLOYMENT, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from './support/sessions';
@@ -50,7 +51,9 @@ describe('redis session store, when Redis is not well', () => {
   it('answers STORE_UNAVAILABLE where it is there but silent, and works again by itself', async () => {
     redis.signal('SIGSTOP');
     try {
-      const calls = Array.from({ length: 20 }, () => store.begin(someRef(), call(), NOW));
+      // This timer is set before those of the calls: it fires last only if theirs are shorter.
+      const deadline = sleep(STORE_DEADLINE_MS, 'later than promised');
+      const calls = Array.from({ length: 20 }, () => Promise.race([store.begin(someRef(), call(), NOW), deadline]));
       for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
     } finally {
       redis.signal('SIGCONT');
@@ -67,6 +70,34 @@ describe('redis session store, when Redis is not well', () => {
       await redis.send('CONFIG SET maxmemory 0');
     }
     await expect(enter(store, someRef())).resolves.toMatchObject({ created: true });
+  });
+
+  it('goes over to the new primary when the old one has become a replica', async () => {
+    const next = await TestRedis.start();
+    // New connections lead to `primary`. Those that are there stay where they are.
+    let primary = redis.port;
+    const name = createServer((socket) => {
+      const onward = connect(primary, '127.0.0.1');
+      for (const each of [socket, onward]) each.on('error', () => undefined);
+      socket.pipe(onward).pipe(socket);
+      socket.once('close', () => onward.destroy());
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => name.once('listening', resolve));
+    const failingOver = createSessionStore(storeConfig('redis', (name.address() as AddressInfo).port));
+    try {
+      await untilItAnswers(failingOver);
+      expect((await enter(failingOver, someRef())).created).toBe(true);
+      primary = next.port;
+      await redis.send(`REPLICAOF 127.0.0.1 ${next.port}`);
+      await expect(enter(failingOver, someRef())).rejects.toMatchObject(unavailable);
+      await untilItAnswers(failingOver);
+      expect((await enter(failingOver, someRef())).created).toBe(true);
+    } finally {
+      await failingOver.disconnect();
+      name.close();
+      await redis.send('REPLICAOF NO ONE');
+      await next.stop();
+    }
   });
 
   it('was never there: answers STORE_UNAVAILABLE, and connects once it is', async () => {

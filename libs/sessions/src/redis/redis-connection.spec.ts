@@ -1,0 +1,118 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Logger } from '@nestjs/common';
+import { loadConfig } from '@sandbox/config';
+import { STORE_DEADLINE_MS } from '../session-store';
+import { RedisConnection } from './redis-connection';
+
+/** The deadline of a call, by a clock that the test moves. Redis' stand-in says nothing. */
+
+const UNAVAILABLE = expect.objectContaining({ code: 'STORE_UNAVAILABLE', status: 503, retryAfter: 2 });
+const never = (): Promise<never> => new Promise(() => undefined);
+
+let connection: RedisConnection;
+let server: Server;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  server = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+afterAll(() => {
+  for (const socket of sockets) socket.destroy();
+  server.close();
+});
+
+beforeEach(() => {
+  Logger.overrideLogger(false);
+  jest.useFakeTimers();
+  const REDIS_PORT = String((server.address() as AddressInfo).port);
+  connection = new RedisConnection(loadConfig({ SESSION_STORE: 'redis', REDIS_HOST: '127.0.0.1', REDIS_PORT }, { needsAuth: false }));
+});
+afterEach(() => {
+  connection.disconnect();
+  jest.useRealTimers();
+});
+
+/** What a call has come to by now. */
+function watch(call: Promise<unknown>): { outcome: unknown } {
+  const watched: { outcome: unknown } = { outcome: 'pending' };
+  call.then(
+    (value) => (watched.outcome = value),
+    (error: unknown) => (watched.outcome = error),
+  );
+  return watched;
+}
+
+const connected = (): boolean => connection.client.emit('ready');
+const lost = (): boolean => connection.client.emit('close');
+
+describe('RedisConnection', () => {
+  it('gives a call up by the deadline when Redis is silent', async () => {
+    connected();
+    const call = watch(connection.run(never));
+    await jest.advanceTimersByTimeAsync(STORE_DEADLINE_MS);
+    expect(call.outcome).toEqual(UNAVAILABLE);
+  });
+
+  it('gives a call up by the deadline when Redis is not there', async () => {
+    const operation = jest.fn();
+    const call = watch(connection.run(operation));
+    await jest.advanceTimersByTimeAsync(STORE_DEADLINE_MS);
+    expect(call.outcome).toEqual(UNAVAILABLE);
+    expect(operation).not.toHaveBeenCalled();
+  });
+
+  it('gives a call up by the deadline when Redis comes back shortly before it, and is silent', async () => {
+    const call = watch(connection.run(never));
+    await jest.advanceTimersByTimeAsync(STORE_DEADLINE_MS - 600);
+    connected();
+    await jest.advanceTimersByTimeAsync(600);
+    expect(call.outcome).toEqual(UNAVAILABLE);
+  });
+
+  it('lets a call wait for a connection that is back in a second, and then runs it once', async () => {
+    connected();
+    lost();
+    const operation = jest.fn(async () => 'answer');
+    const call = watch(connection.run(operation));
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect([call.outcome, operation.mock.calls.length]).toEqual(['pending', 0]);
+    connected();
+    await jest.advanceTimersByTimeAsync(0);
+    expect([call.outcome, operation.mock.calls.length]).toEqual(['answer', 1]);
+  });
+
+  it('fails a call at once when Redis has been away for long', async () => {
+    connected();
+    lost();
+    await jest.advanceTimersByTimeAsync(60_000);
+    const call = watch(connection.run(async () => 'answer'));
+    await jest.advanceTimersByTimeAsync(0);
+    expect(call.outcome).toEqual(UNAVAILABLE);
+  });
+
+  it('sends a command again only when it is known that it was not sent', async () => {
+    connected();
+    const unsent = jest.fn().mockRejectedValueOnce(new Error("Stream isn't writeable and enableOfflineQueue is false"));
+    const again = watch(connection.run(unsent.mockResolvedValueOnce('answer')));
+    await jest.advanceTimersByTimeAsync(0);
+    connected();
+    await jest.advanceTimersByTimeAsync(0);
+    expect([again.outcome, unsent.mock.calls.length]).toEqual(['answer', 2]);
+    const sent = jest.fn().mockRejectedValue(new Error('Connection is closed.'));
+    const only = watch(connection.run(sent));
+    await jest.advanceTimersByTimeAsync(0);
+    connected();
+    await jest.advanceTimersByTimeAsync(STORE_DEADLINE_MS);
+    expect(only.outcome).toEqual(UNAVAILABLE);
+    expect(sent).toHaveBeenCalledTimes(1);
+  });
+
+  it('leaves no timer behind a call that was answered', async () => {
+    connected();
+    const before = jest.getTimerCount();
+    expect(await connection.run(async () => 7)).toBe(7);
+    expect(jest.getTimerCount()).toBe(before);
+  });
+});
