@@ -300,6 +300,12 @@ describe('tools, as the official client sees them', () => {
     expect(JSON.parse(text(result))).toEqual(answer);
   });
 
+  it('takes arguments as clients send them', async () => {
+    const args = { session_id: 5, command: 'make', timeout: '10', env: '{"A":"1"}', stdin: null, toolCallId: 'call_1', chatInput: 'hi' };
+    expect((await call('execute', args)).isError).toBeFalsy();
+    expect(calls).toEqual([['execute', USER, { session_id: '5', command: 'make', timeout: 10, env: { A: '1' } }]]);
+  });
+
   it('edits, and shows a model the difference alone', async () => {
     const edits = [
       { old: 'a', new: 'b' },
@@ -340,21 +346,21 @@ describe('tools, as the official client sees them', () => {
   });
 
   it.each([
-    ['execute', { command: 'true', session_id: 's', timeout: '5' }, 'timeout'],
+    ['execute', { command: 'true', session_id: 's', timeout: 'soon' }, 'timeout'],
     ['execute', { command: 'true', session_id: 's', timeout: 0 }, 'timeout'],
     ['execute', { session_id: 's' }, 'command'],
     ['execute', { command: 'true', session_id: 's', surprise: 1 }, 'surprise'],
     ['create_session', {}, 'session_id'],
-    ['workspace_write', { session_id: 's', path: 'a', content: 5 }, 'content'],
+    ['workspace_write', { session_id: 's', path: 'a', content: 5.5 }, 'content'],
     ['workspace_write', { session_id: 's', path: 'a', content: '', encoding: 'latin1' }, 'encoding'],
     ['workspace_read', { session_id: 's' }, 'path'],
-    ['workspace_read', { session_id: 's', path: 'a', start_line: '2' }, 'start_line'],
+    ['workspace_read', { session_id: 's', path: 'a', start_line: 'two' }, 'start_line'],
     ['workspace_read', { session_id: 's', path: 'a', start_line: 3, end_line: 2 }, 'end_line'],
-    ['workspace_list', { session_id: 's', depth: '2' }, 'depth'],
+    ['workspace_list', { session_id: 's', depth: 'two' }, 'depth'],
     ['workspace_search', { session_id: 's', limit: 0 }, 'limit'],
     ['workspace_search', { session_id: 's', pattern: '' }, 'pattern'],
     ['workspace_edit', { session_id: 's', path: 'a', edits: [{ old: '', new: 'b' }] }, 'edits'],
-    ['workspace_delete', { session_id: 5, path: 'a' }, 'session_id'],
+    ['workspace_delete', { session_id: [5], path: 'a' }, 'session_id'],
   ])('lets a model correct bad arguments: %s %j', async (name, args, field) => {
     const result = await call(name, args);
     expect(result.isError).toBe(true);

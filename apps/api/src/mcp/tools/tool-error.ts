@@ -10,6 +10,8 @@ export function toolError(exception: unknown, requestId: string): CallToolResult
   const error = toSandboxError(exception);
   logFailure(error, requestId);
   const wait = error.retryAfter === undefined ? '' : ` Try again after ${Math.ceil(error.retryAfter)} s.`;
+  // Hundreds of names, of which the text says enough: REST's document lists them.
+  const { allowed: _allowed, ...problem } = toProblem(error, requestId);
   const text = `${error.code}: ${error.message}${wait}`;
-  return { isError: true, content: [{ type: 'text', text }], _meta: { problem: toProblem(error, requestId) } };
+  return { isError: true, content: [{ type: 'text', text }], _meta: { problem } };
 }

@@ -3,6 +3,7 @@ import type { CallToolResult, Tool as ToolDescriptor, ToolAnnotations } from '@m
 import type { User } from '@sandbox/sessions';
 import { validateDto } from '../../validation/validate-dto';
 import { argumentsSchema, type JsonSchema, type ObjectSchema, resultSchema, withoutWords } from '../dto-schema';
+import { clientArguments } from './client-arguments';
 import { toolError } from './tool-error';
 
 export interface ToolCaller {
@@ -53,11 +54,12 @@ export interface Tool {
 
 export function defineTool<Args extends object, Result extends object>(definition: ToolDefinition<Args, Result>): Tool {
   const { name, title, description, annotations, output } = definition;
+  const schema = inputSchema(definition);
   return {
-    descriptor: { name, title, description, inputSchema: inputSchema(definition), outputSchema: resultSchema(output), annotations },
+    descriptor: { name, title, description, inputSchema: schema, outputSchema: resultSchema(output), annotations },
     async call(args, caller) {
       try {
-        const result = await definition.call(validateDto(definition.input, args), caller);
+        const result = await definition.call(validateDto(definition.input, clientArguments(schema, args)), caller);
         if (result instanceof Shown) return { content: result.content, structuredContent: result.result as Record<string, unknown> };
         const text = definition.text?.(result) ?? JSON.stringify(result);
         return { content: [{ type: 'text', text }], structuredContent: result as Record<string, unknown> };

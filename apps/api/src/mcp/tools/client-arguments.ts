@@ -1,0 +1,67 @@
+import type { JsonSchema, ObjectSchema } from '../dto-schema';
+
+/**
+ * What clients add to the arguments of a call for themselves: n8n's AI Agent passes the fields of
+ * its chat trigger on (n8n-io/n8n#21500, #21716).
+ */
+const OF_CLIENTS: ReadonlySet<string> = new Set(['toolCallId', 'sessionId', 'chatInput', 'action', 'tool', '_meta']);
+
+/**
+ * The arguments of a call as its client means them. Null is absent. A text becomes the number, the
+ * truth value, the list or the object that it writes, and a whole number becomes a text, when the
+ * schema asks for that. Nothing else is converted, and what does not fit is left for validation.
+ */
+export function clientArguments(schema: ObjectSchema, args: unknown): unknown {
+  const given = isObject(args) ? args : fromJson(args, isObject);
+  if (!isObject(given)) return args;
+  const known = Object.entries(given).filter(([name]) => Object.hasOwn(schema.properties, name) || !OF_CLIENTS.has(name));
+  return members(schema, Object.fromEntries(known));
+}
+
+function converted(schema: JsonSchema, value: unknown): unknown {
+  switch (schema.type) {
+    case 'integer':
+    case 'number':
+      return typeof value === 'string' && /^-?(0|[1-9]\d{0,14})(\.\d{1,6})?$/.test(value) ? Number(value) : value;
+    case 'boolean':
+      return typeof value === 'string' && /^(true|false)$/i.test(value) ? value.toLowerCase() === 'true' : value;
+    case 'string':
+      return typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
+    case 'array': {
+      const list = fromJson(value, Array.isArray);
+      return Array.isArray(list) ? list.map((item) => converted(schema.items as JsonSchema, item)) : value;
+    }
+    case 'object': {
+      const object = fromJson(value, isObject);
+      return isObject(object) ? members(schema, object) : value;
+    }
+    default:
+      return value;
+  }
+}
+
+/** Without what is null, and each member converted by its own schema. */
+function members(schema: JsonSchema, object: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(object).filter(([, value]) => value !== null);
+  return Object.fromEntries(entries.map(([name, value]) => [name, converted(memberSchema(schema, name), value)]));
+}
+
+function memberSchema({ properties, additionalProperties }: JsonSchema, name: string): JsonSchema {
+  if (isObject(properties) && Object.hasOwn(properties, name)) return properties[name] as JsonSchema;
+  return isObject(additionalProperties) ? additionalProperties : {};
+}
+
+/** What a JSON text writes, when it is of that kind; else the value itself. */
+function fromJson(value: unknown, isKind: (parsed: unknown) => boolean): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return isKind(parsed) ? parsed : value;
+  } catch {
+    return value;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

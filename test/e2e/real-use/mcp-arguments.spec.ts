@@ -1,0 +1,70 @@
+import { ALICE, Service, TestDeployment } from '../support/service';
+
+jest.setTimeout(180_000);
+
+const deployment = new TestDeployment();
+let service: Service;
+
+beforeAll(async () => {
+  service = await Service.start({ deployment });
+});
+afterAll(async () => {
+  await service?.stop();
+  await deployment.removeAll();
+});
+
+interface Result {
+  isError?: boolean;
+  structuredContent?: object;
+  content: { text: string }[];
+  _meta?: { problem: object };
+}
+
+/** A call whose `params` go out exactly as they stand here. */
+async function call(params: string): Promise<Result> {
+  const response = await fetch(`${service.url}/mcp`, {
+    method: 'POST',
+    headers: { 'X-API-Key': ALICE, 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
+    body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`,
+  });
+  return ((await response.json()) as { result: Result }).result;
+}
+
+describe('MCP arguments as clients send them', () => {
+  it.each<[string, string, object]>([
+    ['null for what is optional', '{"command":"echo a","session_id":"s","timeout":null,"env":null,"stdin":null}', { stdout: 'a\n' }],
+    ['a number as text', '{"command":"echo b","session_id":"s","timeout":"10"}', { stdout: 'b\n' }],
+    ['a truth value as text', '{"command":"echo c","session_id":"s","background":"false"}', { stdout: 'c\n' }],
+    ['an object as text', '{"command":"echo $A","session_id":"s","env":"{\\"A\\":\\"d\\"}"}', { stdout: 'd\n' }],
+    ['a number in env', '{"command":"echo $A","session_id":"s","env":{"A":8080}}', { stdout: '8080\n' }],
+    ['a number for session_id', '{"command":"echo e","session_id":7}', { stdout: 'e\n' }],
+    [
+      'what n8n adds',
+      '{"command":"echo f","session_id":"s","toolCallId":"call_1","sessionId":"x","chatInput":"hi","action":"sendMessage","tool":"t"}',
+      { stdout: 'f\n' },
+    ],
+  ])('takes %s', async (_what, args, answer) => {
+    const result = await call(`{"name":"execute","arguments":${args},"_meta":null}`);
+    expect(result).toMatchObject({ structuredContent: answer });
+    expect(result.isError).toBeFalsy();
+  });
+
+  it('takes edits as a text, with null for what is optional', async () => {
+    await call('{"name":"workspace_write","arguments":{"session_id":"s","path":"f","content":"one"}}');
+    const edits = JSON.stringify('[{"old":"one","new":"two","all":null}]');
+    const result = await call(`{"name":"workspace_edit","arguments":{"session_id":"s","path":"f","edits":${edits}}}`);
+    expect(result.content[0]!.text).toContain('+two');
+  });
+
+  it('takes arguments: null for a call without any, and says what is missing', async () => {
+    const result = await call('{"name":"execute","arguments":null}');
+    expect(result).toMatchObject({ isError: true, _meta: { problem: { code: 'VALIDATION_FAILED' } } });
+    expect(result.content[0]!.text).toContain('session_id');
+  });
+
+  it('keeps the list of all programs out of a refusal', async () => {
+    const result = await call('{"name":"execute","arguments":{"session_id":"s","command":"no-such-program"}}');
+    expect(result._meta!.problem).toMatchObject({ code: 'COMMAND_NOT_ALLOWED', word: 'no-such-program' });
+    expect(result._meta!.problem).not.toHaveProperty('allowed');
+  });
+});
