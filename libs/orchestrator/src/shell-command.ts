@@ -42,7 +42,8 @@ export function withSessionEnv<Request extends ShellRequest>(request: Request, {
  */
 export function timeoutMs(seconds: number, maxSeconds: number): number {
   if (seconds >= 1 && seconds <= maxSeconds) return Math.ceil(seconds * 1000);
-  throw new SandboxError(ErrorCode.VALIDATION_FAILED, 'The request does not fit its schema.', {
-    errors: [{ field: 'timeout', message: `timeout must be from 1 to ${maxSeconds} seconds` }],
+  const message = seconds < 1 ? `${seconds} is under the minimum of 1` : `${seconds} is over the maximum of ${maxSeconds}`;
+  throw new SandboxError(ErrorCode.VALIDATION_FAILED, `timeout: ${message}; longer work is for a job.`, {
+    errors: [{ field: 'timeout', message }],
   });
 }
