@@ -20,7 +20,7 @@ def _image_environment():
 
 
 IMAGE_ENVIRONMENT = _image_environment()
-_shells = {}
+_shells = {}  # what a request may want -> (name, path), or None
 
 
 def encode(text):
@@ -37,12 +37,15 @@ def find_program(name):
     return None
 
 
-def _find_shell(name):
-    if name not in _shells:
-        _shells[name] = find_program(encode(name))
-    if _shells[name] is None:
-        raise RequestError("SHELL_NOT_AVAILABLE", "The image has no %s." % name)
-    return _shells[name]
+def _find_shell(wanted):
+    """The name and the path of the shell that runs a request: `wanted` is sh, bash or bash-or-sh."""
+    if wanted not in _shells:
+        names = wanted.split("-or-")
+        found = ((name, find_program(encode(name))) for name in names)
+        _shells[wanted] = next(((name, path) for name, path in found if path is not None), None)
+    if _shells[wanted] is None:
+        raise RequestError("SHELL_NOT_AVAILABLE", "The image has no %s." % wanted)
+    return _shells[wanted]
 
 
 def start(request, stdin, stdout, stderr):
@@ -54,14 +57,18 @@ def start(request, stdin, stdout, stderr):
 
 
 def start_on_terminal(request, name):
-    """As `start`, on the terminal of that name. The first terminal that the leader of a session opens is its controlling one."""
+    """As `start`, on the terminal of that name.
+
+    The first terminal that the leader of a session opens is its controlling one. What is typed there is
+    remembered for the session's other terminals, but not among the user's files.
+    """
     opening = (os.POSIX_SPAWN_OPEN, 0, name, os.O_RDWR, 0)
-    return _spawn(request, {b"TERM": b"xterm-256color"}, [opening, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)])
+    return _spawn(request, {b"TERM": b"xterm-256color", b"HISTFILE": b"/tmp/.bash_history"}, [opening, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)])
 
 
 def _spawn(request, more_environment, file_actions):
-    program = _find_shell(request["shell"])
-    argv = [encode(request["shell"]), b"-c", b"--", encode(request["command"])]
+    name, program = _find_shell(request["shell"])
+    argv = [encode(name), b"-c", b"--", encode(request["command"])]
     env = dict(IMAGE_ENVIRONMENT)
     env.update(more_environment)
     for name, value in request["env"].items():

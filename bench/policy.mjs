@@ -1,19 +1,22 @@
 /**
- * What a check of the command policy costs: everyday commands, and the worst of 32,000 characters. Run it after `npm run build`.
- * Prints a table; the figures are of this machine and this moment.
+ * What it costs to check a command and to choose its shell: everyday commands, and the worst of
+ * 32,000 characters. Run it after `npm run build`. Its table is of this machine and this moment.
  */
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 const { createCommandPolicy } = require('../dist/libs/orchestrator/src/policy/command-policy.js');
+const { chooseShell, SHELLS } = require('../dist/libs/orchestrator/src/policy/shell-choice.js');
 
 const LENGTH = 32_000;
 const policies = [
+  ['off', createCommandPolicy(['*'])],
   ['guard-rail', createCommandPolicy([])],
   ['strict', createCommandPolicy(['echo', 'cat', 'true', 'a', 'x'])],
 ];
 
 const COMMON = [
+  'true',
   'ls -la',
   'cd src && make -j4 2>&1 | tail -20',
   'for f in *.py; do python -m py_compile "$f" || echo "bad: $f"; done',
@@ -170,7 +173,7 @@ function milliseconds(policy, command, shell) {
   const start = process.hrtime.bigint();
   let outcome = 'allowed';
   try {
-    policy.check(command, shell);
+    chooseShell(command, shell, policy, {});
   } catch (error) {
     outcome = error.extensions?.reason ?? String(error);
   }
@@ -180,14 +183,15 @@ function milliseconds(policy, command, shell) {
 const rows = [];
 for (const [mode, policy] of policies) {
   const rounds = 2000;
-  for (let warm = 0; warm < rounds; warm++) for (const command of COMMON) milliseconds(policy, command, 'sh');
-  const start = process.hrtime.bigint();
-  for (let round = 0; round < rounds; round++) for (const command of COMMON) milliseconds(policy, command, 'sh');
-  const mean = Number(process.hrtime.bigint() - start) / 1e6 / rounds / COMMON.length;
-  console.log(`${mode}: a common command takes ${mean.toFixed(4)} ms`);
+  for (const shell of ['sh', 'auto']) {
+    for (let warm = 0; warm < rounds; warm++) for (const command of COMMON) milliseconds(policy, command, shell);
+    const start = process.hrtime.bigint();
+    for (let round = 0; round < rounds; round++) for (const command of COMMON) milliseconds(policy, command, shell);
+    const mean = Number(process.hrtime.bigint() - start) / 1e6 / rounds / COMMON.length;
+    console.log(`${mode}, ${shell}: a common command takes ${mean.toFixed(4)} ms`);
+  }
   for (const [name, command] of hostile()) {
-    for (const shell of ['sh', 'bash'])
-      rows.push({ mode, shell, name: name.replaceAll('\n', '\\n'), ...milliseconds(policy, command, shell) });
+    for (const shell of SHELLS) rows.push({ mode, shell, name: name.replaceAll('\n', '\\n'), ...milliseconds(policy, command, shell) });
   }
 }
 rows.sort((a, b) => b.time - a.time);

@@ -60,6 +60,18 @@ class ExecTest(AgentTestCase):
         os.environ["PATH"] = self.outside
         self.assertEqual(self.open_agent().run("true", shell="bash").code, "SHELL_NOT_AVAILABLE")
 
+    def test_bash_or_sh_is_bash_if_the_image_has_it_else_sh(self):
+        which = 'echo "$0 ${BASH_VERSION:+is bash}"'
+        self.assertEqual(self.agent.run(which, shell="bash-or-sh").stdout, b"bash is bash\n")
+        os.symlink("/bin/dash", os.path.join(self.outside, "sh"))
+        path = os.environ["PATH"]
+        self.addCleanup(os.environ.__setitem__, "PATH", path)
+        os.environ["PATH"] = self.outside
+        without_bash = self.open_agent()
+        self.assertEqual(without_bash.run(which, shell="bash-or-sh").stdout, b"sh \n")
+        os.unlink(os.path.join(self.outside, "sh"))
+        self.assertEqual(self.open_agent().run(which, shell="bash-or-sh").code, "SHELL_NOT_AVAILABLE")
+
     def test_binary_output_is_exact(self):
         blob = bytes(range(256)) * 300
         with open(self.path("blob"), "wb") as file:

@@ -58,6 +58,10 @@ class TerminalTest(AgentTestCase):
         self.eventually(lambda: self.stat()["state"] == "exited")
         self.assertEqual(self.stat()["exit_code"], 5)
 
+    def test_what_is_typed_is_remembered_outside_the_users_files(self):
+        self.open_terminal('echo "[$HISTFILE]"')
+        self.read_until(rb"\[/tmp/\.bash_history\]")
+
     def test_echo_and_end_of_file(self):
         self.open_terminal("cat; echo end")
         self.type("typed\n")

@@ -90,6 +90,8 @@ describe('parsing', () => {
     ['CONTAINER_IMAGE', 'registry.example:5000/team/image:1.2@sha256', 'registry.example:5000/team/image:1.2@sha256'],
     ['API_KEY_HEADER', 'X-Custom_Key', 'X-Custom_Key'],
     ['JWT_ALGORITHM', 'HS512', 'HS512'],
+    ['EXEC_SHELL', '', 'auto'],
+    ['EXEC_SHELL', 'sh', 'sh'],
     ['EXEC_SHELL', 'bash', 'bash'],
   ])('%s=%j', (name, text, value) => {
     expect(loadConfig({ ...KEY, [name]: text })[name]).toEqual(value);

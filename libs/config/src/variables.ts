@@ -193,7 +193,11 @@ export const VARIABLES = {
     'Most text that an MCP tool answers with, for a model to read, characters; past it the middle is left out, or the end of a list',
     integer(1000, 1_048_576),
   ),
-  EXEC_SHELL: variable('sh', 'Shell of a command that names none: `sh` or `bash`', oneOf('sh', 'bash')),
+  EXEC_SHELL: variable(
+    'auto',
+    'Shell of a command that names none: `sh`, `bash`, or `auto`: bash if the command needs it and the image has it, else sh',
+    oneOf('auto', 'sh', 'bash'),
+  ),
   ALLOWED_COMMANDS: variable('', 'Programs a command may name, comma-separated; empty: the built-in list; `*`: no policy', list),
 
   CONTAINER_IMAGE: variable('python:3.12-slim', 'Image of the sandboxes; needs `sh` and python3 ≥ 3.8', image),

@@ -31,6 +31,7 @@ export { type EntityTags } from './channel/file-requests';
 export { WorkspaceArchiveService } from './workspace-archive.service';
 export { WorkspaceViewService, type FileView } from './workspace-view.service';
 export { type UnpackResult, type WorkspaceEntry } from './workspace-answers';
+export { SHELLS, type WantedShell } from './policy/shell-choice';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
 export { drained } from './drained';
 export { createDockerRuntime } from './docker/docker-runtime';

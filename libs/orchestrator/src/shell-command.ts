@@ -3,6 +3,7 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SandboxOptions } from '@sandbox/sessions';
 import type { ShellRequest } from './channel/channel';
 import type { CommandPolicy } from './policy/command-policy';
+import { chooseShell, type WantedShell } from './policy/shell-choice';
 import { spellingAdvice } from './workspace-path';
 
 /** What a caller says of a command, however it is run. Field names are those of REST and MCP. */
@@ -11,17 +12,17 @@ export interface ShellCommand {
   /** An absolute path of the sandbox; a relative one starts at /workspace. */
   working_dir?: string;
   env?: Record<string, string>;
-  shell?: 'sh' | 'bash';
+  /** By default EXEC_SHELL. */
+  shell?: WantedShell;
 }
 
 /**
  * What the agent is asked to run.
  * @throws SandboxError COMMAND_NOT_ALLOWED, INVALID_WORKING_DIR if the directory begins with `~`
  */
-export function shellRequest(command: ShellCommand, policy: CommandPolicy, defaultShell: 'sh' | 'bash'): ShellRequest {
-  const shell = command.shell ?? defaultShell;
+export function shellRequest(command: ShellCommand, policy: CommandPolicy, defaultShell: WantedShell): ShellRequest {
   const env = command.env ?? {};
-  policy.check(command.command, shell, env);
+  const shell = chooseShell(command.command, command.shell ?? defaultShell, policy, env);
   return { command: command.command, shell, cwd: workingDirectory(command.working_dir), env };
 }
 

@@ -1,4 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { SHELLS, type WantedShell } from '@sandbox/orchestrator';
 import { IsIn, IsNumber, Min } from 'class-validator';
 import { IsEnvironment, IsText, IsTextOfBytes, MAX_ENV_BYTES, MAX_ENV_ENTRIES, Optional } from '../validation/rules';
 
@@ -59,8 +60,12 @@ export class ShellCommandDto {
   @IsTextOfBytes(MAX_STDIN_BYTES)
   stdin?: string;
 
-  @ApiPropertyOptional({ enum: ['sh', 'bash'], description: 'Shell that runs the command; not every image has bash', example: 'sh' })
+  @ApiPropertyOptional({
+    enum: SHELLS,
+    description: 'auto: bash if the command uses what only bash has and the image has bash, else sh. bash: 400 if the image lacks it',
+    example: 'auto',
+  })
   @Optional()
-  @IsIn(['sh', 'bash'], { message: 'must be sh or bash' })
-  shell?: 'sh' | 'bash';
+  @IsIn(SHELLS, { message: 'must be auto, sh or bash' })
+  shell?: WantedShell;
 }

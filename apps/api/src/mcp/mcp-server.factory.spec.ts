@@ -210,7 +210,7 @@ describe('tools, as the official client sees them', () => {
     expect(execute.inputSchema.required).toEqual(expect.arrayContaining(['command', 'session_id']));
     expect(execute.inputSchema.properties).toMatchObject({
       timeout: { type: 'number', minimum: 1, maximum: 3600 },
-      shell: { enum: ['sh', 'bash'], default: 'sh' },
+      shell: { enum: ['auto', 'sh', 'bash'], default: 'auto' },
     });
   });
 

@@ -19,7 +19,7 @@ export class TerminalController {
   @ApiOperation({
     summary: 'Get a ticket for a terminal',
     description:
-      'A terminal is a WebSocket at `/sessions/{session_id}/terminal?cols=80&rows=24&command=`, opened with the usual headers or, from a browser, with a ticket in the query string. Binary frames are bytes, both ways. Text frames are JSON: from the server `{type: "open", terminal, offset}`, `{type: "gap", bytes}`, `{type: "exit", exit_code}` and `{type: "error", problem}`; from the client `{type: "resize", cols, rows}`. `command` is a shell by default. A connection that breaks may come back within 60 s with `terminal` and `since`, the offset of the first byte it has not seen; 256 KiB are kept for it.',
+      'A terminal is a WebSocket at `/sessions/{session_id}/terminal?cols=80&rows=24&command=`, opened with the usual headers or, from a browser, with a ticket in the query string. Binary frames are bytes, both ways. Text frames are JSON: from the server `{type: "open", terminal, offset}`, `{type: "gap", bytes}`, `{type: "exit", exit_code}` and `{type: "error", problem}`; from the client `{type: "resize", cols, rows}`. `command` is by default bash, or sh if the image has no bash. A connection that breaks may come back within 60 s with `terminal` and `since`, the offset of the first byte it has not seen; 256 KiB are kept for it.',
   })
   @ApiCreatedResponse({ type: TerminalTicketDto, description: 'The ticket' })
   @ApiProblems(...PROBLEMS.GUARDED, 'BAD_REQUEST', ...PROBLEMS.JSON_BODY)

@@ -4,7 +4,8 @@ import type { AgentConditions, FileRequest } from './file-requests';
 /** What a shell is to run, and where. */
 export interface ShellRequest {
   readonly command: string;
-  readonly shell: 'sh' | 'bash';
+  /** `bash-or-sh`: bash if the image has it, else sh. */
+  readonly shell: 'sh' | 'bash' | 'bash-or-sh';
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
 }

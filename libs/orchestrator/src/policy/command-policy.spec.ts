@@ -1,5 +1,6 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { createCommandPolicy, describePolicy, type CommandPolicy } from './command-policy';
+import { ParsedCommand } from './parsed-command';
 
 const guardRail = createCommandPolicy([]);
 
@@ -10,7 +11,7 @@ function refusal(
   env?: Record<string, string>,
 ): SandboxError | undefined {
   try {
-    policy.check(command, shell, env);
+    policy.check(new ParsedCommand(command), shell, env);
     return undefined;
   } catch (error) {
     expect(error).toBeInstanceOf(SandboxError);

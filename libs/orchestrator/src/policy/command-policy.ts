@@ -1,7 +1,6 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { parse } from 'unbash';
 import { DEFAULT_ALLOWED_PROGRAMS } from './allowed-programs';
-import { checkLimits } from './limits';
+import type { ParsedCommand } from './parsed-command';
 import { positionAt, quoteWord, Refusal } from './refusal';
 import { programsThatRunOthers } from './runs-programs';
 import { ScriptChecker } from './script-checker';
@@ -20,7 +19,7 @@ export interface CommandPolicy {
    * @param env the variables the request sets; a strict policy refuses names that decide what a shell runs
    * @throws SandboxError COMMAND_NOT_ALLOWED
    */
-  check(command: string, shell: Shell, env?: Readonly<Record<string, string>>): void;
+  check(command: ParsedCommand, shell: Shell, env?: Readonly<Record<string, string>>): void;
 }
 
 /** Injection token. */
@@ -41,9 +40,9 @@ export function createCommandPolicy(allowedCommands: readonly string[]): Command
     allowed,
     check(command, shell, env = {}) {
       try {
-        checkScript(command, names, () => (mode === 'strict' ? new StrictRules(command, shell, Object.keys(env)) : undefined));
+        checkScript(command, names, () => (mode === 'strict' ? new StrictRules(command.text, shell, Object.keys(env)) : undefined));
       } catch (error) {
-        throw refusalError(command, asRefusal(error), allowed);
+        throw refusalError(command.text, asRefusal(error), allowed);
       }
     },
   };
@@ -60,9 +59,9 @@ export function describePolicy(policy: CommandPolicy): string {
   return `Command policy: guard-rail, ${count}, some of which can run others (${runners.slice(0, 5).join(', ')}${more}). ${boundary}`;
 }
 
-function checkScript(command: string, allowed: ReadonlySet<string>, strictRules: () => StrictRules | undefined): void {
-  checkLimits(command);
-  new ScriptChecker(command, allowed, strictRules()).check(parse(command));
+function checkScript(command: ParsedCommand, allowed: ReadonlySet<string>, strictRules: () => StrictRules | undefined): void {
+  const { script } = command;
+  new ScriptChecker(command.text, allowed, strictRules()).check(script);
 }
 
 /** What the parser or the walk cannot take, such as nesting that exhausts the stack, is refused like what they object to. */

@@ -1,4 +1,5 @@
 import { createCommandPolicy } from './command-policy';
+import { ParsedCommand } from './parsed-command';
 
 /** What people and models send daily: all of it passes under the default list, in sh and in bash. */
 const EVERYDAY_COMMANDS: readonly string[] = [
@@ -141,6 +142,6 @@ const EVERYDAY_COMMANDS: readonly string[] = [
 
 it.each(EVERYDAY_COMMANDS)('the default list allows %j', (command) => {
   const policy = createCommandPolicy([]);
-  expect(() => policy.check(command, 'bash')).not.toThrow();
-  expect(() => policy.check(command, 'sh')).not.toThrow();
+  expect(() => policy.check(new ParsedCommand(command), 'bash')).not.toThrow();
+  expect(() => policy.check(new ParsedCommand(command), 'sh')).not.toThrow();
 });

@@ -1,5 +1,6 @@
 import { forEachChild, type Command, type CommandArgument, type ParsedScript, type Statement, type SyntaxNode, type Word } from 'unbash';
 import { FunctionScope } from './function-scope';
+import { handsOnTo } from './handing-on';
 import { Refusal } from './refusal';
 import { ANY_BUILTINS } from './shell-builtins';
 import type { StrictRules } from './strict-rules';
@@ -205,19 +206,4 @@ export class ScriptChecker {
   private refusal(word: string, pos: number, reason: string): Refusal {
     return new Refusal(word, this.offsetOf(pos), reason);
   }
-}
-
-/** How many of the arguments come before the one that is run; undefined where none is. */
-function handsOnTo(name: string, args: readonly CommandArgument[]): number | undefined {
-  if (name === 'jobs') return args[0] && literalValue(args[0]) === '-x' ? 1 : undefined;
-  if (name !== 'command' && name !== 'exec' && name !== 'builtin') return undefined;
-  for (let index = 0; index < args.length; index++) {
-    const arg = args[index];
-    const value = arg && literalValue(arg);
-    if (value === '--') return index + 1;
-    if (!value?.startsWith('-') || value === '-') return index;
-    if (name === 'command' && /[vV]/.test(value)) return undefined;
-    if (name === 'exec' && /a$/.test(value)) index++;
-  }
-  return undefined;
 }

@@ -1,11 +1,12 @@
 import type { SandboxError } from '@sandbox/errors';
 import { createCommandPolicy } from './command-policy';
+import { ParsedCommand } from './parsed-command';
 
 const strict = createCommandPolicy(['echo', 'cat', 'ls', 'grep', 'sort', 'split', 'install', 'head', 'mkdir']);
 
 function allows(command: string, shell: 'sh' | 'bash' = 'sh', env?: Record<string, string>): boolean {
   try {
-    strict.check(command, shell, env);
+    strict.check(new ParsedCommand(command), shell, env);
     return true;
   } catch (error) {
     expect((error as SandboxError).code).toBe('COMMAND_NOT_ALLOWED');

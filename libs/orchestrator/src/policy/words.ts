@@ -18,7 +18,7 @@ function literalAssignment(word: Assignment): string | undefined {
   return value === undefined ? undefined : `${word.name}${word.append ? '+' : ''}=${value}`;
 }
 
-function isLiteralPart(part: WordPart): boolean {
+export function isLiteralPart(part: WordPart): boolean {
   switch (part.type) {
     case 'Literal':
     case 'SingleQuoted':

@@ -40,6 +40,8 @@ const READ_BYTES = 64 * 1024;
 const WAIT_MS = 20_000;
 /** Between two reads: a key's echo comes soon, and a flood in large pieces. Milliseconds. */
 const PACE_MS = 5;
+/** bash if the image has it. */
+const BASH_OR_SH = 'if command -v bash >/dev/null; then exec bash; else exec sh; fi';
 
 /**
  * Pseudo-terminals in sessions. Each has a keeper in the sandbox, as a job has, so a connection that is lost may come back through any
@@ -58,7 +60,7 @@ export class TerminalsService {
 
   /**
    * Starts a terminal: its id.
-   * @param command what runs in it; a shell by default
+   * @param command what runs in it; by default bash if the image has it, else sh
    * @throws SandboxError COMMAND_NOT_ALLOWED besides
    */
   async open(
@@ -70,7 +72,7 @@ export class TerminalsService {
   ): Promise<string> {
     const ref = this.ref({ user, sessionId });
     const terminal = randomBytes(16).toString('hex');
-    const shown = command ?? this.config.EXEC_SHELL;
+    const shown = command ?? this.interactiveShell();
     await audited(user, ref, { op: 'terminal', command: shown, job: terminal }, async () => {
       const request = {
         op: 'job_start',
@@ -136,6 +138,13 @@ export class TerminalsService {
     } catch (error) {
       throw error instanceof SandboxError && error.code === ErrorCode.JOB_NOT_FOUND ? notThere() : error;
     }
+  }
+
+  /** What runs in a terminal whose opener names nothing: bash if it may, for history and Tab. */
+  private interactiveShell(): string {
+    const { EXEC_SHELL } = this.config;
+    if (EXEC_SHELL !== 'auto') return EXEC_SHELL;
+    return this.policy.mode === 'off' || this.policy.allowed.includes('bash') ? BASH_OR_SH : 'sh';
   }
 
   private ref({ user, sessionId }: Pick<TerminalName, 'user' | 'sessionId'>): SessionRef {

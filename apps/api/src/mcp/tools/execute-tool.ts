@@ -8,6 +8,7 @@ import { executeText } from './execute-text';
 import { ExecuteToolArgs, ExecuteToolResultDto } from './execute-tool.dto';
 import { defineTool, type Tool } from './tool';
 
+const SHELL = { auto: 'shell (bash if the command needs it)', sh: 'sh', bash: 'bash' };
 const REST_OF_OUTPUT = 'send long output to a file and read parts of it';
 
 export function executeTool(orchestrator: OrchestratorService, jobs: JobsService, config: Config): Tool {
@@ -67,7 +68,7 @@ async function run(
 function description(config: Config): string {
   return [
     'Runs a shell command and waits for its end.',
-    `Each call is a fresh \`${config.EXEC_SHELL} -c\` in /workspace: files stay, cd and export do not; join steps with &&.`,
+    `Each call is a fresh ${SHELL[config.EXEC_SHELL]} in /workspace: files stay, cd and export do not; join steps with &&.`,
     'No network, no root; only /workspace and /tmp are writable.',
     `At timeout (${config.DEFAULT_EXEC_TIMEOUT_SECONDS} s by default, at most ${config.MAX_EXEC_TIMEOUT_SECONDS}) it is killed with all it started: exit_code 124, timed_out, the output so far.`,
     `Output over ${config.MCP_MAX_OUTPUT_CHARS} characters loses its middle: send long output to a file and read parts.`,

@@ -37,7 +37,7 @@ describe('what a model is told of the tools', () => {
     ['create_session', 'the form of memory', /512m/],
     ['delete_session', 'that files go for good', /removes its files for good/],
     ['execute', 'that it waits', /waits for its end/],
-    ['execute', 'that each call is a fresh shell', /fresh `sh -c`[^.]*cd and export do not/],
+    ['execute', 'that each call is a fresh shell', /fresh shell \(bash if the command needs it\)[^.]*cd and export do not/],
     ['execute', 'that files stay', /files stay/],
     ['execute', 'where it starts, and what a relative working_dir means', /in \/workspace[^]*"working_dir":{[^}]*Relative to \/workspace/],
     ['execute', 'that there is no network and no root', /No network, no root/],
