@@ -4,6 +4,7 @@ import os
 import stat
 
 import conditions
+import file_names
 import frames
 import messages
 import paths
@@ -39,8 +40,9 @@ def list_directory(link, request):
 
 
 def _line(path, status):
-    line = '{"name":%s,"type":"%s","size":%d,"modified":%r}\n'
-    return (line % (messages.dumps(path), type_of(status.st_mode), status.st_size, status.st_mtime)).encode()
+    line = '{"%s":%s,"type":"%s","size":%d,"modified":%r}\n'
+    key, name = file_names.member("name", path)
+    return (line % (key, messages.dumps(name), type_of(status.st_mode), status.st_size, status.st_mtime)).encode()
 
 
 def stat_path(link, request):

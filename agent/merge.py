@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 
+import file_names
 import paths
 from errors import RequestError
 
@@ -118,4 +119,4 @@ def _entries(directory):
 
 
 def _conflict(code, name, what):
-    return RequestError(code, "%s is there already, and is %s." % (name[:200].decode("utf-8", "backslashreplace"), what))
+    return RequestError(code, "%s is there already, and is %s." % (file_names.shown(name), what))

@@ -13,6 +13,7 @@ import signal
 import stat
 import time
 
+import file_names
 import globs
 import messages
 import paths
@@ -163,11 +164,11 @@ class _Search:
             if not stat.S_ISREG(status.st_mode) or not wanted(path):
                 continue
             if pattern is None:
-                if not self._take({"path": prefix + path}):
+                if not self._take(dict([file_names.member("path", prefix + path)])):
                     return False
                 continue
             for number, line in _lines(name, directory):
-                if pattern.search(line) and not self._take({"path": prefix + path, "line_number": number, "line": line[:_SHOWN_CHARACTERS]}):
+                if pattern.search(line) and not self._take(dict([file_names.member("path", prefix + path)], line_number=number, line=line[:_SHOWN_CHARACTERS])):
                     return False
         return True
 

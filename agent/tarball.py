@@ -2,6 +2,7 @@
 
 import zlib
 
+import file_names
 from errors import RequestError
 
 BLOCK = 512
@@ -24,7 +25,7 @@ _V7 = bytes(8)
 
 
 def refused(reason, name=None):
-    shown = "" if name is None else " (%s)" % name[:200].decode("utf-8", "backslashreplace")
+    shown = "" if name is None else " (%s)" % file_names.shown(name)
     return RequestError("ARCHIVE_REFUSED", "The archive %s%s." % (reason, shown))
 
 

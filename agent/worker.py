@@ -3,6 +3,7 @@
 import os
 
 import execute
+import file_names
 import frames
 import messages
 import processes
@@ -61,6 +62,7 @@ def _serve(link, wakeup, payload):
 
             result = claim.claim(link, request)
         else:
+            file_names.restore(request)
             result = _operation(request["op"])(link, request)
         return _fitting(frames.ok_frame(link.request_id, result), link.request_id), command
     except ChannelClosed:

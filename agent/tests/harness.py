@@ -1,7 +1,9 @@
 """Drives a real agent process over pipes, as the host does."""
 
+import base64
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -59,6 +61,30 @@ class Answer:
         return self.end["error"]["code"]
 
 
+def text_of(raw):
+    """A name as text, in the tests as within the agent."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def line_of(text):
+    """What a line of JSON holds, with names as text. It may hold no half of a surrogate pair."""
+    value = json.loads(text)
+    json.dumps(value, ensure_ascii=False).encode()
+    encoded = [key for key in value if key.endswith("_base64")]
+    names = {key: text_of(base64.b64decode(value[key], validate=True)) for key in encoded}
+    return {key.replace("_base64", ""): names.get(key, value[key]) for key in value}
+
+
+def _request(fields):
+    """As the host sends it: a name that is no UTF-8 in base64."""
+    request = {}
+    for key, value in fields.items():
+        if key in ("path", "from", "to") and re.search("[\udc80-\udcff]", value):
+            key, value = key + "_base64", base64.b64encode(value.encode("utf-8", "surrogateescape")).decode()
+        request[key] = value
+    return request
+
+
 class Agent:
     def __init__(self, root, memory_events=None):
         self.root = root
@@ -90,7 +116,7 @@ class Agent:
     def open(self, **request):
         self._last_id += 1
         self.answers[self._last_id] = Answer()
-        self.send(frames.REQUEST, self._last_id, json.dumps(request).encode())
+        self.send(frames.REQUEST, self._last_id, json.dumps(_request(request)).encode())
         return self._last_id
 
     def start(self, command, **settings):

@@ -12,19 +12,15 @@ import sys
 import threading
 import unittest
 
-from harness import AgentTestCase, frames
+from harness import AgentTestCase, frames, line_of, text_of
 
 HOSTILE_NAMES = [b"it's", b"new\nline", b"-rf", b"$(id)", b"a b", b"back\\slash", b"\xff\xfe", b"*", b"[x]", "é😀".encode(), b"x" * 255]
-
-
-def text_of(raw):
-    return raw.decode("utf-8", "surrogateescape")
 
 
 class FileCallsTestCase(AgentTestCase):
     def lines(self, answer):
         self.assertIn("ok", answer.end)
-        return [json.loads(line) for line in answer.stdout.splitlines()]
+        return [line_of(line) for line in answer.stdout.splitlines()]
 
     def etag(self, path):
         return self.agent.call("stat", path=path).ok["etag"]

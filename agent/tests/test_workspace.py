@@ -12,7 +12,7 @@ import threading
 import time
 import unittest.mock
 
-from harness import AgentTestCase, frames
+from harness import AgentTestCase, frames, line_of, text_of
 import files
 import paths
 
@@ -20,7 +20,7 @@ import paths
 class WorkspaceTestCase(AgentTestCase):
     def entries(self, path=""):
         answer = self.agent.list(path)
-        lines = [json.loads(line) for line in answer.stdout.splitlines()]
+        lines = [line_of(line) for line in answer.stdout.splitlines()]
         self.assertEqual(answer.ok, {"count": len(lines), "truncated": False})
         return lines
 
@@ -309,15 +309,23 @@ class NamesTest(WorkspaceTestCase):
 
     def test_round_trip(self):
         for raw in self.NAMES:
-            name = raw.decode("utf-8", "surrogateescape")
+            name = text_of(raw)
             self.assertEqual(self.agent.write("dir/" + name, raw).ok["created"], True)
             self.assertEqual(self.content("dir/" + name)[1], raw)
         self.assertEqual(sorted(os.listdir(os.fsencode(self.path("dir")))), sorted(self.NAMES))
         listed = [entry["name"] for entry in self.entries("dir")]
-        self.assertEqual(listed, sorted(raw.decode("utf-8", "surrogateescape") for raw in self.NAMES))
+        self.assertEqual(listed, sorted(text_of(raw) for raw in self.NAMES))
         for name in listed:
             self.assertEqual(self.agent.delete("dir/" + name).ok, {})
         self.assertEqual(self.entries("dir"), [])
+
+    def test_a_name_that_is_no_utf8_is_base64(self):
+        self.put(text_of(b"caf\xe9"), "x")
+        line = self.agent.list().stdout.decode("ascii")
+        self.assertEqual(json.loads(line)["name_base64"], "Y2Fm6Q==")
+        self.assertNotIn("name", json.loads(line))
+        self.assertEqual(self.agent.call("stat", path_base64="Y2Fm6Q==").ok["type"], "file")
+        self.assertEqual(self.agent.call("stat", path="caf\ufffd").code, "NOT_FOUND")
 
     def test_refused(self):
         for path in ("/etc", "a//b", "a/", ".", "..", "a/../b", "../x", "a\0b", "x" * 256, "\ud83d", "a/" * 2048 + "a"):

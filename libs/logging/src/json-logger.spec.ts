@@ -37,6 +37,12 @@ describe('a log line', () => {
     expect(last()).toMatchObject({ level: 50, context: 'Part', msg: 'failed', stack: 'Error: failed\n    at x' });
   });
 
+  it('holds no half of a surrogate pair', () => {
+    logger.log({ msg: 'a\ud800', path: '\udc00😀', err: new Error('\udfff'), literal: '\\ud800' });
+    expect(written.at(-1)).not.toMatch(/[^\\]\\ud[89a-f]/);
+    expect(last()).toMatchObject({ context: 'Part', msg: 'a\ufffd', path: '\ufffd😀', err: { message: '\ufffd' }, literal: '\\ud800' });
+  });
+
   it('is left out below the level', () => {
     const before = written.length;
     logger.debug('detail');

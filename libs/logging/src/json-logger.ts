@@ -15,7 +15,8 @@ export class JsonLogger implements LoggerService {
   private readonly lines: Logger;
 
   constructor({ DEBUG }: { DEBUG: boolean }, stream: DestinationStream = destination(1)) {
-    this.lines = pino({ level: DEBUG ? 'debug' : 'info', serializers: { err: plainError } }, stream);
+    const wellFormed: DestinationStream = { write: (line) => stream.write(wellFormedLine(line)) };
+    this.lines = pino({ level: DEBUG ? 'debug' : 'info', serializers: { err: plainError } }, wellFormed);
   }
 
   log(message: unknown, ...rest: unknown[]): void {
@@ -58,6 +59,16 @@ function plainError(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);
   const { type, message, stack, code } = stdSerializers.err(error);
   return { type, message, stack, ...(typeof code === 'string' ? { code } : {}) };
+}
+
+/**
+ * A line whose every text is Unicode. JSON writes half of a surrogate pair as an escape, at which
+ * many readers of logs give up. Nothing should log one: this is for what was overlooked.
+ */
+function wellFormedLine(line: string): string {
+  if (!/\\ud[89a-f]/.test(line)) return line;
+  const text = JSON.stringify(JSON.parse(line), (_name, value: unknown) => (typeof value === 'string' ? value.toWellFormed() : value));
+  return `${text}\n`;
 }
 
 function fields(message: unknown): object {

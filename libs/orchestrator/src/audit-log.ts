@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { SandboxError } from '@sandbox/errors';
 import type { SessionRef, User } from '@sandbox/sessions';
+import { firstCharacters } from './whole-characters';
+import type { WorkspacePath } from './workspace-path';
 
 const COMMAND_CHARACTERS = 200;
 /** No longer path exists; one that is asked for may be. */
@@ -12,8 +14,8 @@ const logger = new Logger('Audit');
 export interface AuditSubject {
   readonly op: string;
   readonly command?: string;
-  readonly path?: string;
-  readonly to?: string;
+  readonly file?: WorkspacePath;
+  readonly to?: WorkspacePath;
   readonly job?: string;
 }
 
@@ -36,10 +38,10 @@ export async function audited<T>(
       op: subject.op,
       user: ref.userId,
       session: ref.sessionId,
-      ...(subject.command === undefined ? {} : { command: subject.command.slice(0, COMMAND_CHARACTERS) }),
-      ...(subject.path === undefined ? {} : { path: subject.path.slice(0, PATH_CHARACTERS) }),
+      ...(subject.command === undefined ? {} : { command: firstCharacters(subject.command, COMMAND_CHARACTERS) }),
+      ...logged('path', subject.file),
       ...(subject.job === undefined ? {} : { job: subject.job }),
-      ...(subject.to === undefined ? {} : { to: subject.to.slice(0, PATH_CHARACTERS) }),
+      ...logged('to', subject.to),
       ...more,
       duration_ms: Math.round(performance.now() - started),
     });
@@ -52,4 +54,14 @@ export async function audited<T>(
     write({ error: error instanceof SandboxError ? error.code : 'INTERNAL_ERROR' });
     throw error;
   }
+}
+
+/** A path in the line, and the exact bytes of one that is no UTF-8 beside it. */
+function logged(name: string, file: WorkspacePath | undefined): Record<string, string> {
+  if (file === undefined) return {};
+  const { path, path_base64 } = file;
+  return {
+    [name]: firstCharacters(path, PATH_CHARACTERS),
+    ...(path_base64 !== undefined && { [`${name}_base64`]: firstCharacters(path_base64, PATH_CHARACTERS) }),
+  };
 }

@@ -6,10 +6,10 @@ import type { AgentRequest, CallOptions } from './channel/channel';
 import type { AgentConditions, EntityTags } from './channel/file-requests';
 import { GrowingBuffer } from './growing-buffer';
 import type { SessionSandboxes } from './session-sandboxes';
-import { workspacePath } from './workspace-path';
+import { type GivenPath, shownBytes, workspaceFile, type WorkspacePath } from './workspace-path';
 
 /** Whose file it is. `to` is a second path, where a call has two. */
-export type FileCall = { readonly user: User; readonly sessionId: string; readonly path: string; readonly to?: string };
+export type FileCall = { readonly user: User; readonly sessionId: string; readonly path: GivenPath; readonly to?: GivenPath };
 
 /** What has to hold of the file that is there (RFC 9110, section 13.1); what is absent holds. */
 export interface Preconditions {
@@ -33,22 +33,22 @@ export function fileCall(
   { config, sandboxes }: FileCaller,
   op: string,
   { user, sessionId, path, to }: FileCall,
-  request: (path: string, to: string) => AgentRequest,
+  request: (file: WorkspacePath, to: WorkspacePath) => AgentRequest,
   options: CallOptions,
 ): Promise<Record<string, unknown>> {
   const ref = sessionRef(config.DEPLOYMENT, user, sessionId);
-  const logged = { op, path: loggedPath(path), to: to === undefined ? undefined : loggedPath(to) };
+  const logged = { op, file: loggedPath(path), to: to === undefined ? undefined : loggedPath(to) };
   return audited(user, ref, logged, async () => {
-    const agentRequest = request(workspacePath(path), workspacePath(to ?? ''));
+    const agentRequest = request(workspaceFile(path), workspaceFile(to ?? ''));
     return sandboxes.enter(ref, options.deadlineMs, ({ channel }) => channel.call(agentRequest, options), { signal: options.signal });
   });
 }
 
-function loggedPath(path: string): string {
+function loggedPath(path: GivenPath): WorkspacePath {
   try {
-    return workspacePath(path);
+    return workspaceFile(path);
   } catch {
-    return path;
+    return typeof path === 'string' ? { path } : shownBytes(path);
   }
 }
 
@@ -57,7 +57,7 @@ export async function collectedFileCall(
   caller: FileCaller,
   op: string,
   file: FileCall,
-  request: (path: string, to: string) => AgentRequest,
+  request: (file: WorkspacePath, to: WorkspacePath) => AgentRequest,
   options: CallOptions,
   { maxBytes, detail }: { maxBytes: number; detail: string },
 ): Promise<{ output: Buffer; end: Record<string, unknown> }> {
@@ -77,7 +77,7 @@ export function agentConditions({ ifMatch, ifNoneMatch }: Preconditions): AgentC
 }
 
 /** @throws SandboxError INVALID_PATH */
-export function notRoot(path: string): string {
-  if (path === '') throw new SandboxError(ErrorCode.INVALID_PATH, 'The path is the workspace itself.');
-  return path;
+export function notRoot(file: WorkspacePath): WorkspacePath {
+  if (file.path === '') throw new SandboxError(ErrorCode.INVALID_PATH, 'The path is the workspace itself.');
+  return file;
 }

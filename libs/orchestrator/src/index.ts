@@ -27,6 +27,9 @@ export {
 export { WorkspaceTreeService, type EditResult, type SearchResult, type TextEdit } from './workspace-tree.service';
 export { type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
 export { type Preconditions } from './file-call';
+export { type GivenPath, type WorkspacePath } from './workspace-path';
+export { firstCharacters, lastCharacters } from './whole-characters';
+export { decodeBase64 } from './strict-base64';
 export { type EntityTags } from './channel/file-requests';
 export { WorkspaceArchiveService } from './workspace-archive.service';
 export { WorkspaceViewService, type FileView } from './workspace-view.service';

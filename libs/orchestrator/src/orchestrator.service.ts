@@ -217,8 +217,8 @@ export class OrchestratorService {
     const output = { stdout: new OutputCapture(EXEC_MAX_OUTPUT_BYTES), stderr: new OutputCapture(EXEC_MAX_OUTPUT_BYTES) };
     const texts = tell && { stdout: new OutputText('utf8'), stderr: new OutputText('utf8') };
     const onOutput: CallOptions['onOutput'] = (stream, chunk) => {
-      output[stream].add(chunk);
-      if (texts) tell(texts[stream].add(chunk));
+      const beginning = output[stream].add(chunk);
+      if (texts) tell(texts[stream].add(beginning));
     };
     const { end, seconds } = await callExec(lease, request, command, onOutput, signal);
     const stdout = output.stdout.finish(end.omitted.stdout, command.encoding ?? 'utf8');

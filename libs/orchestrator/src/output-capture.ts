@@ -13,10 +13,16 @@ export class OutputCapture {
     this.kept = new GrowingBuffer(maxBytes);
   }
 
-  add(chunk: Buffer): void {
+  /**
+   * @returns what of the chunk comes before the place of the cut, if there is one: behind it, bytes
+   * may be missing
+   */
+  add(chunk: Buffer): Buffer {
+    const beginning = chunk.subarray(0, Math.max(0, Math.floor(this.maxBytes / 2) - this.kept.length));
     const fitting = chunk.subarray(0, this.maxBytes - this.kept.length);
     this.overflow += chunk.length - fitting.length;
     this.kept.append(fitting);
+    return beginning;
   }
 
   /** @param omitted bytes the agent left out between beginning and end */

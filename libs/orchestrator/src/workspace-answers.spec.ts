@@ -2,8 +2,18 @@ import { parseEntry, parseFileHeader, splitLines } from './workspace-answers';
 
 describe('answers of the agent', () => {
   it('reads an entry, whatever its name', () => {
-    const line = JSON.stringify({ name: 'a\n"b"\udc80', type: 'symlink', size: 3, modified: 1.5 });
-    expect(parseEntry(line)).toEqual({ name: 'a\n"b"\udc80', type: 'symlink', size: 3, modified: '1970-01-01T00:00:01.500Z' });
+    const line = JSON.stringify({ name: 'a\n"b"😀', type: 'symlink', size: 3, modified: 1.5 });
+    expect(parseEntry(line)).toEqual({ name: 'a\n"b"😀', type: 'symlink', size: 3, modified: '1970-01-01T00:00:01.500Z' });
+  });
+
+  it.each([
+    ['a name that is no UTF-8', { name_base64: 'Y2Fm6Q==' }, { name: 'caf\ufffd', name_base64: 'Y2Fm6Q==' }],
+    ['one that is, though an agent says otherwise', { name_base64: 'YQ==' }, { name: 'a' }],
+    ['bytes alone, though there is text', { name: 'b', name_base64: 'Y2Fm6Q==' }, { name: 'caf\ufffd', name_base64: 'Y2Fm6Q==' }],
+    ['no half of a surrogate pair', { name: '\ud83d\udc80\udc80' }, { name: '💀\ufffd' }],
+  ])('shows %s', (_what, name, shown) => {
+    const line = JSON.stringify({ ...name, type: 'file', size: 3, modified: 1.5 });
+    expect(parseEntry(line)).toEqual({ ...shown, type: 'file', size: 3, modified: '1970-01-01T00:00:01.500Z' });
   });
 
   it('shows a time that no date can hold as the nearest one', () => {
@@ -15,6 +25,9 @@ describe('answers of the agent', () => {
     'null',
     '[]',
     '{"name":1,"type":"file","size":0,"modified":0}',
+    '{"name_base64":1,"type":"file","size":0,"modified":0}',
+    '{"name_base64":"Y2Fm6Q","type":"file","size":0,"modified":0}',
+    '{"name_base64":"_-8=","type":"file","size":0,"modified":0}',
     '{"name":"a","type":"door","size":0,"modified":0}',
     '{"name":"a","type":"file","size":-1,"modified":0}',
     '{"name":"a","type":"file","size":1e400,"modified":0}',

@@ -1,8 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { count, object, unsound } from './agent-values';
+import { count, fileName, object, parseAgentJson, unsound } from './agent-values';
 
 export interface WorkspaceEntry {
+  /** A name of a file; of entries below the listed directory, the path from there. */
   name: string;
+  /** The exact bytes of a name that is no UTF-8; absent of any other. */
+  name_base64?: string;
   type: 'file' | 'dir' | 'symlink' | 'other';
   /** Bytes. */
   size: number;
@@ -53,9 +56,15 @@ export async function parseInSlices<T>(lines: string[], parse: (line: string) =>
 
 /** @throws SandboxError SANDBOX_LOST where the line is not what an agent sends: it comes out of the sandbox */
 export function parseEntry(line: string): WorkspaceEntry {
-  const { name, type, size, modified } = parseObject(line);
-  if (typeof name !== 'string') throw unsound();
-  return { name, type: workspaceType(type), size: count(size), modified: time(modified) };
+  const { name, name_base64, type, size, modified } = parseObject(line);
+  const { path: shown, path_base64: exact } = fileName(name, name_base64);
+  return {
+    name: shown,
+    ...(exact !== undefined && { name_base64: exact }),
+    type: workspaceType(type),
+    size: count(size),
+    modified: time(modified),
+  };
 }
 
 /** What an unpacked archive held. @throws SandboxError SANDBOX_LOST, as parseEntry */
@@ -83,7 +92,7 @@ export function workspaceType(value: unknown): WorkspaceEntry['type'] {
 export function parseObject(text: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseAgentJson(text);
   } catch {
     throw unsound();
   }

@@ -10,6 +10,7 @@ import { SessionSandboxes } from './session-sandboxes';
 import { gzipped } from './gzipped';
 import { TarWriter } from './tar-writer';
 import { DOWNLOAD_LIMITS } from './workspace.service';
+import type { GivenPath, WorkspacePath } from './workspace-path';
 import { parseUnpackResult, type UnpackResult } from './workspace-answers';
 
 /** An archive that comes in takes no longer, however slow its client. Milliseconds. */
@@ -31,7 +32,7 @@ export class WorkspaceArchiveService {
    * Resolves with the archive once its first bytes are there; errors until then reject, later ones come on the stream. Destroying the
    * stream ends the call.
    */
-  pack(user: User, sessionId: string, path: string, gzip: boolean, signal?: AbortSignal): Promise<Readable> {
+  pack(user: User, sessionId: string, path: GivenPath, gzip: boolean, signal?: AbortSignal): Promise<Readable> {
     const archive = gzip ? createGzip() : new PassThrough({ highWaterMark: 256 * 1024 });
     // An error before anybody has the stream is told by the promise.
     archive.on('error', () => undefined);
@@ -65,7 +66,7 @@ export class WorkspaceArchiveService {
    * with it or it breaks off, nothing.
    * @throws SandboxError ARCHIVE_REFUSED, STORAGE_FULL, IS_A_DIRECTORY besides
    */
-  async unpack(user: User, sessionId: string, path: string, archive: Readable, signal?: AbortSignal): Promise<UnpackResult> {
+  async unpack(user: User, sessionId: string, path: GivenPath, archive: Readable, signal?: AbortSignal): Promise<UnpackResult> {
     const request = { op: 'unpack', ...this.limits() } as const;
     const input = gzipped(archive);
     try {
@@ -86,11 +87,11 @@ export class WorkspaceArchiveService {
     request: WithoutPath<Extract<AgentRequest, { op: 'pack' | 'unpack' }>>,
     options: Omit<CallOptions, 'deadlineMs' | 'stallMs'>,
   ): Promise<Record<string, unknown>> {
-    return fileCall(this, op, file, (path) => ({ ...request, path }), {
+    return fileCall(this, op, file, (directory) => ({ ...request, ...directory }), {
       ...options,
       ...(request.op === 'pack' ? DOWNLOAD_LIMITS : { deadlineMs: UNPACK_DEADLINE_MS }),
     });
   }
 }
 
-type WithoutPath<Request> = Request extends unknown ? Omit<Request, 'path'> : never;
+type WithoutPath<Request> = Request extends unknown ? Omit<Request, keyof WorkspacePath> : never;

@@ -1,4 +1,4 @@
-import { workspacePath } from './workspace-path';
+import { workspaceFile, workspacePath } from './workspace-path';
 
 describe('workspacePath', () => {
   it.each([
@@ -103,6 +103,40 @@ describe('workspacePath', () => {
   });
 
   it('shows the beginning of a long path alone, and cuts no character', () => {
-    expect(() => workspacePath(`/${'😀'.repeat(1000)}`)).toThrow(`"/${'😀'.repeat(199)}…"`);
+    expect(() => workspacePath(`/${'😀'.repeat(1000)}`)).toThrow(`"/${'😀'.repeat(99)}…"`);
+  });
+});
+
+describe('workspaceFile', () => {
+  const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+  it.each<[string, string, string | undefined]>([
+    ['/workspace/./caf\xe9/x', 'caf\ufffd/x', 'Y2Fm6S94'],
+    ['\xff/../\xe9', '\ufffd', '6Q=='],
+    ['/workspace/\xff/..', '', undefined],
+    ['d/a', 'd/a', undefined],
+    ['\xc3\xa9', 'é', undefined],
+    ['', '', undefined],
+  ])('follows the rule in bytes: %j', (given, path, path_base64) => {
+    expect(workspaceFile(bytes(given))).toEqual(path_base64 === undefined ? { path } : { path, path_base64 });
+  });
+
+  it('counts bytes', () => {
+    expect(workspaceFile(Buffer.alloc(4096, 0xff)).path_base64).toHaveLength(5464);
+    expect(() => workspaceFile(Buffer.alloc(4097, 0xff))).toThrow(expect.objectContaining({ code: 'INVALID_PATH' }));
+  });
+
+  it.each([
+    ['/tmp/\xe9', 'PATH_OUTSIDE_WORKSPACE', 'give path_base64 "dG1wL+k=".'],
+    ['/tmp/x', 'PATH_OUTSIDE_WORKSPACE', 'give "tmp/x".'],
+    ['\xe9/../..', 'INVALID_PATH', 'leads above /workspace'],
+    ['~/\xe9', 'INVALID_PATH', 'give path_base64 "6Q==", or path_base64 "Li9+L+k=" for'],
+    ['a\0b', 'INVALID_PATH', 'NUL'],
+  ])('refuses %j', (given, code, message) => {
+    expect(() => workspaceFile(bytes(given))).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
+  });
+
+  it('takes text as text', () => {
+    expect(workspaceFile('/workspace/é')).toEqual({ path: 'é' });
   });
 });

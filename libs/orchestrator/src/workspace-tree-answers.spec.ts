@@ -6,7 +6,7 @@ const STAT = { type: 'file', size: 3, modified: 1.5, mode: 0o640, etag: '1f.3' }
 
 describe('answers of the agent about the tree', () => {
   it('reads a stat', () => {
-    expect(parseStat('a', STAT)).toEqual({
+    expect(parseStat({ path: 'a' }, STAT)).toEqual({
       path: 'a',
       type: 'file',
       size: 3,
@@ -14,8 +14,8 @@ describe('answers of the agent about the tree', () => {
       mode: '0640',
       etag: '"1f.3"',
     });
-    expect(parseStat('', { ...STAT, mode: 0 }).mode).toBe('0000');
-    expect(parseStat('', { ...STAT, mode: 0o7777 }).mode).toBe('7777');
+    expect(parseStat({ path: '' }, { ...STAT, mode: 0 }).mode).toBe('0000');
+    expect(parseStat({ path: '' }, { ...STAT, mode: 0o7777 }).mode).toBe('7777');
   });
 
   it.each([
@@ -27,13 +27,19 @@ describe('answers of the agent about the tree', () => {
     { etag: 'a"\r\n' },
     { etag: undefined },
   ])('refuses a stat with %j', (wrong) => {
-    expect(() => parseStat('a', { ...STAT, ...wrong })).toThrow(LOST);
+    expect(() => parseStat({ path: 'a' }, { ...STAT, ...wrong })).toThrow(LOST);
+  });
+
+  it('says a stat of a name that is no UTF-8 in both fields', () => {
+    expect(parseStat({ path: 'a\ufffd', path_base64: 'Yf8=' }, STAT)).toMatchObject({ path: 'a\ufffd', path_base64: 'Yf8=' });
   });
 
   it('reads a match, whatever its name, and no more of it than was asked for', () => {
-    const line = JSON.stringify({ path: 'a\n\udc80', line_number: 3, line: 'text', more: 1 });
-    expect(parseMatch(line, true)).toEqual({ path: 'a\n\udc80', line_number: 3, line: 'text' });
-    expect(parseMatch(line, false)).toEqual({ path: 'a\n\udc80' });
+    const line = JSON.stringify({ path: 'a\n', line_number: 3, line: 'text', more: 1 });
+    expect(parseMatch(line, true)).toEqual({ path: 'a\n', line_number: 3, line: 'text' });
+    expect(parseMatch(line, false)).toEqual({ path: 'a\n' });
+    const odd = JSON.stringify({ path_base64: 'Yf8=', line_number: 3, line: 'x\udc80' });
+    expect(parseMatch(odd, true)).toEqual({ path: 'a\ufffd', path_base64: 'Yf8=', line_number: 3, line: 'x\ufffd' });
   });
 
   it.each(['', '{}', '[]', '{"path":1}', '{"path":"a","line_number":-1,"line":""}', '{"path":"a","line_number":1,"line":null}'])(

@@ -1,10 +1,9 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { count, unsound } from './agent-values';
+import { count, fileName, unsound } from './agent-values';
 import { etag, parseObject, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
+import type { WorkspacePath } from './workspace-path';
 
-export interface WorkspaceStat {
-  /** From the workspace's root; '' is the root. */
-  path: string;
+export interface WorkspaceStat extends WorkspacePath {
   type: WorkspaceEntry['type'];
   /** Bytes. */
   size: number;
@@ -16,8 +15,7 @@ export interface WorkspaceStat {
   etag: string;
 }
 
-export interface SearchMatch {
-  path: string;
+export interface SearchMatch extends WorkspacePath {
   /** From 1. Absent, as is `line`, where files alone were searched for. */
   line_number?: number;
   line?: string;
@@ -26,11 +24,11 @@ export interface SearchMatch {
 const MAX_MODE = 0o7777;
 
 /** @throws SandboxError SANDBOX_LOST where the answer is not what an agent sends: it comes out of the sandbox. So do the others. */
-export function parseStat(path: string, end: Record<string, unknown>): WorkspaceStat {
+export function parseStat(file: WorkspacePath, end: Record<string, unknown>): WorkspaceStat {
   const mode = count(end.mode);
   if (mode > MAX_MODE) throw unsound();
   return {
-    path,
+    ...file,
     type: workspaceType(end.type),
     size: count(end.size),
     modified: time(end.modified),
@@ -42,10 +40,10 @@ export function parseStat(path: string, end: Record<string, unknown>): Workspace
 /** @param withLines whether there was a pattern to find in lines */
 export function parseMatch(line: string, withLines: boolean): SearchMatch {
   const match = parseObject(line);
-  if (typeof match.path !== 'string') throw unsound();
-  if (!withLines) return { path: match.path };
+  const file = fileName(match.path, match.path_base64);
+  if (!withLines) return file;
   if (typeof match.line !== 'string') throw unsound();
-  return { path: match.path, line_number: count(match.line_number), line: match.line };
+  return { ...file, line_number: count(match.line_number), line: match.line };
 }
 
 /** A diff of text is text. */

@@ -2,10 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import type { User } from '@sandbox/sessions';
 import { parseFlag } from './agent-values';
+import type { AgentRequest } from './channel/channel';
 import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
 import { SessionSandboxes } from './session-sandboxes';
 import { etag, parseInSlices, splitLines } from './workspace-answers';
-import { workspacePath } from './workspace-path';
+import { type GivenPath, workspaceFile, type WorkspacePath } from './workspace-path';
 import { parseDiff, parseMatch, parseStat, type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
 
 export interface TextEdit {
@@ -59,12 +60,12 @@ export class WorkspaceTreeService {
   ) {}
 
   /** What is at the path itself: a link is not followed. */
-  async stat(user: User, sessionId: string, path: string, signal?: AbortSignal): Promise<WorkspaceStat> {
-    const end = await fileCall(this, 'workspace_stat', { user, sessionId, path }, (agentPath) => ({ op: 'stat', path: agentPath }), {
+  async stat(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspaceStat> {
+    const end = await fileCall(this, 'workspace_stat', { user, sessionId, path }, (file) => ({ op: 'stat', ...file }), {
       deadlineMs: CALL_DEADLINE_MS,
       signal,
     });
-    return parseStat(workspacePath(path), end);
+    return parseStat(workspaceFile(path), end);
   }
 
   /**
@@ -74,37 +75,37 @@ export class WorkspaceTreeService {
   async move(
     user: User,
     sessionId: string,
-    { from, to, overwrite = false }: { from: string; to: string; overwrite?: boolean },
+    { from, to, overwrite = false }: { from: GivenPath; to: GivenPath; overwrite?: boolean },
     signal?: AbortSignal,
     conditions: Preconditions = {},
-  ): Promise<{ path: string; etag: string }> {
+  ): Promise<WorkspacePath & { etag: string }> {
     const end = await fileCall(
       this,
       'workspace_move',
       { user, sessionId, path: from, to },
-      (origin, target) => ({ op: 'move', from: notRoot(origin), to: notRoot(target), overwrite, ...agentConditions(conditions) }),
+      (origin, target) => ({ op: 'move', ...moved(notRoot(origin), notRoot(target)), overwrite, ...agentConditions(conditions) }),
       { deadlineMs: CALL_DEADLINE_MS, signal },
     );
-    return { path: workspacePath(to), etag: etag(end.etag) };
+    return { ...workspaceFile(to), etag: etag(end.etag) };
   }
 
   /**
    * Parents are made too. A directory that is there is left as it is.
    * @throws SandboxError ALREADY_EXISTS where something else is there
    */
-  async makeDirectory(user: User, sessionId: string, path: string, signal?: AbortSignal): Promise<{ path: string; created: boolean }> {
-    const end = await fileCall(this, 'workspace_mkdir', { user, sessionId, path }, (agentPath) => ({ op: 'mkdir', path: agentPath }), {
+  async makeDirectory(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspacePath & { created: boolean }> {
+    const end = await fileCall(this, 'workspace_mkdir', { user, sessionId, path }, (file) => ({ op: 'mkdir', ...file }), {
       deadlineMs: CALL_DEADLINE_MS,
       signal,
     });
-    return { path: workspacePath(path), created: parseFlag(end.created) };
+    return { ...workspaceFile(path), created: parseFlag(end.created) };
   }
 
   /** @throws SandboxError INVALID_PATTERN, SEARCH_TIMED_OUT */
   async search(
     user: User,
     sessionId: string,
-    path: string,
+    path: GivenPath,
     { glob, pattern, limit }: SearchOptions,
     signal?: AbortSignal,
   ): Promise<SearchResult> {
@@ -112,9 +113,9 @@ export class WorkspaceTreeService {
       this,
       'workspace_search',
       { user, sessionId, path },
-      (agentPath) => ({
+      (file) => ({
         op: 'search',
-        path: agentPath,
+        ...file,
         glob: glob ?? null,
         pattern: pattern ?? null,
         limit,
@@ -134,7 +135,7 @@ export class WorkspaceTreeService {
   async edit(
     user: User,
     sessionId: string,
-    path: string,
+    path: GivenPath,
     edits: readonly TextEdit[],
     signal?: AbortSignal,
     conditions: Preconditions = {},
@@ -143,9 +144,9 @@ export class WorkspaceTreeService {
       this,
       'workspace_edit',
       { user, sessionId, path },
-      (agentPath) => ({
+      (file) => ({
         op: 'edit',
-        path: notRoot(agentPath),
+        ...notRoot(file),
         max_size: this.config.WORKSPACE_MAX_FILE_SIZE_BYTES,
         ...agentConditions(conditions),
       }),
@@ -154,6 +155,10 @@ export class WorkspaceTreeService {
     );
     return { diff: parseDiff(output), etag: etag(end.etag), truncated: parseFlag(end.truncated) };
   }
+}
+
+function moved(from: WorkspacePath, to: WorkspacePath): Pick<AgentRequest & { op: 'move' }, 'from' | 'from_base64' | 'to' | 'to_base64'> {
+  return { from: from.path, from_base64: from.path_base64, to: to.path, to_base64: to.path_base64 };
 }
 
 /** Not in the request itself, which has to fit one frame. */

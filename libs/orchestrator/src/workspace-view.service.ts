@@ -7,22 +7,21 @@ import { binaryType, IMAGE_BEGINNINGS, imageType } from './file-type';
 import { SessionSandboxes } from './session-sandboxes';
 import { type DecodedText, decodeText, utf16Of } from './text-encoding';
 import { parseFileHeader, parseObject } from './workspace-answers';
-import { workspacePath } from './workspace-path';
+import { type GivenPath, workspaceFile, type WorkspacePath } from './workspace-path';
 import type { LineRange } from './workspace.service';
 
 /** What a reader can be shown of a file. */
-export type FileView = {
-  readonly path: string;
+export type FileView = WorkspacePath & {
   /** Bytes of the whole file. */
   readonly size: number;
 } & (
-  | { readonly kind: 'image'; readonly mimeType: string; readonly bytes: Buffer }
-  | { readonly kind: 'binary'; readonly mimeType: string }
-  /** The first bytes of what was asked for; `omitted` more follow. */
-  | { readonly kind: 'bytes'; readonly bytes: Buffer; readonly omitted: number }
-  /** The beginning and the end of what was asked for; `omitted` bytes are between. */
-  | { readonly kind: 'text'; readonly text: DecodedText; readonly omitted: number }
-);
+    | { readonly kind: 'image'; readonly mimeType: string; readonly bytes: Buffer }
+    | { readonly kind: 'binary'; readonly mimeType: string }
+    /** The first bytes of what was asked for; `omitted` more follow. */
+    | { readonly kind: 'bytes'; readonly bytes: Buffer; readonly omitted: number }
+    /** The beginning and the end of what was asked for; `omitted` bytes are between. */
+    | { readonly kind: 'text'; readonly text: DecodedText; readonly omitted: number }
+  );
 
 export interface ViewOptions {
   /** Some lines of a text; an image is shown whole. */
@@ -52,7 +51,7 @@ export class WorkspaceViewService {
    * The file by its type, in one call of the agent, which sends no more than is shown.
    * @throws SandboxError as WorkspaceService.openRead
    */
-  async view(user: User, sessionId: string, path: string, options: ViewOptions, signal?: AbortSignal): Promise<FileView> {
+  async view(user: User, sessionId: string, path: GivenPath, options: ViewOptions, signal?: AbortSignal): Promise<FileView> {
     const { lines, asBytes, maxBytes, maxImageBytes } = options;
     // Even, so that no unit of UTF-16 is cut.
     const half = 2 * Math.floor(maxBytes / 4);
@@ -63,9 +62,9 @@ export class WorkspaceViewService {
       this,
       'workspace_read',
       { user, sessionId, path },
-      (agentPath) => ({
+      (file) => ({
         op: 'read',
-        path: notRoot(agentPath),
+        ...notRoot(file),
         offset: 0,
         length: null,
         max_length: 0,
@@ -75,13 +74,13 @@ export class WorkspaceViewService {
       { deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_HEADER_BYTES + Math.max(maxBytes, maxImageBytes), detail: 'The sandbox sent more than it was asked for.' },
     );
-    return viewOf(workspacePath(path), output, options, half);
+    return viewOf(workspaceFile(path), output, options, half);
   }
 }
 
-function viewOf(path: string, output: Buffer, { asBytes, maxImageBytes }: ViewOptions, half: number): FileView {
+function viewOf(named: WorkspacePath, output: Buffer, { asBytes, maxImageBytes }: ViewOptions, half: number): FileView {
   const { size, offset, beginning, omitted, bytes } = parseExcerpt(output);
-  const file = { path, size };
+  const file = { ...named, size };
   if (asBytes) return { ...file, kind: 'bytes', bytes, omitted };
   const [head, tail] = omitted === 0 ? [bytes, bytes.subarray(bytes.length)] : [bytes.subarray(0, half), bytes.subarray(half)];
   const utf16 = utf16Of(beginning);

@@ -9,7 +9,7 @@ import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditio
 import { drained } from './drained';
 import { GrowingBuffer } from './growing-buffer';
 import { SessionSandboxes } from './session-sandboxes';
-import { workspacePath } from './workspace-path';
+import { type GivenPath, workspaceFile, type WorkspacePath } from './workspace-path';
 import { etag, type FileHeader, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
 
 /** A file, and which part of it is read. */
@@ -103,7 +103,7 @@ export class WorkspaceService {
   async list(
     user: User,
     sessionId: string,
-    path: string,
+    path: GivenPath,
     signal?: AbortSignal,
     { depth = 1, limit = 0 }: ListOptions = {},
   ): Promise<WorkspaceListing> {
@@ -111,7 +111,7 @@ export class WorkspaceService {
       this,
       'workspace_list',
       { user, sessionId, path },
-      (agentPath) => ({ op: 'list', path: agentPath, depth, limit }),
+      (file) => ({ op: 'list', ...file, depth, limit }),
       { deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
     );
@@ -123,7 +123,7 @@ export class WorkspaceService {
    * what is read of it has at most WORKSPACE_MAX_FILE_SIZE_BYTES, or 32 MiB if that is no limit.
    * @throws SandboxError FILE_TOO_LARGE, RANGE_NOT_SATISFIABLE besides
    */
-  async readText(user: User, sessionId: string, path: string, signal?: AbortSignal, part?: ByteRange | LineRange): Promise<FileText> {
+  async readText(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal, part?: ByteRange | LineRange): Promise<FileText> {
     const most = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES || MAX_TEXT_BYTES;
     const { content, ...file } = await this.open(user, sessionId, path, part, signal, most);
     if (file.length > most) {
@@ -146,7 +146,7 @@ export class WorkspaceService {
    * transfer.
    * @throws SandboxError RANGE_NOT_SATISFIABLE besides
    */
-  openRead(user: User, sessionId: string, path: string, part?: ByteRange | LineRange, signal?: AbortSignal): Promise<FileStream> {
+  openRead(user: User, sessionId: string, path: GivenPath, part?: ByteRange | LineRange, signal?: AbortSignal): Promise<FileStream> {
     return this.open(user, sessionId, path, part, signal, 0);
   }
 
@@ -154,7 +154,7 @@ export class WorkspaceService {
   private open(
     user: User,
     sessionId: string,
-    path: string,
+    path: GivenPath,
     part: ByteRange | LineRange | undefined,
     signal: AbortSignal | undefined,
     maxLength: number,
@@ -168,7 +168,7 @@ export class WorkspaceService {
       // A reader that goes away before the end ends the transfer.
       content.once('close', () => gone.abort());
       const header = new HeaderThenBody((file) => resolve({ ...file, ranged: isRange(part, file.etag), content }), content);
-      fileCall(this, 'workspace_read', { user, sessionId, path }, (agentPath) => readRequest(agentPath, part, maxLength), {
+      fileCall(this, 'workspace_read', { user, sessionId, path }, (file) => readRequest(file, part, maxLength), {
         onOutput: (_stream, chunk) => header.take(chunk),
         ...DOWNLOAD_LIMITS,
         signal: abort,
@@ -190,23 +190,23 @@ export class WorkspaceService {
   async write(
     user: User,
     sessionId: string,
-    path: string,
+    path: GivenPath,
     content: Buffer | Readable,
     signal?: AbortSignal,
     { mode, ...conditions }: WriteOptions = {},
-  ): Promise<{ path: string; size: number; created: boolean; etag: string }> {
+  ): Promise<WorkspacePath & { size: number; created: boolean; etag: string }> {
     const limit = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES;
     const end = await fileCall(
       this,
       'workspace_write',
       { user, sessionId, path },
-      (agentPath) => {
+      (file) => {
         if (limit > 0 && Buffer.isBuffer(content) && content.length > limit) throw fileTooLarge(limit);
-        return { op: 'write', path: notRoot(agentPath), max_size: limit, mode, ...agentConditions(conditions) };
+        return { op: 'write', ...notRoot(file), max_size: limit, mode, ...agentConditions(conditions) };
       },
       { input: content, deadlineMs: WRITE_DEADLINE_MS, signal },
     );
-    return { path: workspacePath(path), size: count(end.size), created: parseFlag(end.created), etag: etag(end.etag) };
+    return { ...workspaceFile(path), size: count(end.size), created: parseFlag(end.created), etag: etag(end.etag) };
   }
 
   /**
@@ -217,18 +217,18 @@ export class WorkspaceService {
   async delete(
     user: User,
     sessionId: string,
-    path: string,
+    path: GivenPath,
     signal?: AbortSignal,
     conditions: Preconditions = {},
-  ): Promise<{ path: string }> {
+  ): Promise<WorkspacePath> {
     await fileCall(
       this,
       'workspace_delete',
       { user, sessionId, path },
-      (agentPath) => ({ op: 'delete', path: notRoot(agentPath), ...agentConditions(conditions) }),
+      (file) => ({ op: 'delete', ...notRoot(file), ...agentConditions(conditions) }),
       { deadlineMs: CALL_DEADLINE_MS, signal },
     );
-    return { path: workspacePath(path) };
+    return workspaceFile(path);
   }
 }
 
@@ -267,8 +267,8 @@ class HeaderThenBody {
   }
 }
 
-function readRequest(path: string, part: ByteRange | LineRange | undefined, maxLength: number): AgentRequest {
-  const whole = { op: 'read', path: notRoot(path), offset: 0, length: null, max_length: maxLength } as const;
+function readRequest(file: WorkspacePath, part: ByteRange | LineRange | undefined, maxLength: number): AgentRequest {
+  const whole = { op: 'read', ...notRoot(file), offset: 0, length: null, max_length: maxLength } as const;
   if (part === undefined) return whole;
   if ('firstLine' in part) return { ...whole, lines: [part.firstLine, part.lastLine ?? null] };
   // Without its quotes, as the agent has it.

@@ -1,4 +1,5 @@
 import { request, type IncomingMessage } from 'node:http';
+import { wellFormed } from '../../support/well-formed';
 import type { Client } from './service';
 
 export interface ServerEvent {
@@ -97,7 +98,7 @@ function parse(block: string): ServerEvent {
   return {
     event: fields.event!,
     ...(fields.id === undefined ? {} : { id: fields.id }),
-    data: JSON.parse(fields.data!) as Record<string, unknown>,
+    data: wellFormed(JSON.parse(fields.data!) as Record<string, unknown>),
   };
 }
 

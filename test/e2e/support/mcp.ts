@@ -3,6 +3,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import { type CallToolResult, CallToolResultSchema, type Tool } from '@modelcontextprotocol/sdk/types.js';
 import { closed, schemaFaults } from '../../support/json-schema';
+import { wellFormed } from '../../support/well-formed';
 import type { Service } from './service';
 
 /**
@@ -27,7 +28,7 @@ export class Tools {
   }
 
   async call(name: string, args: Record<string, unknown>, options?: RequestOptions): Promise<CallToolResult> {
-    const result = CallToolResultSchema.parse(await this.client.callTool({ name, arguments: args }, undefined, options));
+    const result = wellFormed(CallToolResultSchema.parse(await this.client.callTool({ name, arguments: args }, undefined, options)));
     const faults = answerFaults(this.listed.get(name), result);
     if (faults.length > 0) throw new Error(`the answer of ${name} breaks its schema: ${faults.join('; ')} ${JSON.stringify(result)}`);
     return result;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import Docker from 'dockerode';
+import { wellFormed } from '../../support/well-formed';
 import { Child, eventually, freePort, type TestRedis } from './processes';
 
 const ROOT = resolve(__dirname, '../../..');
@@ -147,14 +148,17 @@ export class Client {
     readonly headers: Record<string, string>,
   ) {}
 
-  /** A JSON body goes out as JSON; the answer's body is parsed where it is JSON. */
+  /**
+   * A JSON body goes out as JSON. The answer's body is parsed if it is JSON, which has to be
+   * Unicode throughout.
+   */
   async request<T = Record<string, unknown>>(method: string, path: string, body?: unknown, init: RequestInit = {}): Promise<Answer<T>> {
     const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
     const headers = { ...this.headers, ...json.headers, ...(init.headers as Record<string, string> | undefined) };
     const response = await fetch(`${this.url}${path}`, { method, ...json, ...init, headers });
     const text = await response.text();
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
-    return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
+    return { status: response.status, headers: response.headers, body: (isJson ? wellFormed(JSON.parse(text)) : text) as T };
   }
 
   /** POST /execute, whatever it answers. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import { wellFormed } from '../../support/well-formed';
 import { eventually } from './processes';
 import type { Client } from './service';
 
@@ -16,7 +17,7 @@ export class Terminal {
       if (isBinary) {
         this.screen += data.toString('latin1');
         this.received += data.length;
-      } else this.messages.push(JSON.parse(data.toString()) as Record<string, unknown>);
+      } else this.messages.push(wellFormed(JSON.parse(data.toString()) as Record<string, unknown>));
     });
     socket.on('close', (code) => (this.closed = { code }));
     socket.on('error', () => undefined);

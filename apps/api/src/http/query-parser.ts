@@ -32,6 +32,9 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
-    throw new SandboxError(ErrorCode.BAD_REQUEST, 'The query string is not percent-encoded UTF-8.');
+    throw new SandboxError(
+      ErrorCode.BAD_REQUEST,
+      'The query string is not percent-encoded UTF-8. A path that is not UTF-8 goes in path_base64.',
+    );
   }
 }

@@ -58,7 +58,7 @@ const orchestrator: Pick<OrchestratorService, 'execute' | 'createSession' | 'del
 const views: Pick<WorkspaceViewService, 'view'> = {
   view: (user, session, path, { lines, asBytes }) =>
     note(
-      { path, size: 4, kind: 'text', omitted: 0, text: { encoding: 'utf-8', exact: true, head: 'text', tail: '' } },
+      { path: String(path), size: 4, kind: 'text', omitted: 0, text: { encoding: 'utf-8', exact: true, head: 'text', tail: '' } },
       'view',
       user.id,
       session,
@@ -78,8 +78,9 @@ const workspace: Pick<WorkspaceService, 'list' | 'write' | 'delete'> = {
       path,
       ...(Object.keys(options ?? {}).length > 0 ? [options] : []),
     ),
-  write: (user, session, path, content) => note({ path, size: 4, created: true, etag: '"1"' }, 'write', user.id, session, path, content),
-  delete: (user, session, path) => note({ path }, 'delete', user.id, session, path),
+  write: (user, session, path, content) =>
+    note({ path: String(path), size: 4, created: true, etag: '"1"' }, 'write', user.id, session, path, content),
+  delete: (user, session, path) => note({ path: String(path) }, 'delete', user.id, session, path),
 };
 
 const JOB: Job = {

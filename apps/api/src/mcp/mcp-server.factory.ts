@@ -3,6 +3,7 @@ import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CallToolRequestSchema, ErrorCode as RpcErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { CONFIG, type Config } from '@sandbox/config';
+import { firstCharacters } from '@sandbox/orchestrator';
 import { z } from 'zod';
 import { ProgressNotes } from './progress-notes';
 import { serverInstructions } from './server-instructions';
@@ -53,7 +54,10 @@ export class McpServerFactory {
       const { name, arguments: args = {}, _meta } = CallToolRequestSchema.parse(request).params;
       const tool = this.tools.find(name);
       if (tool === undefined)
-        throw new McpError(RpcErrorCode.InvalidParams, `Unknown tool: ${name.slice(0, 100)}; there are ${this.tools.names().join(', ')}`);
+        throw new McpError(
+          RpcErrorCode.InvalidParams,
+          `Unknown tool: ${firstCharacters(name, 100)}; there are ${this.tools.names().join(', ')}`,
+        );
       const progressToken = _meta?.progressToken;
       if (progressToken === undefined) return tool.call(args, caller);
       const notes = new ProgressNotes((progress, message) => {

@@ -16,7 +16,7 @@ import { ClientSignal } from '../http/client-signal.decorator';
 import { Cancellations } from './cancellations';
 import { HttpExchange } from './http-exchange';
 import { McpServerFactory } from './mcp-server.factory';
-import { CLIENT_ID_HEADER, cancelledRequest, clientId, readMessage } from './messages';
+import { canBeAnswered, CLIENT_ID_HEADER, cancelledRequest, clientId, readMessage } from './messages';
 import type { ToolCaller } from './tools/tool';
 import { ALLOWED_METHODS } from './origin.middleware';
 
@@ -48,6 +48,7 @@ export class McpController {
     if (Array.isArray(request.body)) return refuse(response, 'Invalid Request: batches are not supported');
     const message = readMessage(request.body);
     if (message === null) return refuse(response, NO_MESSAGE);
+    if (!canBeAnswered(message)) return refuse(response, NOT_UNICODE);
     if (isInitializeRequest(message)) response.setHeader(CLIENT_ID_HEADER, randomUUID());
     else if (!speaks(request)) return refuse(response, UNKNOWN_VERSION);
     const client = clientId(request);
@@ -87,6 +88,7 @@ export class McpController {
 }
 
 const NO_MESSAGE = 'Invalid Request: not a JSON-RPC message {"jsonrpc": "2.0", "id": …, "method": …, "params": {…}}';
+const NOT_UNICODE = 'Invalid Request: its id and progressToken have to be valid Unicode';
 const UNKNOWN_VERSION = `Invalid Request: unsupported MCP-Protocol-Version; supported are ${SUPPORTED_PROTOCOL_VERSIONS.join(', ')}`;
 
 /** Whether the server knows the version of the protocol that the client has agreed to. */

@@ -43,6 +43,16 @@ function withoutNullMembers(object: Record<string, unknown>): Record<string, unk
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
 }
 
+/**
+ * Whether the server can send back what the protocol says it has to, the request's id and its
+ * progress token: half of a surrogate pair has no UTF-8.
+ */
+export function canBeAnswered(message: JSONRPCMessage): boolean {
+  const id: unknown = 'id' in message ? message.id : undefined;
+  const token: unknown = 'params' in message ? message.params?._meta?.progressToken : undefined;
+  return [id, token].every((value) => typeof value !== 'string' || value.isWellFormed());
+}
+
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

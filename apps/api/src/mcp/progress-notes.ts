@@ -1,3 +1,5 @@
+import { lastCharacters } from '@sandbox/orchestrator';
+
 /** Apart, at least, milliseconds. */
 const INTERVAL_MS = 100;
 /**
@@ -33,7 +35,7 @@ export class ProgressNotes {
   readonly add = (text: string): void => {
     if (text === '') return;
     this.total += text.length;
-    this.text = (this.text + text).slice(-MAX_CHARACTERS);
+    this.text = lastCharacters(this.text + text, MAX_CHARACTERS);
     if (this.timer === null) this.flush();
   };
 

@@ -1,4 +1,5 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { firstCharacters } from '@sandbox/orchestrator';
 import type { Request } from 'express';
 import { validationFailed } from './validate-dto';
 
@@ -8,7 +9,9 @@ export class NoQueryGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const names = Object.keys(context.switchToHttp().getRequest<Request>().query);
     if (names.length > 0)
-      throw validationFailed(names.slice(0, 20).map((name) => ({ field: name.slice(0, 100), message: 'is not a known parameter' })));
+      throw validationFailed(
+        names.slice(0, 20).map((name) => ({ field: firstCharacters(name, 100), message: 'is not a known parameter' })),
+      );
     return true;
   }
 }

@@ -1,4 +1,4 @@
-import { buildMessage, ValidateBy, ValidateIf, type ValidationOptions } from 'class-validator';
+import { buildMessage, ValidateBy, ValidateIf, type ValidationArguments, type ValidationOptions } from 'class-validator';
 
 /** May be absent. `null` is a value, and not a valid one. */
 export function Optional(): PropertyDecorator {
@@ -70,14 +70,18 @@ function characters(text: string): number {
   return count;
 }
 
-/** @param fault what is wrong with a value, as the end of a sentence about its field; undefined for nothing */
-export function rule(name: string, fault: (value: unknown) => string | undefined, options?: ValidationOptions): PropertyDecorator {
+/** What is wrong with the value of a field, as the end of a sentence; undefined for nothing. */
+type Fault = (value: unknown, field: string, fields: Readonly<Record<string, unknown>>) => string | undefined;
+
+export function rule(name: string, fault: Fault, options?: ValidationOptions): PropertyDecorator {
+  const find = (value: unknown, args: ValidationArguments | undefined): string | undefined =>
+    fault(value, args?.property ?? '', (args?.object ?? {}) as Record<string, unknown>);
   return ValidateBy(
     {
       name,
       validator: {
-        validate: (value: unknown) => fault(value) === undefined,
-        defaultMessage: buildMessage((prefix, args) => `${prefix}${fault(args?.value) ?? 'is not valid'}`, options),
+        validate: (value: unknown, args) => find(value, args) === undefined,
+        defaultMessage: buildMessage((prefix, args) => `${prefix}${find(args?.value, args) ?? 'is not valid'}`, options),
       },
     },
     options,

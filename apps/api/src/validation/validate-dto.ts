@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { ErrorCode, type FieldError, SandboxError } from '@sandbox/errors';
+import { firstCharacters } from '@sandbox/orchestrator';
 import { getMetadataStorage, validateSync } from 'class-validator';
 
 const MAX_REPORTED_ERRORS = 20;
@@ -21,7 +22,7 @@ export function validateDto<T extends object>(dto: Type<T>, value: unknown): T {
   const instance = new dto() as Record<string, unknown>;
   for (const name of known) if (Object.hasOwn(given, name)) instance[name] = (given as Record<string, unknown>)[name];
   const errors = [
-    ...unknown.map((name) => ({ field: name.slice(0, MAX_FIELD_NAME), message: 'is not a known field' })),
+    ...unknown.map((name) => ({ field: firstCharacters(name, MAX_FIELD_NAME), message: 'is not a known field' })),
     ...validateSync(instance, { stopAtFirstError: true, forbidUnknownValues: false }).map(({ property, constraints }) => ({
       field: property,
       // class-validator's own rules begin with the name of the field.

@@ -10,6 +10,7 @@ import { StreamedBody } from '../http/json-body.guard';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { archiveBody, ARCHIVE_TYPES, GZIP, TAR } from './archive-body';
 import { ArchiveQuery, UnpackResultDto } from './archive.dto';
+import { givenPath } from './given-path';
 import { sendArchive } from './send-archive';
 import { DirectoryQuery } from './workspace.dto';
 
@@ -32,12 +33,12 @@ export class ArchiveController {
   async pack(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Query() { path = '', gzip }: ArchiveQuery,
+    @Query() { gzip, ...path }: ArchiveQuery,
     @ClientSignal() signal: AbortSignal,
     @Res() response: Response,
   ): Promise<void> {
-    const archive = await this.archives.pack(user, session_id, path, gzip === 'true', signal);
-    await sendArchive(response, archive, path, gzip === 'true');
+    const archive = await this.archives.pack(user, session_id, givenPath(path), gzip === 'true', signal);
+    await sendArchive(response, archive, String(givenPath(path)), gzip === 'true');
   }
 
   @Put()
@@ -63,10 +64,10 @@ export class ArchiveController {
   unpack(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Query() { path = '' }: DirectoryQuery,
+    @Query() path: DirectoryQuery,
     @ClientSignal() signal: AbortSignal,
     @Req() request: Request,
   ): Promise<UnpackResultDto> {
-    return this.archives.unpack(user, session_id, path, archiveBody(request), signal);
+    return this.archives.unpack(user, session_id, givenPath(path), archiveBody(request), signal);
   }
 }

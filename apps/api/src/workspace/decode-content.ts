@@ -1,3 +1,4 @@
+import { decodeBase64 } from '@sandbox/orchestrator';
 import { validationFailed } from '../validation/validate-dto';
 
 /**
@@ -6,8 +7,7 @@ import { validationFailed } from '../validation/validate-dto';
  */
 export function decodeContent(content: string, encoding: 'utf8' | 'base64' = 'utf8'): Buffer {
   if (encoding === 'utf8') return Buffer.from(content, 'utf8');
-  const bytes = Buffer.from(content, 'base64');
-  if (bytes.toString('base64') !== content)
-    throw validationFailed([{ field: 'content', message: 'must be base64 with padding and without line breaks' }]);
+  const bytes = decodeBase64(content);
+  if (bytes === undefined) throw validationFailed([{ field: 'content', message: 'must be base64 with padding and without line breaks' }]);
   return bytes;
 }

@@ -4,6 +4,7 @@ import type { Request, Response } from 'express';
 import { isUnchanged } from '../http/preconditions';
 import { byteRange } from './byte-range';
 import { setContentRange } from './content-range';
+import { givenPath } from './given-path';
 import { lineRange } from './line-range';
 import { sendFile } from './send-file';
 import { READ_ADVICE, withSizeAdvice } from './size-advice';
@@ -35,7 +36,7 @@ async function answerWithJson(
   response: Response,
 ): Promise<void> {
   const part = lineRange(query, range !== undefined) ?? range;
-  const { content, encoding, ...file } = await workspace.readText(user, sessionId, query.path, signal, part);
+  const { content, encoding, ...file } = await workspace.readText(user, sessionId, givenPath(query), signal, part);
   const unchanged = isUnchanged(conditions, file.etag);
   response.set('ETag', file.etag);
   if (unchanged) {
@@ -52,7 +53,7 @@ async function answerWithBytes(
   range: ByteRange | undefined,
   response: Response,
 ): Promise<void> {
-  const file = await workspace.openRead(user, sessionId, query.path, lineRange(query, range !== undefined) ?? range, signal);
+  const file = await workspace.openRead(user, sessionId, givenPath(query), lineRange(query, range !== undefined) ?? range, signal);
   try {
     const unchanged = isUnchanged(conditions, file.etag);
     response.set('ETag', file.etag);

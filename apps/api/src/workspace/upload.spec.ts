@@ -12,8 +12,8 @@ describe('POST …/upload', () => {
 
   const write: WorkspaceService['write'] = async (_user, _session, path, content) => {
     const bytes = await buffer(content as Readable);
-    stored.push({ path, content: bytes });
-    return { path, size: bytes.length, created: true, etag: '"1"' };
+    stored.push({ path: String(path), content: bytes });
+    return { path: String(path), size: bytes.length, created: true, etag: '"1"' };
   };
 
   beforeAll(async () => {

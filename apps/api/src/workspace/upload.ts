@@ -2,6 +2,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 import busboy from 'busboy';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { firstCharacters } from '@sandbox/orchestrator';
 import { requireFileLength, requireIdentityEncoding } from '../http/body-headers';
 import { validationFailed } from '../validation/validate-dto';
 import { detachedBody } from './file-content';
@@ -37,13 +38,15 @@ export async function receiveUpload<T>(
     };
     parser.on('file', (field, file, { filename }) => {
       file.once('error', () => undefined);
-      if (field !== 'file') return refuse(validationFailed([{ field: field.slice(0, 100), message: 'is not a known field' }]));
+      if (field !== 'file') return refuse(validationFailed([{ field: firstCharacters(field, 100), message: 'is not a known field' }]));
       content = new PassThrough();
       content.on('error', () => undefined);
       file.pipe(content, { end: false });
       store(filename ?? '', content).then(resolve, refuse);
     });
-    parser.on('field', (field) => refuse(validationFailed([{ field: field.slice(0, 100), message: 'must be a file, and the only part' }])));
+    parser.on('field', (field) =>
+      refuse(validationFailed([{ field: firstCharacters(field, 100), message: 'must be a file, and the only part' }])),
+    );
     for (const limit of ['partsLimit', 'filesLimit', 'fieldsLimit'] as const) {
       parser.on(limit, () => refuse(validationFailed([{ field: 'file', message: 'must be the only part' }])));
     }

@@ -20,11 +20,11 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     },
     move: async (_user, session, move, _signal, conditions) => {
       seen.push([session, { ...move }, conditions]);
-      return { path: move.to, etag: TAG };
+      return { path: String(move.to), etag: TAG };
     },
     makeDirectory: async (_user, session, path) => {
       seen.push([session, path]);
-      return { path, created: true };
+      return { path: String(path), created: true };
     },
     search: async (_user, session, path, { glob, pattern, limit }) => {
       seen.push([session, path, { glob, pattern, limit }]);
@@ -54,11 +54,11 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     },
     write: async (_user, _session, path, content, _signal, conditions) => {
       seen.push([path, Buffer.isBuffer(content) ? content.toString() : (await buffer(content)).toString(), conditions]);
-      return { path, size: 4, created: true, etag: TAG };
+      return { path: String(path), size: 4, created: true, etag: TAG };
     },
     delete: async (_user, _session, path, _signal, conditions) => {
       seen.push([path, conditions]);
-      return { path };
+      return { path: String(path) };
     },
   };
 
@@ -169,12 +169,23 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     ['/edit', { path: 'f', edits: [{ old: 'a', new: 'b', regex: true }] }, 'edits', /^\[0\]\.regex is not a known field/],
     ['/edit', { path: 'f', edits: [{ old: '\ud800', new: 'b' }] }, 'edits', /valid Unicode/],
     ['/edit', { path: 5, edits: [{ old: 'a', new: 'b' }] }, 'path', /string/],
-    ['/move', { from: 'a' }, 'to', /string/],
+    ['/move', { from: 'a' }, 'to', /is missing: give it, or to_base64/],
+    ['/move', { from: 'a', from_base64: 'YQ==', to: 'b' }, 'from', /does not go with from_base64/],
+    ['/move', { from: 'a', to_base64: 'YQ' }, 'to_base64', /base64/],
+    ['/move', { from: '\ud800', to: 'b' }, 'from', /valid Unicode/],
+    ['/move', { from: 'a', to: '\udce9' }, 'to', /valid Unicode/],
+    ['/edit', { path: 'f', path_base64: '', edits: [{ old: 'a', new: 'b' }] }, 'path', /does not go with path_base64/],
+    ['/mkdir', { path: null }, 'path', /string/],
+    ['/mkdir', { path_base64: null }, 'path_base64', /base64/],
+    ['/mkdir', { path_base64: '_-8=' }, 'path_base64', /base64/],
+    ['/mkdir', { path_base64: 'YQ==\n' }, 'path_base64', /base64/],
+    ['/mkdir', { path: 'a', 'x\ud800': 1 }, 'x\ufffd', /not a known field/],
     ['/move', { from: 'a', to: 'b', overwrite: 'true' }, 'overwrite', /boolean/],
     ['/move', { from: 'a', to: 'b', force: true }, 'force', /not a known field/],
     ['/move?path=a', { from: 'a', to: 'b' }, 'path', /not a known parameter/],
-    ['/mkdir', {}, 'path', /string/],
+    ['/mkdir', {}, 'path', /is missing: give it, or path_base64/],
     ['/mkdir', { path: 'a', mode: '0755' }, 'mode', /not a known field/],
+    ['/mkdir', { path: 'a', [`${'x'.repeat(99)}😀`]: 1 }, 'x'.repeat(99), /not a known field/],
   ])('POST %s %j is 422', async (path, body, field, message) => {
     const response = await post(path, body);
     expect(response.status).toBe(422);

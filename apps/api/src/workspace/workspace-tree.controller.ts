@@ -24,6 +24,7 @@ import {
   WorkspaceStatDto,
 } from './workspace-tree.dto';
 import { edited } from './edited';
+import { givenPath } from './given-path';
 import { DirectoryQuery } from './workspace.dto';
 
 const LOOK = [...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX] as const;
@@ -41,11 +42,11 @@ export class WorkspaceTreeController {
   async stat(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Query() { path = '' }: DirectoryQuery,
+    @Query() path: DirectoryQuery,
     @ClientSignal() signal: AbortSignal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<WorkspaceStatDto> {
-    return tagged(response, await this.tree.stat(user, session_id, path, signal));
+    return tagged(response, await this.tree.stat(user, session_id, givenPath(path), signal));
   }
 
   @Post('move')
@@ -61,11 +62,16 @@ export class WorkspaceTreeController {
   async move(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Body() move: MoveDto,
+    @Body() { from, from_base64, to, to_base64, overwrite }: MoveDto,
     @ClientSignal() signal: AbortSignal,
     @IfHeaders() conditions: Preconditions,
     @Res({ passthrough: true }) response: Response,
   ): Promise<MovedDto> {
+    const move = {
+      from: givenPath({ path: from, path_base64: from_base64 }),
+      to: givenPath({ path: to, path_base64: to_base64 }),
+      overwrite,
+    };
     return tagged(response, await this.tree.move(user, session_id, move, signal, conditions));
   }
 
@@ -81,10 +87,10 @@ export class WorkspaceTreeController {
   makeDirectory(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Body() { path }: MakeDirectoryDto,
+    @Body() path: MakeDirectoryDto,
     @ClientSignal() signal: AbortSignal,
   ): Promise<DirectoryMadeDto> {
-    return this.tree.makeDirectory(user, session_id, path, signal);
+    return this.tree.makeDirectory(user, session_id, givenPath(path), signal);
   }
 
   @Get('search')
@@ -101,7 +107,7 @@ export class WorkspaceTreeController {
     @Query() query: SearchQuery,
     @ClientSignal() signal: AbortSignal,
   ): Promise<SearchResultDto> {
-    return this.tree.search(user, session_id, query.path ?? '', query, signal);
+    return this.tree.search(user, session_id, givenPath(query), query, signal);
   }
 
   @Post('edit')
@@ -125,12 +131,12 @@ export class WorkspaceTreeController {
   async edit(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Body() { path, edits }: EditDto,
+    @Body() { edits, ...path }: EditDto,
     @ClientSignal() signal: AbortSignal,
     @IfHeaders() conditions: Preconditions,
     @Res({ passthrough: true }) response: Response,
   ): Promise<EditResultDto> {
-    const edit = () => this.tree.edit(user, session_id, path, edits, signal, conditions);
+    const edit = () => this.tree.edit(user, session_id, givenPath(path), edits, signal, conditions);
     return tagged(response, edited(await withSizeAdvice(EDIT_ADVICE, edit)));
   }
 }

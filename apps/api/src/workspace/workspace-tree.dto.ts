@@ -1,9 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { EditResult, SearchMatch, SearchResult, TextEdit, WorkspaceStat } from '@sandbox/orchestrator';
-import { IsBoolean, IsString } from 'class-validator';
+import { IsBoolean } from 'class-validator';
 import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
+import { IsPath, IsPathBytes } from './given-path';
 import { IsTextEdits, MAX_EDITS } from './text-edits';
-import { DirectoryQuery, PATH, PathQuery } from './workspace.dto';
+import { DirectoryQuery, EXACT_BYTES, PATH, PATH_BYTES, PathQuery } from './workspace.dto';
 
 const MAX_PATTERN_CHARACTERS = 1000;
 const DEFAULT_MATCHES = 200;
@@ -14,6 +15,9 @@ const ETAG = { description: 'Entity tag, as If-Match takes it', example: '"2a.4d
 export class WorkspaceStatDto implements WorkspaceStat {
   @ApiProperty({ description: 'From the workspace’s root; empty for the root itself', example: 'src/main.py' })
   path: string;
+
+  @ApiPropertyOptional(EXACT_BYTES)
+  path_base64?: string;
 
   @ApiProperty({ enum: ['file', 'dir', 'symlink', 'other'], description: 'symlink for a link, wherever it leads', example: 'file' })
   type: 'file' | 'dir' | 'symlink' | 'other';
@@ -32,13 +36,24 @@ export class WorkspaceStatDto implements WorkspaceStat {
 }
 
 export class MoveDto {
-  @ApiProperty({ description: PATH, example: 'draft.txt' })
-  @IsString()
-  from: string;
+  @ApiPropertyOptional({ description: `${PATH} Required, or \`from_base64\`.`, example: 'draft.txt' })
+  @IsPath({ required: true })
+  from?: string;
 
-  @ApiProperty({ description: 'Where it goes, its new name included; directories that are not there are made', example: 'texts/final.txt' })
-  @IsString()
-  to: string;
+  @ApiPropertyOptional(PATH_BYTES)
+  @IsPathBytes()
+  from_base64?: string;
+
+  @ApiPropertyOptional({
+    description: 'Where it goes, its new name included; directories that are not there are made. Required, or `to_base64`.',
+    example: 'texts/final.txt',
+  })
+  @IsPath({ required: true })
+  to?: string;
+
+  @ApiPropertyOptional(PATH_BYTES)
+  @IsPathBytes()
+  to_base64?: string;
 
   @ApiPropertyOptional({
     default: false,
@@ -54,6 +69,9 @@ export class MovedDto {
   @ApiProperty({ description: 'Where it is now', example: 'texts/final.txt' })
   path: string;
 
+  @ApiPropertyOptional(EXACT_BYTES)
+  path_base64?: string;
+
   @ApiProperty(ETAG)
   etag: string;
 }
@@ -63,6 +81,9 @@ export class MakeDirectoryDto extends PathQuery {}
 export class DirectoryMadeDto {
   @ApiProperty({ example: 'src' })
   path: string;
+
+  @ApiPropertyOptional(EXACT_BYTES)
+  path_base64?: string;
 
   @ApiProperty({ description: 'False where the directory was there already', example: true })
   created: boolean;
@@ -104,6 +125,9 @@ export class SearchQuery extends DirectoryQuery {
 export class SearchMatchDto implements SearchMatch {
   @ApiProperty({ description: 'From the workspace’s root', example: 'src/main.py' })
   path: string;
+
+  @ApiPropertyOptional(EXACT_BYTES)
+  path_base64?: string;
 
   @ApiPropertyOptional({ type: 'integer', description: 'From 1; only with a pattern', example: 12 })
   line_number?: number;

@@ -26,8 +26,8 @@ describe('Workspace routes', () => {
   const write: WorkspaceService['write'] = async (_user, session, path, content) => {
     try {
       const bytes = Buffer.isBuffer(content) ? content : await buffer(content);
-      stored.push({ session, path, content: bytes });
-      return { path, size: bytes.length, created: true, etag: TAG };
+      stored.push({ session, path: String(path), content: bytes });
+      return { path: String(path), size: bytes.length, created: true, etag: TAG };
     } catch (error) {
       failures.push(error);
       throw error;
@@ -61,7 +61,7 @@ describe('Workspace routes', () => {
     write,
     delete: async (_user, session, path) => {
       seen.push([session, path]);
-      return { path };
+      return { path: String(path) };
     },
   };
 
@@ -109,10 +109,31 @@ describe('Workspace routes', () => {
     ['DELETE', '/sessions/s/workspace?path[a]=1', 'path[a]'],
     ['POST', '/sessions/s/workspace/upload?path=a&path=b', 'path'],
     ['GET', '/sessions/s/workspace?__proto__=1', '__proto__'],
+    ['GET', '/sessions/s/workspace?path=a&path_base64=YQ%3D%3D', 'path'],
+    ['GET', '/sessions/s/workspace?path_base64=Yf+8=', 'path_base64'],
+    ['GET', '/sessions/s/workspace/content?path_base64=YQ', 'path_base64'],
+    ['GET', `/sessions/s/workspace?${'x'.repeat(99)}%F0%9F%98%80=1`, 'x'.repeat(99)],
   ])('%s %s is 422', async (method, path, field) => {
     const response = await app.fetch(path, { method });
     expect(response.status).toBe(422);
     expect(((await response.json()) as { errors: unknown[] }).errors).toContainEqual({ field, message: expect.any(String) });
+  });
+
+  it('takes a path by its bytes, with every call', async () => {
+    const query = 'path_base64=Y2Fm6Q%3D%3D';
+    const bytes = Buffer.from('caf\xe9', 'latin1');
+    await app.fetch(`/sessions/s/workspace?${query}`);
+    await app.fetch(`/sessions/s/workspace/content?${query}`);
+    await app.fetch(`/sessions/s/workspace?${query}`, { method: 'DELETE' });
+    expect(seen.map((call) => call[1])).toEqual([bytes, bytes, bytes]);
+  });
+
+  it('says in a 400 of a path that is not UTF-8 how to give it', async () => {
+    const response = await app.fetch('/sessions/s/workspace?path=caf%E9');
+    expect([response.status, ((await response.json()) as { detail: string }).detail]).toEqual([
+      400,
+      'The query string is not percent-encoded UTF-8. A path that is not UTF-8 goes in path_base64.',
+    ]);
   });
 
   it('reads as JSON', async () => {

@@ -13,6 +13,7 @@ import { IfHeaders } from '../http/preconditions';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { fileContent } from './file-content';
 import { fileMode } from './file-mode';
+import { givenPath } from './given-path';
 import { listing } from './listing';
 import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';
 import { answerWithFile } from './read-file';
@@ -48,10 +49,10 @@ export class WorkspaceController {
   async list(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Query() { path = '', depth, limit }: ListQuery,
+    @Query() { depth, limit, ...path }: ListQuery,
     @ClientSignal() signal: AbortSignal,
   ): Promise<WorkspaceListingDto> {
-    return listing(await this.workspace.list(user, session_id, path, signal, { depth, limit }));
+    return listing(await this.workspace.list(user, session_id, givenPath(path), signal, { depth, limit }));
   }
 
   @Get('content')
@@ -98,7 +99,7 @@ export class WorkspaceController {
   async write(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Query() { path, mode }: WriteQuery,
+    @Query() { mode, ...path }: WriteQuery,
     @ClientSignal() signal: AbortSignal,
     @IfHeaders() conditions: Preconditions,
     @Req() request: Request,
@@ -106,7 +107,7 @@ export class WorkspaceController {
   ): Promise<void> {
     const { etag } = await withSizeAdvice(WRITE_ADVICE, async () => {
       const content = await fileContent(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES);
-      return this.workspace.write(user, session_id, path, content, signal, { ...conditions, mode: fileMode(mode) });
+      return this.workspace.write(user, session_id, givenPath(path), content, signal, { ...conditions, mode: fileMode(mode) });
     });
     response.set('ETag', etag);
   }
@@ -129,11 +130,12 @@ export class WorkspaceController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<UploadResultDto> {
     const store = async (fileName: string, content: Readable): Promise<UploadResultDto> => {
-      const target = query.path ?? uploadName(fileName);
+      const named = query.path !== undefined || query.path_base64 !== undefined;
+      const target = named ? givenPath(query) : uploadName(fileName);
       const options = { ...conditions, mode: fileMode(query.mode) };
-      const { path, size, etag } = await this.workspace.write(user, session_id, target, content, signal, options);
+      const { etag, created: _created, ...stored } = await this.workspace.write(user, session_id, target, content, signal, options);
       response.set('ETag', etag);
-      return { path, session_id, size };
+      return { ...stored, session_id };
     };
     return withSizeAdvice(WRITE_ADVICE, () => receiveUpload(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES, store));
   }
@@ -147,10 +149,10 @@ export class WorkspaceController {
   async delete(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
-    @Query() { path }: PathQuery,
+    @Query() path: PathQuery,
     @ClientSignal() signal: AbortSignal,
     @IfHeaders() conditions: Preconditions,
   ): Promise<void> {
-    await this.workspace.delete(user, session_id, path, signal, conditions);
+    await this.workspace.delete(user, session_id, givenPath(path), signal, conditions);
   }
 }

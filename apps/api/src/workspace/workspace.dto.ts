@@ -1,10 +1,21 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { WorkspaceEntry } from '@sandbox/orchestrator';
-import { IsIn, IsString } from 'class-validator';
+import { IsIn } from 'class-validator';
 import { IsFileMode } from './file-mode';
 import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
+import { IsPath, IsPathBytes, type PathFields } from './given-path';
 
 export const PATH = 'Relative to /workspace, or absolute in it: `a` and `/workspace/a` are one file.';
+/** Of a field that takes a path's bytes. */
+export const PATH_BYTES = {
+  description: 'In place of the field without `_base64`: the exact bytes of a path that is not UTF-8, in base64 (RFC 4648, section 4)',
+  example: 'Y2Fm6Q==',
+} as const;
+/** Of a field that answers them. */
+export const EXACT_BYTES = {
+  description: 'Present if the name is not UTF-8: its exact bytes in base64. The field without `_base64` then has U+FFFD in it.',
+  example: 'Y2Fm6Q==',
+} as const;
 
 const MODE = {
   pattern: '^0?[0-7]{3}$',
@@ -16,17 +27,24 @@ const MAX_DEPTH = 20;
 const MAX_ENTRIES = 1_000_000;
 const MAX_LINE = 999_999_999;
 
-export class PathQuery {
-  @ApiProperty({ description: PATH, example: 'src/main.py' })
-  @IsString()
-  path: string;
+export class PathQuery implements PathFields {
+  @ApiPropertyOptional({ description: `${PATH} Required, or \`path_base64\`.`, example: 'src/main.py' })
+  @IsPath({ required: true })
+  path?: string;
+
+  @ApiPropertyOptional(PATH_BYTES)
+  @IsPathBytes()
+  path_base64?: string;
 }
 
-export class DirectoryQuery {
+export class DirectoryQuery implements PathFields {
   @ApiPropertyOptional({ description: `${PATH} The root where absent.`, default: '', example: 'src' })
-  @Optional()
-  @IsString()
+  @IsPath({ required: false })
   path?: string;
+
+  @ApiPropertyOptional(PATH_BYTES)
+  @IsPathBytes()
+  path_base64?: string;
 }
 
 export class ListQuery extends DirectoryQuery {
@@ -85,11 +103,14 @@ export class ReadQuery extends PathQuery {
   end_line?: number;
 }
 
-export class UploadQuery {
+export class UploadQuery implements PathFields {
   @ApiPropertyOptional({ description: `${PATH} The file’s own name, without directories, where absent.`, example: 'data/input.csv' })
-  @Optional()
-  @IsString()
+  @IsPath({ required: false })
   path?: string;
+
+  @ApiPropertyOptional(PATH_BYTES)
+  @IsPathBytes()
+  path_base64?: string;
 
   @ApiPropertyOptional(MODE)
   @Optional()
@@ -100,6 +121,9 @@ export class UploadQuery {
 export class WorkspaceEntryDto implements WorkspaceEntry {
   @ApiProperty({ description: 'With a depth over 1, the path from the listed directory', example: 'main.py' })
   name: string;
+
+  @ApiPropertyOptional(EXACT_BYTES)
+  name_base64?: string;
 
   @ApiProperty({ enum: ['file', 'dir', 'symlink', 'other'], example: 'file' })
   type: 'file' | 'dir' | 'symlink' | 'other';
@@ -144,6 +168,9 @@ export class WriteContentDto {
 export class UploadResultDto {
   @ApiProperty({ description: 'Relative to /workspace', example: 'data/input.csv' })
   path: string;
+
+  @ApiPropertyOptional(EXACT_BYTES)
+  path_base64?: string;
 
   @ApiProperty({ example: 'my-session' })
   session_id: string;

@@ -1,4 +1,6 @@
 import { ErrorCode } from '@sandbox/errors';
+import { parseAgentJson } from '../agent-values';
+import { firstCharacters } from '../whole-characters';
 
 /** What an END frame says. */
 export type AgentAnswer =
@@ -48,13 +50,13 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu;
  * Makes text out of a sandbox fit for a message or a log line: one line, at most 300 characters.
  */
 export function plainText(untrusted: string): string {
-  return untrusted.slice(0, MAX_DETAIL_CHARACTERS).replace(UNPRINTABLE, ' ').trim();
+  return firstCharacters(untrusted, MAX_DETAIL_CHARACTERS).replace(UNPRINTABLE, ' ').trim();
 }
 
 /** The JSON object a payload holds, or null. Its members are still anything. */
 export function parseObject(payload: Buffer): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(payload.toString('utf8'));
+    const value = parseAgentJson(payload.toString('utf8'));
     return isObject(value) ? value : null;
   } catch {
     return null;

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { AgentConditions, FileRequest } from './file-requests';
+import type { WorkspacePath } from '../workspace-path';
 
 /** What a shell is to run, and where. */
 export interface ShellRequest {
@@ -44,10 +45,9 @@ export type AgentRequest =
   | { readonly op: 'job_stdin'; readonly job_id: string; readonly eof: boolean }
   | { readonly op: 'job_resize'; readonly job_id: string; readonly columns: number; readonly rows: number }
   | { readonly op: 'job_signal'; readonly job_id: string; readonly signal: number }
-  | { readonly op: 'list'; readonly path: string; readonly depth?: number; readonly limit?: number }
-  | {
+  | (WorkspacePath & { readonly op: 'list'; readonly depth?: number; readonly limit?: number })
+  | (WorkspacePath & {
       readonly op: 'read';
-      readonly path: string;
       readonly offset: number;
       readonly length: number | null;
       /** Most bytes of the part that is read; 0 for no bound. */
@@ -65,12 +65,11 @@ export type AgentRequest =
         readonly whole: readonly string[];
         readonly max_whole: number;
       };
-    }
-  | ({ readonly op: 'write'; readonly path: string; readonly max_size: number; readonly mode?: number } & AgentConditions)
-  | ({ readonly op: 'delete'; readonly path: string } & AgentConditions)
+    })
+  | (WorkspacePath & { readonly op: 'write'; readonly max_size: number; readonly mode?: number } & AgentConditions)
+  | (WorkspacePath & { readonly op: 'delete' } & AgentConditions)
   | FileRequest
-  | { readonly op: 'pack'; readonly path: string; readonly max_size: number; readonly max_entries: number }
-  | { readonly op: 'unpack'; readonly path: string; readonly max_size: number; readonly max_entries: number };
+  | (WorkspacePath & { readonly op: 'pack' | 'unpack'; readonly max_size: number; readonly max_entries: number });
 
 export interface CallOptions {
   /**

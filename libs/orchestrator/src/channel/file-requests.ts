@@ -1,3 +1,5 @@
+import type { WorkspacePath } from '../workspace-path';
+
 /** `*` for anything that is there, or the tags that are meant, without their quotes. */
 export type EntityTags = '*' | readonly string[];
 
@@ -11,15 +13,20 @@ export interface AgentConditions {
  * The agent's operations on files that neither list, read, write nor delete (agent/PROTOCOL.md).
  */
 export type FileRequest =
-  | { readonly op: 'stat'; readonly path: string }
-  | ({ readonly op: 'move'; readonly from: string; readonly to: string; readonly overwrite: boolean } & AgentConditions)
-  | { readonly op: 'mkdir'; readonly path: string }
-  | {
+  | (WorkspacePath & { readonly op: 'stat' | 'mkdir' })
+  | ({
+      readonly op: 'move';
+      readonly from: string;
+      readonly from_base64?: string;
+      readonly to: string;
+      readonly to_base64?: string;
+      readonly overwrite: boolean;
+    } & AgentConditions)
+  | (WorkspacePath & {
       readonly op: 'search';
-      readonly path: string;
       readonly glob: string | null;
       readonly pattern: string | null;
       readonly limit: number;
       readonly timeout_ms: number;
-    }
-  | ({ readonly op: 'edit'; readonly path: string; readonly max_size: number } & AgentConditions);
+    })
+  | (WorkspacePath & { readonly op: 'edit'; readonly max_size: number } & AgentConditions);

@@ -18,6 +18,7 @@ const SOURCES = Object.values(MODULES).join('\n');
 type Requests<Op, Request = AgentRequest> = Request extends { op: infer Ops } ? (Op extends Ops ? Request : never) : never;
 type Fields<Request> = { [Name in Exclude<keyof Request, 'op'>]-?: undefined extends Request[Name] ? '?' : '' };
 
+const PATH = { path: '', path_base64: '?' } as const;
 const CONDITIONS = { if_match: '?', if_none_match: '?' } as const;
 const SHELL = { command: '', shell: '', cwd: '', env: '', timeout_ms: '', max_output: '', stdin: '' } as const;
 
@@ -33,17 +34,17 @@ const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
   job_signal: { job_id: '', signal: '' },
   job_resize: { job_id: '', columns: '', rows: '' },
   job_delete: { job_id: '' },
-  list: { path: '', depth: '?', limit: '?' },
-  read: { path: '', offset: '', length: '', max_length: '', if_range: '?', lines: '?', excerpt: '?' },
-  write: { path: '', max_size: '', mode: '?', ...CONDITIONS },
-  delete: { path: '', ...CONDITIONS },
-  stat: { path: '' },
-  move: { from: '', to: '', overwrite: '', ...CONDITIONS },
-  mkdir: { path: '' },
-  search: { path: '', glob: '', pattern: '', limit: '', timeout_ms: '' },
-  edit: { path: '', max_size: '', ...CONDITIONS },
-  pack: { path: '', max_size: '', max_entries: '' },
-  unpack: { path: '', max_size: '', max_entries: '' },
+  list: { ...PATH, depth: '?', limit: '?' },
+  read: { ...PATH, offset: '', length: '', max_length: '', if_range: '?', lines: '?', excerpt: '?' },
+  write: { ...PATH, max_size: '', mode: '?', ...CONDITIONS },
+  delete: { ...PATH, ...CONDITIONS },
+  stat: { ...PATH },
+  move: { from: '', from_base64: '?', to: '', to_base64: '?', overwrite: '', ...CONDITIONS },
+  mkdir: { ...PATH },
+  search: { ...PATH, glob: '', pattern: '', limit: '', timeout_ms: '' },
+  edit: { ...PATH, max_size: '', ...CONDITIONS },
+  pack: { ...PATH, max_size: '', max_entries: '' },
+  unpack: { ...PATH, max_size: '', max_entries: '' },
 };
 
 /** The cells of the rows of the table below these headings. */
@@ -67,6 +68,12 @@ function fieldsIn(cell: string): Record<string, string> {
     names.flatMap((name) => {
       if (name === '') return [];
       if (name === 'conditions') return Object.entries(CONDITIONS);
+      // The text above the table says it once for all.
+      if (['path', 'from', 'to'].includes(name))
+        return [
+          [name, ''],
+          [`${name}_base64`, '?'],
+        ];
       return [[name.replace('?', ''), name.endsWith('?') ? '?' : '']];
     }),
   );

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { count, object, parseFlag, unsound } from '../agent-values';
+import { count, object, parseAgentJson, parseFlag, unsound } from '../agent-values';
 import { plainText } from '../channel/agent-answer';
 
 export const JOB_STATES = ['running', 'exited', 'killed', 'timed_out', 'lost'] as const;
@@ -109,7 +109,7 @@ export function parseJobLines(answer: Buffer): KeptJobs {
 
 function parseJobLine(line: string): KeptJob | { silent: string } | null {
   try {
-    const job = object(JSON.parse(line));
+    const job = object(parseAgentJson(line));
     if (job.silent === true) return isJobId(job.job_id) ? { silent: job.job_id } : null;
     return { ...parseKeptJob(job), command: parseCommand(job.command) };
   } catch {

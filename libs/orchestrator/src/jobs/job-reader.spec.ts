@@ -69,6 +69,15 @@ describe('JobReader', () => {
     ]);
   });
 
+  it('counts to a gap what is left of a character whose beginning was dropped', async () => {
+    const { told, take } = follow();
+    await take('stdout', Buffer.from('€b').subarray(1), { gap: 4 });
+    expect(told).toEqual([
+      ['gap', 'stdout', 6, { stdout: 6, stderr: 0 }],
+      ['output', 'stdout', 'b', { stdout: 7, stderr: 0 }],
+    ]);
+  });
+
   it('gives U+FFFD for the beginning of a character when the stream ends in it', async () => {
     const { told, take } = follow();
     await take('stdout', Buffer.from('a€').subarray(0, 2), { eof: true });

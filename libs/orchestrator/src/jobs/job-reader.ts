@@ -1,4 +1,5 @@
 import { OutputText } from '../output-text';
+import { continuationPrefix } from '../utf8-boundaries';
 import type { StreamPart } from './job-answers';
 
 export type JobStream = 'stdout' | 'stderr';
@@ -22,7 +23,7 @@ export class JobReader {
   constructor(
     from: JobOffsets,
     streams: readonly JobStream[],
-    encoding: 'utf8' | 'base64',
+    private readonly encoding: 'utf8' | 'base64',
     private readonly watcher: JobWatcher,
   ) {
     this.offsets = { ...from };
@@ -42,7 +43,10 @@ export class JobReader {
 
   async take(bytes: Record<JobStream, Buffer>, parts: Partial<Record<JobStream, StreamPart>>): Promise<void> {
     for (const stream of [...this.open]) {
-      const { nextOffset, gap, eof } = parts[stream]!;
+      const { nextOffset, gap: dropped, eof } = parts[stream]!;
+      // What is left of a character whose beginning was dropped is of no use.
+      const lost = dropped > 0 && this.encoding === 'utf8' ? continuationPrefix(bytes[stream]) : 0;
+      const gap = dropped + lost;
       if (eof) this.open.delete(stream);
       if (gap > 0) {
         // The rest of a character that was begun before is among what is gone.
@@ -52,7 +56,7 @@ export class JobReader {
         await this.watcher.gap(stream, gap, this.next());
       }
       this.offsets[stream] = nextOffset;
-      const text = this.texts[stream].add(bytes[stream]) + (eof ? this.texts[stream].end() : '');
+      const text = this.texts[stream].add(bytes[stream].subarray(lost)) + (eof ? this.texts[stream].end() : '');
       if (text !== '') await this.watcher.output(stream, text, this.next());
     }
   }

@@ -10,7 +10,7 @@ import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
 import type { Lease } from '../session-connections';
 import { SessionSandboxes } from '../session-sandboxes';
 import { shellRequest, timeoutMs, withSessionEnv } from '../shell-command';
-import { incompleteSuffix } from '../utf8-boundaries';
+import { continuationPrefix, incompleteSuffix } from '../utf8-boundaries';
 import {
   absentJob,
   type Job,
@@ -120,8 +120,10 @@ export class JobsService implements BeforeApplicationShutdown {
       const { bytes, parts } = await this.read(ref, jobId, { [stream]: offset }, limit, wait_seconds * 1000, signal);
       const part = parts[stream]!;
       const held = encoding === 'utf8' && !part.eof ? incompleteSuffix(bytes[stream]) : 0;
-      const data = bytes[stream].subarray(0, bytes[stream].length - held);
-      return { data: data.toString(encoding), next_offset: part.nextOffset - held, eof: part.eof, gap: part.gap };
+      // What is left of a character whose beginning was dropped is of no use.
+      const lost = encoding === 'utf8' && part.gap > 0 ? continuationPrefix(bytes[stream]) : 0;
+      const data = bytes[stream].subarray(lost, bytes[stream].length - held);
+      return { data: data.toString(encoding), next_offset: part.nextOffset - held, eof: part.eof, gap: part.gap + lost };
     });
   }
 

@@ -1,5 +1,5 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { unsound } from '../agent-values';
+import { parseAgentJson, unsound } from '../agent-values';
 import type { AgentRequest, CallOptions } from '../channel/channel';
 import { GrowingBuffer } from '../growing-buffer';
 import type { Lease } from '../session-connections';
@@ -89,7 +89,7 @@ async function collect(
 
 function parsed(text: Buffer): unknown {
   try {
-    return JSON.parse(text.toString('utf8'));
+    return parseAgentJson(text.toString('utf8'));
   } catch {
     throw unsound();
   }

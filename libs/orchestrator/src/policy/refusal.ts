@@ -1,3 +1,5 @@
+import { firstCharacters } from '../whole-characters';
+
 /** Why a script is refused: thrown inside the policy, turned into a SandboxError at its edge. */
 export class Refusal extends Error {
   /** @param offset UTF-16 units from the start of the script. */
@@ -14,7 +16,7 @@ const WORD_LIMIT = 100;
 
 /** What a refusal quotes of a script: cut at 100 characters, with what would disturb a terminal or a log line escaped. */
 export function quoteWord(word: string): string {
-  const cut = word.length > WORD_LIMIT ? `${word.slice(0, WORD_LIMIT)}…` : word;
+  const cut = word.length > WORD_LIMIT ? `${firstCharacters(word, WORD_LIMIT)}…` : word;
   return cut.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (char) => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
 }
 

@@ -2,7 +2,7 @@ import { ApiPropertyOptional, IntersectionType, PartialType } from '@nestjs/swag
 import { IsIn } from 'class-validator';
 import { SessionIdDto } from '../../sessions/sessions.dto';
 import { Optional } from '../../validation/rules';
-import { ReadQuery, WorkspaceContentDto } from '../../workspace/workspace.dto';
+import { EXACT_BYTES, ReadQuery, WorkspaceContentDto } from '../../workspace/workspace.dto';
 
 export class WorkspaceReadArgs extends IntersectionType(SessionIdDto, ReadQuery) {
   @ApiPropertyOptional({ enum: ['base64'], description: 'Answers bytes, whatever they are' })
@@ -21,6 +21,9 @@ export class WorkspaceReadResultDto extends PartialType(WorkspaceContentDto) {
 
   @ApiPropertyOptional()
   path?: string;
+
+  @ApiPropertyOptional(EXACT_BYTES)
+  path_base64?: string;
 
   @ApiPropertyOptional({ type: 'integer', description: 'Bytes of the whole file' })
   size?: number;

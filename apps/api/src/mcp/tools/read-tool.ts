@@ -1,5 +1,6 @@
 import type { Config } from '@sandbox/config';
 import type { FileView, WorkspaceViewService } from '@sandbox/orchestrator';
+import { givenPath } from '../../workspace/given-path';
 import { lineRange } from '../../workspace/line-range';
 import { cutEnds, cutText } from './cut-text';
 import { WorkspaceReadArgs, WorkspaceReadResultDto } from './read-tool.dto';
@@ -25,16 +26,23 @@ export function readTool(views: WorkspaceViewService, config: Config): Tool {
     args: {
       session_id: null,
       path: 'Relative to /workspace, or absolute within it',
+      path_base64: 'In place of path, for a name that is not UTF-8',
       start_line: 'From 1',
       end_line: 'Included',
       encoding: '',
     },
     output: WorkspaceReadResultDto,
-    call: async ({ session_id, path, encoding, ...query }, { user, signal }) => {
+    call: async ({ session_id, path, path_base64, encoding, ...query }, { user, signal }) => {
       const lines = lineRange(query, false);
       const asBytes = encoding === 'base64';
       const maxBytes = Math.min(asBytes ? 3 * Math.floor(most / 4) : MAX_BYTES_PER_UNIT * most, limit || Infinity);
-      const view = await views.view(user, session_id, path, { lines, asBytes, maxBytes, maxImageBytes }, signal);
+      const view = await views.view(
+        user,
+        session_id,
+        givenPath({ path, path_base64 }),
+        { lines, asBytes, maxBytes, maxImageBytes },
+        signal,
+      );
       switch (view.kind) {
         case 'text':
           return text(view, most, lines?.firstLine ?? 1);
@@ -70,22 +78,28 @@ function leftOut(omitted: number, firstLine: number): (head: string) => string {
   };
 }
 
-function bytes({ path, size, bytes: first, omitted }: Of<'bytes'>): WorkspaceReadResultDto {
-  const whole = { content: first.toString('base64'), encoding: 'base64' as const, path, size };
+function bytes({ bytes: first, omitted, ...file }: Of<'bytes'>): WorkspaceReadResultDto {
+  const whole = { content: first.toString('base64'), encoding: 'base64' as const, ...named(file) };
   return omitted === 0 ? whole : { ...whole, truncated: true };
 }
 
-function image({ path, size, mimeType, bytes: whole }: Of<'image'>): Shown<WorkspaceReadResultDto> {
-  return new Shown({ path, size, mime_type: mimeType }, [
+function image({ mimeType, bytes: whole, ...file }: Of<'image'>): Shown<WorkspaceReadResultDto> {
+  return new Shown({ ...named(file), mime_type: mimeType }, [
     { type: 'image', data: whole.toString('base64'), mimeType },
-    { type: 'text', text: `${path}: ${mimeType}, ${size} bytes` },
+    { type: 'text', text: `${file.path}: ${mimeType}, ${file.size} bytes` },
   ]);
 }
 
-function binary({ path, size, mimeType }: Of<'binary'>, maxImageBytes: number): Shown<WorkspaceReadResultDto> {
-  const large = mimeType.startsWith('image/') && size > maxImageBytes;
+function binary({ mimeType, ...file }: Of<'binary'>, maxImageBytes: number): Shown<WorkspaceReadResultDto> {
+  const large = mimeType.startsWith('image/') && file.size > maxImageBytes;
   const instead = large
     ? `an image over ${maxImageBytes} bytes is not shown; ${SMALLER}`
     : 'no text; use a command to look into it, or read its bytes with encoding: base64';
-  return new Shown({ path, size, mime_type: mimeType }, [{ type: 'text', text: `${path}: ${mimeType}, ${size} bytes; ${instead}` }]);
+  const said = `${file.path}: ${mimeType}, ${file.size} bytes; ${instead}`;
+  return new Shown({ ...named(file), mime_type: mimeType }, [{ type: 'text', text: said }]);
+}
+
+/** What is answered of a file besides its content. */
+function named({ path, path_base64, size }: Pick<FileView, 'path' | 'path_base64' | 'size'>): Partial<WorkspaceReadResultDto> {
+  return { path, ...(path_base64 !== undefined && { path_base64 }), size };
 }

@@ -87,8 +87,8 @@ const tools = new SandboxTools(
   } as Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> as JobsService,
   {
     list: services.list,
-    write: async (_user, _session, path) => ({ path, size: 4, created: true, etag: '"1"' }),
-    delete: async (_user, _session, path) => ({ path }),
+    write: async (_user, _session, path) => ({ path: String(path), size: 4, created: true, etag: '"1"' }),
+    delete: async (_user, _session, path) => ({ path: String(path) }),
   } as Pick<WorkspaceService, 'list' | 'write' | 'delete'> as WorkspaceService,
   { search: services.search, edit: services.edit } as Pick<WorkspaceTreeService, 'search' | 'edit'> as WorkspaceTreeService,
   { view: services.view } as Pick<WorkspaceViewService, 'view'> as WorkspaceViewService,

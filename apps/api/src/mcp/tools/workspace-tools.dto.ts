@@ -1,6 +1,6 @@
-import { ApiProperty, IntersectionType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { DeletedSessionDto, SessionIdDto } from '../../sessions/sessions.dto';
-import { ListQuery, PathQuery, WriteContentDto, WriteQuery } from '../../workspace/workspace.dto';
+import { EXACT_BYTES, ListQuery, PathQuery, WriteContentDto, WriteQuery } from '../../workspace/workspace.dto';
 
 /** REST's path, query and body in one: a tool has only arguments. */
 export class WorkspaceListArgs extends IntersectionType(SessionIdDto, ListQuery) {}
@@ -10,4 +10,7 @@ export class WorkspaceWriteArgs extends IntersectionType(SessionIdDto, WriteQuer
 export class WorkspaceDeletedDto extends DeletedSessionDto {
   @ApiProperty({ example: 'src/main.py' })
   path: string;
+
+  @ApiPropertyOptional(EXACT_BYTES)
+  path_base64?: string;
 }

@@ -2,6 +2,7 @@ import type { Config } from '@sandbox/config';
 import type { WorkspaceService } from '@sandbox/orchestrator';
 import { decodeContent } from '../../workspace/decode-content';
 import { fileMode } from '../../workspace/file-mode';
+import { givenPath } from '../../workspace/given-path';
 import { listing } from '../../workspace/listing';
 import { withSizeAdvice } from '../../workspace/size-advice';
 import { UploadResultDto, WorkspaceListingDto } from '../../workspace/workspace.dto';
@@ -25,10 +26,11 @@ function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config)
       `Past ${MCP_MAX_OUTPUT_CHARS} characters the rest is left out (truncated).`,
     annotations: { readOnlyHint: true },
     input: WorkspaceListArgs,
-    args: { session_id: null, path: null, depth: 'Links are not followed', limit: 'Most entries' },
+    args: { session_id: null, path: null, path_base64: null, depth: 'Links are not followed', limit: 'Most entries' },
     output: WorkspaceListingDto,
-    call: async ({ session_id, path = '', ...options }, { user, signal }) => {
-      const { entries, truncated } = await workspace.list(user, session_id, path, signal, options);
+    call: async ({ session_id, path, path_base64, ...options }, { user, signal }) => {
+      const directory = givenPath({ path, path_base64 });
+      const { entries, truncated } = await workspace.list(user, session_id, directory, signal, options);
       const first = firstItems(entries, MCP_MAX_OUTPUT_CHARS);
       return listing({ entries: first, truncated: truncated || first.length < entries.length });
     },
@@ -42,13 +44,13 @@ function writeTool(workspace: WorkspaceService, config: Config): Tool {
     description: `Writes a whole file in one step, and makes its directories. ${sizeLimit(config)}`,
     annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
     input: WorkspaceWriteArgs,
-    args: { session_id: null, path: '', content: '', encoding: 'Of content', mode: 'Such as 755' },
+    args: { session_id: null, path: '', path_base64: null, content: '', encoding: 'Of content', mode: 'Such as 755' },
     output: UploadResultDto,
-    call: async ({ session_id, path, content, encoding, mode }, { user, signal }) => {
+    call: async ({ session_id, content, encoding, mode, ...path }, { user, signal }) => {
       const bytes = decodeContent(content, encoding);
-      const write = () => workspace.write(user, session_id, path, bytes, signal, { mode: fileMode(mode) });
-      const { path: written, size } = await withSizeAdvice(PIECES, write);
-      return { session_id, path: written, size };
+      const write = () => workspace.write(user, session_id, givenPath(path), bytes, signal, { mode: fileMode(mode) });
+      const { etag: _etag, created: _created, ...written } = await withSizeAdvice(PIECES, write);
+      return { session_id, ...written };
     },
   });
 }
@@ -60,11 +62,11 @@ function deleteTool(workspace: WorkspaceService): Tool {
     description: 'Deletes a file, or a directory with all in it; not /workspace itself.',
     annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
     input: WorkspacePathArgs,
-    args: { session_id: null, path: '' },
+    args: { session_id: null, path: '', path_base64: null },
     output: WorkspaceDeletedDto,
-    call: async ({ session_id, path }, { user, signal }) => {
-      const deleted = await workspace.delete(user, session_id, path, signal);
-      return { status: 'deleted' as const, session_id, path: deleted.path };
+    call: async ({ session_id, ...path }, { user, signal }) => {
+      const deleted = await workspace.delete(user, session_id, givenPath(path), signal);
+      return { status: 'deleted' as const, session_id, ...deleted };
     },
   });
 }

@@ -2,6 +2,7 @@ import type { Config } from '@sandbox/config';
 import type { WorkspaceTreeService } from '@sandbox/orchestrator';
 import { EDIT_ADVICE, withSizeAdvice } from '../../workspace/size-advice';
 import { edited } from '../../workspace/edited';
+import { givenPath } from '../../workspace/given-path';
 import { EditResultDto, SearchResultDto } from '../../workspace/workspace-tree.dto';
 import { cutText } from './cut-text';
 import { firstItems } from './first-items';
@@ -23,13 +24,14 @@ function searchTool(tree: WorkspaceTreeService, { MCP_MAX_OUTPUT_CHARS }: Config
     args: {
       session_id: null,
       path: null,
+      path_base64: null,
       glob: '*.py (by name), src/**/*.{js,ts} (by path)',
       pattern: '',
       limit: 'Most matches',
     },
     output: SearchResultDto,
-    call: async ({ session_id, path = '', ...search }, { user, signal }) => {
-      const { matches, truncated } = await tree.search(user, session_id, path, search, signal);
+    call: async ({ session_id, path, path_base64, ...search }, { user, signal }) => {
+      const { matches, truncated } = await tree.search(user, session_id, givenPath({ path, path_base64 }), search, signal);
       const first = firstItems(matches, MCP_MAX_OUTPUT_CHARS);
       return { matches: first, truncated: truncated || first.length < matches.length };
     },
@@ -47,10 +49,11 @@ function editTool(tree: WorkspaceTreeService, { WORKSPACE_MAX_FILE_SIZE_BYTES: l
     ].join(' '),
     annotations: { destructiveHint: true, openWorldHint: false },
     input: WorkspaceEditArgs,
-    args: { session_id: null, path: '', edits: '' },
+    args: { session_id: null, path: '', path_base64: null, edits: '' },
     output: EditResultDto,
-    call: async ({ session_id, path, edits }, { user, signal }) => {
-      const { diff, etag, truncated } = await withSizeAdvice(EDIT_ADVICE, () => tree.edit(user, session_id, path, edits, signal));
+    call: async ({ session_id, edits, ...path }, { user, signal }) => {
+      const edit = () => tree.edit(user, session_id, givenPath(path), edits, signal);
+      const { diff, etag, truncated } = await withSizeAdvice(EDIT_ADVICE, edit);
       const shown = cutText(diff, MCP_MAX_OUTPUT_CHARS, 'workspace_read shows the file');
       return edited({ diff: shown, etag, truncated: truncated || shown !== diff });
     },

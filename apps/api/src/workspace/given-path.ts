@@ -1,0 +1,38 @@
+import { decodeBase64, type GivenPath } from '@sandbox/orchestrator';
+import { rule, textFault } from '../validation/rules';
+
+/** A path in one of the two forms that a request may give. */
+export interface PathFields {
+  readonly path?: string;
+  readonly path_base64?: string;
+}
+
+/**
+ * The path that fields checked by IsPath and IsPathBytes give.
+ * @returns the root if there is none
+ */
+export function givenPath({ path = '', path_base64 }: PathFields): GivenPath {
+  return path_base64 === undefined ? path : Buffer.from(path_base64, 'base64');
+}
+
+/**
+ * Checks a path that is text. What it may lead to is the orchestrator's business.
+ * @param required whether there has to be a path, in this field or in the one of its bytes. There
+ * may never be both.
+ */
+export function IsPath({ required }: { required: boolean }): PropertyDecorator {
+  return rule('isPath', (value, field, others) => {
+    const bytes = `${field}_base64`;
+    if (value === undefined) return required && others[bytes] === undefined ? `is missing: give it, or ${bytes}` : undefined;
+    if (others[bytes] !== undefined) return `does not go with ${bytes}: give one of them`;
+    return textFault(value, 0, Number.POSITIVE_INFINITY, true);
+  });
+}
+
+/** Checks a path that is given by its bytes. It may always be absent. */
+export function IsPathBytes(): PropertyDecorator {
+  return rule('isPathBytes', (value) => {
+    if (value === undefined || (typeof value === 'string' && decodeBase64(value) !== undefined)) return undefined;
+    return 'must be base64 in the standard alphabet, with its padding; in a URL + is %2B';
+  });
+}
