@@ -27,7 +27,7 @@ describe('The log', () => {
     const id = (name: string) => ({ headers: { 'X-Request-Id': name } });
     const long = `echo ${'x'.repeat(300)}; exit 3`;
     await alice.execute('audited', long, { env: { TOKEN: 'secret-env' }, stdin: 'secret-stdin' }, id('id-execute'));
-    await alice.execute('audited', 'mount', {}, id('id-refused'));
+    await alice.execute('audited', 'nsenter', {}, id('id-refused'));
     const path = alice.workspace('audited', 'dir/file', true);
     await alice.request('PUT', path, { content: 'secret-content' }, id('id-write'));
     await alice.request('GET', path, undefined, id('id-read'));
@@ -59,7 +59,7 @@ describe('The log', () => {
     };
     expect(audit).toEqual([
       expect.objectContaining({ ...owner, op: 'execute', command: long.slice(0, 200), exit_code: 3, request_id: 'id-execute' }),
-      expect.objectContaining({ ...owner, op: 'execute', command: 'mount', error: 'COMMAND_NOT_ALLOWED', request_id: 'id-refused' }),
+      expect.objectContaining({ ...owner, op: 'execute', command: 'nsenter', error: 'COMMAND_NOT_ALLOWED', request_id: 'id-refused' }),
       expect.objectContaining({ ...owner, op: 'workspace_write', path: 'dir/file', request_id: 'id-write' }),
       expect.objectContaining({ ...owner, op: 'workspace_read', path: 'dir/file', request_id: 'id-read' }),
       expect.objectContaining({ ...owner, op: 'workspace_delete', path: 'none', error: 'NOT_FOUND', request_id: 'id-delete' }),

@@ -41,7 +41,7 @@ describe('Hostile input', () => {
     ['more than 2 MiB', JSON.stringify({ command: 'id', session_id: 's', stdin: 'x'.repeat(2 << 20) }), 413, 'PAYLOAD_TOO_LARGE'],
     ['a timeout over the maximum', '{"command":"id","session_id":"s","timeout":121}', 422, 'VALIDATION_FAILED'],
     ['a directory that is none', '{"command":"id","session_id":"s","working_dir":"/etc/passwd"}', 400, 'INVALID_WORKING_DIR'],
-    ['a program off the list', '{"command":"echo x; mount","session_id":"s"}', 400, 'COMMAND_NOT_ALLOWED'],
+    ['a program off the list', '{"command":"echo x; nsenter","session_id":"s"}', 400, 'COMMAND_NOT_ALLOWED'],
   ])('%s', async (_, body, status, code) => {
     const answer = await post(body);
     expect(answer.body).toMatchObject({ status, code, request_id: answer.headers.get('x-request-id') });

@@ -1,7 +1,9 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { DEFAULT_ALLOWED_PROGRAMS } from './allowed-programs';
 import type { ParsedCommand } from './parsed-command';
-import { positionAt, quoteWord, Refusal } from './refusal';
+import { GuardRailNames } from './guard-rail-names';
+import { whyLeftOut } from './left-out-programs';
+import { NOT_LISTED, positionAt, quoteWord, Refusal } from './refusal';
 import { programsThatRunOthers } from './runs-programs';
 import { ScriptChecker } from './script-checker';
 import { StrictRules } from './strict-rules';
@@ -40,9 +42,11 @@ export function createCommandPolicy(allowedCommands: readonly string[]): Command
     allowed,
     check(command, shell, env = {}) {
       try {
-        checkScript(command, names, () => (mode === 'strict' ? new StrictRules(command.text, shell, Object.keys(env)) : undefined));
+        checkScript(command, names, () =>
+          mode === 'strict' ? new StrictRules(command.text, shell, Object.keys(env)) : new GuardRailNames(command.text, Object.keys(env)),
+        );
       } catch (error) {
-        throw refusalError(command.text, asRefusal(error), allowed);
+        throw refusalError(command.text, withReason(asRefusal(error), mode, allowed), allowed);
       }
     },
   };
@@ -59,14 +63,23 @@ export function describePolicy(policy: CommandPolicy): string {
   return `Command policy: guard-rail, ${count}, some of which can run others (${runners.slice(0, 5).join(', ')}${more}). ${boundary}`;
 }
 
-function checkScript(command: ParsedCommand, allowed: ReadonlySet<string>, strictRules: () => StrictRules | undefined): void {
+function checkScript(command: ParsedCommand, allowed: ReadonlySet<string>, rules: () => StrictRules | GuardRailNames): void {
   const { script } = command;
-  new ScriptChecker(command.text, allowed, strictRules()).check(script);
+  new ScriptChecker(command.text, allowed, rules()).check(script);
 }
 
 /** What the parser or the walk cannot take, such as nesting that exhausts the stack, is refused like what they object to. */
 function asRefusal(error: unknown): Refusal {
   return error instanceof Refusal ? error : new Refusal('', 0, 'it cannot be parsed as a shell script');
+}
+
+/** Why a program is not on the list, where that is known, or what the caller may do instead. */
+function withReason(refusal: Refusal, mode: CommandPolicy['mode'], allowed: readonly string[]): Refusal {
+  const { word, offset, reason } = refusal;
+  if (reason !== NOT_LISTED || mode === 'strict') return refusal;
+  const known = allowed === DEFAULT_ALLOWED_PROGRAMS ? whyLeftOut(word.slice(word.lastIndexOf('/') + 1)) : undefined;
+  if (known !== undefined) return new Refusal(word, offset, known);
+  return word.includes('/') ? refusal : new Refusal(word, offset, `${reason}; a program of your own runs by its path, as ./NAME`);
 }
 
 function refusalError(command: string, { word, offset, reason }: Refusal, allowed: readonly string[]): SandboxError {

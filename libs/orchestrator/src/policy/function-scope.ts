@@ -1,4 +1,5 @@
-import { Refusal } from './refusal';
+import type { CalledNames } from './called-names';
+import { NOT_LISTED, Refusal } from './refusal';
 
 interface Call {
   readonly offset: number;
@@ -13,7 +14,7 @@ const NOT_CERTAIN = 'it is not on the list, and the script has not certainly def
  * or that runs in another process, counts only there. A body is judged where it is called, as it may name functions that are
  * defined after it.
  */
-export class FunctionScope {
+export class FunctionScope implements CalledNames {
   private certain = new Set<string>();
   private log: string[] = [];
   private loopDepth = 0;
@@ -24,7 +25,6 @@ export class FunctionScope {
   /** Functions whose calls were all found answered; emptied when the certain ones get fewer or a body changes. */
   private readonly settled = new Set<string>();
 
-  /** Runs `visit` for a part that may not be executed, or not in this shell. */
   uncertain(visit: () => void): void {
     const mark = this.log.length;
     visit();
@@ -38,7 +38,6 @@ export class FunctionScope {
     this.loopDepth--;
   }
 
-  /** Takes in a definition; `visitBody` walks its body. */
   define(name: string, visitBody: () => void): void {
     const outer = { certain: this.certain, log: this.log, body: this.body, loopDepth: this.loopDepth };
     const calls = this.callsOf.get(name) ?? new Map<string, Call>();
@@ -68,22 +67,26 @@ export class FunctionScope {
     if (this.certain.delete(name)) this.settled.clear();
   }
 
-  /** @throws Refusal where neither the list nor a certain definition answers the call, or the function would make such a call. */
-  call(name: string, offset: number, onList: boolean): void {
+  /** @throws Refusal also if the function called would make a call that nothing answers */
+  call(name: string, offset: number, onList: boolean, plain: boolean): void {
+    if (!plain) {
+      if (!onList) throw new Refusal(name, offset, NOT_LISTED);
+      return;
+    }
     const required = !onList && !this.certain.has(name);
     if (this.body) {
       this.body.calls.set(name, this.stricter(name, { offset, required }));
       return;
     }
-    if (required) throw new Refusal(name, offset, this.callsOf.size > 0 ? NOT_CERTAIN : 'it is not on the list of allowed programs');
+    if (required) throw new Refusal(name, offset, this.callsOf.size > 0 ? NOT_CERTAIN : NOT_LISTED);
     if (this.callsOf.size > 0) this.settle(name);
   }
 
-  /** To be called at the end: a body is judged even where nothing calls it. */
+  /** Judges the bodies too that nothing calls. */
   finish(): void {
     for (const calls of this.callsOf.values()) {
       for (const [name, call] of calls) {
-        if (call.required && !this.callsOf.has(name)) throw new Refusal(name, call.offset, 'it is not on the list of allowed programs');
+        if (call.required && !this.callsOf.has(name)) throw new Refusal(name, call.offset, NOT_LISTED);
       }
     }
   }

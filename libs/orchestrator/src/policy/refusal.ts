@@ -1,5 +1,7 @@
 import { firstCharacters } from '../whole-characters';
 
+export const NOT_LISTED = 'it is not on the list of allowed programs';
+
 /** Why a script is refused: thrown inside the policy, turned into a SandboxError at its edge. */
 export class Refusal extends Error {
   /** @param offset UTF-16 units from the start of the script. */

@@ -1,3 +1,5 @@
+import { namesOf } from './program-names';
+
 /**
  * Programs that can be made to run another program, or code of the caller's choosing: a list that holds one of them cannot confine a
  * user to its names, so it is a guard-rail. The groups say by which way.
@@ -8,18 +10,20 @@ const RUNS_OTHERS: Readonly<Record<string, string>> = {
     rubocop node nodejs deno bun bunx php composer phpunit lua luajit luarocks R Rscript julia octave guile racket sbcl clisp ghci runghc
     ocaml ocamlc ocamlopt opam elixir iex mix erl escript rebar3 swipl gprolog swift dart flutter groovy scala kotlin kotlinc clojure clj
     lein dotnet mono mcs csc nim nimble crystal zig jshell java gnuplot gs ghostscript exiftool magick convert mogrify montage identify
-    pandoc tex latex pdflatex xelatex lualatex latexmk groff troff nroff plantuml jekyll hugo asciidoctor`,
+    pandoc pdb pdb3 idle idle3 instmodsh tex latex pdflatex xelatex lualatex latexmk groff troff nroff plantuml jekyll hugo asciidoctor`,
   startsItsArguments: `env xargs nice nohup timeout stdbuf chroot runcon setsid time watch flock ionice chrt taskset prlimit setarch setpriv
     unshare nsenter sudo su doas runuser sg newgrp script unbuffer expect parallel entr chronic ifne pee faketime fakeroot hyperfine strace
     ltrace gdb lldb valgrind perf ccache distcc direnv dotenv coreutils linux32 linux64 catchsegv ld.so run-parts start-stop-daemon tini
     dumb-init gosu su-exec s6-setuidgid supervisord cron crontab at batch screen tmux dtach abduco systemd-run concurrently nodemon pm2
-    watchexec ssh-agent dbus-run-session xvfb-run`,
+    watchexec ssh-agent dbus-run-session xvfb-run logsave choom uclampset i386 x86_64 scriptlive service invoke-rc.d`,
   byAnOptionOrCommandOfTheirs: `find fd fdfind awk gawk mawk nawk original-awk sed gsed ed red ex vi vim view vimdiff nvim nano pico emacs
     micro joe ne mc mcedit less more most man info zless zmore dc m4 tar bsdtar zip cpio rsync scp sftp ssh git git-lfs gh tig hub svn hg
     cvs pre-commit delta bat batcat ack ag rg fzf diff3 sdiff patch zgrep zdiff zcmp bzgrep xzgrep zstdgrep zipgrep ldd wget
     curl aria2c openssl gpg socat nc ncat netcat telnet ftp lftp tftp mail mailx mutt ip tcpdump docker podman kubectl nerdctl ctr crictl
     helm ansible ansible-playbook terraform vagrant pssh psql mysql mariadb sqlite sqlite3 duckdb mongosh mongo
     rename prename gzexe shar vidir vipe scriptreplay systemctl journalctl loginctl updatedb
+    pager editor rview rvim rnano vim.tiny vim.basic bzless bzmore xzless xzmore lzless lzmore zstdless lesspipe lessfile perldoc scalar
+    git-receive-pack git-upload-pack git-upload-archive make-first-existing-target wcurl
     tclsh wish nvm localectl mlr sox play rec cowsay cowthink dvips csvtool actionlint top`,
   packageManagers: `pip pipx pipenv poetry pdm uv uvx hatch flit virtualenv venv conda mamba micromamba pyenv npm npx yarn yarnpkg pnpm pnpx
     corepack cargo rustup go apt apt-get apt-cache aptitude dpkg dpkg-deb apk yum dnf rpm pacman zypper brew snap flatpak nix nix-shell
@@ -41,13 +45,10 @@ const RANK: ReadonlyMap<string, number> = new Map(
     .map((name, index) => [name, index]),
 );
 
-/** `gcc-12`, `python3.11` and `x86_64-linux-gnu-gcc-12` are the program they are a version of. */
-const VERSION = /-?\d[\d.]*$/;
-const TARGET = /^(?:[a-z0-9_]+-)?linux-(?:gnu|musl)[a-z0-9]*-/;
-
 function rank(program: string): number | undefined {
-  const name = program.slice(program.lastIndexOf('/') + 1).replace(TARGET, '');
-  return RANK.get(name) ?? RANK.get(name.replace(VERSION, ''));
+  return namesOf(program)
+    .map((name) => RANK.get(name))
+    .find((found) => found !== undefined);
 }
 
 /** Those of `programs` that can run others, the best known first. */

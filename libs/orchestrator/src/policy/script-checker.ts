@@ -1,9 +1,14 @@
 import { forEachChild, type Command, type CommandArgument, type ParsedScript, type Statement, type SyntaxNode, type Word } from 'unbash';
+import type { CalledNames } from './called-names';
 import { FunctionScope } from './function-scope';
+import { GuardRailNames } from './guard-rail-names';
 import { handsOnTo } from './handing-on';
-import { Refusal } from './refusal';
+import { whyLeftOut } from './left-out-programs';
+import { isOwnPath } from './own-paths';
+import { namesOf } from './program-names';
+import { NOT_LISTED, Refusal } from './refusal';
 import { ANY_BUILTINS } from './shell-builtins';
-import type { StrictRules } from './strict-rules';
+import { StrictRules } from './strict-rules';
 import { literalValue } from './words';
 
 /** Deeper substitutions are refused: the parser reads a script once more for each level. */
@@ -12,11 +17,11 @@ const MAX_SUBSTITUTION_DEPTH = 24;
 /** Where shells do not agree with the parser, or with each other, that a single quote quotes. */
 const QUOTED_SUBSTITUTION = /`|\$[({]/;
 
-const BIN_PATH = /(?:^|\/)(?:usr\/(?:local\/)?)?s?bin\/[^/]+$/;
-
 /** Walks a parsed script and refuses the first program it names that neither the list, nor a builtin, nor a function answers. */
 export class ScriptChecker {
-  private readonly functions = new FunctionScope();
+  private readonly strict: StrictRules | undefined;
+  private readonly guardRail: GuardRailNames | undefined;
+  private readonly names: CalledNames;
   private depth = 0;
   /** Inside arithmetic, a subscript, a here-document or the word of a parameter expansion. */
   private quotesUnsure = false;
@@ -26,19 +31,23 @@ export class ScriptChecker {
   constructor(
     private readonly source: string,
     private readonly allowed: ReadonlySet<string>,
-    /** Undefined: guard-rail. */
-    private readonly strict: StrictRules | undefined,
-  ) {}
+    mode: StrictRules | GuardRailNames,
+  ) {
+    this.strict = mode instanceof StrictRules ? mode : undefined;
+    this.guardRail = mode instanceof GuardRailNames ? mode : undefined;
+    this.names = this.guardRail ?? new FunctionScope();
+  }
 
   /** @throws Refusal */
   check(script: ParsedScript): void {
     this.visit(script);
-    this.functions.finish();
+    this.names.finish();
     this.strict?.finish();
   }
 
   private readonly visit = (node: SyntaxNode): void => {
     this.strict?.visit(node);
+    this.guardRail?.visit(node);
     switch (node.type) {
       case 'Script':
         return this.visitScript(node);
@@ -47,7 +56,7 @@ export class ScriptChecker {
       case 'AndOr': {
         const [first, ...rest] = node.commands;
         if (first) this.visit(first);
-        return rest.forEach((command) => this.functions.uncertain(() => this.visit(command)));
+        return rest.forEach((command) => this.names.uncertain(() => this.visit(command)));
       }
       case 'Command':
         return this.visitCommand(node);
@@ -61,16 +70,16 @@ export class ScriptChecker {
       case 'CaseItem':
       case 'Coproc':
       case 'Redirected':
-        return forEachChild(node, (child) => this.functions.uncertain(() => this.visit(child)));
+        return forEachChild(node, (child) => this.names.uncertain(() => this.visit(child)));
       case 'While':
       case 'For':
       case 'Select':
       case 'ArithmeticFor':
-        return this.functions.loop(() => forEachChild(node, this.visit));
+        return this.names.loop(() => forEachChild(node, this.visit));
       case 'CommandExpansion':
       case 'ProcessSubstitution':
       case 'ArithmeticCommandExpansion':
-        return this.deeper(node, false, () => this.functions.uncertain(() => forEachChild(node, this.visit)));
+        return this.deeper(node, false, () => this.names.uncertain(() => forEachChild(node, this.visit)));
       case 'ParameterExpansion':
       case 'ArithmeticExpansion':
       case 'ArithmeticCommand':
@@ -100,7 +109,7 @@ export class ScriptChecker {
   }
 
   private visitStatement(node: Statement): void {
-    if (node.background) this.functions.uncertain(() => this.visit(node.command));
+    if (node.background) this.names.uncertain(() => this.visit(node.command));
     else this.visit(node.command);
   }
 
@@ -115,7 +124,7 @@ export class ScriptChecker {
   private visitFunction(word: Word, visitBody: () => void): void {
     const name = literalValue(word);
     if (name === undefined) throw this.refusal(word.text, word.pos, 'the name of a function must be literal');
-    this.functions.define(name, visitBody);
+    this.names.define(name, visitBody);
   }
 
   private visitCommand(node: Command): void {
@@ -138,6 +147,7 @@ export class ScriptChecker {
       if (name === 'unset') this.unset(args);
       if (ANY_BUILTINS.has(name)) this.strict?.builtin(name, word, args);
       else this.strict?.program(name, word, args);
+      this.guardRail?.run(name, args);
       const step = handsOnTo(name, args);
       index = step === undefined ? undefined : index + 1 + step;
       by = name;
@@ -160,29 +170,35 @@ export class ScriptChecker {
     const name = isPath ? this.programOf(word, node) : word;
     if (name === undefined) return;
     // A path, and `exec`, look past functions and builtins; `command` and `builtin` past functions.
-    const onList = this.allowed.has(name) || this.allowed.has(word) || (!isPath && by !== 'exec' && this.isBuiltin(name));
-    if (by === '' && !isPath) this.functions.call(name, offset, onList);
-    else if (!onList) throw new Refusal(word, offset, 'it is not on the list of allowed programs');
+    const onList = this.isListed(name) || this.allowed.has(word) || (!isPath && by !== 'exec' && this.isBuiltin(name));
+    if (!isPath) this.names.call(name, offset, onList, by === '');
+    else if (!onList) throw new Refusal(word, offset, NOT_LISTED);
+  }
+
+  /** Under a guard-rail a version (`gcc-12`) counts as its program; `killall5` is no killall. */
+  private isListed(name: string): boolean {
+    if (this.strict || whyLeftOut(name) !== undefined) return this.allowed.has(name);
+    return namesOf(name).some((each) => this.allowed.has(each));
   }
 
   private isBuiltin(name: string): boolean {
     return this.strict ? this.strict.isBuiltin(name) : ANY_BUILTINS.has(name);
   }
 
-  /** The name that a path goes by, or undefined for a program of the workspace, which the guard-rail lets pass. */
+  /** The name that a path goes by. Undefined for one's own program, which a guard-rail passes. */
   private programOf(word: string, node: CommandArgument): string | undefined {
     const name = word.slice(word.lastIndexOf('/') + 1);
     if (this.strict) {
       if (this.allowed.has(word) || this.strict.isImagePath(word)) return name;
       throw this.refusal(word, node.pos, "under a strict list a path must lead straight into the image's bin directories");
     }
-    return word.startsWith('/') || (word.includes('..') && BIN_PATH.test(word)) ? name : undefined;
+    return isOwnPath(word) ? undefined : name;
   }
 
   private unset(args: readonly CommandArgument[]): void {
     for (const arg of args) {
       const name = literalValue(arg);
-      if (name !== undefined) this.functions.unset(name, this.offsetOf(arg.pos));
+      if (name !== undefined) this.names.unset(name, this.offsetOf(arg.pos));
     }
   }
 
