@@ -52,7 +52,10 @@ describe('Hostile input', () => {
 
   it('no body, another type, an unknown address, another method', async () => {
     expect((await post(undefined)).status).toBe(422);
-    expect((await post('command=id', { 'Content-Type': 'application/x-www-form-urlencoded' })).status).toBe(415);
+    expect(await post('command=id', { 'Content-Type': 'application/x-www-form-urlencoded' })).toMatchObject({
+      status: 415,
+      body: { code: 'UNSUPPORTED_MEDIA_TYPE' },
+    });
     expect(await alice.request('GET', '/nowhere')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
     expect((await alice.request('GET', '/execute')).status).toBe(405);
   });

@@ -92,7 +92,12 @@ describe('MCP', () => {
   it('keeps users apart', async () => {
     await alice.call('workspace_write', { session_id: 'shared name', path: 'secret', content: 'of alice' });
     expect((await bob.call('workspace_list', { session_id: 'shared name' })).structuredContent).toEqual({ entries: [] });
-    await bob.call('delete_session', { session_id: 'shared name' });
+    expect(await bob.call('workspace_read', { session_id: 'shared name', path: 'secret' })).toMatchObject({
+      isError: true,
+      _meta: { problem: { code: 'NOT_FOUND' } },
+    });
+    const deleted = await bob.call('delete_session', { session_id: 'shared name' });
+    expect([deleted.isError ?? false, deleted.structuredContent]).toEqual([false, { status: 'deleted', session_id: 'shared name' }]);
     expect((await alice.call('workspace_read', { session_id: 'shared name', path: 'secret' })).structuredContent).toMatchObject({
       content: 'of alice',
     });

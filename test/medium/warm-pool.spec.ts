@@ -31,6 +31,10 @@ const settled = async (): Promise<void> => {
   );
 };
 
+/** The runtime, but that it claims in another way. */
+const withClaim = (claim: SandboxRuntime['claim']): SandboxRuntime =>
+  new Proxy(runtime, { get: (target, name: keyof SandboxRuntime) => (name === 'claim' ? claim : target[name].bind(target)) });
+
 beforeAll(async () => {
   redis = await TestRedis.start();
 });
@@ -68,16 +72,35 @@ it('gives a sandbox to one session, when processes claim it at once', async () =
 it('gets rid of one whose claimant died in the middle of its claim', async () => {
   const [pool] = pools;
   const stuck = (await waiting())[0]!;
-  await sh(runtime, stuck.id, 'mkdir /tmp/.sandbox-claimed');
+  // The agent has told the claimant that it is the first. It dies before it renames the sandbox.
+  let died!: () => void;
+  const dying = new Promise<void>((resolve) => (died = resolve));
+  const claimant = new WarmPool(
+    config,
+    store,
+    withClaim(() => (died(), new Promise(() => undefined))),
+  );
+  claimant.onApplicationBootstrap();
+  await filled(claimant);
+  void claimant.claim(testOwner());
+  await dying;
+  await claimant.beforeApplicationShutdown();
   expect(await pool.claim(testOwner())).toBeNull();
-  await eventually('another waits', async () => (await waiting()).some(({ id }) => id !== stuck.id), 60);
-  await filled(pool);
+  expect((await waiting()).map(({ id }) => id)).toContain(stuck.id);
+  const now = performance.now.bind(performance);
+  const later = jest.spyOn(performance, 'now').mockImplementation(() => now() + 16_000);
+  try {
+    await eventually('another waits', async () => !(await waiting()).some(({ id }) => id === stuck.id), 60);
+    await filled(pool);
+  } finally {
+    later.mockRestore();
+  }
 });
 
 it('never gives what another process has claimed, whatever its commands do there', async () => {
   const [mine, theirs] = pools;
   const first = await theirs.claim(testOwner());
-  await sh(runtime, first!.sandbox.id, 'rmdir /tmp/.sandbox-claimed');
+  expect(await sh(runtime, first!.sandbox.id, 'rmdir /tmp/.sandbox-claimed')).toMatchObject({ exitCode: 0 });
   // They have another one wait, before this pool has looked: its channel still leads into what was there.
   await filled(theirs);
   const second = await mine.claim(testOwner());

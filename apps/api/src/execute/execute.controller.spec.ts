@@ -152,11 +152,13 @@ describe('POST /execute', () => {
     ['application/jsonp', 415],
   ])('answers content type %s with %i', async (type, status) => {
     const response = await app.fetch('/execute', { method: 'POST', headers: { 'Content-Type': type }, body: JSON.stringify(COMMAND) });
-    expect(response.status).toBe(status);
+    const { code } = (await response.json()) as { code?: string };
+    expect([response.status, code]).toEqual([status, status === 415 ? 'UNSUPPORTED_MEDIA_TYPE' : undefined]);
   });
 
   it('refuses a compressed body', async () => {
-    expect((await app.json('POST', '/execute', COMMAND, { 'Content-Encoding': 'gzip' })).status).toBe(415);
+    const response = await app.json('POST', '/execute', COMMAND, { 'Content-Encoding': 'gzip' });
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
   });
 
   it('takes a body of 2 MiB and refuses one byte more, declared or chunked', async () => {

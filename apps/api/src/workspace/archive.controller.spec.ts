@@ -98,7 +98,8 @@ describe('…/workspace/archive', () => {
     { 'Content-Encoding': 'gzip' },
   ])('PUT refuses %j', async (headers) => {
     const response = await app.fetch(URL, { method: 'PUT', body: Buffer.from('{}'), headers });
-    expect([response.status, unpack.mock.calls]).toEqual([415, []]);
+    const { code } = (await response.json()) as { code: string };
+    expect([response.status, code, unpack.mock.calls]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', []]);
   });
 
   it('PUT answers a refusal while the body is still coming', async () => {

@@ -109,7 +109,8 @@ describe('POST …/upload', () => {
   it.each(['application/json', 'multipart/form-data', 'multipart/mixed; boundary=x', 'text/plain'])(
     'refuses the content type %s',
     async (type) => {
-      expect((await upload('{}', { type })).status).toBe(415);
+      const { status, body } = await upload('{}', { type });
+      expect([status, body.code, stored]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', []]);
     },
   );
 

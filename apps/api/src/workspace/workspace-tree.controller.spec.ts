@@ -247,7 +247,13 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
   });
 
   it('reads lines or a range, not both', async () => {
-    expect((await get('/content?path=f&start_line=2', { ...BYTES, Range: 'bytes=0-1' })).status).toBe(422);
+    const response = await get('/content?path=f&start_line=2', { ...BYTES, Range: 'bytes=0-1' });
+    const { code, errors } = (await response.json()) as Record<string, unknown>;
+    expect([response.status, code, errors]).toEqual([
+      422,
+      'VALIDATION_FAILED',
+      [{ field: 'start_line', message: 'does not go with a Range of bytes' }],
+    ]);
     expect(seen).toEqual([]);
   });
 

@@ -131,7 +131,7 @@ describe('input', () => {
     await result;
   });
 
-  it('that is empty is EOF alone', async () => {
+  it('is sent as EOF alone when it is empty', async () => {
     const { id } = await begin(agent, channel, { input: Buffer.alloc(0) }, WRITE);
     await settle();
     expect(agent.namesFor(id)).toEqual(['REQUEST', 'EOF']);
