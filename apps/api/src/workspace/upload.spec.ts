@@ -101,6 +101,20 @@ describe('POST …/upload', () => {
     expect([answer.status, stored]).toEqual([422, []]);
   });
 
+  it.each(['form-data; filename="f"', 'form-data; filename=f', 'form-data', 'form-data; name', 'attachment; name="file"; filename="f"'])(
+    'refuses a part without the name of a field, and stores nothing: %s',
+    async (disposition) => {
+      const { status, body } = await upload(part(disposition), { ...multipart, query: '?path=p' });
+      expect([status, body.code, stored]).toEqual([422, 'VALIDATION_FAILED', []]);
+    },
+  );
+
+  it('answers when a part that is no form-data is long', async () => {
+    const long = Buffer.from(`--${BOUNDARY}\r\nX: y\r\n\r\n${'x'.repeat(300_000)}\r\n`);
+    expect((await upload(Buffer.concat([long, part('form-data; name="file"; filename="f"')]), multipart)).status).toBe(201);
+    expect((await upload(Buffer.concat([long, Buffer.from(`--${BOUNDARY}--\r\n`)]), multipart)).status).toBe(422);
+  });
+
   it('stores nothing of a form that is cut off', async () => {
     const answer = await upload(part('form-data; name="file"; filename="f"', ''), multipart);
     expect([answer.status, stored]).toEqual([400, []]);

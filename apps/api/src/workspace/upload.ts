@@ -1,14 +1,21 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
-import busboy from 'busboy';
+import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { firstCharacters } from '@sandbox/orchestrator';
 import { requireFileLength, requireIdentityEncoding } from '../http/body-headers';
 import { validationFailed } from '../validation/validate-dto';
 import { detachedBody } from './file-content';
 
-/** What one part may have in headers beside its content. */
+/** What one part may have in headers beside its content: lines, and bytes in all. */
 const HEADER_PAIRS = 20;
+const HEADER_BYTES = 16 * 1024;
+
+/**
+ * The buffer of a part. A part that is not form-data is skipped, and must never fill its buffer,
+ * since the parser would then wait for ever. A connection gives at most 64 KiB at a time.
+ */
+const PART_BUFFER_BYTES = 1024 * 1024;
 
 /** What the multipart form around a file may add to its length, bytes. */
 const FORM_BYTES = 16 * 1024;
@@ -36,21 +43,22 @@ export async function receiveUpload<T>(
       content?.destroy(error);
       reject(error);
     };
-    parser.on('file', (field, file, { filename }) => {
+    // The names are undefined in a part that has none, whatever the types say.
+    parser.on('file', (field: string | undefined, file, filename: string | undefined) => {
       file.once('error', () => undefined);
-      if (field !== 'file') return refuse(validationFailed([{ field: firstCharacters(field, 100), message: 'is not a known field' }]));
+      if (field !== 'file') return refuse(validationFailed([{ field: shown(field), message: 'is not a known field' }]));
       content = new PassThrough();
       content.on('error', () => undefined);
       file.pipe(content, { end: false });
       store(filename ?? '', content).then(resolve, refuse);
     });
-    parser.on('field', (field) =>
-      refuse(validationFailed([{ field: firstCharacters(field, 100), message: 'must be a file, and the only part' }])),
+    parser.on('field', (field: string | undefined) =>
+      refuse(validationFailed([{ field: shown(field), message: 'must be a file, and the only part' }])),
     );
     for (const limit of ['partsLimit', 'filesLimit', 'fieldsLimit'] as const) {
       parser.on(limit, () => refuse(validationFailed([{ field: 'file', message: 'must be the only part' }])));
     }
-    parser.on('close', () => {
+    parser.on('finish', () => {
       if (content === undefined) refuse(validationFailed([{ field: 'file', message: 'is missing' }]));
       else content.end();
     });
@@ -61,17 +69,21 @@ export async function receiveUpload<T>(
 }
 
 /** @throws SandboxError UNSUPPORTED_MEDIA_TYPE */
-function multipartParser(request: IncomingMessage): busboy.Busboy {
+function multipartParser(request: IncomingMessage): BusboyInstance {
   if (!/^multipart\/form-data\s*;/i.test(request.headers['content-type'] ?? '')) throw notMultipart();
   try {
-    return busboy({
-      headers: request.headers,
-      defParamCharset: 'utf8',
-      limits: { files: 1, fields: 1, parts: 2, headerPairs: HEADER_PAIRS },
+    return new Busboy({
+      headers: request.headers as BusboyHeaders,
+      fileHwm: PART_BUFFER_BYTES,
+      limits: { files: 1, fields: 1, parts: 2, headerPairs: HEADER_PAIRS, headerSize: HEADER_BYTES },
     });
   } catch {
     throw notMultipart();
   }
+}
+
+function shown(field = ''): string {
+  return firstCharacters(field, 100);
 }
 
 function notMultipart(): SandboxError {
