@@ -7,12 +7,55 @@ class BadGlob(Exception):
     """The message says what is wrong."""
 
 
-def matcher(glob):
-    """A function that says whether a path matches. A glob without a slash is for the name alone, in whatever directory."""
-    match = re.compile(_translate(glob), re.DOTALL).fullmatch
-    if "/" in glob:
-        return lambda path: match(path) is not None
-    return lambda path: match(path[path.rfind("/") + 1 :]) is not None
+NAME, BELOW, ROOT = "name", "below", "root"
+
+_WILDCARDS = re.compile(r"[*?\[{\\]")
+
+
+class Glob:
+    """Which paths below the directory `top` are meant; `top` is "" for the root.
+
+    `of` says what the glob is for: NAME for the last name of a path, ROOT for the path from the
+    workspace's root, BELOW for the path below `top` or else from the root, since callers write
+    either. Raises BadGlob, re.error, RecursionError and OverflowError.
+    """
+
+    def __init__(self, glob, of, top):
+        self._match = re.compile(_translate(glob), re.DOTALL).fullmatch
+        self._of_name = of == NAME
+        # What a path below `top` is looked at with in front of it.
+        from_root = top + "/" if top else ""
+        self._prefixes = [from_root] if of == ROOT or not top else ["", from_root]
+        names = glob.split("/")[:-1]
+        wildcard = next((at for at, name in enumerate(names) if _WILDCARDS.search(name)), len(names))
+        self._plain_names = names[:wildcard]
+        self._most_directories = None if "**" in glob or "{" in glob else len(names)
+
+    def matches(self, path):
+        if self._of_name:
+            return self._match(path[path.rfind("/") + 1 :]) is not None
+        return any(self._match(prefix + path) is not None for prefix in self._prefixes)
+
+    def may_match_below(self, directory):
+        """False only if no path below that directory can match."""
+        return self._of_name or any(self._leads_on(prefix + directory) for prefix in self._prefixes)
+
+    def _leads_on(self, directory):
+        names = directory.split("/")
+        if self._most_directories is not None and len(names) > self._most_directories:
+            return False
+        both = min(len(names), len(self._plain_names))
+        return names[:both] == self._plain_names[:both]
+
+
+class Everything:
+    """What stands for a glob if there is none."""
+
+    @staticmethod
+    def matches(path):
+        return True
+
+    may_match_below = matches
 
 
 def _translate(glob):

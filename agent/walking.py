@@ -7,11 +7,16 @@ import stat
 import paths
 
 
-def entries(top, max_depth):
+TOO_DEEP, DENIED = "too deep", "denied"
+
+
+def entries(top, max_depth, enters=lambda path: True, leave_out=lambda path, why: None):
     """Yields (path below `top`, name, status, descriptor of its directory) for each entry, so many levels down.
 
     A directory's entries come in the order of their names' code points, and each directory right before what is in it. `top` is a
     descriptor, and stays open. What vanishes meanwhile is left out, and so is what a directory below `top` does not let its owner see.
+    Directories for whose path `enters` is false are not entered. `leave_out` is called with a path and
+    TOO_DEEP or DENIED, for each entry that is left out and each other directory that is not entered.
     """
     open_directories = [top]
     ahead = [(_names(top), "")]
@@ -26,16 +31,30 @@ def entries(top, max_depth):
                 continue
             name = names.pop()
             directory = open_directories[-1]
-            status = _status(name, directory, len(ahead) > 1)
+            path = prefix + _text(name)
+            try:
+                status = _status(name, directory)
+            except PermissionError:
+                if len(ahead) == 1:
+                    raise
+                leave_out(path, DENIED)
+                continue
             if status is None:
                 continue
-            path = prefix + _text(name)
             yield path, name, status, directory
-            if stat.S_ISDIR(status.st_mode) and len(ahead) < max_depth:
+            if not (stat.S_ISDIR(status.st_mode) and enters(path)):
+                continue
+            if len(ahead) == max_depth:
+                leave_out(path, TOO_DEEP)
+                continue
+            try:
                 below = _open(name, directory)
-                if below is not None:
-                    open_directories.append(below)
-                    ahead.append((_names(below), path + "/"))
+            except PermissionError:
+                leave_out(path, DENIED)
+                continue
+            if below is not None:
+                open_directories.append(below)
+                ahead.append((_names(below), path + "/"))
     finally:
         for directory in open_directories[1:]:
             os.close(directory)
@@ -52,22 +71,19 @@ def _text(name):
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
-def _status(name, directory, skips_denied):
+def _status(name, directory):
+    """None if it is gone."""
     try:
         return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    except PermissionError:
-        if skips_denied:
-            return None
-        raise
 
 
 def _open(name, parent):
-    """None where it cannot be read, or is no directory any more."""
+    """None if it is gone, or is no directory any more."""
     try:
         return paths.open_directory(name, parent)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:

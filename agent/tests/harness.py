@@ -225,8 +225,10 @@ class Agent:
     def edit(self, path, edits, **settings):
         return self.wait(self.start_edit(path, edits, **settings))
 
-    def search(self, path="", glob=None, pattern=None, limit=1000, timeout_ms=20000):
-        return self.call("search", path=path, glob=glob, pattern=pattern, limit=limit, timeout_ms=timeout_ms)
+    def search(self, path="", glob=None, pattern=None, limit=1000, timeout_ms=20000, glob_of=None):
+        """`glob_of` is what the host makes of the glob if it is written as a relative path."""
+        of = glob_of or ("below" if glob and "/" in glob else "name")
+        return self.call("search", path=path, glob=glob, glob_of=of, pattern=pattern, limit=limit, timeout_ms=timeout_ms)
 
 
 class AgentTestCase(unittest.TestCase):

@@ -251,14 +251,24 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
           { path: 'src/deep/util.py', line_number: 2, line: 'def main():' },
         ],
         truncated: false,
+        skipped: [
+          { path: 'binary', reason: 'binary' },
+          { path: 'etc', reason: 'link' },
+          { path: 'out', reason: 'link' },
+          { path: 'secret', reason: 'link' },
+        ],
       });
       expect((await search('search', { glob: '**/*.py' })).body).toEqual({
         matches: [{ path: 'src/deep/util.py' }, { path: 'src/main.py' }],
         truncated: false,
+        skipped: [
+          { path: 'etc', reason: 'link' },
+          { path: 'out', reason: 'link' },
+        ],
       });
       expect((await search('search', { glob: '**/*.py', path: 'src/deep', pattern: '^def ' })).body.matches).toHaveLength(1);
       expect(refusal(await search('search', { path: 'out' }))).toEqual([403, 'PATH_OUTSIDE_WORKSPACE']);
-      expect(refusal(await search('search', { path: 'notes.txt' }))).toEqual([409, 'NOT_A_DIRECTORY']);
+      expect(refusal(await search('search', { path: 'secret' }))).toEqual([403, 'PATH_OUTSIDE_WORKSPACE']);
     });
 
     it('ends at its limit', async () => {
@@ -549,6 +559,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
     expect((await tool('workspace_search', { pattern: 'mo+n', glob: '*.txt' })).structuredContent).toEqual({
       matches: [{ path: 'f.txt', line_number: 3, line: 'moon' }],
       truncated: false,
+      skipped: [],
     });
     expect((await tool('workspace_read', { path: 'f.txt', start_line: 3 })).structuredContent).toEqual({
       content: 'moon\n',

@@ -24,8 +24,9 @@ export {
   type LineRange,
   type WorkspaceListing,
 } from './workspace.service';
-export { WorkspaceTreeService, type EditResult, type SearchResult, type TextEdit } from './workspace-tree.service';
-export { type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
+export { WorkspaceTreeService, type EditResult, type TextEdit } from './workspace-tree.service';
+export { SKIP_REASONS, type SearchMatch, type SearchResult, type SearchSkip } from './search-answers';
+export { type WorkspaceStat } from './workspace-tree-answers';
 export { type Preconditions } from './file-call';
 export { type GivenPath, type WorkspacePath } from './workspace-path';
 export { firstCharacters, lastCharacters } from './whole-characters';

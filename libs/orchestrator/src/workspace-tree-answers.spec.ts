@@ -1,5 +1,5 @@
 import { parseFlag } from './agent-values';
-import { parseDiff, parseMatch, parseStat } from './workspace-tree-answers';
+import { parseDiff, parseStat } from './workspace-tree-answers';
 
 const LOST = expect.objectContaining({ code: 'SANDBOX_LOST' });
 const STAT = { type: 'file', size: 3, modified: 1.5, mode: 0o640, etag: '1f.3' };
@@ -33,21 +33,6 @@ describe('answers of the agent about the tree', () => {
   it('says a stat of a name that is no UTF-8 in both fields', () => {
     expect(parseStat({ path: 'a\ufffd', path_base64: 'Yf8=' }, STAT)).toMatchObject({ path: 'a\ufffd', path_base64: 'Yf8=' });
   });
-
-  it('reads a match, whatever its name, and no more of it than was asked for', () => {
-    const line = JSON.stringify({ path: 'a\n', line_number: 3, line: 'text', more: 1 });
-    expect(parseMatch(line, true)).toEqual({ path: 'a\n', line_number: 3, line: 'text' });
-    expect(parseMatch(line, false)).toEqual({ path: 'a\n' });
-    const odd = JSON.stringify({ path_base64: 'Yf8=', line_number: 3, line: 'x\udc80' });
-    expect(parseMatch(odd, true)).toEqual({ path: 'a\ufffd', path_base64: 'Yf8=', line_number: 3, line: 'x\ufffd' });
-  });
-
-  it.each(['', '{}', '[]', '{"path":1}', '{"path":"a","line_number":-1,"line":""}', '{"path":"a","line_number":1,"line":null}'])(
-    'refuses the match %s',
-    (line) => {
-      expect(() => parseMatch(line, true)).toThrow(LOST);
-    },
-  );
 
   it('refuses a flag that is none, and a difference that is no text', () => {
     expect(parseFlag(true)).toBe(true);

@@ -1,6 +1,6 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { count, fileName, unsound } from './agent-values';
-import { etag, parseObject, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
+import { count, unsound } from './agent-values';
+import { etag, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
 import type { WorkspacePath } from './workspace-path';
 
 export interface WorkspaceStat extends WorkspacePath {
@@ -13,12 +13,6 @@ export interface WorkspaceStat extends WorkspacePath {
   mode: string;
   /** As the ETag and If-Match headers have it, quotes included. */
   etag: string;
-}
-
-export interface SearchMatch extends WorkspacePath {
-  /** From 1. Absent, as is `line`, where files alone were searched for. */
-  line_number?: number;
-  line?: string;
 }
 
 const MAX_MODE = 0o7777;
@@ -35,15 +29,6 @@ export function parseStat(file: WorkspacePath, end: Record<string, unknown>): Wo
     mode: mode.toString(8).padStart(4, '0'),
     etag: etag(end.etag),
   };
-}
-
-/** @param withLines whether there was a pattern to find in lines */
-export function parseMatch(line: string, withLines: boolean): SearchMatch {
-  const match = parseObject(line);
-  const file = fileName(match.path, match.path_base64);
-  if (!withLines) return file;
-  if (typeof match.line !== 'string') throw unsound();
-  return { ...file, line_number: count(match.line_number), line: match.line };
 }
 
 /** A diff of text is text. */

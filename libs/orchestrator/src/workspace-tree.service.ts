@@ -6,8 +6,10 @@ import type { AgentRequest } from './channel/channel';
 import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
 import { SessionSandboxes } from './session-sandboxes';
 import { etag, parseInSlices, splitLines } from './workspace-answers';
+import { type SearchResult, parseSearchLine, searchResult } from './search-answers';
+import { workspaceGlob } from './workspace-glob';
 import { type GivenPath, workspaceFile, type WorkspacePath } from './workspace-path';
-import { parseDiff, parseMatch, parseStat, type SearchMatch, type WorkspaceStat } from './workspace-tree-answers';
+import { parseDiff, parseStat, type WorkspaceStat } from './workspace-tree-answers';
 
 export interface TextEdit {
   /** What is there, exactly. */
@@ -18,18 +20,12 @@ export interface TextEdit {
 }
 
 export interface SearchOptions {
-  /** Which files; all where absent. */
+  /** Which files, as workspaceGlob takes it; all if absent. */
   readonly glob?: string;
   /** A regular expression for their lines; without it the files are what is found. */
   readonly pattern?: string;
   /** Most matches. */
   readonly limit: number;
-}
-
-export interface SearchResult {
-  matches: SearchMatch[];
-  /** There are more. */
-  truncated: boolean;
 }
 
 export interface EditResult {
@@ -101,7 +97,11 @@ export class WorkspaceTreeService {
     return { ...workspaceFile(path), created: parseFlag(end.created) };
   }
 
-  /** @throws SandboxError INVALID_PATTERN, SEARCH_TIMED_OUT */
+  /**
+   * A `path` that is a file is searched itself, whatever the glob. A search whose time is over
+   * gives what it has found by then, with `truncated`.
+   * @throws SandboxError INVALID_PATTERN; SEARCH_TIMED_OUT if it has found nothing by then
+   */
   async search(
     user: User,
     sessionId: string,
@@ -116,7 +116,7 @@ export class WorkspaceTreeService {
       (file) => ({
         op: 'search',
         ...file,
-        glob: glob ?? null,
+        ...workspaceGlob(glob, file),
         pattern: pattern ?? null,
         limit,
         timeout_ms: SEARCH_TIMEOUT_MS,
@@ -124,8 +124,8 @@ export class WorkspaceTreeService {
       { deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_SEARCH_BYTES, detail: 'The sandbox found more than it may send.' },
     );
-    const matches = await parseInSlices(splitLines(output), (line) => parseMatch(line, pattern !== undefined));
-    return { matches, truncated: parseFlag(end.truncated) };
+    const lines = await parseInSlices(splitLines(output), (line) => parseSearchLine(line, pattern !== undefined));
+    return searchResult(lines, end, limit);
   }
 
   /**

@@ -109,7 +109,8 @@ const jobs: Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> =
 const MATCHES = [{ path: 'a', line_number: 1, line: 'text' }];
 
 const tree: Pick<WorkspaceTreeService, 'search' | 'edit'> = {
-  search: (user, session, path, options) => note({ matches: MATCHES, truncated: false }, 'search', user.id, session, path, { ...options }),
+  search: (user, session, path, options) =>
+    note({ matches: MATCHES, truncated: false, skipped: [] }, 'search', user.id, session, path, { ...options }),
   edit: (user, session, path, edits) => note({ diff: '--- a\n', etag: '"1"', truncated: false }, 'edit', user.id, session, path, edits),
 };
 
@@ -291,7 +292,7 @@ describe('tools, as the official client sees them', () => {
       'workspace_search',
       { session_id: 's', glob: '*.py', pattern: 'te.t' },
       ['search', USER, 's', '', { glob: '*.py', pattern: 'te.t', limit: 200 }],
-      { matches: MATCHES, truncated: false },
+      { matches: MATCHES, truncated: false, skipped: [] },
     ],
     ['workspace_delete', { session_id: 's', path: 'a' }, ['delete', USER, 's', 'a'], { status: 'deleted', session_id: 's', path: 'a' }],
   ])('%s', async (name, args, asked, answer) => {

@@ -1,8 +1,12 @@
 import { buffer } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
-import type { WorkspaceService, WorkspaceTreeService } from '@sandbox/orchestrator';
+import type { SearchResult, WorkspaceService, WorkspaceTreeService } from '@sandbox/orchestrator';
 import { TestApp } from '../../../../test/support/test-app';
 
+const FOUND: Pick<SearchResult, 'matches' | 'skipped'> = {
+  matches: [{ path: 'a', line_number: 3, line: 'x' }],
+  skipped: [{ path: 'b', reason: 'binary' }],
+};
 const TAG = '"1f.a"';
 const ENTRY = { name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' } as const;
 const STAT = { path: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z', mode: '0644', etag: TAG } as const;
@@ -28,7 +32,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     },
     search: async (_user, session, path, { glob, pattern, limit }) => {
       seen.push([session, path, { glob, pattern, limit }]);
-      return { matches: [{ path: 'a', line_number: 3, line: 'x' }], truncated };
+      return { ...FOUND, truncated };
     },
     edit: async (_user, session, path, edits, _signal, conditions) => {
       seen.push([session, path, edits, conditions]);
@@ -114,10 +118,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
 
   it('searches', async () => {
     const response = await get(`/search?path=src&glob=${encodeURIComponent('**/*.py')}&pattern=${encodeURIComponent('a+|\\d')}&limit=7`);
-    expect([response.status, await response.json()]).toEqual([
-      200,
-      { matches: [{ path: 'a', line_number: 3, line: 'x' }], truncated: false },
-    ]);
+    expect([response.status, await response.json()]).toEqual([200, { ...FOUND, truncated: false }]);
     expect((await get('/search')).status).toBe(200);
     expect(seen).toEqual([
       ['s', 'src', { glob: '**/*.py', pattern: 'a+|\\d', limit: 7 }],

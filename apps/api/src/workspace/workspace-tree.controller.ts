@@ -97,10 +97,10 @@ export class WorkspaceTreeController {
   @ApiOperation({
     summary: 'Search for files, or in them',
     description:
-      'Regular files, hidden ones too; links are not followed. With a pattern, the lines of text files that it is found in: of the first 8 MiB of a file and the first 64 KiB of a line. A search that takes over 10 seconds is ended.',
+      'In a directory, or in one file. Regular files, hidden ones too; links are not followed. With a pattern, the lines of text files (UTF-8, UTF-16, 8-bit) that it is found in. `skipped` names what was not looked at. A search that takes over 10 seconds is ended: it answers what it has found, or SEARCH_TIMED_OUT if that is nothing.',
   })
   @ApiOkResponse({ type: SearchResultDto, description: 'What was found' })
-  @ApiProblems(...LOOK, 'INVALID_PATTERN', 'SEARCH_TIMED_OUT')
+  @ApiProblems(...LOOK, 'NOT_A_REGULAR_FILE', 'INVALID_PATTERN', 'SEARCH_TIMED_OUT')
   search(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,

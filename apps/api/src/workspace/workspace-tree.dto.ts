@@ -1,5 +1,13 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import type { EditResult, SearchMatch, SearchResult, TextEdit, WorkspaceStat } from '@sandbox/orchestrator';
+import {
+  SKIP_REASONS,
+  type EditResult,
+  type SearchMatch,
+  type SearchResult,
+  type SearchSkip,
+  type TextEdit,
+  type WorkspaceStat,
+} from '@sandbox/orchestrator';
 import { IsBoolean } from 'class-validator';
 import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
 import { IsPath, IsPathBytes } from './given-path';
@@ -93,7 +101,7 @@ export class SearchQuery extends DirectoryQuery {
   @ApiPropertyOptional({
     maxLength: MAX_PATTERN_CHARACTERS,
     description:
-      'Which files, by their path below `path`: `*` and `?` within a name, `**` over directories, `[a-z]`, `[!a-z]`, `{a,b}`. Without a slash it is for the name alone. All files where absent.',
+      'Which files: `*` and `?` within a name, `**` over directories, `[a-z]`, `[!a-z]`, `{a,b}`. Without a slash it is for the name alone; `src/**` is for paths below `path` or from the root, `/workspace/src/**` from the root. All files if absent, and if `path` is a file.',
     example: '**/*.py',
   })
   @Optional()
@@ -102,7 +110,7 @@ export class SearchQuery extends DirectoryQuery {
 
   @ApiPropertyOptional({
     maxLength: MAX_PATTERN_CHARACTERS,
-    description: 'Regular expression (Python’s) to find in the lines of text files. Without it the answer is the files themselves.',
+    description: 'Regular expression (Python’s), looked for in one line at a time. Without it the answer is the files themselves.',
     example: 'def \\w+_test\\(',
   })
   @Optional()
@@ -136,12 +144,34 @@ export class SearchMatchDto implements SearchMatch {
   line?: string;
 }
 
+export class SearchSkipDto implements SearchSkip {
+  @ApiProperty({ description: 'From the workspace’s root', example: 'logs/all.json' })
+  path: string;
+
+  @ApiPropertyOptional(EXACT_BYTES)
+  path_base64?: string;
+
+  @ApiProperty({
+    enum: SKIP_REASONS,
+    description:
+      'timed_out: neither this nor what comes after it. line_too_long: what a line has past 1 MiB. binary: the pattern is in it, or it is over 8 MiB. link: leads out of what is searched. too_deep: below 100 directories.',
+    example: 'line_too_long',
+  })
+  reason: SearchSkip['reason'];
+}
+
 export class SearchResultDto implements SearchResult {
   @ApiProperty({ type: [SearchMatchDto], description: 'In the order of a listing, and of lines in a file' })
   matches: SearchMatchDto[];
 
-  @ApiProperty({ description: 'There are more matches', example: false })
+  @ApiProperty({ description: 'There are, or may be, more matches', example: false })
   truncated: boolean;
+
+  @ApiProperty({ type: [SearchSkipDto], description: 'What was not looked at, or not all of it; the first 50' })
+  skipped: SearchSkipDto[];
+
+  @ApiPropertyOptional({ type: 'integer', description: 'How many in all, if `skipped` does not list them all', example: 120 })
+  skipped_total?: number;
 }
 
 export class TextEditDto implements TextEdit {

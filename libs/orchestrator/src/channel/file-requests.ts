@@ -25,6 +25,7 @@ export type FileRequest =
   | (WorkspacePath & {
       readonly op: 'search';
       readonly glob: string | null;
+      readonly glob_of: 'name' | 'below' | 'root';
       readonly pattern: string | null;
       readonly limit: number;
       readonly timeout_ms: number;

@@ -41,7 +41,7 @@ const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
   stat: { ...PATH },
   move: { from: '', from_base64: '?', to: '', to_base64: '?', overwrite: '', ...CONDITIONS },
   mkdir: { ...PATH },
-  search: { ...PATH, glob: '', pattern: '', limit: '', timeout_ms: '' },
+  search: { ...PATH, glob: '', glob_of: '', pattern: '', limit: '', timeout_ms: '' },
   edit: { ...PATH, max_size: '', ...CONDITIONS },
   pack: { ...PATH, max_size: '', max_entries: '' },
   unpack: { ...PATH, max_size: '', max_entries: '' },

@@ -1,17 +1,18 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { loadConfig } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type {
-  ExecuteResult,
-  Job,
-  JobsService,
-  JobState,
-  OrchestratorService,
-  WorkspaceEntry,
-  WorkspaceService,
-  WorkspaceTreeService,
-  FileView,
-  WorkspaceViewService,
+import {
+  SKIP_REASONS,
+  type ExecuteResult,
+  type FileView,
+  type Job,
+  type JobsService,
+  type JobState,
+  type OrchestratorService,
+  type WorkspaceEntry,
+  type WorkspaceService,
+  type WorkspaceTreeService,
+  type WorkspaceViewService,
 } from '@sandbox/orchestrator';
 import { closed, metaSchemaFaults, schemaFaults } from '../../../../../test/support/json-schema';
 import { SandboxTools } from './sandbox-tools';
@@ -129,7 +130,7 @@ beforeEach(() => {
   services.jobOutput.mockReset().mockResolvedValue({ data: 'out', next_offset: 3, eof: false, gap: 0 });
   services.list.mockReset().mockResolvedValue({ entries: [entry('file')], truncated: false });
   services.view.mockReset().mockResolvedValue(textView('text'));
-  services.search.mockReset().mockResolvedValue({ matches: [{ path: 'a' }], truncated: false });
+  services.search.mockReset().mockResolvedValue({ matches: [{ path: 'a' }], truncated: false, skipped: [] });
   services.edit.mockReset().mockResolvedValue({ diff: '--- a\n', etag: '"1"', truncated: false });
 });
 
@@ -224,10 +225,25 @@ describe('the answers of tools fit their output schemas', () => {
   it('workspace_search, with lines and without, and when it is cut', async () => {
     for (const matches of [[], [{ path: 'a' }], [{ path: 'a', line_number: 1, line: 'text' }]]) {
       for (const truncated of [false, true]) {
-        services.search.mockResolvedValue({ matches, truncated });
+        services.search.mockResolvedValue({ matches, truncated, skipped: [] });
         expect(faults('workspace_search', await call('workspace_search'))).toEqual([]);
       }
     }
+  });
+
+  it.each(SKIP_REASONS)('workspace_search, with what it skipped: %s', async (reason) => {
+    services.search.mockResolvedValue({ matches: [], truncated: false, skipped: [{ path: 'a', reason }], skipped_total: 70 });
+    const result = await call('workspace_search');
+    expect(result.structuredContent).toMatchObject({ skipped: [{ path: 'a', reason }], skipped_total: 70 });
+    expect(faults('workspace_search', result)).toEqual([]);
+  });
+
+  it('workspace_search, which counts what it skipped if a model is not shown all of it', async () => {
+    const skipped = Array.from({ length: 50 }, (_, index) => ({ path: 'x'.repeat(100) + index, reason: 'link' as const }));
+    services.search.mockResolvedValue({ matches: [], truncated: false, skipped });
+    const result = await call('workspace_search');
+    expect(result.structuredContent).toMatchObject({ skipped: skipped.slice(0, 7), skipped_total: 50 });
+    expect(faults('workspace_search', result)).toEqual([]);
   });
 
   it('workspace_edit, when the difference is cut', async () => {

@@ -79,6 +79,8 @@ describe('what a model is told of the tools', () => {
     ['workspace_delete', 'that a directory goes with all in it', /directory with all in it/],
     ['workspace_search', 'what a pattern is, and what comes without one', /Python regular expression\), or without it files by glob/],
     ['workspace_search', 'the forms of a glob', /\*\.py \(by name\), src\/\*\*\/\*\.{js,ts} \(by path\)/],
+    ['workspace_search', 'that it says what it did not look at', /`skipped`: what was not looked at/],
+    ['workspace_search', 'that a file may be searched', /Directory or file/],
     ['workspace_search', 'what ends a search, and what to do', /SEARCH_TIMED_OUT\): narrow pattern, glob or path/],
     ['workspace_edit', 'how often a text has to be there', /exactly once, white space included, or with all at least once/],
     ['workspace_edit', 'that edits are made all or none', /in order, all or none/],

@@ -1,5 +1,5 @@
 import type { Config } from '@sandbox/config';
-import type { WorkspaceTreeService } from '@sandbox/orchestrator';
+import type { SearchResult, WorkspaceTreeService } from '@sandbox/orchestrator';
 import { EDIT_ADVICE, withSizeAdvice } from '../../workspace/size-advice';
 import { edited } from '../../workspace/edited';
 import { givenPath } from '../../workspace/given-path';
@@ -8,6 +8,8 @@ import { cutText } from './cut-text';
 import { firstItems } from './first-items';
 import { defineTool, type Tool } from './tool';
 import { WorkspaceEditArgs, WorkspaceSearchArgs } from './workspace-tree-tools.dto';
+
+const MAX_SKIPPED_CHARACTERS = 2000;
 
 export function workspaceTreeTools(tree: WorkspaceTreeService, config: Config): Tool[] {
   return [searchTool(tree, config), editTool(tree, config)];
@@ -18,24 +20,34 @@ function searchTool(tree: WorkspaceTreeService, { MCP_MAX_OUTPUT_CHARS }: Config
     name: 'workspace_search',
     title: 'Search files',
     description:
-      'Finds lines of text files by pattern (a Python regular expression), or without it files by glob. Hidden files too; links are not followed. Ends after 10 s (SEARCH_TIMED_OUT): narrow pattern, glob or path.',
+      'Finds lines of text files by pattern (a Python regular expression), or without it files by glob. Hidden files too; links are not followed. `skipped`: what was not looked at. Ends after 10 s, with what it has found (nothing: SEARCH_TIMED_OUT): narrow pattern, glob or path.',
     annotations: { readOnlyHint: true },
     input: WorkspaceSearchArgs,
     args: {
       session_id: null,
-      path: null,
+      path: 'Directory or file',
       path_base64: null,
       glob: '*.py (by name), src/**/*.{js,ts} (by path)',
       pattern: '',
       limit: 'Most matches',
     },
     output: SearchResultDto,
-    call: async ({ session_id, path, path_base64, ...search }, { user, signal }) => {
-      const { matches, truncated } = await tree.search(user, session_id, givenPath({ path, path_base64 }), search, signal);
-      const first = firstItems(matches, MCP_MAX_OUTPUT_CHARS);
-      return { matches: first, truncated: truncated || first.length < matches.length };
-    },
+    call: async ({ session_id, path, path_base64, ...search }, { user, signal }) =>
+      shortened(await tree.search(user, session_id, givenPath({ path, path_base64 }), search, signal), MCP_MAX_OUTPUT_CHARS),
   });
+}
+
+/** As much of an answer as a model is to read. What was skipped takes little of it. */
+function shortened({ matches, truncated, skipped, skipped_total }: SearchResult, maxCharacters: number): SearchResultDto {
+  const first = firstItems(matches, maxCharacters);
+  const firstSkipped = firstItems(skipped, Math.min(maxCharacters, MAX_SKIPPED_CHARACTERS));
+  const total = skipped_total ?? skipped.length;
+  return {
+    matches: first,
+    truncated: truncated || first.length < matches.length,
+    skipped: firstSkipped,
+    ...(total > firstSkipped.length ? { skipped_total: total } : {}),
+  };
 }
 
 function editTool(tree: WorkspaceTreeService, { WORKSPACE_MAX_FILE_SIZE_BYTES: limit, MCP_MAX_OUTPUT_CHARS }: Config): Tool {
