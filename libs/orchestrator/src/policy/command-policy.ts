@@ -7,6 +7,7 @@ import { NOT_LISTED, positionAt, quoteWord, Refusal } from './refusal';
 import { programsThatRunOthers } from './runs-programs';
 import { ScriptChecker } from './script-checker';
 import { StrictRules } from './strict-rules';
+import { similarNames } from './similar-names';
 import type { Shell } from './strict-syntax';
 
 /**
@@ -85,8 +86,14 @@ function withReason(refusal: Refusal, mode: CommandPolicy['mode'], allowed: read
 function refusalError(command: string, { word, offset, reason }: Refusal, allowed: readonly string[]): SandboxError {
   const position = positionAt(command, offset);
   const quoted = quoteWord(word);
-  const list = allowed.length <= NAMES_IN_DETAIL ? allowed.join(', ') : `${allowed.length} programs, listed in \`allowed\``;
+  const list = allowed.length <= NAMES_IN_DETAIL ? allowed.join(', ') : longList(quoted, allowed);
   const subject = quoted === '' ? 'The end of the command' : `\`${quoted}\``;
   const detail = `${subject} at line ${position.line}, column ${position.column} is not allowed: ${reason}. Allowed: ${list}.`;
   return new SandboxError(ErrorCode.COMMAND_NOT_ALLOWED, detail, { extensions: { word: quoted, position, reason, allowed } });
+}
+
+function longList(word: string, allowed: readonly string[]): string {
+  const similar = similarNames(word, allowed);
+  const alike = similar.length === 0 ? '' : `, among them ${similar.join(', ')}`;
+  return `${allowed.length} programs${alike}; the refusal of a REST call lists all in \`allowed\``;
 }
