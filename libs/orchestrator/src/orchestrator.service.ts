@@ -60,6 +60,8 @@ export interface SessionInfo extends SandboxShape {
   metadata: Record<string, string>;
 }
 
+/** Told if a timeout is over the maximum. Field names are those of MCP and REST. */
+const LONGER_WORK = 'for longer work use background: true (over REST a job, POST …/jobs)';
 /** Beyond a command's own timeout, which the agent keeps, milliseconds. */
 const EXEC_GRACE_MS = 5_000;
 
@@ -199,7 +201,7 @@ export class OrchestratorService {
     const { DEFAULT_EXEC_TIMEOUT_SECONDS, MAX_EXEC_TIMEOUT_SECONDS, EXEC_MAX_OUTPUT_BYTES, EXEC_SHELL } = this.config;
     return {
       op: 'exec',
-      timeout_ms: timeoutMs(command.timeout ?? DEFAULT_EXEC_TIMEOUT_SECONDS, MAX_EXEC_TIMEOUT_SECONDS),
+      timeout_ms: timeoutMs(command.timeout ?? DEFAULT_EXEC_TIMEOUT_SECONDS, MAX_EXEC_TIMEOUT_SECONDS, LONGER_WORK),
       ...shellRequest(command, this.policy, EXEC_SHELL),
       max_output: EXEC_MAX_OUTPUT_BYTES,
       stdin: command.stdin !== undefined,

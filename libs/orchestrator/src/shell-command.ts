@@ -39,12 +39,13 @@ export function withSessionEnv<Request extends ShellRequest>(request: Request, {
 
 /**
  * Seconds to milliseconds.
+ * @param longer what the author of a longer timeout can do instead
  * @throws SandboxError VALIDATION_FAILED
  */
-export function timeoutMs(seconds: number, maxSeconds: number): number {
+export function timeoutMs(seconds: number, maxSeconds: number, longer = ''): number {
   if (seconds >= 1 && seconds <= maxSeconds) return Math.ceil(seconds * 1000);
   const message = seconds < 1 ? `${seconds} is under the minimum of 1` : `${seconds} is over the maximum of ${maxSeconds}`;
-  throw new SandboxError(ErrorCode.VALIDATION_FAILED, `timeout: ${message}; longer work is for a job.`, {
+  throw new SandboxError(ErrorCode.VALIDATION_FAILED, `timeout: ${message}${longer === '' ? '' : `; ${longer}`}.`, {
     errors: [{ field: 'timeout', message }],
   });
 }

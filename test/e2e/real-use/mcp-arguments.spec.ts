@@ -67,4 +67,37 @@ describe('MCP arguments as clients send them', () => {
     expect(result._meta!.problem).toMatchObject({ code: 'COMMAND_NOT_ALLOWED', word: 'no-such-program' });
     expect(result._meta!.problem).not.toHaveProperty('allowed');
   });
+
+  it.each<[string, string, string, RegExp]>([
+    [
+      'a timeout over the maximum',
+      'execute',
+      '{"session_id":"s","command":"true","timeout":300}',
+      /^VALIDATION_FAILED: timeout: 300 is over the maximum of 120; for longer work use background: true/,
+    ],
+    [
+      'the name of another service',
+      'execute',
+      '{"session_id":"s","command":"true","cwd":"src"}',
+      /cwd is not a known field; use working_dir/,
+    ],
+    [
+      'the fields of another edit tool',
+      'workspace_edit',
+      '{"session_id":"s","path":"f","edits":[{"old_string":"a","new_string":"b"}]}',
+      /edits\[0\]\.old_string is not a known field; use old/,
+    ],
+    ['a text that is no number', 'execute', '{"session_id":"s","command":"true","timeout":"soon"}', /timeout must be a number, not "soon"/],
+    [
+      'a command that is too long',
+      'execute',
+      `{"session_id":"s","command":"${'x'.repeat(32_001)}"}`,
+      /command must have 1 to 32000 characters, not 32001: .*workspace_write.*stdin/,
+    ],
+    ['a program like one on the list', 'execute', '{"session_id":"s","command":"pytohn a.py"}', /`pytohn` .*, among them python/],
+  ])('says what is wrong and what is right for %s', async (_what, name, args, text) => {
+    const result = await call(`{"name":"${name}","arguments":${args}}`);
+    expect(result.isError).toBe(true);
+    expect(result.content[0]!.text).toMatch(text);
+  });
 });

@@ -16,7 +16,12 @@ export class ShellCommandDto {
     maxLength: MAX_COMMAND_CHARACTERS,
     example: 'echo "hello from $(pwd)"',
   })
-  @IsText({ min: 1, max: MAX_COMMAND_CHARACTERS, nul: false })
+  @IsText({
+    min: 1,
+    max: MAX_COMMAND_CHARACTERS,
+    nul: false,
+    tooLong: 'write a longer script to a file (workspace_write, PUT …/workspace/content) and run that, or give it as stdin to `sh`',
+  })
   command: string;
 
   @ApiPropertyOptional({
@@ -26,8 +31,8 @@ export class ShellCommandDto {
     example: 30,
   })
   @Optional()
-  @IsNumber({ allowNaN: false, allowInfinity: false }, { message: 'must be a number' })
   @Min(1, { message: 'must be at least 1' })
+  @IsNumber({ allowNaN: false, allowInfinity: false }, { message: 'must be a number' })
   timeout?: number;
 
   @ApiPropertyOptional({

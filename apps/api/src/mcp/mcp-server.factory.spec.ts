@@ -158,7 +158,7 @@ describe('tools, as the official client sees them', () => {
   /** Absent is false, but for `openWorldHint`, and but for all others of a tool that only reads. */
   const READS = { readOnlyHint: true };
   const MAKES = { destructiveHint: false, openWorldHint: false };
-  const DESTROYS = { destructiveHint: true, openWorldHint: false };
+  const DESTROYS = { openWorldHint: false };
   const ANNOTATIONS: Record<string, object> = {
     create_session: { ...MAKES, idempotentHint: true },
     delete_session: { ...DESTROYS, idempotentHint: true },

@@ -38,7 +38,8 @@ describe('A request with an unknown field', () => {
       Object.entries(item as Record<string, Documented>).map(([method, { requestBody, parameters = [] }]) => ({
         route: `${method.toUpperCase()} ${path}`,
         probe: path === '/health' || path === '/ready',
-        needed: parameters.filter((each) => each.in === 'query' && each.required).map(({ name }) => name),
+        // A path may also be given by its bytes, so the document requires neither of the two.
+        needed: parameters.filter((each) => each.in === 'query' && (each.required || each.name === 'path')).map(({ name }) => name),
         json: requestBody?.content['application/json']?.schema,
       })),
     );
@@ -88,7 +89,9 @@ describe('A request with an unknown field', () => {
   it('is refused with a 422 that names the field when it is in the body', async () => {
     for (const { route, json, needed } of operations) {
       if (!json) continue;
-      const errors = expect.arrayContaining([{ field: 'no_such_field', message: 'is not a known field' }]);
+      const errors = expect.arrayContaining([
+        { field: 'no_such_field', message: expect.stringMatching(/^is not a known field/) as string },
+      ]);
       expect(await problem(route, `?${needed.map((name) => `${name}=x`).join('&')}`, { no_such_field: 1 })).toEqual([
         route,
         422,
@@ -102,7 +105,7 @@ describe('A request with an unknown field', () => {
     for (const { route, probe } of operations) {
       if (probe) continue;
       const errors = expect.arrayContaining([
-        { field: 'no_such_field', message: expect.stringMatching(/^is not a known (field|parameter)$/) },
+        { field: 'no_such_field', message: expect.stringMatching(/^is not a known (field|parameter)/) },
       ]);
       expect(await problem(route, '?no_such_field=1')).toEqual([route, 422, 'VALIDATION_FAILED', errors]);
     }

@@ -28,7 +28,9 @@ describe('integers of a query string', () => {
     'are not %j',
     (depth) => {
       expect(() => read({ depth })).toThrow(
-        expect.objectContaining({ errors: [{ field: 'depth', message: 'must be an integer from 1 to 20' }] }),
+        expect.objectContaining({
+          errors: [{ field: 'depth', message: expect.stringMatching(/^must be an integer from 1 to 20, not /) as string }],
+        }),
       );
     },
   );

@@ -1,4 +1,5 @@
 import { buildMessage, ValidateBy, ValidateIf, type ValidationArguments, type ValidationOptions } from 'class-validator';
+import { whatCame } from './what-came';
 
 /** May be absent. `null` is a value, and not a valid one. */
 export function Optional(): PropertyDecorator {
@@ -6,8 +7,21 @@ export function Optional(): PropertyDecorator {
 }
 
 /** A string of Unicode characters (a lone surrogate is none: it has no UTF-8), counted in characters and not in UTF-16 units. */
-export function IsText({ min = 0, max, nul = true }: { min?: number; max: number; nul?: boolean }): PropertyDecorator {
-  return rule('isText', (value) => textFault(value, min, max, nul));
+export function IsText({ min = 0, max, nul = true, tooLong = '' }: TextRule): PropertyDecorator {
+  return rule('isText', (value) => {
+    const fault = textFault(value, min, max, nul);
+    return fault !== undefined && tooLong !== '' && typeof value === 'string' && value.length > max ? `${fault}: ${tooLong}` : fault;
+  });
+}
+
+export interface TextRule {
+  /** Least and most characters. */
+  readonly min?: number;
+  readonly max: number;
+  /** Whether the text may contain NUL. */
+  readonly nul?: boolean;
+  /** What the author of a longer text can do instead. */
+  readonly tooLong?: string;
 }
 
 /** Text of at most so many bytes of UTF-8. */
@@ -15,7 +29,8 @@ export function IsTextOfBytes(maxBytes: number): PropertyDecorator {
   return rule('isTextOfBytes', (value) => {
     const fault = textFault(value, 0, Number.POSITIVE_INFINITY, true);
     if (fault !== undefined) return fault;
-    return Buffer.byteLength(value as string) > maxBytes ? `must have at most ${maxBytes} bytes` : undefined;
+    const bytes = Buffer.byteLength(value as string);
+    return bytes > maxBytes ? `must have at most ${maxBytes} bytes, not ${bytes}` : undefined;
   });
 }
 
@@ -26,7 +41,7 @@ export function IsIntegerFrom(min: number, max: number): PropertyDecorator {
   return rule(INTEGER_RULE, (value) =>
     Number.isInteger(value) && (value as number) >= min && (value as number) <= max
       ? undefined
-      : `must be an integer from ${min} to ${max}`,
+      : `must be an integer from ${min} to ${max}, not ${whatCame(value, true)}`,
   );
 }
 
@@ -39,9 +54,9 @@ export function IsEnvironment(): PropertyDecorator {
 }
 
 function environmentFault(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'must be an object';
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return `must be an object, not ${whatCame(value, false)}`;
   const entries = Object.entries(value);
-  if (entries.length > MAX_ENV_ENTRIES) return `must have at most ${MAX_ENV_ENTRIES} entries`;
+  if (entries.length > MAX_ENV_ENTRIES) return `must have at most ${MAX_ENV_ENTRIES} entries, not ${entries.length}`;
   let bytes = 0;
   for (const [name, text] of entries) {
     // Names are shown only once they are known to be harmless; values, which may be secrets, never.
@@ -50,17 +65,17 @@ function environmentFault(value: unknown): string | undefined {
     if (fault !== undefined) return `${name.slice(0, 100)} ${fault}`;
     bytes += Buffer.byteLength(name) + Buffer.byteLength(text as string);
   }
-  return bytes > MAX_ENV_BYTES ? `must have at most ${MAX_ENV_BYTES} bytes of names and values` : undefined;
+  return bytes > MAX_ENV_BYTES ? `must have at most ${MAX_ENV_BYTES} bytes of names and values, not ${bytes}` : undefined;
 }
 
 /** What is wrong with a text, as the end of a sentence about it. */
 export function textFault(value: unknown, min: number, max: number, nul: boolean): string | undefined {
-  if (typeof value !== 'string') return 'must be a string';
+  if (typeof value !== 'string') return `must be a string, not ${whatCame(value, false)}`;
   // With the u flag, \p{Cs} is a surrogate without its other half.
   if (/\p{Cs}/u.test(value)) return 'must be valid Unicode';
   if (!nul && value.includes('\0')) return 'must not contain NUL';
   const length = characters(value);
-  if (length < min || length > max) return `must have ${min} to ${max} characters`;
+  if (length < min || length > max) return `must have ${min} to ${max} characters, not ${length}`;
   return undefined;
 }
 

@@ -1,17 +1,26 @@
 import type { Type } from '@nestjs/common';
 import { ErrorCode, type FieldError, SandboxError } from '@sandbox/errors';
 import { firstCharacters } from '@sandbox/orchestrator';
-import { getMetadataStorage, validateSync } from 'class-validator';
+import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
+import { similarField } from './similar-field';
+import { whatCame } from './what-came';
 
 const MAX_REPORTED_ERRORS = 20;
 const MAX_FIELD_NAME = 100;
+/** A refusal of an unknown field names the known ones, unless there are more. */
+const MAX_NAMED_FIELDS = 16;
+/**
+ * class-validator's own rules, whose messages do not say what came; with whether a text is shown.
+ */
+const SHOWS_TEXT: Readonly<Record<string, boolean>> = { isIn: true, isNumber: true, isBoolean: true, min: true, isString: false };
 
 /**
- * Checks a value from a client against a DTO class and gives it that class; nothing is converted, so a schema means what it says. DTOs are
- * flat: a member that is an object is checked as one by a validator of its own.
+ * Checks a value from a client against a DTO class and gives it that class; nothing is converted,
+ * so a schema means what it says. DTOs are flat: a member that is an object is checked as one by a
+ * validator of its own.
  *
- * Nest's ValidationPipe is not used: class-transformer silently drops members named `constructor` or `toString`, and class-validator's
- * whitelist lets them through.
+ * Nest's ValidationPipe is not used: class-transformer silently drops members named `constructor`
+ * or `toString`, and class-validator's whitelist lets them through.
  * @throws SandboxError VALIDATION_FAILED, with one entry for each bad or unknown field
  */
 export function validateDto<T extends object>(dto: Type<T>, value: unknown): T {
@@ -22,11 +31,10 @@ export function validateDto<T extends object>(dto: Type<T>, value: unknown): T {
   const instance = new dto() as Record<string, unknown>;
   for (const name of known) if (Object.hasOwn(given, name)) instance[name] = (given as Record<string, unknown>)[name];
   const errors = [
-    ...unknown.map((name) => ({ field: firstCharacters(name, MAX_FIELD_NAME), message: 'is not a known field' })),
-    ...validateSync(instance, { stopAtFirstError: true, forbidUnknownValues: false }).map(({ property, constraints }) => ({
-      field: property,
-      // class-validator's own rules begin with the name of the field.
-      message: (Object.values(constraints ?? {})[0] ?? 'is not valid').replace(`${property} `, ''),
+    ...unknown.map((name) => ({ field: firstCharacters(name, MAX_FIELD_NAME), message: unknownField(name, known) })),
+    ...validateSync(instance, { stopAtFirstError: true, forbidUnknownValues: false }).map((error) => ({
+      field: error.property,
+      message: faultOf(error),
     })),
   ];
   if (errors.length > 0) throw validationFailed(errors.slice(0, MAX_REPORTED_ERRORS));
@@ -34,8 +42,25 @@ export function validateDto<T extends object>(dto: Type<T>, value: unknown): T {
 }
 
 export function validationFailed(errors: FieldError[]): SandboxError {
-  const summary = errors.map(({ field, message }) => `${field} ${message}`.trim()).join('; ');
+  // A message that begins with an index goes on from the name of a list.
+  const summary = errors.map(({ field, message }) => `${field}${message.startsWith('[') ? '' : ' '}${message}`.trim()).join('; ');
   return new SandboxError(ErrorCode.VALIDATION_FAILED, `The request does not fit its schema: ${summary}.`, { errors });
+}
+
+/** Which field, what came, and what is allowed, as the end of a sentence about the field. */
+function faultOf({ property, value, constraints }: ValidationError): string {
+  const [rule, text] = Object.entries(constraints ?? {})[0] ?? ['', 'is not valid'];
+  // class-validator's own rules begin with the name of the field.
+  const fault = text.replace(`${property} `, '');
+  if (value === undefined && !fault.startsWith('is missing')) return `is missing; it ${fault.replace(/, not nothing$/, '')}`;
+  const showsText = SHOWS_TEXT[rule];
+  return showsText === undefined ? fault : `${fault}, not ${whatCame(value, showsText)}`;
+}
+
+function unknownField(name: string, known: ReadonlySet<string>): string {
+  const similar = similarField(name, known);
+  if (similar !== undefined) return `is not a known field; use ${similar}`;
+  return known.size > MAX_NAMED_FIELDS ? 'is not a known field' : `is not a known field; known are ${[...known].join(', ')}`;
 }
 
 /** Names of the fields that a DTO class declares a rule for. */

@@ -16,7 +16,7 @@ export function executeTool(orchestrator: OrchestratorService, jobs: JobsService
     name: 'execute',
     title: 'Run a shell command',
     description: description(config),
-    annotations: { destructiveHint: true, openWorldHint: false },
+    annotations: { openWorldHint: false },
     input: ExecuteToolArgs,
     args: {
       session_id: 'Made when it is not there',

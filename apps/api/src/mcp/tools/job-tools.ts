@@ -57,7 +57,7 @@ function stopTool(jobs: JobsService): Tool {
     name: 'job_stop',
     title: 'Stop a job',
     description: 'Kills a job with all it started and forgets it: read its output first.',
-    annotations: { destructiveHint: true, openWorldHint: false },
+    annotations: { openWorldHint: false },
     input: JobStopArgs,
     args: { session_id: null, job_id: '' },
     output: JobStateDto,

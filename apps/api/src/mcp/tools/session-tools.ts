@@ -32,7 +32,7 @@ export function sessionTools(orchestrator: OrchestratorService, config: Config):
       name: 'delete_session',
       title: 'Delete session',
       description: 'Ends a session and what runs in it, and removes its files for good. Idempotent.',
-      annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
+      annotations: { idempotentHint: true, openWorldHint: false },
       input: SessionIdDto,
       args: { session_id: null },
       output: DeletedSessionDto,

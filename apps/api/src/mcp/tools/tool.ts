@@ -11,7 +11,10 @@ export interface ToolCaller {
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
   readonly requestId: string;
-  /** Tells the client what a command has written since the last time; absent where it has not asked for progress. */
+  /**
+   * Tells the client what a command has written since the last time; absent where it has not asked
+   * for progress.
+   */
   readonly onOutput?: (text: string) => void;
 }
 
@@ -28,6 +31,10 @@ export interface ToolDefinition<Args extends object, Result extends object> {
   readonly title: string;
   /** For a model: what it does, and what limits it meets. */
   readonly description: string;
+  /**
+   * Without what the MCP specification takes for granted (ToolAnnotations): a tool that does not
+   * say otherwise is destructive, and neither read-only nor idempotent.
+   */
   readonly annotations: ToolAnnotations;
   readonly input: Type<Args>;
   readonly output: Type<Result>;
@@ -48,7 +55,9 @@ export class Shown<Result extends object> {
 
 export interface Tool {
   readonly descriptor: ToolDescriptor;
-  /** Never rejects: a failure is a result with isError, so that the model sees it and can do better. */
+  /**
+   * Never rejects: a failure is a result with isError, so that the model sees it and can do better.
+   */
   call(args: unknown, caller: ToolCaller): Promise<CallToolResult>;
 }
 

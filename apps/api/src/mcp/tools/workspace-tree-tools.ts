@@ -59,7 +59,7 @@ function editTool(tree: WorkspaceTreeService, { WORKSPACE_MAX_FILE_SIZE_BYTES: l
       'Edits apply in order, all or none; EDIT_NOT_APPLICABLE says which did not. Answers a unified diff.',
       ...(limit === 0 ? [] : [`At most ${limit} bytes, before and after.`]),
     ].join(' '),
-    annotations: { destructiveHint: true, openWorldHint: false },
+    annotations: { openWorldHint: false },
     input: WorkspaceEditArgs,
     args: { session_id: null, path: '', path_base64: null, edits: '' },
     output: EditResultDto,

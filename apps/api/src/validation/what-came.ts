@@ -1,0 +1,16 @@
+const MAX_SHOWN_CHARACTERS = 40;
+
+/**
+ * Says what a caller gave for a field, for a refusal. A text is shown only if `showsText` says so:
+ * a command, a variable or the content of a file may be a secret.
+ */
+export function whatCame(value: unknown, showsText: boolean): string {
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'an object';
+  if (typeof value !== 'string') return 'nothing';
+  const characters = Array.from(value.toWellFormed());
+  return showsText && characters.length <= MAX_SHOWN_CHARACTERS
+    ? JSON.stringify(value.toWellFormed())
+    : `a text of ${characters.length} characters`;
+}
