@@ -39,7 +39,7 @@ export { SHELLS, type WantedShell } from './policy/shell-choice';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
 export { drained } from './drained';
 export { createDockerRuntime } from './docker/docker-runtime';
-export { type SandboxShape } from './session-options';
+export { formatSize, sessionLimits, type SandboxShape, type SessionLimits } from './session-options';
 export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
 export { Sweeper, type SweepReport } from './sweeper/sweeper';
 export { SweeperModule } from './sweeper/sweeper.module';

@@ -19,6 +19,28 @@ const SHAPE = ['image', 'memory', 'cpus', 'pids', 'persistent'] as const satisfi
 const MIN_CPUS = 0.01;
 const MIN_PIDS = 16;
 
+/** What a session may ask for at most, as the operator has set it. */
+export interface SessionLimits {
+  /** Those that it may name, the default one first. */
+  images: string[];
+  /** Bytes. */
+  memory: number;
+  cpus: number;
+  pids: number;
+  ttl_seconds: number;
+}
+
+/** The limits that `checkSessionOptions` holds a session to, for those who tell of them. */
+export function sessionLimits(config: Config): SessionLimits {
+  return {
+    images: [...new Set([config.CONTAINER_IMAGE, ...config.ALLOWED_IMAGES])],
+    memory: config.MAX_SESSION_MEMORY ?? config.CONTAINER_MEM_LIMIT,
+    cpus: config.MAX_SESSION_CPUS ?? defaultCpus(config),
+    pids: config.MAX_SESSION_PIDS ?? config.CONTAINER_PIDS_LIMIT,
+    ttl_seconds: config.MAX_SESSION_TTL_SECONDS,
+  };
+}
+
 export function sandboxShape(config: Config, options: SandboxOptions): SandboxShape {
   return {
     image: options.image ?? config.CONTAINER_IMAGE,
@@ -50,24 +72,16 @@ function faults(config: Config, policy: CommandPolicy, options: SessionOptions):
   const check = (field: keyof SessionOptions, holds: boolean, message: string): void => {
     if (!holds) errors.push({ field, message: `${field} ${message}` });
   };
-  const images = [config.CONTAINER_IMAGE, ...config.ALLOWED_IMAGES];
-  check('image', image === undefined || images.includes(image), `must be one of ${images.join(', ')}`);
+  const most = sessionLimits(config);
+  check('image', image === undefined || most.images.includes(image), `must be one of ${most.images.join(', ')}`);
   if (memory !== undefined) {
-    const [least, most] = [
-      leastMemory(config, sandboxShape(config, options).persistent),
-      config.MAX_SESSION_MEMORY ?? config.CONTAINER_MEM_LIMIT,
-    ];
+    const least = leastMemory(config, sandboxShape(config, options).persistent);
     const bytes = parseSize(memory);
-    check('memory', bytes >= least && bytes <= most, `must be a size from ${formatSize(least)} to ${formatSize(most)}`);
+    check('memory', bytes >= least && bytes <= most.memory, `must be a size from ${formatSize(least)} to ${formatSize(most.memory)}`);
   }
-  const [mostCpus, mostPids] = [config.MAX_SESSION_CPUS ?? defaultCpus(config), config.MAX_SESSION_PIDS ?? config.CONTAINER_PIDS_LIMIT];
-  check('cpus', cpus === undefined || (cpus >= MIN_CPUS && cpus <= mostCpus), `must be a number from ${MIN_CPUS} to ${mostCpus}`);
-  check('pids', pids === undefined || (pids >= MIN_PIDS && pids <= mostPids), `must be from ${MIN_PIDS} to ${mostPids}`);
-  check(
-    'ttl_seconds',
-    ttl_seconds === undefined || ttl_seconds <= config.MAX_SESSION_TTL_SECONDS,
-    `must be at most ${config.MAX_SESSION_TTL_SECONDS}`,
-  );
+  check('cpus', cpus === undefined || (cpus >= MIN_CPUS && cpus <= most.cpus), `must be a number from ${MIN_CPUS} to ${most.cpus}`);
+  check('pids', pids === undefined || (pids >= MIN_PIDS && pids <= most.pids), `must be from ${MIN_PIDS} to ${most.pids}`);
+  check('ttl_seconds', ttl_seconds === undefined || ttl_seconds <= most.ttl_seconds, `must be at most ${most.ttl_seconds}`);
   const mayPersist = config.ALLOW_PERSISTENT_SESSIONS || config.WORKSPACE_PERSIST_VOLUMES;
   check('persistent', persistent !== true || mayPersist, 'is not allowed here (ALLOW_PERSISTENT_SESSIONS)');
   // A strict policy judges a command by the variables it is given; those of the session it does not see.

@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import type { Config } from '@sandbox/config';
+import { formatSize, sessionLimits } from '@sandbox/orchestrator';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 type SchemaObject = Exclude<Schemas[string], { $ref: string }>;
@@ -58,17 +59,39 @@ function closeRequestSchemas(document: OpenAPIObject): void {
 }
 
 function describeLimits(document: OpenAPIObject, config: Config): void {
+  describeCommands(document, config);
+  describeSessions(document, config);
+}
+
+function describeCommands(document: OpenAPIObject, config: Config): void {
   const timeouts = {
     ExecuteDto: { maximum: config.MAX_EXEC_TIMEOUT_SECONDS, default: config.DEFAULT_EXEC_TIMEOUT_SECONDS },
     StartJobDto: { maximum: config.JOB_MAX_SECONDS, default: config.JOB_MAX_SECONDS },
   };
   for (const [name, limits] of Object.entries(timeouts)) {
-    const { timeout, shell } = schema(document, name).properties as Record<string, SchemaObject>;
+    const { timeout, shell } = properties(document, name);
     Object.assign(timeout!, limits, { example: limits.default });
     shell!.default = config.EXEC_SHELL;
   }
-  const { stdout } = schema(document, 'ExecuteResultDto').properties as Record<string, SchemaObject>;
-  stdout!.description += `: over ${config.EXEC_MAX_OUTPUT_BYTES} bytes`;
+  properties(document, 'ExecuteResultDto').stdout!.description += `: over ${config.EXEC_MAX_OUTPUT_BYTES} bytes`;
+}
+
+/** Which images there are is not told: the document is open to everybody. */
+function describeSessions(document: OpenAPIObject, config: Config): void {
+  const { memory, cpus, pids, ttl_seconds } = sessionLimits(config);
+  const most = formatSize(memory);
+  for (const name of ['CreateSessionDto', 'UpdateSessionDto']) {
+    const options = properties(document, name);
+    for (const [option, maximum] of Object.entries({ cpus, pids, ttl_seconds })) {
+      const property = options[option];
+      if (property) Object.assign(property, { maximum, example: Math.min(property.example as number, maximum) });
+    }
+    if (options.memory) Object.assign(options.memory, { description: `${options.memory.description}; at most ${most}`, example: most });
+  }
+}
+
+function properties(document: OpenAPIObject, name: string): Record<string, SchemaObject> {
+  return schema(document, name).properties as Record<string, SchemaObject>;
 }
 
 function schema(document: OpenAPIObject, name: string): SchemaObject {

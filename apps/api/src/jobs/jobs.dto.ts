@@ -19,7 +19,7 @@ import { SessionIdDto } from '../sessions/sessions.dto';
 import { IsIntegerFrom, IsText, Optional, rule } from '../validation/rules';
 
 export class JobIdDto extends SessionIdDto {
-  @ApiProperty({ description: 'As POST …/jobs gave it', example: '9f86d081884c7d659a2feaa0c55ad015' })
+  @ApiProperty({ description: 'As POST …/jobs gave it', minLength: 1, maxLength: 64, example: '9f86d081884c7d659a2feaa0c55ad015' })
   @IsText({ min: 1, max: 64 })
   job_id: string;
 }

@@ -43,6 +43,7 @@ export class UpdateSessionDto {
 /** What is not given is as the operator has set it, and is not compared with a session that is there. */
 export class CreateSessionDto extends SessionIdDto {
   @ApiPropertyOptional({
+    minLength: 1,
     maxLength: 256,
     description: 'Image it is made from, of those that the operator allows',
     example: 'python:3.12-slim',

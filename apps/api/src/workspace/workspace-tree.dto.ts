@@ -99,6 +99,7 @@ export class DirectoryMadeDto {
 
 export class SearchQuery extends DirectoryQuery {
   @ApiPropertyOptional({
+    minLength: 1,
     maxLength: MAX_PATTERN_CHARACTERS,
     description:
       'Which files: `*` and `?` within a name, `**` over directories, `[a-z]`, `[!a-z]`, `{a,b}`. Without a slash it is for the name alone; `src/**` is for paths below `path` or from the root, `/workspace/src/**` from the root. All files if absent, and if `path` is a file.',
@@ -109,6 +110,7 @@ export class SearchQuery extends DirectoryQuery {
   glob?: string;
 
   @ApiPropertyOptional({
+    minLength: 1,
     maxLength: MAX_PATTERN_CHARACTERS,
     description: 'Regular expression (Python’s), looked for in one line at a time. Without it the answer is the files themselves.',
     example: 'def \\w+_test\\(',

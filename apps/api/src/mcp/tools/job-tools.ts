@@ -42,7 +42,7 @@ function inputTool(jobs: JobsService): Tool {
     description: 'Types into a job started with open_stdin: true; end a line with \\n. eof: true then closes its stdin.',
     annotations: { destructiveHint: false, openWorldHint: false },
     input: JobInputArgs,
-    args: { session_id: null, job_id: '', data: '', eof: '' },
+    args: { session_id: null, job_id: null, data: '', eof: '' },
     output: JobStateDto,
     call: async ({ session_id, job_id, data, eof = false }, { user, signal }) => {
       await jobs.write(user, session_id, job_id, Buffer.from(data), eof, signal);
@@ -59,7 +59,7 @@ function stopTool(jobs: JobsService): Tool {
     description: 'Kills a job with all it started and forgets it: read its output first.',
     annotations: { openWorldHint: false },
     input: JobStopArgs,
-    args: { session_id: null, job_id: '' },
+    args: { session_id: null, job_id: null },
     output: JobStateDto,
     call: async ({ session_id, job_id }, { user, signal }) => {
       const { state, exit_code } = await jobs.get(user, session_id, job_id, signal);

@@ -1,10 +1,14 @@
 import type { Config } from '@sandbox/config';
-import type { OrchestratorService } from '@sandbox/orchestrator';
+import { formatSize, sessionLimits, type OrchestratorService } from '@sandbox/orchestrator';
 import { CreateSessionDto, DeletedSessionDto, SessionCreatedDto, SessionIdDto } from '../../sessions/sessions.dto';
 import { filesFate } from '../server-instructions';
 import { defineTool, type Tool } from './tool';
 
+/** A longer list of images costs every conversation more than it is worth; a refusal has it. */
+const MAX_IMAGES_CHARACTERS = 200;
+
 export function sessionTools(orchestrator: OrchestratorService, config: Config): Tool[] {
+  const most = sessionLimits(config);
   return [
     defineTool({
       name: 'create_session',
@@ -16,11 +20,11 @@ export function sessionTools(orchestrator: OrchestratorService, config: Config):
       input: CreateSessionDto,
       args: {
         session_id: 'A name you choose; keep to one for one piece of work',
-        image: '',
-        memory: 'Such as 512m, files included',
-        cpus: '',
-        pids: { description: 'Processes and threads', maximum: config.MAX_SESSION_PIDS ?? config.CONTAINER_PIDS_LIMIT },
-        ttl_seconds: { description: 'Idle time until removal', maximum: config.MAX_SESSION_TTL_SECONDS },
+        image: most.images.join().length > MAX_IMAGES_CHARACTERS ? '' : { enum: most.images },
+        memory: `At most ${formatSize(most.memory)}, files included`,
+        cpus: { maximum: most.cpus },
+        pids: { description: 'Processes and threads', maximum: most.pids },
+        ttl_seconds: { description: 'Idle time until removal', maximum: most.ttl_seconds },
         persistent: 'Its files outlive its sandbox',
         env: 'For all its commands',
         metadata: 'Notes of your own',

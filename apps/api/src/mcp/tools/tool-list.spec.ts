@@ -34,7 +34,9 @@ describe('what a model is told of the tools', () => {
     ['create_session', 'that a session is reused by its name', /keep to one for one piece of work/],
     ['create_session', 'that calling it again is harmless, with other options refused', /Idempotent; options unlike [^.]* refused/],
     ['create_session', 'when a session expires, and what becomes of its files', /After 601 s idle it is removed, with its files/],
-    ['create_session', 'the form of memory', /512m/],
+    ['create_session', 'the form of memory, and its most', /At most 257m, files included/],
+    ['create_session', 'the most of cpus, pids and ttl_seconds', /"cpus":{[^}]*"maximum":0.75[^]*"maximum":129[^]*"maximum":86401/],
+    ['create_session', 'the images that it may name', /"image":{"type":"string","enum":\["python:3.12-slim","node:24"\]}/],
     ['delete_session', 'that files go for good', /removes its files for good/],
     ['execute', 'that it waits', /waits for its end/],
     ['execute', 'that each call is a fresh shell', /fresh shell \(bash if the command needs it\)[^.]*cd and export do not/],
@@ -89,6 +91,11 @@ describe('what a model is told of the tools', () => {
 
   const tools = list({
     SESSION_TTL_SECONDS: '601',
+    MAX_SESSION_TTL_SECONDS: '86401',
+    MAX_SESSION_MEMORY: '257m',
+    MAX_SESSION_CPUS: '0.75',
+    MAX_SESSION_PIDS: '129',
+    ALLOWED_IMAGES: 'node:24',
     DEFAULT_EXEC_TIMEOUT_SECONDS: '31',
     MAX_EXEC_TIMEOUT_SECONDS: '121',
     JOB_MAX_SECONDS: '3601',

@@ -91,5 +91,8 @@ function inputSchema<Args extends object>({ input, args = {} }: Pick<ToolDefinit
 function inWords(property: JsonSchema, words: Words): JsonSchema {
   if (words === null) return { type: property.type };
   const told = typeof words === 'string' ? { ...(words !== '' && { description: words }) } : words;
-  return { ...withoutWords(property), ...told };
+  const { minLength, maxLength, ...rest } = withoutWords(property);
+  // A list of the values says what lengths they have.
+  const lengths = 'enum' in told ? {} : { ...(minLength !== undefined && { minLength }), ...(maxLength !== undefined && { maxLength }) };
+  return { ...rest, ...lengths, ...told };
 }
