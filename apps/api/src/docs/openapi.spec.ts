@@ -113,6 +113,7 @@ describe('API documentation', () => {
       'path session_id',
       'query end_line',
       'query path',
+      'query path_base64',
       'query start_line',
     ]);
     expect(parameters('get /sessions/{session_id}/workspace/search').sort()).toEqual([
@@ -120,6 +121,7 @@ describe('API documentation', () => {
       'query glob',
       'query limit',
       'query path',
+      'query path_base64',
       'query pattern',
     ]);
     const bodies = (route: string): string[] => Object.keys(operations.get(route)!.requestBody!.content);
