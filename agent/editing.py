@@ -6,6 +6,7 @@ import conditions
 import diffs
 import files
 import messages
+import occurrences
 import paths
 from errors import RequestError
 
@@ -72,30 +73,69 @@ def _read(place, limit, request):
         os.close(file)
     try:
         content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise RequestError("EDIT_NOT_APPLICABLE", "The file is not text in UTF-8.")
+    except UnicodeDecodeError as error:
+        raise RequestError("EDIT_NOT_APPLICABLE", _not_utf8(content, error.start))
     return bytes(content), conditions.etag(status)
 
 
+def _not_utf8(content, at):
+    advice = "convert it to UTF-8 by a command, such as iconv, or edit it by one."
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "The file is UTF-16, and an edit is for UTF-8: %s" % advice
+    if b"\0" in content:
+        return "The file is not text in UTF-8: it is binary."
+    line = content.count(b"\n", 0, at) + 1
+    return "The file is not text in UTF-8: line %d has another encoding. To go on, %s" % (line, advice)
+
+
 def _apply(edits, content, limit, link):
-    # In bytes: UTF-8 has no character within another, and a replacement of everything could be too large to be tried.
     for index, (old, new, everywhere) in enumerate(edits):
-        count = content.count(old) if everywhere else _matches(content, old)
-        if count == 0 or count > 1 and not everywhere:
-            hint = "it has to be there exactly, white space too" if count == 0 else "give more of what is around it, or `all`"
-            raise RequestError("EDIT_NOT_APPLICABLE", "edits[%d]: `old` matches %d times and not once: %s." % (index, count, hint))
-        files.check_size(len(content) + count * (len(new) - len(old)), limit)
-        content = content.replace(old, new)
+        content = _replaced(index, content, old, new, everywhere, limit)
         link.receive()
     return content
 
 
-def _matches(content, old):
-    """How often it is there; matches that overlap count as two at least, since either could be meant."""
-    first = content.find(old)
-    if first == -1:
-        return 0
-    return max(2, content.count(old)) if content.find(old, first + 1) != -1 else 1
+def _replaced(index, content, old, new, everywhere, limit):
+    """The content after that edit.
+
+    Work is in bytes: UTF-8 has no character within another, and a replacement of everything could be
+    too large to be tried.
+    """
+    if b"\r" in content or b"\r" in old or b"\r" in new:
+        import line_ends
+
+        if line_ends.are_mixed(content):
+            return _replaced_in_mixed(index, line_ends.MixedEdit(content, old, new, everywhere), limit)
+        old, new = line_ends.fitted(content, old, new)
+    count = content.count(old) if everywhere else occurrences.count(content, old)
+    _check_count(index, count, everywhere, content, old, new)
+    files.check_size(len(content) + count * (len(new) - len(old)), limit)
+    return content.replace(old, new)
+
+
+def _replaced_in_mixed(index, edit, limit):
+    _check_count(index, edit.count, edit.everywhere, *edit.searched, edit.new)
+    result = bytearray()
+    done = 0
+    for start, end, text in edit.replacements():
+        result += edit.content[done:start]
+        result += text
+        done = end
+        files.check_size(len(result), limit)
+    files.check_size(len(result) + len(edit.content) - done, limit)
+    return bytes(result + edit.content[done:])
+
+
+def _check_count(index, count, everywhere, content, old, new):
+    if count == 1 or count > 1 and everywhere:
+        return
+    import edit_hints
+
+    if count:
+        detail = edit_hints.ambiguous(index, content, old, count)
+    else:
+        detail = edit_hints.missing(index, *(text.replace(b"\r\n", b"\n") for text in (content, old, new)))
+    raise RequestError("EDIT_NOT_APPLICABLE", detail)
 
 
 def _send_diff(link, old, new, path):

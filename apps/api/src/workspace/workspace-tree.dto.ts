@@ -177,7 +177,11 @@ export class SearchResultDto implements SearchResult {
 }
 
 export class TextEditDto implements TextEdit {
-  @ApiProperty({ minLength: 1, description: 'Text that is in the file, exactly, white space and line ends too', example: 'hello' })
+  @ApiProperty({
+    minLength: 1,
+    description: 'Text that is in the file, exactly, white space too. A line end matches LF and CR LF; the file keeps its own.',
+    example: 'hello',
+  })
   @IsText({ min: 1, max: Number.MAX_SAFE_INTEGER })
   old: string;
 

@@ -56,7 +56,7 @@ function editTool(tree: WorkspaceTreeService, { WORKSPACE_MAX_FILE_SIZE_BYTES: l
     title: 'Edit a file',
     description: [
       'Replaces pieces of a text file. Each old must be there exactly once, white space included, or with all at least once: give enough of what is around it.',
-      'Edits apply in order, all or none; EDIT_NOT_APPLICABLE says which did not. Answers a unified diff.',
+      'Edits apply in order, all or none; EDIT_NOT_APPLICABLE says which did not, and why. Answers a unified diff.',
       ...(limit === 0 ? [] : [`At most ${limit} bytes, before and after.`]),
     ].join(' '),
     annotations: { openWorldHint: false },
