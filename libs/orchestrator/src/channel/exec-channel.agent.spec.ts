@@ -128,10 +128,11 @@ describe('a command', () => {
 
 describe('a file', () => {
   it('goes there and back, whatever its name and size', async () => {
-    const path = `dir/a "b"\n\udcff ü`;
+    const name = Buffer.concat([Buffer.from('a "b"\n'), Buffer.of(0xff), Buffer.from(' ü')]);
+    const file = { path: '', path_base64: Buffer.concat([Buffer.from('dir/'), name]).toString('base64') };
     const content = randomBytes(1_500_000);
     const input = Readable.from([content.subarray(0, 700_000), content.subarray(700_000)], { objectMode: false });
-    expect((await call({ op: 'write', path, max_size: 0 }, { input })).ok).toEqual({
+    expect((await call({ op: 'write', ...file, max_size: 0 }, { input })).ok).toEqual({
       size: content.length,
       created: true,
       etag: expect.any(String),
@@ -139,11 +140,11 @@ describe('a file', () => {
 
     const listing = await call({ op: 'list', path: 'dir' });
     expect(listing.ok).toEqual({ count: 1, truncated: false });
-    expect(JSON.parse(listing.stdout)).toMatchObject({ name: 'a "b"\n\udcff ü', type: 'file', size: content.length });
+    expect(JSON.parse(listing.stdout)).toMatchObject({ name_base64: name.toString('base64'), type: 'file', size: content.length });
 
     const read: Buffer[] = [];
     await call(
-      { op: 'read', path, offset: 0, length: null, max_length: 0 },
+      { op: 'read', ...file, offset: 0, length: null, max_length: 0 },
       { onOutput: (_, chunk) => void read.push(Buffer.from(chunk)) },
     );
     const bytes = Buffer.concat(read);

@@ -26,7 +26,7 @@ export function readTool(views: WorkspaceViewService, config: Config): Tool {
     args: {
       session_id: null,
       path: 'Relative to /workspace, or absolute within it',
-      path_base64: 'In place of path, for a name that is not UTF-8',
+      path_base64: 'Of a path that is not UTF-8',
       start_line: 'From 1',
       end_line: 'Included',
       encoding: '',
