@@ -67,7 +67,7 @@ function convert(schema: JsonSchema, schemas: Record<string, JsonSchema>, form: 
   // Swagger wraps a reference that has a description of its own in an allOf of one.
   if (Array.isArray(allOf) && allOf.length === 1) return { ...part(allOf[0] as JsonSchema), ...part(rest) };
   const result: JsonSchema = nullable === true ? orNull(rest) : rest;
-  if (!form.told) for (const word of ['description', 'required', 'format']) delete result[word];
+  if (!form.told) for (const word of ['description', 'required', 'format', 'enum']) delete result[word];
   if (isSchema(items)) result.items = part(items);
   if (isSchema(properties)) {
     result.properties = Object.fromEntries(Object.entries(properties).map(([name, property]) => [name, part(property as JsonSchema)]));

@@ -14,7 +14,7 @@ function outputTool(jobs: JobsService, { MCP_MAX_OUTPUT_CHARS, JOB_MAX_OUTPUT_BY
     title: 'Read a job’s output',
     description:
       `Reads a background command’s output from offset on, at most ${MCP_MAX_OUTPUT_CHARS} bytes; go on at next_offset. ` +
-      'Waits up to wait_seconds for more, or the end. Tells state and, at the end, exit_code. ' +
+      'Waits up to wait_seconds for more, or the end. Tells state (running, exited, killed, timed_out, lost) and, at the end, exit_code. ' +
       `The last ${JOB_MAX_OUTPUT_BYTES} bytes are kept; gap counts those lost.`,
     annotations: { readOnlyHint: true },
     input: JobOutputArgs,

@@ -61,7 +61,7 @@ describe('what a model is told of the tools', () => {
     ['job_output', 'where to go on', /go on at next_offset/],
     ['job_output', 'how much comes at once, and is kept', /at most 20001 bytes[^]*last 8388609 bytes are kept/],
     ['job_output', 'how to wait', /Waits up to wait_seconds[^]*"wait_seconds":{[^}]*"maximum":30/],
-    ['job_output', 'the states of a job', /"running","exited","killed","timed_out","lost"/],
+    ['job_output', 'the states of a job', /running, exited, killed, timed_out, lost/],
     ['job_input', 'that a job has to take input, and how a line ends', /open_stdin: true; end a line with \\\\n/],
     ['job_stop', 'that output is gone after it', /forgets it: read its output first/],
     ['workspace_list', 'how to see below a directory', /depth over 1 goes into subdirectories/],

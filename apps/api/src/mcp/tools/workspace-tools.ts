@@ -26,7 +26,7 @@ function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config)
       `Past ${MCP_MAX_OUTPUT_CHARS} characters the rest is left out (truncated).`,
     annotations: { readOnlyHint: true },
     input: WorkspaceListArgs,
-    args: { session_id: null, path: null, path_base64: null, depth: 'Links are not followed', limit: 'Most entries' },
+    args: { session_id: null, path: null, path_base64: null, depth: 'Links are not followed', limit: '' },
     output: WorkspaceListingDto,
     call: async ({ session_id, path, path_base64, ...options }, { user, signal }) => {
       const directory = givenPath({ path, path_base64 });

@@ -29,7 +29,7 @@ function searchTool(tree: WorkspaceTreeService, { MCP_MAX_OUTPUT_CHARS }: Config
       path_base64: null,
       glob: '*.py (by name), src/**/*.{js,ts} (by path)',
       pattern: '',
-      limit: 'Most matches',
+      limit: '',
     },
     output: SearchResultDto,
     call: async ({ session_id, path, path_base64, ...search }, { user, signal }) =>
