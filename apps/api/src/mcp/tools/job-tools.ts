@@ -18,7 +18,7 @@ function outputTool(jobs: JobsService, { MCP_MAX_OUTPUT_CHARS, JOB_MAX_OUTPUT_BY
       `The last ${JOB_MAX_OUTPUT_BYTES} bytes are kept; gap counts those lost.`,
     annotations: { readOnlyHint: true },
     input: JobOutputArgs,
-    args: { session_id: null, job_id: '', stream: '', offset: 'Bytes', wait_seconds: '' },
+    args: { session_id: null, job_id: '', stream: '', offset: '', wait_seconds: '' },
     output: JobOutputResultDto,
     call: async ({ session_id, job_id, ...query }, { user, signal }) => {
       const output = await jobs.output(user, session_id, job_id, { ...query, limit: MCP_MAX_OUTPUT_CHARS }, signal);

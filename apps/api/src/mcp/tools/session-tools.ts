@@ -23,7 +23,7 @@ export function sessionTools(orchestrator: OrchestratorService, config: Config):
         image: most.images.join().length > MAX_IMAGES_CHARACTERS ? '' : { enum: most.images },
         memory: `At most ${formatSize(most.memory)}, files included`,
         cpus: { maximum: most.cpus },
-        pids: { description: 'Processes and threads', maximum: most.pids },
+        pids: { maximum: most.pids },
         ttl_seconds: { description: 'Idle time until removal', maximum: most.ttl_seconds },
         persistent: 'Its files outlive its sandbox',
         env: 'For all its commands',

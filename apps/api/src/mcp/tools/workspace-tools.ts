@@ -26,7 +26,7 @@ function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config)
       `Past ${MCP_MAX_OUTPUT_CHARS} characters the rest is left out (truncated).`,
     annotations: { readOnlyHint: true },
     input: WorkspaceListArgs,
-    args: { session_id: null, path: null, path_base64: null, depth: 'Links are not followed', limit: '' },
+    args: { session_id: null, path: null, path_base64: null, depth: '', limit: '' },
     output: WorkspaceListingDto,
     call: async ({ session_id, path, path_base64, ...options }, { user, signal }) => {
       const directory = givenPath({ path, path_base64 });
@@ -44,7 +44,7 @@ function writeTool(workspace: WorkspaceService, config: Config): Tool {
     description: `Writes a whole file in one step, and makes its directories. ${sizeLimit(config)}`,
     annotations: { idempotentHint: true, openWorldHint: false },
     input: WorkspaceWriteArgs,
-    args: { session_id: null, path: '', path_base64: null, content: '', encoding: 'Of content', mode: 'Such as 755' },
+    args: { session_id: null, path: '', path_base64: null, content: '', encoding: '', mode: 'Such as 755' },
     output: UploadResultDto,
     call: async ({ session_id, content, encoding, mode, ...path }, { user, signal }) => {
       const bytes = decodeContent(content, encoding);
