@@ -140,6 +140,7 @@ class SearchTest(FileCallsTestCase):
         self.put_bytes("wide", ("\ufeff" + "x" * most + "\nlast").encode("utf-16-le"))
         for pattern in ("far|\u00c3|\ufffd", "nowhere"):
             self.assertEqual(self.skipped(pattern=pattern), {"long": "line_too_long", "wide": "line_too_long"})
+            self.assertEqual(self.found(pattern=pattern), [])
         self.assertEqual([match[:2] for match in self.found(pattern="last")], [("just", 1), ("long", 2), ("wide", 2)])
         self.assertEqual(self.found(pattern="next"), [("just", 2, "next")])
 
