@@ -40,7 +40,7 @@ module.exports = {
       name: 'only-store-and-rate-limit-know-redis',
       severity: 'error',
       from: { path: '^(apps|libs)/', pathNot: ['^libs/sessions/src/redis/', '^apps/api/src/rate-limit/'] },
-      to: { path: '^node_modules/(ioredis|@nest-lab/throttler-storage-redis)/' },
+      to: { path: '^node_modules/ioredis/' },
     },
     {
       name: 'no-framework-in-the-ground-floor',

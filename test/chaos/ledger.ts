@@ -143,7 +143,7 @@ export class SessionLedger {
 }
 
 /** Errors that promise that nothing was run: a client tries again after them. */
-const NOTHING_RAN = /^(STORE_UNAVAILABLE|RUNTIME_UNAVAILABLE|RATE_LIMITED|TOO_MANY_\w+|HOST_FULL|SHUTTING_DOWN|COMMAND_NOT_ALLOWED)$/;
+const NOTHING_RAN = /^(STORE_UNAVAILABLE|RUNTIME_UNAVAILABLE|RATE_LIMITED|TOO_MANY_\w+|HOST_FULL|COMMAND_NOT_ALLOWED)$/;
 
 export function nothingRan(outcome: Outcome): boolean {
   return outcome.kind === 'error' && NOTHING_RAN.test(outcome.code);

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
-import { createDockerRuntime } from '@sandbox/orchestrator';
+import { createDockerRuntime, type Sandbox } from '@sandbox/orchestrator';
 import { eventually } from '../e2e/support/processes';
-import { pooledIn, removeDeployment, run, sh, testConfig, testEngine, testOwner } from './support/docker';
+import { find, pooledIn, removeDeployment, run, sh, testConfig, testEngine, testOwner } from './support/docker';
 
 jest.setTimeout(120_000);
 
@@ -29,17 +29,20 @@ afterAll(async () => {
   for (const each of made) await removeDeployment(engine, each);
 });
 
+/** The engine's list counts in whole seconds. */
+const asListed = (sandbox: Sandbox): Sandbox => ({ ...sandbox, createdAt: Math.floor(sandbox.createdAt / 1000) * 1000 });
+
 describe('ensure', () => {
   it('makes a sandbox, and then finds it', async () => {
     const owner = testOwner();
-    expect(await runtime.find(owner.key)).toBeNull();
+    expect(await find(runtime, owner.key)).toBeNull();
     const first = await runtime.ensure(owner);
     expect(first).toMatchObject({ key: owner.key, image: config.CONTAINER_IMAGE, created: true });
     expect(first.id).toMatch(/^[0-9a-f]{64}$/);
     const { created, ...sandbox } = await runtime.ensure(owner);
     expect(created).toBe(false);
     expect({ ...sandbox, created: true }).toEqual(first);
-    expect(await runtime.find(owner.key)).toEqual(sandbox);
+    expect(await find(runtime, owner.key)).toEqual(asListed(sandbox));
   });
 
   it('makes one where ten ask at once', async () => {
@@ -63,7 +66,7 @@ describe('ensure', () => {
       repeat(30, () => runtime.remove(owner.key)),
     ]);
     await Promise.all([runtime.remove(owner.key), other.remove(owner.key)]);
-    expect(await runtime.find(owner.key)).toBeNull();
+    expect(await find(runtime, owner.key)).toBeNull();
     expect((await runtime.list()).filter(({ key }) => key === owner.key)).toEqual([]);
   });
 
@@ -116,7 +119,7 @@ describe('ensure', () => {
       const before = await foreign.inspect();
       await expect(runtime.ensure(owner)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
       await expect(runtime.remove(owner.key)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
-      expect(await runtime.find(owner.key)).toBeNull();
+      expect(await find(runtime, owner.key)).toBeNull();
       expect((await foreign.inspect()).State).toEqual(before.State);
     } finally {
       await foreign.remove({ force: true });
@@ -185,7 +188,7 @@ describe('an image', () => {
         code: 'SANDBOX_IMAGE_UNUSABLE',
         message: expect.stringMatching(/has no sh/),
       });
-      expect(await runtime.find(owner.key)).toBeNull();
+      expect(await find(runtime, owner.key)).toBeNull();
     } finally {
       await engine.getImage(image).remove();
     }
@@ -222,17 +225,14 @@ describe('remove and list', () => {
     const [alive, dead, foreign] = [testOwner(), testOwner(), testOwner()];
     const elsewhere = testConfig();
     made.push(elsewhere);
-    await Promise.all([runtime.ensure(alive), runtime.ensure(dead), createDockerRuntime(elsewhere).ensure(foreign)]);
+    const [running] = await Promise.all([runtime.ensure(alive), runtime.ensure(dead), createDockerRuntime(elsewhere).ensure(foreign)]);
     await container(dead.key).kill();
     const listed = await runtime.list();
     const keys = listed.map(({ key }) => key);
     expect(keys).toEqual(expect.arrayContaining([alive.key, dead.key]));
     expect(keys).not.toContain(foreign.key);
-    const found = await runtime.find(alive.key);
-    const entry = listed.find(({ key }) => key === alive.key);
-    expect(entry?.id).toBe(found?.id);
-    // The engine's list counts in whole seconds.
-    expect(Math.floor(found!.createdAt / 1000) * 1000).toBe(entry?.createdAt);
+    const { created: _, ...sandbox } = running;
+    expect(listed.find(({ key }) => key === alive.key)).toEqual(asListed(sandbox));
   });
 });
 
@@ -291,7 +291,7 @@ describe('a persistent workspace', () => {
     try {
       await expect(keeping.ensure(owner)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
       await expect(keeping.removeVolume(owner.key)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
-      expect(await keeping.find(owner.key)).toBeNull();
+      expect(await find(keeping, owner.key)).toBeNull();
     } finally {
       await engine.getVolume(name).remove();
     }
@@ -313,9 +313,9 @@ describe('exec', () => {
     });
   });
 
-  it('passes the environment given, and arguments untouched', async () => {
-    const { stream } = await runtime.exec(id, ['sh', '-c', 'echo "$A|$HOME|$1"', 'sh', "$(id) 'x'"], ['A=1 2']);
-    expect((await buffer(stream)).toString()).toBe("1 2|/workspace|$(id) 'x'\n");
+  it('passes arguments untouched', async () => {
+    const { stream } = await runtime.exec(id, ['sh', '-c', 'echo "$HOME|$1"', 'sh', "$(id) 'x'"]);
+    expect((await buffer(stream)).toString()).toBe("/workspace|$(id) 'x'\n");
   });
 
   it('keeps the last 2 KiB of stderr', async () => {
@@ -326,7 +326,7 @@ describe('exec', () => {
 
   it('carries 5 MB of any bytes both ways', async () => {
     const bytes = randomBytes(5_000_000);
-    const { stream, ended } = await runtime.exec(id, ['cat'], []);
+    const { stream, ended } = await runtime.exec(id, ['cat']);
     stream.end(bytes);
     expect((await buffer(stream)).equals(bytes)).toBe(true);
     expect(await ended).toEqual({ exitCode: 0, stderr: '' });
@@ -334,7 +334,7 @@ describe('exec', () => {
 
   it('holds back a process whose output nobody reads', async () => {
     const script = 'head -c 50000000 /dev/zero; touch /tmp/written';
-    const { stream, ended } = await runtime.exec(id, ['sh', '-c', script], []);
+    const { stream, ended } = await runtime.exec(id, ['sh', '-c', script]);
     await once(stream, 'readable');
     // All that the pipes, the engine and the kernel's socket buffers hold is far below what is written.
     await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -345,7 +345,7 @@ describe('exec', () => {
   });
 
   it('holds back a writer whose process does not read', async () => {
-    const { stream } = await runtime.exec(id, ['sleep', '600'], []);
+    const { stream } = await runtime.exec(id, ['sleep', '600']);
     let taken = 0;
     const chunk = Buffer.alloc(64 * 1024);
     while (taken < 50_000_000) {
@@ -358,7 +358,7 @@ describe('exec', () => {
   });
 
   it('closes stdin when the stream is destroyed, so the process ends', async () => {
-    const { stream, ended } = await runtime.exec(id, ['sh', '-c', 'cat > /dev/null; touch /tmp/closed'], []);
+    const { stream, ended } = await runtime.exec(id, ['sh', '-c', 'cat > /dev/null; touch /tmp/closed']);
     stream.write('some');
     stream.destroy();
     expect((await ended).stderr).toBe('');
@@ -368,15 +368,15 @@ describe('exec', () => {
   it('is a lost sandbox where it is stopped or gone', async () => {
     const lost = testOwner();
     const sandbox = await runtime.ensure(lost);
-    const { stream, ended } = await runtime.exec(sandbox.id, ['cat'], []);
+    const { stream, ended } = await runtime.exec(sandbox.id, ['cat']);
     stream.write('running');
     await once(stream, 'readable');
     await container(lost.key).kill();
-    await expect(runtime.exec(sandbox.id, ['true'], [])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    await expect(runtime.exec(sandbox.id, ['true'])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
     expect((await buffer(stream)).toString()).toBe('running');
     await ended;
     await runtime.remove(lost.key);
-    await expect(runtime.exec(sandbox.id, ['true'], [])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    await expect(runtime.exec(sandbox.id, ['true'])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
   });
 });
 
@@ -416,9 +416,8 @@ describe('an engine that is away', () => {
     const { key, userKey } = testOwner();
     const calls = [
       away.ensure({ key, userKey }),
-      away.find(key),
       away.startOf('0'.repeat(64)),
-      away.exec('0'.repeat(64), ['true'], []),
+      away.exec('0'.repeat(64), ['true']),
       away.remove(key),
       away.removeVolume(key),
       away.list(),
@@ -447,7 +446,7 @@ describe('options', () => {
     const { created: _, ...sandbox } = first;
     for (const asked of [undefined, null, {}, { pids: 50 }])
       expect(await runtime.ensure(owner, asked)).toEqual({ ...sandbox, created: false });
-    expect(await runtime.find(owner.key)).toEqual(sandbox);
+    expect(await find(runtime, owner.key)).toEqual(asListed(sandbox));
     expect((await runtime.list()).find(({ key }) => key === owner.key)).toMatchObject({ options: OPTIONS, settings });
   });
 
@@ -499,11 +498,11 @@ describe('the pool', () => {
     expect(await runtime.isVacant(owner.key)).toBe(false);
     expect(await runtime.claim(testOwner(), pooled)).toBeNull();
     expect(await runtime.ensure(owner)).toMatchObject({ id: pooled.id, created: false });
-    expect(await runtime.find(owner.key)).toMatchObject({ id: pooled.id, key: owner.key });
+    expect(await find(runtime, owner.key)).toMatchObject({ id: pooled.id, key: owner.key });
     expect((await runtime.list()).find(({ id }) => id === pooled.id)).toMatchObject({ key: owner.key });
     expect((await pooledIn(runtime, 0)).id).not.toBe(pooled.id);
     await runtime.remove(owner.key);
-    expect(await runtime.find(owner.key)).toBeNull();
+    expect(await find(runtime, owner.key)).toBeNull();
   });
 
   it('gives nothing to a session that has a sandbox or a volume', async () => {
@@ -549,6 +548,6 @@ describe('the pool', () => {
     const owner = testOwner();
     await runtime.claim(owner, pooled);
     expect(await runtime.discard(pooled)).toBe(false);
-    expect(await runtime.find(owner.key)).toMatchObject({ id: pooled.id });
+    expect(await find(runtime, owner.key)).toMatchObject({ id: pooled.id });
   });
 });

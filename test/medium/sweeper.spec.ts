@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Config, loadConfig } from '@sandbox/config';
 import { createDockerRuntime, type Sandbox, type SandboxRuntime, Sweeper } from '@sandbox/orchestrator';
 import { createSessionStore, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
-import { pooledIn, removeDeployment, sh, testConfig, testEngine } from './support/docker';
+import { find, pooledIn, removeDeployment, sh, testConfig, testEngine } from './support/docker';
 import { TestRedis } from '../e2e/support/processes';
 
 /** Real: the engine, the containers, Redis. Only the sweeper's clock is told the time. */
@@ -71,7 +71,7 @@ async function idle(): Promise<{ ref: SessionRef; sandbox: Sandbox }> {
   return session;
 }
 
-const isThere = async ({ ref }: { ref: SessionRef }): Promise<boolean> => (await runtime.find(ref.key)) !== null;
+const isThere = async ({ ref }: { ref: SessionRef }): Promise<boolean> => (await find(runtime, ref.key)) !== null;
 const nothing = { expired: 0, unknown: 0, failed: 0, complete: true };
 
 describe('expired sessions', () => {
@@ -151,7 +151,7 @@ describe('sandboxes of the pool', () => {
     await sweeping.sweep();
     now += MAX_AGE;
     expect(await sweeping.sweep()).toEqual(nothing);
-    expect(await runtime.find(ref.key)).toMatchObject({ id: pooled.id });
+    expect(await find(runtime, ref.key)).toMatchObject({ id: pooled.id });
   });
 
   it('are swept as their session’s once they were claimed', async () => {
@@ -169,7 +169,7 @@ describe('sandboxes of the pool', () => {
     expect(await sweeping.sweep()).toEqual(nothing);
     now += 1;
     expect(await sweeping.sweep()).toEqual({ ...nothing, expired: 1 });
-    expect(await runtime.find(ref.key)).toBeNull();
+    expect(await find(runtime, ref.key)).toBeNull();
   });
 });
 
@@ -273,7 +273,7 @@ describe('sandboxes that no session knows', () => {
       await sweeping.sweep();
       now += 2 * MAX_AGE;
       expect(await sweeping.sweep()).toEqual(nothing);
-      expect(await theirs.find(owner.key)).not.toBeNull();
+      expect(await find(theirs, owner.key)).not.toBeNull();
     } finally {
       await removeDeployment(engine, other);
     }

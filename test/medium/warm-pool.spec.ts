@@ -2,7 +2,7 @@ import type { Config } from '@sandbox/config';
 import { createDockerRuntime, type SandboxRuntime, WarmPool } from '@sandbox/orchestrator';
 import { createSessionStore, type SessionStore } from '@sandbox/sessions';
 import { eventually, TestRedis } from '../e2e/support/processes';
-import { removeDeployment, sh, testConfig, testEngine, testOwner } from './support/docker';
+import { find, removeDeployment, sh, testConfig, testEngine, testOwner } from './support/docker';
 
 /** Two processes' pools over one engine and one Redis, all real. */
 
@@ -63,7 +63,7 @@ it('gives a sandbox to one session, when processes claim it at once', async () =
     const had = claims.filter((claim) => claim !== null);
     expect(had).toHaveLength(1);
     const owner = owners[claims.findIndex((claim) => claim !== null)]!;
-    expect(await runtime.find(owner.key)).toMatchObject({ id: had[0]!.sandbox.id });
+    expect(await find(runtime, owner.key)).toMatchObject({ id: had[0]!.sandbox.id });
     had[0]!.channel.close();
     await runtime.remove(owner.key);
   }
@@ -119,10 +119,10 @@ it('spends nothing on a session that had a sandbox before the store was emptied,
     expect(await restarted.claim(before)).toBeNull();
     expect(restarted.state).toEqual({ size: 1, hits: 0, misses: 0 });
     expect((await waiting()).map((sandbox) => sandbox.id)).toEqual(waits);
-    expect(await runtime.find(before.key)).toMatchObject({ id });
+    expect(await find(runtime, before.key)).toMatchObject({ id });
     const newer = await runtime.ensure(since);
     expect(await restarted.claim(since)).toBeNull();
-    expect(await runtime.find(since.key)).toMatchObject({ id: newer.id });
+    expect(await find(runtime, since.key)).toMatchObject({ id: newer.id });
     expect(restarted.state.hits).toBe(0);
   } finally {
     await restarted.beforeApplicationShutdown();

@@ -58,7 +58,6 @@ export const ErrorCode = {
   HOST_FULL: 'HOST_FULL',
   RUNTIME_UNAVAILABLE: 'RUNTIME_UNAVAILABLE',
   STORE_UNAVAILABLE: 'STORE_UNAVAILABLE',
-  SHUTTING_DOWN: 'SHUTTING_DOWN',
   /** Of GET /ready alone: something that commands need is not there. */
   NOT_READY: 'NOT_READY',
   STORAGE_FULL: 'STORAGE_FULL',
@@ -118,7 +117,6 @@ export const ERROR_STATUS: Record<ErrorCode, number> = {
   HOST_FULL: 503,
   RUNTIME_UNAVAILABLE: 503,
   STORE_UNAVAILABLE: 503,
-  SHUTTING_DOWN: 503,
   NOT_READY: 503,
   STORAGE_FULL: 507,
 };
@@ -174,7 +172,6 @@ export const ERROR_TITLE: Record<ErrorCode, string> = {
   HOST_FULL: 'Host is full',
   RUNTIME_UNAVAILABLE: 'Container engine unavailable',
   STORE_UNAVAILABLE: 'Session store unavailable',
-  SHUTTING_DOWN: 'Server is shutting down',
   NOT_READY: 'Not ready',
   STORAGE_FULL: 'Workspace is full',
 };

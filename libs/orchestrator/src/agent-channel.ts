@@ -13,7 +13,7 @@ export interface Connection {
 
 /** Starts an agent in a sandbox: two engine calls, and then no more for as long as the channel is open. */
 export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: string): Promise<Channel> {
-  return openChannel(await runtime.exec(sandboxId, AGENT_ARGV, []), sandboxId);
+  return openChannel(await runtime.exec(sandboxId, AGENT_ARGV), sandboxId);
 }
 
 /**
@@ -22,7 +22,7 @@ export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: strin
  * agent comes up, so that nobody waits for it.
  */
 export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Promise<Connection> {
-  const opening = openChannel(await runtime.exec(sandbox.id, AGENT_ARGV, []), sandbox.id);
+  const opening = openChannel(await runtime.exec(sandbox.id, AGENT_ARGV), sandbox.id);
   try {
     const [channel, start] = await Promise.all([opening, runtime.startOf(sandbox.id)]);
     return { sandbox, channel, start };

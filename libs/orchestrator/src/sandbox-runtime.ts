@@ -84,11 +84,10 @@ export interface SandboxRuntime {
   claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null>;
   /** Removes a sandbox that is nobody's. False where somebody was faster: a pooled one that was claimed is left alone. */
   discard(sandbox: Sandbox): Promise<boolean>;
-  find(key: string): Promise<Sandbox | null>;
   /** The start that a running sandbox is in. */
   startOf(sandboxId: string): Promise<SandboxStart>;
   /** Starts a process as the sandbox's user. */
-  exec(sandboxId: string, argv: readonly string[], env: readonly string[]): Promise<SandboxProcess>;
+  exec(sandboxId: string, argv: readonly string[]): Promise<SandboxProcess>;
   /** Kills and removes it, whatever it does; resolves when it is gone. Volumes stay. */
   remove(key: string): Promise<void>;
   /** Removes the persistent volume of a session, where there is one. False where a container still uses it. */

@@ -46,6 +46,11 @@ export async function removeDeployment(engine: Docker, { DEPLOYMENT }: Config): 
   await Promise.all(Volumes.map(({ Name }) => engine.getVolume(Name).remove()));
 }
 
+/** The sandbox of a session, or null. */
+export async function find(runtime: SandboxRuntime, key: string): Promise<Sandbox | null> {
+  return (await runtime.list()).find((each) => each.key === key) ?? null;
+}
+
 /** What waits in the pool, as its so manieth (from 0). */
 export async function pooledIn(runtime: SandboxRuntime, slot: number): Promise<Sandbox> {
   const sandboxes: Sandbox[] = [];
@@ -61,7 +66,7 @@ export interface Finished {
 
 /** Runs a program in a sandbox to its end. */
 export async function run(runtime: SandboxRuntime, sandboxId: string, argv: string[], input = ''): Promise<Finished> {
-  const { stream, ended } = await runtime.exec(sandboxId, argv, []);
+  const { stream, ended } = await runtime.exec(sandboxId, argv);
   stream.end(input);
   const stdout = await buffer(stream);
   const { exitCode, stderr } = await ended;

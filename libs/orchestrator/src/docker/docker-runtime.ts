@@ -83,10 +83,6 @@ export class DockerRuntime implements SandboxRuntime {
     return operation(this.deadlines.lifecycle, (signal) => this.pooled.discard(sandbox, signal));
   }
 
-  find(key: string): Promise<Sandbox | null> {
-    return operation(this.deadlines.call, (signal) => this.sessions.find(key, signal));
-  }
-
   startOf(sandboxId: string): Promise<SandboxStart> {
     return operation(this.deadlines.call, async (signal) => {
       const start = await this.containers.startOf(sandboxId, signal);
@@ -95,10 +91,10 @@ export class DockerRuntime implements SandboxRuntime {
     });
   }
 
-  exec(sandboxId: string, argv: readonly string[], env: readonly string[]): Promise<SandboxProcess> {
+  exec(sandboxId: string, argv: readonly string[]): Promise<SandboxProcess> {
     return operation(this.deadlines.call, async (signal) => {
       try {
-        return await this.startExec(sandboxId, argv, env, signal);
+        return await this.startExec(sandboxId, argv, signal);
       } catch (error) {
         const status = engineStatus(error);
         if (status === 404 || status === 409) throw sandboxLost(error);
@@ -139,10 +135,9 @@ export class DockerRuntime implements SandboxRuntime {
     return operation(this.deadlines.lifecycle, (signal) => this.pooled.waiting(signal));
   }
 
-  private async startExec(id: string, argv: readonly string[], env: readonly string[], signal: AbortSignal): Promise<SandboxProcess> {
+  private async startExec(id: string, argv: readonly string[], signal: AbortSignal): Promise<SandboxProcess> {
     const exec = await this.docker.getContainer(id).exec({
       Cmd: [...argv],
-      Env: [...env],
       AttachStdin: true,
       AttachStdout: true,
       AttachStderr: true,

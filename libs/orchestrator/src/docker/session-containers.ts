@@ -1,5 +1,5 @@
 import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
-import type { EnsuredSandbox, Sandbox, SandboxOwner } from '../sandbox-runtime';
+import type { EnsuredSandbox, SandboxOwner } from '../sandbox-runtime';
 import { containerName, containerSpec, isPersistent, specHash } from './container-spec';
 import type { Containers } from './containers';
 import { prepareVolume, volumeExists } from './workspace-volume';
@@ -7,10 +7,6 @@ import { prepareVolume, volumeExists } from './workspace-volume';
 /** The containers of sessions. Each bears a name that is derived from its session's key. */
 export class SessionContainers {
   constructor(private readonly containers: Containers) {}
-
-  find(key: string, signal: AbortSignal): Promise<Sandbox | null> {
-    return this.containers.find(this.name(key), key, signal);
-  }
 
   ensure(owner: SandboxOwner, options: SandboxOptions | null, settings: SessionSettings, signal: AbortSignal): Promise<EnsuredSandbox> {
     const { docker, config } = this.containers;
