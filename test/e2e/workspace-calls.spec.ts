@@ -231,8 +231,10 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
 
     it('may be no UTF-8', async () => {
       await cluster.alice.run('bytes', `python3 -c 'open(b"\\xff\\xfe", "w").write("text")'`);
-      const [name] = await names('bytes');
-      expect((await post('bytes', '/move', { from: name, to: `${name}2` })).status).toBe(200);
+      expect((await post('bytes', '/move', { from_base64: '//4=', to_base64: '//4y' })).body).toMatchObject({
+        path: '\ufffd\ufffd2',
+        path_base64: '//4y',
+      });
       expect((await cluster.alice.run('bytes', `python3 -c 'import os; print(os.listdir(b"."))'`)).stdout).toBe("[b'\\xff\\xfe2']\n");
     });
   });
