@@ -1,13 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { MAX_OCTAL, TAR_BLOCK_BYTES, tarHeader } from './tar-header';
 
-const BLOCK = 512;
 /** u8 kind | u32 mode | u64 modified, seconds | u64 size | u16 length of the name | u16 length of the target, big-endian (agent/PROTOCOL.md, "pack"). */
 const RECORD_BYTES = 25;
 const MAX_NAME_BYTES = 4096;
-const [FILE, SYMLINK, DIRECTORY, PAX] = ['0', '2', '5', 'x'].map((kind) => kind.charCodeAt(0)) as [number, number, number, number];
-/** What eleven octal digits hold: the largest file, and the latest time. */
-const MAX_OCTAL = 8 ** 11 - 1;
+const [FILE, SYMLINK, DIRECTORY] = ['0', '2', '5'].map((kind) => kind.charCodeAt(0)) as [number, number, number];
 const NO_BYTES = Buffer.alloc(0);
 const SLASH = 0x2f;
 
@@ -59,7 +57,7 @@ export class TarWriter {
   /** What ends the archive. */
   finish(): Buffer {
     if (this.head.length > 0 || this.left > 0) throw unsound();
-    return Buffer.alloc(2 * BLOCK);
+    return Buffer.alloc(2 * TAR_BLOCK_BYTES);
   }
 
   private begin(head: Buffer, parts: Buffer[]): void {
@@ -74,11 +72,12 @@ export class TarWriter {
     this.entries += 1;
     this.left = Number(size);
     this.size += this.left;
-    this.padding = (BLOCK - (this.left % BLOCK)) % BLOCK;
+    this.padding = (TAR_BLOCK_BYTES - (this.left % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES;
     const shown = kind === DIRECTORY ? Buffer.concat([name, Buffer.of(SLASH)]) : name;
     if (!isPlain(shown) || !isPlain(link)) parts.push(extension(shown, link));
     const modified = mtime > BigInt(MAX_OCTAL) ? MAX_OCTAL : Number(mtime);
-    parts.push(header(kind, shown, link, head.readUInt32BE(1) & 0o777, modified, this.left));
+    const mode = head.readUInt32BE(1) & 0o777;
+    parts.push(tarHeader({ kind: String.fromCharCode(kind), name: shown, link, mode, modified, size: this.left }));
   }
 }
 
@@ -101,32 +100,15 @@ function isPlain(text: Buffer): boolean {
   return text.length <= 100 && text.every((byte) => byte < 0x80);
 }
 
-function header(kind: number, name: Buffer, link: Buffer, mode: number, mtime: number, size: number): Buffer {
-  const block = Buffer.alloc(BLOCK);
-  name.copy(block, 0, 0, 100);
-  block.write(`${octal(mode, 7)}\x000000000\x000000000\0${octal(size, 11)}\0${octal(mtime, 11)}\0        `, 100, 'latin1');
-  block[156] = kind;
-  link.copy(block, 157, 0, 100);
-  block.write('ustar\x0000', 257, 'latin1');
-  let sum = 0;
-  for (let at = 0; at < 265; at++) sum += block[at]!;
-  block.write(`${octal(sum, 6)}\0 `, 148, 'latin1');
-  return block;
-}
-
-function octal(value: number, digits: number): string {
-  return value.toString(8).padStart(digits, '0');
-}
-
 /** A pax header with the exact name and target of the entry behind it. */
 function extension(name: Buffer, link: Buffer): Buffer {
   const records = [record('path', name), ...(link.length > 0 ? [record('linkpath', link)] : [])];
   if (!isUtf8(name) || !isUtf8(link)) records.unshift(record('hdrcharset', Buffer.from('BINARY')));
   const content = Buffer.concat(records);
   return Buffer.concat([
-    header(PAX, Buffer.from('././@PaxHeader'), NO_BYTES, 0o644, 0, content.length),
+    tarHeader({ kind: 'x', name: Buffer.from('././@PaxHeader'), mode: 0o644, modified: 0, size: content.length }),
     content,
-    Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK),
+    Buffer.alloc((TAR_BLOCK_BYTES - (content.length % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES),
   ]);
 }
 

@@ -1,10 +1,9 @@
 import type { Config } from '@sandbox/config';
 import type Docker from 'dockerode';
 import type { SandboxOwner } from '../sandbox-runtime';
+import { TAR_BLOCK_BYTES, tarHeader } from '../tar-header';
 import { KIND, LABEL, ownerLabels, SANDBOX_UID, volumeName, WORKSPACE, workspaceMount } from './container-spec';
 import { engineStatus, notOurs } from './engine-errors';
-
-const TAR_BLOCK_BYTES = 512;
 
 /**
  * Gives the session's volume to the sandbox's user, since a new volume belongs to root. The engine
@@ -83,19 +82,8 @@ async function removeHelper(helper: Docker.Container, signal: AbortSignal): Prom
   }
 }
 
-/** A tar archive (POSIX.1-1988 ustar) of one directory entry. */
-function directoryArchive(name: string, uid: number, mode: number): Buffer {
-  const octal = (value: number, digits: number): string => `${value.toString(8).padStart(digits, '0')}\0`;
-  const header = Buffer.alloc(TAR_BLOCK_BYTES);
-  header.write(`${name}/`, 0);
-  header.write(octal(mode, 7), 100);
-  header.write(octal(uid, 7), 108);
-  header.write(octal(uid, 7), 116);
-  header.write(octal(0, 11), 124);
-  header.write(octal(Math.floor(Date.now() / 1000), 11), 136);
-  header.write('        5', 148);
-  header.write('ustar\u000000', 257);
-  const checksum = header.reduce((sum, byte) => sum + byte, 0);
-  header.write(`${octal(checksum, 6)} `, 148);
+/** Returns a tar archive of one directory. */
+function directoryArchive(name: string, owner: number, mode: number): Buffer {
+  const header = tarHeader({ kind: '5', name: Buffer.from(`${name}/`), mode, owner, modified: Math.floor(Date.now() / 1000) });
   return Buffer.concat([header, Buffer.alloc(2 * TAR_BLOCK_BYTES)]);
 }
