@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { within } from '@sandbox/errors';
 import { type Admits, FairLimit } from './fair-limit';
 import { tooManyStarting } from './limit-errors';
 
@@ -42,12 +43,9 @@ export class FairStarts {
     this.note(user);
     return new Promise<T>((resolve, reject) => {
       const start = async (): Promise<void> => {
-        let timer: NodeJS.Timeout | undefined;
-        const late = new Promise<void>((held) => (timer = setTimeout(held, START_MS)));
         const running = command();
         running.then(resolve, reject);
-        await Promise.race([running.then(nothing, nothing), late]);
-        clearTimeout(timer);
+        await within(START_MS, running.then(nothing, nothing), nothing);
       };
       this.places.run(user, start, signal).catch(reject);
     });

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { SandboxError } from '@sandbox/errors';
+import { SandboxError, within } from '@sandbox/errors';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import { openAgentChannel } from './agent-channel';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from './sandbox-runtime';
@@ -78,18 +78,10 @@ export class ReadinessService {
   }
 }
 
-async function outcome(check: Promise<void>): Promise<string> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(resolve, CHECK_DEADLINE_MS, 'no answer in time');
-  });
+function outcome(check: Promise<void>): Promise<string> {
   const result = check.then(
     () => 'ok',
     (error: unknown) => (error instanceof SandboxError ? error.message : 'not available'),
   );
-  try {
-    return await Promise.race([result, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return within(CHECK_DEADLINE_MS, result, () => 'no answer in time');
 }

@@ -1,9 +1,9 @@
 import type { INestApplication } from '@nestjs/common';
 import { Logger } from '@nestjs/common';
-import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '@sandbox/config';
+import { within } from '@sandbox/errors';
 
 /** How long an answer may take to go out after the longest command has ended. */
 const GRACE_MS = 10_000;
@@ -43,7 +43,9 @@ export function shutDownOnSignal(
     try {
       await drain(server, sockets, config.MAX_EXEC_TIMEOUT_SECONDS * 1000 + GRACE_MS);
       // The application closes only now, when no request uses it any more.
-      await withDeadline(app.close(), CLOSE_MS);
+      await within(CLOSE_MS, app.close(), () => {
+        throw new Error(`not closed within ${CLOSE_MS} ms`);
+      });
       exit(0);
     } catch (error) {
       logger.error({ msg: 'not closed cleanly', err: error });
@@ -80,9 +82,4 @@ async function drain(server: Server, sockets: ReadonlySet<Socket>, deadlineMs: n
   await new Promise((resolve) => server.close(resolve));
   clearInterval(idle);
   clearTimeout(deadline);
-}
-
-async function withDeadline(closing: Promise<void>, deadlineMs: number): Promise<void> {
-  const late = AbortSignal.timeout(deadlineMs);
-  await Promise.race([closing, once(late, 'abort').then(() => Promise.reject(late.reason as Error))]);
 }

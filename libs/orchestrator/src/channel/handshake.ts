@@ -1,4 +1,4 @@
-import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { ErrorCode, SandboxError, within } from '@sandbox/errors';
 import type { SandboxProcess } from '../sandbox-runtime';
 import { parseObject, plainText } from './agent-answer';
 import { agentBundle } from './agent-source';
@@ -78,12 +78,7 @@ function receiveHello<T>({ stream }: SandboxProcess, start: (reader: FrameReader
 function ignore(): void {}
 
 async function whyNotStarted(process: SandboxProcess, preamble: string): Promise<SandboxError> {
-  let timer: NodeJS.Timeout | undefined;
-  const unknown = new Promise<{ exitCode: null; stderr: string }>((resolve) => {
-    timer = setTimeout(() => resolve({ exitCode: null, stderr: '' }), ENDED_TIMEOUT_MS);
-  });
-  const { exitCode, stderr } = await Promise.race([process.ended, unknown]);
-  clearTimeout(timer);
+  const { exitCode, stderr } = await within(ENDED_TIMEOUT_MS, process.ended, () => ({ exitCode: null, stderr: '' }));
   return startFailure(exitCode, `${stderr}\n${preamble}`);
 }
 

@@ -14,6 +14,14 @@ describe('withDeadline', () => {
     await expect(withDeadline(1000, () => Promise.reject(new RangeError('no')))).rejects.toThrow(RangeError);
   });
 
+  it('rejects with the deadline, not with what the call makes of the signal', async () => {
+    const heeding = withDeadline(
+      10,
+      (signal) => new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))),
+    );
+    await expect(heeding).rejects.toThrow(DeadlineError);
+  });
+
   it('rejects and aborts at the deadline, also where the call does not heed it', async () => {
     let signal: AbortSignal | undefined;
     const deaf = withDeadline(10, (given) => new Promise<never>(() => void (signal = given)));

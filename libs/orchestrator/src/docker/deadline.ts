@@ -1,3 +1,4 @@
+import { within } from '@sandbox/errors';
 import { DeadlineError } from './engine-errors';
 
 /**
@@ -8,17 +9,14 @@ import { DeadlineError } from './engine-errors';
  */
 export async function withDeadline<T>(milliseconds: number, operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new DeadlineError(`no answer within ${milliseconds} ms`);
-      reject(error);
-      controller.abort(error);
-    }, milliseconds);
-  });
+  const expired = new DeadlineError(`no answer within ${milliseconds} ms`);
   try {
-    return await Promise.race([operation(controller.signal), expired]);
-  } finally {
-    clearTimeout(timer);
+    return await within(milliseconds, operation(controller.signal), () => {
+      throw expired;
+    });
+  } catch (error) {
+    // Not before: the error of a call that heeds the signal would come first.
+    if (error === expired) controller.abort(expired);
+    throw error;
   }
 }

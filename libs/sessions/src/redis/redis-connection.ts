@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Config } from '@sandbox/config';
-import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { ErrorCode, SandboxError, within } from '@sandbox/errors';
 import { Redis } from 'ioredis';
 import { STORE_DEADLINE_MS } from '../session-store';
 
@@ -87,19 +87,15 @@ export class RedisConnection {
    * loading, read-only or out of memory. It is then unknown whether the command was carried out.
    */
   async run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('No answer in time')), CALL_DEADLINE_MS);
-    });
     try {
-      return await Promise.race([this.send(operation), late]);
+      return await within(CALL_DEADLINE_MS, this.send(operation), () => {
+        throw new Error('No answer in time');
+      });
     } catch (cause) {
       throw new SandboxError(ErrorCode.STORE_UNAVAILABLE, 'The session store is not available; try again shortly.', {
         cause,
         retryAfter: 2,
       });
-    } finally {
-      clearTimeout(timer);
     }
   }
 
