@@ -20,6 +20,13 @@ def _image_environment():
 
 
 IMAGE_ENVIRONMENT = _image_environment()
+
+# A command finds programs of its own first: pip, npm -g, cargo and go put theirs there
+# (container-spec.ts). The agent itself looks for shells on the image's PATH alone.
+_OWN_PROGRAMS = b"/workspace/.local/bin"
+_COMMAND_ENVIRONMENT = dict(IMAGE_ENVIRONMENT)
+_COMMAND_ENVIRONMENT[b"PATH"] = _OWN_PROGRAMS + b":" + IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath))
+
 _shells = {}  # what a request may want -> (name, path), or None
 
 
@@ -69,7 +76,7 @@ def start_on_terminal(request, name):
 def _spawn(request, more_environment, file_actions):
     name, program = _find_shell(request["shell"])
     argv = [encode(name), b"-c", b"--", encode(request["command"])]
-    env = dict(IMAGE_ENVIRONMENT)
+    env = dict(_COMMAND_ENVIRONMENT)
     env.update(more_environment)
     for name, value in request["env"].items():
         env[encode(name)] = encode(value)

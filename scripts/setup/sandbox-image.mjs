@@ -69,10 +69,7 @@ async function makeFromPackages(engine, dockerfile, recipe) {
   await makeDebianImage(engine, {
     tag: SANDBOX_IMAGE,
     packages: [...PYTHON_PACKAGES, ...packagesOf(dockerfile)],
-    hooks: [
-      'chroot "$1" useradd --uid 1000 --home-dir /workspace --no-create-home --shell /bin/bash sandbox',
-      'install -d -o 1000 -g 1000 -m 0700 "$1/workspace"',
-    ],
+    hooks: commandsOf(dockerfile).map(inRootDirectory),
     changes: [
       ...dockerfile.match(/^LABEL .*$/gm),
       `LABEL ${RECIPE_LABEL}=${recipe}`,
@@ -82,6 +79,17 @@ async function makeFromPackages(engine, dockerfile, recipe) {
       'CMD ["bash"]',
     ],
   });
+}
+
+/** The shell commands of a Dockerfile's RUN instructions, but for the first, which installs packages. */
+export function commandsOf(dockerfile) {
+  const instructions = dockerfile.replace(/^#.*\n/gm, '').replace(/\\\n/g, '');
+  return [...instructions.matchAll(/^RUN (.*)$/gm)].map(([, command]) => command.trim()).slice(1);
+}
+
+/** A hook of mmdebstrap, whose `$1` is the root directory. Base64 spares the command a second round of quoting. */
+function inRootDirectory(command) {
+  return `echo ${Buffer.from(command).toString('base64')} | base64 -d | chroot "$1" sh -e`;
 }
 
 /** The one list of tools lives in Dockerfile.agent. */

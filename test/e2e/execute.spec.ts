@@ -47,13 +47,14 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     expect(stdout).toBe('/workspace\n[]\ndata\n');
   });
 
-  it('gives a command PATH, HOME, LANG, PYTHONUNBUFFERED, the image’s own and the request’s variables, and no others', async () => {
+  it('gives a command PATH, HOME, LANG, PYTHONUNBUFFERED, where packages are installed, the image’s own and the request’s variables, and no others', async () => {
     const image = await docker.getImage(process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest').inspect();
     const own = (image.Config.Env ?? []).map((entry) => entry.split('=')[0]!);
     const { stdout } = await cluster.alice.run('env', 'env', { env: { GREETING: 'a b=c\n$(id)' } });
     const names = [...stdout.matchAll(/^([A-Za-z_]+)=/gm)].map((match) => match[1]!);
     // The shell itself adds PWD, and some shells _ and SHLVL.
-    const expected = new Set(['PATH', 'HOME', 'LANG', 'PYTHONUNBUFFERED', 'GREETING', 'PWD', 'OLDPWD', '_', 'SHLVL', ...own]);
+    const INSTALLS = ['PIP_BREAK_SYSTEM_PACKAGES', 'NPM_CONFIG_PREFIX', 'CARGO_INSTALL_ROOT', 'GOBIN'];
+    const expected = new Set(['PATH', 'HOME', 'LANG', 'PYTHONUNBUFFERED', ...INSTALLS, 'GREETING', 'PWD', 'OLDPWD', '_', 'SHLVL', ...own]);
     expect(names.filter((name) => !expected.has(name))).toEqual([]);
     expect(names).toEqual(expect.arrayContaining(['PATH', 'HOME', 'LANG', 'GREETING']));
     expect(stdout).toContain('HOME=/workspace\n');

@@ -34,7 +34,15 @@ describe('containerSpec', () => {
       OpenStdin: false,
       Healthcheck: { Test: ['NONE'] },
     });
-    expect(spec.Env).toEqual(['HOME=/workspace', 'LANG=C.UTF-8', 'PYTHONUNBUFFERED=1']);
+    expect(spec.Env).toEqual([
+      'HOME=/workspace',
+      'LANG=C.UTF-8',
+      'PYTHONUNBUFFERED=1',
+      'PIP_BREAK_SYSTEM_PACKAGES=1',
+      'NPM_CONFIG_PREFIX=/workspace/.local',
+      'CARGO_INSTALL_ROOT=/workspace/.local',
+      'GOBIN=/workspace/.local/bin',
+    ]);
     expect(spec.HostConfig).toMatchObject({
       ReadonlyRootfs: true,
       Privileged: false,

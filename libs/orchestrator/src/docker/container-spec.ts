@@ -35,6 +35,17 @@ const INODE_BYTES = 1000;
  * together. A caller would see nothing of it live, and a timeout or a signal would lose it.
  */
 const PYTHON_PRINTS_AT_ONCE = 'PYTHONUNBUFFERED=1';
+/**
+ * Package managers put programs below the home directory, since the root is read-only. The agent has
+ * its `bin` first on every command's PATH (agent/shell.py). pip does so by itself once it does not
+ * refuse an image whose Python belongs to the distribution (PEP 668).
+ */
+const INSTALLS_INTO_HOME = [
+  'PIP_BREAK_SYSTEM_PACKAGES=1',
+  `NPM_CONFIG_PREFIX=${WORKSPACE}/.local`,
+  `CARGO_INSTALL_ROOT=${WORKSPACE}/.local`,
+  `GOBIN=${WORKSPACE}/.local/bin`,
+];
 const OOM_SCORE_ADJ = 500;
 /**
  * Of 1024, which other processes have: where the CPU is short, the service that all sandboxes need
@@ -195,7 +206,7 @@ function commonSpec(config: Config, options: SandboxOptions): SandboxSpec {
     Entrypoint: ['sh', '-c', PID_1, WAIT_FOREVER],
     Cmd: [],
     // Docker adds the image's own, and a PATH where the image has none.
-    Env: [`HOME=${WORKSPACE}`, 'LANG=C.UTF-8', PYTHON_PRINTS_AT_ONCE],
+    Env: [`HOME=${WORKSPACE}`, 'LANG=C.UTF-8', PYTHON_PRINTS_AT_ONCE, ...INSTALLS_INTO_HOME],
     Tty: false,
     OpenStdin: false,
     Healthcheck: { Test: ['NONE'] },
