@@ -95,5 +95,5 @@ function refusalError(command: string, { word, offset, reason }: Refusal, allowe
 function longList(word: string, allowed: readonly string[]): string {
   const similar = similarNames(word, allowed);
   const alike = similar.length === 0 ? '' : `, among them ${similar.join(', ')}`;
-  return `${allowed.length} programs${alike}; the refusal of a REST call lists all in \`allowed\``;
+  return `${allowed.length} programs${alike}; REST lists them in \`allowed\``;
 }
