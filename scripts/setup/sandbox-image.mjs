@@ -18,8 +18,9 @@ const PYTHON_PACKAGES = ['python3', 'python3-pip', 'python3-venv', 'python-is-py
 const BUILD_SILENCE_MS = 120_000;
 
 /**
- * Makes the sandbox image unless it is there: from Dockerfile.agent, or, where its base image cannot be had, from this distribution's
- * packages. An image under that tag without our label is the user's (or compose's) and is kept.
+ * Makes the sandbox image unless it is there: from Dockerfile.agent, or, where its base image
+ * cannot be had, from this distribution's packages. An image under that tag without our label is
+ * the user's (or compose's) and is kept.
  */
 export async function ensureSandboxImage(engine) {
   const dockerfile = readFileSync(join(ROOT, 'Dockerfile.agent'));
@@ -81,13 +82,19 @@ async function makeFromPackages(engine, dockerfile, recipe) {
   });
 }
 
-/** The shell commands of a Dockerfile's RUN instructions, but for the first, which installs packages. */
+/**
+ * The shell commands of a Dockerfile's RUN instructions, but for the first, which installs
+ * packages.
+ */
 export function commandsOf(dockerfile) {
   const instructions = dockerfile.replace(/^#.*\n/gm, '').replace(/\\\n/g, '');
   return [...instructions.matchAll(/^RUN (.*)$/gm)].map(([, command]) => command.trim()).slice(1);
 }
 
-/** A hook of mmdebstrap, whose `$1` is the root directory. Base64 spares the command a second round of quoting. */
+/**
+ * A hook of mmdebstrap, whose `$1` is the root directory. Base64 spares the command a second round
+ * of quoting.
+ */
 function inRootDirectory(command) {
   return `echo ${Buffer.from(command).toString('base64')} | base64 -d | chroot "$1" sh -e`;
 }
