@@ -78,7 +78,6 @@ describe('workspacePath', () => {
   });
 
   it.each([
-    ['~', '"."', '"./~"'],
     ['~/', '"."', '"./~/"'],
     ['~/a/b', '"a/b"', '"./~/a/b"'],
     ['$HOME/a', '"a"', '"./$HOME/a"'],
@@ -89,6 +88,10 @@ describe('workspacePath', () => {
     expect(() => workspacePath(path)).toThrow(
       expect.objectContaining({ code: 'INVALID_PATH', message: expect.stringContaining(`give ${home}, or ${literal} for`) }),
     );
+  });
+
+  it.each(['~', '$HOME', '${PWD}'])('takes %j for the name that a listing shows', (name) => {
+    expect(workspacePath(name)).toBe(name);
   });
 
   it('refuses a URL, and names its path instead', () => {

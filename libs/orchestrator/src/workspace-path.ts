@@ -80,7 +80,8 @@ function relative(spelling: Spelling): string {
   const { text, length, what } = spelling;
   if (text.includes('\0')) throw invalid(`The ${what} contains a NUL character.`);
   if (length > MAX_PATH_BYTES) throw invalid(`The ${what} is longer than ${MAX_PATH_BYTES} bytes.`);
-  const advice = adviceFor(spelling);
+  // A single name is taken as it is: a listing may have shown it.
+  const advice = text.includes('/') ? adviceFor(spelling) : undefined;
   if (advice !== undefined) throw invalid(advice);
   const names = namesOf(spelling);
   if (!text.startsWith('/')) return names.join('/');
