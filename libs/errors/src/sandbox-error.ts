@@ -39,4 +39,10 @@ export class SandboxError extends Error {
     this.errors = options.errors;
     this.extensions = options.extensions;
   }
+
+  /** Returns the same error with one more sentence in its message. */
+  withSentence(sentence: string): SandboxError {
+    const { code, message, cause, retryAfter, errors, extensions } = this;
+    return new SandboxError(code, `${message} ${sentence}`, { cause, retryAfter, errors, extensions });
+  }
 }

@@ -14,9 +14,7 @@ const OF_FILES: readonly ErrorCode[] = [ErrorCode.NOT_FOUND, ErrorCode.INVALID_W
 export function withSessionNews(config: Config, error: unknown, lease: Lease | undefined): unknown {
   if (!(error instanceof SandboxError) || lease === undefined) return error;
   const news = newsFor(error.code, config, lease);
-  if (news === undefined) return error;
-  const { code, message, cause, retryAfter, errors, extensions } = error;
-  return new SandboxError(code, `${message} ${news}`, { cause, retryAfter, errors, extensions });
+  return news === undefined ? error : error.withSentence(news);
 }
 
 function newsFor(code: ErrorCode, config: Config, { created, restarted, options }: Lease): string | undefined {

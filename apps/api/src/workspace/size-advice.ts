@@ -21,8 +21,6 @@ export async function withSizeAdvice<T>(advice: string, call: () => Promise<T>):
   try {
     return await call();
   } catch (error) {
-    if (!(error instanceof SandboxError) || !TOO_LARGE.includes(error.code)) throw error;
-    const { code, message, retryAfter, errors, extensions } = error;
-    throw new SandboxError(code, `${message} ${advice}`, { cause: error.cause, retryAfter, errors, extensions });
+    throw error instanceof SandboxError && TOO_LARGE.includes(error.code) ? error.withSentence(advice) : error;
   }
 }
