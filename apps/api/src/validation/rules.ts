@@ -1,5 +1,5 @@
 import { buildMessage, ValidateBy, ValidateIf, type ValidationArguments, type ValidationOptions } from 'class-validator';
-import { whatCame } from './what-came';
+import { characterCount, whatCame } from './what-came';
 
 /** May be absent. `null` is a value, and not a valid one. */
 export function Optional(): PropertyDecorator {
@@ -74,15 +74,9 @@ export function textFault(value: unknown, min: number, max: number, nul: boolean
   // With the u flag, \p{Cs} is a surrogate without its other half.
   if (/\p{Cs}/u.test(value)) return 'must be valid Unicode';
   if (!nul && value.includes('\0')) return 'must not contain NUL';
-  const length = characters(value);
+  const length = characterCount(value);
   if (length < min || length > max) return `must have ${min} to ${max} characters, not ${length}`;
   return undefined;
-}
-
-function characters(text: string): number {
-  let count = 0;
-  for (const _character of text) count++;
-  return count;
 }
 
 /** What is wrong with the value of a field, as the end of a sentence; undefined for nothing. */

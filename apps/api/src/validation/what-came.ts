@@ -9,8 +9,13 @@ export function whatCame(value: unknown, showsText: boolean): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'an object';
   if (typeof value !== 'string') return 'nothing';
-  const characters = Array.from(value.toWellFormed());
-  return showsText && characters.length <= MAX_SHOWN_CHARACTERS
-    ? JSON.stringify(value.toWellFormed())
-    : `a text of ${characters.length} characters`;
+  const length = characterCount(value);
+  return showsText && length <= MAX_SHOWN_CHARACTERS ? JSON.stringify(value.toWellFormed()) : `a text of ${length} characters`;
+}
+
+/** Counts the Unicode characters of a text, and not its UTF-16 units. */
+export function characterCount(text: string): number {
+  let count = 0;
+  for (const _character of text) count++;
+  return count;
 }
