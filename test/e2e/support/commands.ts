@@ -1,6 +1,5 @@
-import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { type CallToolResult, CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { Tools } from './mcp';
 import { ALICE, type Client, type Env, Service, TestDeployment } from './service';
 
 /** What a command gave: what a caller reads of it, whichever way it came. */
@@ -27,17 +26,14 @@ export class CommandService {
     private readonly deployment: TestDeployment,
     private readonly service: Service,
     readonly rest: Client,
-    private readonly mcpClient: McpClient,
+    private readonly tools: Tools,
   ) {}
 
   /** @param env settings of the service that are not the tests' usual ones */
   static async start(env: Env = {}): Promise<CommandService> {
     const deployment = new TestDeployment();
     const service = await Service.start({ deployment, env });
-    const mcpClient = new McpClient({ name: 'e2e', version: '1' });
-    const requestInit = { headers: { 'X-API-Key': ALICE } };
-    await mcpClient.connect(new StreamableHTTPClientTransport(new URL(`${service.url}/mcp/`), { requestInit }));
-    return new CommandService(deployment, service, service.client(ALICE), mcpClient);
+    return new CommandService(deployment, service, service.client(ALICE), await Tools.connect(service, ALICE));
   }
 
   /** By name of the way. */
@@ -53,12 +49,12 @@ export class CommandService {
   };
 
   /** Calls an MCP tool; its whole result. */
-  async tool(name: string, args: Record<string, unknown>): Promise<CallToolResult> {
-    return CallToolResultSchema.parse(await this.mcpClient.callTool({ name, arguments: args }));
+  tool(name: string, args: Record<string, unknown>): Promise<CallToolResult> {
+    return this.tools.call(name, args);
   }
 
   async stop(): Promise<void> {
-    await this.mcpClient.close();
+    await this.tools.close();
     await this.service.stop('SIGKILL');
     await this.deployment.removeAll();
   }
