@@ -9,10 +9,10 @@ import type { Sandbox, SandboxRuntime } from './sandbox-runtime';
 import { isDefaultSandbox } from './session-options';
 import type { WarmPool } from './warm-pool';
 
-/** Sandboxes that may wait to be made, beyond CREATE_CONCURRENCY. */
+/** How many sandboxes may wait to be made, beyond CREATE_CONCURRENCY. */
 const CREATE_QUEUE = 256;
 /**
- * Sandboxes whose making is remembered until a session has them; past it the oldest is forgotten.
+ * How many new sandboxes are remembered until a session has them. Past it the oldest is dropped.
  */
 const MAX_MADE = 1_000;
 
@@ -22,19 +22,20 @@ export interface Lease {
   readonly containerId: string;
   /** The sandbox's start that the channel leads into: what ran in another one is gone. */
   readonly startId: string;
-  /** Of the session, when the call entered it. */
+  /** The session's record when the call entered it. */
   readonly record: SessionRecord;
   /** What the sandbox was asked to be when it was made. */
   readonly options: SandboxOptions;
-  /** This call made the session: true for one call of a session. */
+  /** Whether this call made the session. It is true for one call of a session. */
   readonly created: boolean;
   /**
-   * The session's sandbox was made or started anew, and no call had said so when this one entered.
+   * Whether the session's sandbox was made or started anew, and no call had said so when this one
+   * entered.
    */
   readonly restarted: boolean;
   /**
-   * Whether this call is the one to say that: true for one call (for two, if the store is away).
-   * Asks the store only if `restarted` is true. Never rejects.
+   * Resolves with whether this call is the one to say so. It is true for one call, or for two if
+   * the store is away. It asks the store only if `restarted` is true, and never rejects.
    */
   readonly takeRestarted: () => Promise<boolean>;
 }
@@ -42,24 +43,24 @@ export interface Lease {
 /** The session was closed or begun anew by somebody else while a call was entering it. */
 export class SessionMovedError extends Error {}
 
-/** Of a session. */
+/** An open channel into a session's sandbox. */
 interface SessionConnection extends Connection {
-  /** The store has been told of it. */
+  /** Whether the store has been told of it. */
   attached: boolean;
 }
 
 /**
- * The open channels of one API process into its sessions' sandboxes. What is missing is made: a
- * sandbox, or a channel into one. Of one session one call at a time is at it, and the others wait
- * for that one.
+ * Holds the open channels of one API process into its sessions' sandboxes. If a sandbox or a
+ * channel is missing, it makes one. One call of a session does that, and the session's other calls
+ * wait.
  */
 export class SessionConnections {
   private readonly connections = new Map<string, SessionConnection>();
   private readonly connecting = new Map<string, Promise<Lease>>();
   private readonly creations: FairLimit;
   /**
-   * Ids of sandboxes that this process has made, while no session's record has them. A call that
-   * fails in between leaves one: the next call then still says that it made the session.
+   * Ids of sandboxes that this process has made and that no session's record has yet. If a call
+   * fails in between, the next call finds the id here and still says that it made the session.
    */
   private readonly made = new Set<string>();
 
@@ -70,17 +71,17 @@ export class SessionConnections {
     private readonly pool: WarmPool,
   ) {
     const most = config.CREATE_CONCURRENCY;
-    // One place is never the same user's: whose sandboxes are slow to answer, or made so, keeps
-    // nobody else out.
+    // One user gets at most all places but one. So a user whose sandboxes start slowly, even on
+    // purpose, cannot block everybody else.
     this.creations = new FairLimit((running, ofUser) => running < most && ofUser < Math.max(1, most - 1), CREATE_QUEUE, tooManyWaiting);
   }
 
-  /** Open channels. */
+  /** How many channels are open. */
   get size(): number {
     return this.connections.size;
   }
 
-  /** Sandboxes that wait to be made. */
+  /** How many sandboxes wait to be made. */
   get waiting(): number {
     return this.creations.waitingInAll;
   }
@@ -98,24 +99,24 @@ export class SessionConnections {
   }
 
   /**
-   * A way into the session's sandbox.
-   * @param giveUpAt milliseconds, by the store's clock
-   * @param signal aborted when the caller goes away: it waits no longer for its turn
-   * @throws SessionMovedError where the session has to be entered anew
+   * Gets a call into the session's sandbox, making what is missing.
+   * @param giveUpAt in milliseconds, by the store's clock
+   * @param signal aborts when the caller goes away, which ends its wait for a turn
+   * @throws SessionMovedError if the session has to be entered again
    */
   async enter(record: SessionRecord, giveUpAt: number, signal?: AbortSignal): Promise<Lease> {
     const { key } = record.ref;
     const connection = this.connections.get(key);
     if (connection?.channel.open && connection.sandbox.id === record.containerId) {
       if (record.startId === null || record.startId === connection.start.id) return this.lease(record, connection, record);
-      // Another process has found the sandbox in a later start, and this channel's end has not come
-      // through yet.
+      // Another process has found the sandbox started again. This channel has ended, and its
+      // `close` event has not come yet.
       connection.channel.close();
     }
     const others = this.connecting.get(key);
     if (others) {
-      // Another call of this process is at it. Entering anew then finds its connection, of whatever
-      // generation the session is by then.
+      // Another call of this process is making the connection. Once it is there, this call enters
+      // again, since the session may have another generation by then.
       await others.catch(ignoreClosed);
       throw new SessionMovedError();
     }
@@ -123,7 +124,7 @@ export class SessionConnections {
     const turn = signal ? AbortSignal.any([signal, late]) : late;
     const establishing = this.establish(record, giveUpAt, turn)
       .catch((error: unknown) => {
-        // Its turn has not come in time, and the client is still there.
+        // The turn has not come in time, and the client is still there.
         throw hasLeft(error) && !signal?.aborted ? tooManyWaiting() : error;
       })
       .finally(() => this.connecting.delete(key));
@@ -141,7 +142,7 @@ export class SessionConnections {
   }
 
   /**
-   * What waits in the pool is taken at once; what has to be made, or opened, waits for its turn.
+   * Takes a sandbox from the pool at once. Making one, or opening a channel, waits for its turn.
    */
   private async establish(record: SessionRecord, giveUpAt: number, turn: AbortSignal): Promise<Lease> {
     const { key, userKey } = record.ref;
@@ -163,7 +164,7 @@ export class SessionConnections {
     return { containerId, startId: start.id, options, record, channel, created, restarted, takeRestarted };
   }
 
-  /** Of the pool, where the session is new and asks for nothing else. */
+  /** Takes a sandbox from the pool if the session is new and has the default options. */
   private async claim({ ref, containerId, options }: SessionRecord): Promise<SessionConnection | null> {
     if (containerId !== null || !isDefaultSandbox(this.config, options ?? {})) return null;
     const claimed = await this.pool.claim(ref);
@@ -225,7 +226,7 @@ export class SessionConnections {
     try {
       return await connectTo(this.runtime, sandbox);
     } catch (error) {
-      // Nothing was asked of it yet: a sandbox that ended meanwhile is no reason to fail the call.
+      // Nothing was asked of the sandbox yet, so the call need not fail if it ended meanwhile.
       if (error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST && this.store.now() < giveUpAt)
         throw new SessionMovedError();
       throw error;
@@ -233,7 +234,10 @@ export class SessionConnections {
   }
 }
 
-/** The call that went away waited for all that came after it: one of those takes its place. */
+/**
+ * Several calls wait for the first one's sandbox. If the first client leaves, that must not fail
+ * the others: one of them makes the sandbox.
+ */
 function ignoreClosed(error: unknown): void {
   if (!hasLeft(error)) throw error;
 }

@@ -1,29 +1,29 @@
 import { lastCharacters } from '@sandbox/orchestrator';
 
-/** Apart, at least, milliseconds. */
+/** The least time between two notes with text. */
 const INTERVAL_MS = 100;
 /**
- * Of silence, after which a note goes out without a text, milliseconds: clients wait on for as long
- * as notes come. Sooner than what breaks the silence of other answers, so that it need not.
+ * After this long without output a note without text goes out, since clients wait on while notes
+ * come. It is shorter than the silence that HttpExchange breaks by other means.
  */
 const SILENCE_MS = 8_000;
-/** Of the output since the last note its end is told, characters. */
+/** A note tells at most this many of the last characters of output. */
 const MAX_CHARACTERS = 4_000;
 
 /**
- * What a command writes while it runs, as progress notifications (MCP, basic/utilities/progress):
- * at once, then in steps. While it writes nothing, notes come without a text.
+ * Sends what a running command writes as progress notifications (MCP, basic/utilities/progress):
+ * the first output at once, later output in steps. While it writes nothing, notes have no text.
  */
 export class ProgressNotes {
   private text = '';
-  /** Characters in all, and silences: it grows with every note, as the protocol wants it. */
+  /** Counts characters and silences. It grows with every note, as the protocol requires. */
   private total = 0;
   private timer: NodeJS.Timeout | null = null;
   private readonly silence: NodeJS.Timeout;
 
   /**
-   * @param isBehind the client has not taken the notes before: it gets none meanwhile, and then
-   * the newest
+   * @param isBehind whether the client has not taken the notes so far. It gets none meanwhile, and
+   * then the newest.
    */
   constructor(
     private readonly send: (progress: number, message?: string) => void,
