@@ -135,16 +135,15 @@ describe('Faults of the API', () => {
         });
       expect((await put(witness, 'a')).status).toBe(204);
       let acknowledged = 'a';
-      let overwrites = 0;
-      while (overwrites < 50) {
-        const victim = await Service.start({ deployment: cluster.deployment, redis, env: { WORKSPACE_MAX_FILE_SIZE_BYTES: '0' } });
+      const startVictim = () => Service.start({ deployment: cluster.deployment, redis, env: { WORKSPACE_MAX_FILE_SIZE_BYTES: '0' } });
+      for (let kills = 0; kills < 15; kills += 1) {
+        const victim = await startVictim();
         victims.push(victim);
         const killAfter = sleep(100 + Math.random() * 400).then(() => victim.stop('SIGKILL'));
         let last = acknowledged;
         try {
           for (;;) {
             last = String.fromCharCode(97 + ((last.charCodeAt(0) - 96) % 26));
-            overwrites += 1;
             if ((await put(victim.client(ALICE), last)).status !== 204) break;
             acknowledged = last;
           }
