@@ -33,7 +33,7 @@ module.exports = {
     {
       name: 'only-docker-knows-dockerode',
       severity: 'error',
-      from: { path: '^(apps|libs)/', pathNot: '^libs/orchestrator/src/docker/' },
+      from: { path: '^(apps|libs)/', pathNot: '^libs/orchestrator/src/runtime/docker/' },
       to: { path: '^node_modules/(@types/)?(dockerode|docker-modem)/' },
     },
     {

@@ -69,7 +69,7 @@ describe('the rules themselves', () => {
     ['nothing-unresolved', 'apps/api/src/unresolved.ts', './absent'],
   ];
   const allowed: [path: string, imported: string][] = [
-    ['libs/orchestrator/src/docker/ok.ts', 'dockerode'],
+    ['libs/orchestrator/src/runtime/docker/ok.ts', 'dockerode'],
     ['libs/sessions/src/redis/ok.ts', 'ioredis'],
     ['libs/orchestrator/src/ok.ts', '@sandbox/sessions'],
     ['apps/api/src/ok.ts', '@sandbox/orchestrator'],

@@ -5,17 +5,17 @@ export {
   type ExecuteCommand,
   type ExecuteWatcher,
   type SessionInfo,
-} from './orchestrator.service';
-export { type ExecuteExit, type ExecuteResult, type ExecuteStart } from './execute-answer';
+} from './commands/orchestrator.service';
+export { type ExecuteExit, type ExecuteResult, type ExecuteStart } from './commands/execute-answer';
 export { JobsService, MAX_JOB_INPUT_BYTES, MAX_JOB_READ_BYTES, MAX_JOB_WAIT_SECONDS } from './jobs/jobs.service';
 export { type Job, type JobCommand, type JobOutput, type OutputQuery, type StartedJob } from './jobs/job';
 export { type JobOffsets, type JobStream, type JobWatcher } from './jobs/job-reader';
-export { JOB_STATES, type JobState } from './jobs/job-answers';
+export { JOB_STATES, type JobState } from './keepers/job-answers';
 export { JOB_SIGNALS, signalNumber } from './jobs/signals';
 export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWatcher } from './terminals/terminals.service';
-export { SessionSandboxes } from './session-sandboxes';
-export { WarmPool, type PoolState } from './warm-pool';
-export { ReadinessService, type ReadinessChecks } from './readiness.service';
+export { SessionSandboxes } from './entering/session-sandboxes';
+export { WarmPool, type PoolState } from './pool/warm-pool';
+export { ReadinessService, type ReadinessChecks } from './readiness/readiness.service';
 export {
   WorkspaceService,
   type ByteRange,
@@ -23,24 +23,24 @@ export {
   type FileStream,
   type LineRange,
   type WorkspaceListing,
-} from './workspace.service';
-export { WorkspaceTreeService, type EditResult, type TextEdit } from './workspace-tree.service';
-export { SKIP_REASONS, type SearchMatch, type SearchResult, type SearchSkip } from './search-answers';
-export { type WorkspaceStat } from './workspace-tree-answers';
-export { type Preconditions } from './file-call';
-export { type GivenPath, type WorkspacePath } from './workspace-path';
-export { firstCharacters, lastCharacters } from './whole-characters';
-export { decodeBase64 } from './strict-base64';
+} from './workspace/workspace.service';
+export { WorkspaceTreeService, type EditResult, type TextEdit } from './workspace/workspace-tree.service';
+export { SKIP_REASONS, type SearchMatch, type SearchResult, type SearchSkip } from './workspace/search-answers';
+export { type WorkspaceStat } from './workspace/workspace-tree-answers';
+export { type Preconditions } from './workspace/file-call';
+export { type GivenPath, type WorkspacePath } from './workspace/workspace-path';
+export { firstCharacters, lastCharacters } from './bytes/whole-characters';
+export { decodeBase64 } from './bytes/strict-base64';
 export { type EntityTags } from './channel/file-requests';
-export { WorkspaceArchiveService } from './workspace-archive.service';
-export { WorkspaceViewService, type FileView } from './workspace-view.service';
-export { type UnpackResult, type WorkspaceEntry } from './workspace-answers';
+export { WorkspaceArchiveService } from './workspace/workspace-archive.service';
+export { WorkspaceViewService, type FileView } from './workspace/workspace-view.service';
+export { type UnpackResult, type WorkspaceEntry } from './workspace/workspace-answers';
 export { SHELLS, type WantedShell } from './policy/shell-choice';
 export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
-export { drained } from './drained';
-export { createDockerRuntime } from './docker/docker-runtime';
-export { formatSize, sessionLimits, type SandboxShape, type SessionLimits } from './session-options';
-export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './sandbox-runtime';
+export { drained } from './bytes/drained';
+export { createDockerRuntime } from './runtime/docker/docker-runtime';
+export { formatSize, sessionLimits, type SandboxShape, type SessionLimits } from './sessions/session-options';
+export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './runtime/sandbox-runtime';
 export { Sweeper, type SweepReport } from './sweeper/sweeper';
 export { SweeperModule } from './sweeper/sweeper.module';
 export { SweeperService, type SweepListener } from './sweeper/sweeper.service';

@@ -1,19 +1,19 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { createSessionStore, SESSION_STORE } from '@sandbox/sessions';
-import { createDockerRuntime } from './docker/docker-runtime';
+import { createDockerRuntime } from './runtime/docker/docker-runtime';
 import { JobsService } from './jobs/jobs.service';
-import { OrchestratorService } from './orchestrator.service';
+import { OrchestratorService } from './commands/orchestrator.service';
 import { COMMAND_POLICY, createCommandPolicy } from './policy/command-policy';
-import { ReadinessService } from './readiness.service';
-import { SANDBOX_RUNTIME } from './sandbox-runtime';
-import { SessionSandboxes } from './session-sandboxes';
+import { ReadinessService } from './readiness/readiness.service';
+import { SANDBOX_RUNTIME } from './runtime/sandbox-runtime';
+import { SessionSandboxes } from './entering/session-sandboxes';
 import { TerminalsService } from './terminals/terminals.service';
-import { WarmPool } from './warm-pool';
-import { WorkspaceArchiveService } from './workspace-archive.service';
-import { WorkspaceService } from './workspace.service';
-import { WorkspaceTreeService } from './workspace-tree.service';
-import { WorkspaceViewService } from './workspace-view.service';
+import { WarmPool } from './pool/warm-pool';
+import { WorkspaceArchiveService } from './workspace/workspace-archive.service';
+import { WorkspaceService } from './workspace/workspace.service';
+import { WorkspaceTreeService } from './workspace/workspace-tree.service';
+import { WorkspaceViewService } from './workspace/workspace-view.service';
 
 /** What clients are served by. */
 const SERVICES = [

@@ -1,6 +1,6 @@
 import { ErrorCode } from '@sandbox/errors';
-import { parseAgentJson } from '../agent-values';
-import { firstCharacters } from '../whole-characters';
+import { parseAgentJson } from './agent-values';
+import { firstCharacters } from '../bytes/whole-characters';
 
 /** What an END frame says. */
 export type AgentAnswer =

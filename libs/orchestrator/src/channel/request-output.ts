@@ -1,4 +1,4 @@
-import { GrowingBuffer } from '../growing-buffer';
+import { GrowingBuffer } from '../bytes/growing-buffer';
 import { WINDOW_BYTES } from './frames';
 
 export type OutputStream = 'stdout' | 'stderr';

@@ -1,7 +1,7 @@
 import type { Config } from '@sandbox/config';
 import type { JobRecord, SessionRef, SessionStore } from '@sandbox/sessions';
-import type { Lease } from '../session-connections';
-import type { KeptJob } from './job-answers';
+import type { Lease } from '../entering/session-connections';
+import type { KeptJob } from '../keepers/job-answers';
 
 /** A job's hold on its session outlives its time by so much, milliseconds: its end has still to be made. */
 const HOLD_GRACE_MS = 10_000;

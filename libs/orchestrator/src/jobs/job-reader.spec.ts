@@ -1,4 +1,4 @@
-import type { StreamPart } from './job-answers';
+import type { StreamPart } from '../keepers/job-answers';
 import { JobReader, type JobOffsets, type JobStream } from './job-reader';
 
 type Told = [what: 'output' | 'gap', stream: JobStream, value: string | number, next: JobOffsets];

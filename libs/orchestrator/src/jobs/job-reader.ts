@@ -1,6 +1,6 @@
-import { OutputText } from '../output-text';
-import { continuationPrefix } from '../utf8-boundaries';
-import type { StreamPart } from './job-answers';
+import { OutputText } from '../commands/output-text';
+import { continuationPrefix } from '../bytes/utf8-boundaries';
+import type { StreamPart } from '../keepers/job-answers';
 
 export type JobStream = 'stdout' | 'stderr';
 

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { SessionRef } from '@sandbox/sessions';
-import type { Lease } from '../session-connections';
+import type { Lease } from '../entering/session-connections';
 import { JobIndex } from './job-index';
 import { JobWatch } from './job-watch';
 import { CONFIG, ended, idOf, line, linesOf, REF, setUp } from './testing/fake-keepers';

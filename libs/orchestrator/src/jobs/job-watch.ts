@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { SessionRef } from '@sandbox/sessions';
-import type { Lease } from '../session-connections';
+import type { Lease } from '../entering/session-connections';
 import type { JobIndex } from './job-index';
-import { listKept } from './keeper-calls';
+import { listKept } from '../keepers/keeper-calls';
 
 interface Watched {
   readonly ref: SessionRef;

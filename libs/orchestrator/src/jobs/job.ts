@@ -1,9 +1,9 @@
 import type { Config } from '@sandbox/config';
 import type { JobRecord, SandboxOptions } from '@sandbox/sessions';
-import { oomReport, type OomReport } from '../oom';
-import type { Lease } from '../session-connections';
-import type { ShellCommand } from '../shell-command';
-import type { JobState, KeptJob } from './job-answers';
+import { oomReport, type OomReport } from '../commands/oom';
+import type { Lease } from '../entering/session-connections';
+import type { ShellCommand } from '../commands/shell-command';
+import type { JobState, KeptJob } from '../keepers/job-answers';
 import type { JobStream } from './job-reader';
 
 /** A command to be started as a job. Field names are those of REST. */

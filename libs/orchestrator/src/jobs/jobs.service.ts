@@ -4,13 +4,13 @@ import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/comm
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { SESSION_STORE, sessionRef, type JobRecord, type SessionRef, type SessionStore, type User } from '@sandbox/sessions';
-import { audited } from '../audit-log';
+import { audited } from '../audit/audit-log';
 import { RequestNotSentError, type AgentRequest, type CallOptions } from '../channel/channel';
 import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
-import type { Lease } from '../session-connections';
-import { SessionSandboxes } from '../session-sandboxes';
-import { shellRequest, timeoutMs, withSessionEnv } from '../shell-command';
-import { continuationPrefix, incompleteSuffix } from '../utf8-boundaries';
+import type { Lease } from '../entering/session-connections';
+import { SessionSandboxes } from '../entering/session-sandboxes';
+import { shellRequest, timeoutMs, withSessionEnv } from '../commands/shell-command';
+import { continuationPrefix, incompleteSuffix } from '../bytes/utf8-boundaries';
 import {
   absentJob,
   type Job,
@@ -25,7 +25,7 @@ import {
 import { JobIndex } from './job-index';
 import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
 import { JobWatch } from './job-watch';
-import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, listKept, readKept, statKept } from './keeper-calls';
+import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, listKept, readKept, statKept } from '../keepers/keeper-calls';
 import { signalNumber } from './signals';
 
 export const MAX_JOB_READ_BYTES = 1024 * 1024;

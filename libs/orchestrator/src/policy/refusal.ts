@@ -1,4 +1,4 @@
-import { firstCharacters } from '../whole-characters';
+import { firstCharacters } from '../bytes/whole-characters';
 
 export const NOT_LISTED = 'it is not on the list of allowed programs';
 

@@ -2,7 +2,7 @@ import { type BeforeApplicationShutdown, Inject, Injectable, Logger, type OnAppl
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { CONFIG, type Config } from '@sandbox/config';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
-import { SANDBOX_RUNTIME, type SandboxRuntime } from '../sandbox-runtime';
+import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { Sweeper, type SweepReport } from './sweeper';
 
 /** Called after each sweep, including one that was not finished. */

@@ -2,8 +2,8 @@ import type { Logger } from '@nestjs/common';
 import type { Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SessionStore } from '@sandbox/sessions';
-import { CLOSING_MS, removeClosed } from '../closing';
-import type { Sandbox, SandboxRuntime } from '../sandbox-runtime';
+import { CLOSING_MS, removeClosed } from '../entering/session-removal';
+import type { Sandbox, SandboxRuntime } from '../runtime/sandbox-runtime';
 import { forEachLimited } from './for-each-limited';
 
 /** What one sweep did. */

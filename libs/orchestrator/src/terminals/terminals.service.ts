@@ -4,12 +4,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { sessionRef, type SessionRef, type User } from '@sandbox/sessions';
-import { audited } from '../audit-log';
-import { isJobId, parseKeptJob } from '../jobs/job-answers';
-import { HASTY_PAUSE_MS, KEEPER_CALL_MS, readKept } from '../jobs/keeper-calls';
+import { audited } from '../audit/audit-log';
+import { isJobId, parseKeptJob } from '../keepers/job-answers';
+import { HASTY_PAUSE_MS, KEEPER_CALL_MS, readKept } from '../keepers/keeper-calls';
 import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
-import { SessionSandboxes } from '../session-sandboxes';
-import { shellRequest, withSessionEnv } from '../shell-command';
+import { SessionSandboxes } from '../entering/session-sandboxes';
+import { shellRequest, withSessionEnv } from '../commands/shell-command';
 
 export interface TerminalSize {
   cols: number;

@@ -1,7 +1,7 @@
 import { loadConfig } from '@sandbox/config';
 import { createSessionStore, sessionRef, type SessionStore } from '@sandbox/sessions';
 import type { AgentRequest, CallOptions } from '../../channel/channel';
-import type { Lease } from '../../session-connections';
+import type { Lease } from '../../entering/session-connections';
 
 export const USER = { id: 'key:user' };
 export const CONFIG = loadConfig({ SESSION_STORE: 'memory', MAX_JOBS_PER_SESSION: '3', ALLOWED_COMMANDS: '*' }, { needsAuth: false });

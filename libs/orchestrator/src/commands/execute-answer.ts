@@ -1,0 +1,53 @@
+import type { Config } from '@sandbox/config';
+import type { ExecEnd } from './exec-end';
+import { oomReport, type OomReport } from './oom';
+import type { Lease } from '../entering/session-connections';
+import { shortId } from './short-id';
+
+/** Where a command runs. Field names are those of POST /execute and of the MCP tool. */
+export interface ExecuteStart {
+  /** The first 12 hex digits of the container's id. */
+  container_id: string;
+  /**
+   * This call made the session: what one of that name had before is gone, unless its workspace is
+   * persistent.
+   */
+  session_created: boolean;
+  session_restarted: boolean;
+}
+
+/** How a command ended. */
+export interface ExecuteExit extends OomReport {
+  exit_code: number;
+  /** Seconds, 3 decimals. */
+  execution_time: number;
+  timed_out: boolean;
+  truncated: boolean;
+}
+
+export interface ExecuteResult extends ExecuteStart, ExecuteExit {
+  stdout: string;
+  stderr: string;
+}
+
+/** Takes the word of a restart: to be called where the answer goes out. */
+export async function executeStart({ containerId, created, takeRestarted }: Lease): Promise<ExecuteStart> {
+  return { container_id: shortId(containerId), session_created: created, session_restarted: await takeRestarted() };
+}
+
+/** @param seconds that it took */
+export function executeExit(
+  { exitCode, timedOut, oomKilled }: ExecEnd,
+  seconds: number,
+  truncated: boolean,
+  config: Config,
+  { options }: Lease,
+): ExecuteExit {
+  return {
+    exit_code: exitCode,
+    execution_time: Number(seconds.toFixed(3)),
+    timed_out: timedOut,
+    truncated,
+    ...oomReport(oomKilled, config, options),
+  };
+}

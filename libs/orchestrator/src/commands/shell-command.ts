@@ -1,0 +1,51 @@
+import { posix } from 'node:path';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { SandboxOptions } from '@sandbox/sessions';
+import type { ShellRequest } from '../channel/channel';
+import type { CommandPolicy } from '../policy/command-policy';
+import { chooseShell, type WantedShell } from '../policy/shell-choice';
+import { spellingAdvice } from '../workspace/workspace-path';
+
+/** What a caller says of a command, however it is run. Field names are those of REST and MCP. */
+export interface ShellCommand {
+  command: string;
+  /** An absolute path of the sandbox; a relative one starts at /workspace. */
+  working_dir?: string;
+  env?: Record<string, string>;
+  /** By default EXEC_SHELL. */
+  shell?: WantedShell;
+}
+
+/**
+ * What the agent is asked to run.
+ * @throws SandboxError COMMAND_NOT_ALLOWED, INVALID_WORKING_DIR if the directory begins with `~`
+ */
+export function shellRequest(command: ShellCommand, policy: CommandPolicy, defaultShell: WantedShell): ShellRequest {
+  const env = command.env ?? {};
+  const shell = chooseShell(command.command, command.shell ?? defaultShell, policy, env);
+  return { command: command.command, shell, cwd: workingDirectory(command.working_dir), env };
+}
+
+function workingDirectory(path = ''): string {
+  const advice = spellingAdvice(path, 'working directory');
+  if (advice !== undefined) throw new SandboxError(ErrorCode.INVALID_WORKING_DIR, advice);
+  return posix.resolve('/workspace', path);
+}
+
+/** With the session's own variables, where the command has none of that name. */
+export function withSessionEnv<Request extends ShellRequest>(request: Request, { env }: SandboxOptions): Request {
+  return env === undefined ? request : { ...request, env: { ...env, ...request.env } };
+}
+
+/**
+ * Seconds to milliseconds.
+ * @param longer what the author of a longer timeout can do instead
+ * @throws SandboxError VALIDATION_FAILED
+ */
+export function timeoutMs(seconds: number, maxSeconds: number, longer = ''): number {
+  if (seconds >= 1 && seconds <= maxSeconds) return Math.ceil(seconds * 1000);
+  const message = seconds < 1 ? `${seconds} is under the minimum of 1` : `${seconds} is over the maximum of ${maxSeconds}`;
+  throw new SandboxError(ErrorCode.VALIDATION_FAILED, `timeout: ${message}${longer === '' ? '' : `; ${longer}`}.`, {
+    errors: [{ field: 'timeout', message }],
+  });
+}

@@ -1,0 +1,247 @@
+import type { Config } from '@sandbox/config';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { AttachResult, SandboxOptions, SessionRecord, SessionStore } from '@sandbox/sessions';
+import { connectTo, type Connection } from './agent-channel';
+import type { Channel } from '../channel/channel';
+import { FairLimit } from './fair-limit';
+import { tooManyWaiting } from './limit-errors';
+import type { Sandbox, SandboxRuntime } from '../runtime/sandbox-runtime';
+import { isDefaultSandbox } from '../sessions/session-options';
+import type { WarmPool } from '../pool/warm-pool';
+
+/** How many sandboxes may wait to be made, beyond CREATE_CONCURRENCY. */
+const CREATE_QUEUE = 256;
+/**
+ * How many new sandboxes are remembered until a session has them. Past it the oldest is dropped.
+ */
+const MAX_MADE = 1_000;
+
+/** A session's sandbox, for the time of one call. */
+export interface Lease {
+  readonly channel: Channel;
+  readonly containerId: string;
+  /** The sandbox's start that the channel leads into: what ran in another one is gone. */
+  readonly startId: string;
+  /** The session's record when the call entered it. */
+  readonly record: SessionRecord;
+  /** What the sandbox was asked to be when it was made. */
+  readonly options: SandboxOptions;
+  /** Whether this call made the session. It is true for one call of a session. */
+  readonly created: boolean;
+  /**
+   * Whether the session's sandbox was made or started anew, and no call had said so when this one
+   * entered.
+   */
+  readonly restarted: boolean;
+  /**
+   * Resolves with whether this call is the one to say so. It is true for one call, or for two if
+   * the store is away. It asks the store only if `restarted` is true, and never rejects.
+   */
+  readonly takeRestarted: () => Promise<boolean>;
+}
+
+/** The session was closed or begun anew by somebody else while a call was entering it. */
+export class SessionMovedError extends Error {}
+
+/** An open channel into a session's sandbox. */
+interface SessionConnection extends Connection {
+  /** Whether the store has been told of it. */
+  attached: boolean;
+}
+
+/**
+ * Holds the open channels of one API process into its sessions' sandboxes. If a sandbox or a
+ * channel is missing, it makes one. One call of a session does that, and the session's other calls
+ * wait.
+ */
+export class SessionConnections {
+  private readonly connections = new Map<string, SessionConnection>();
+  private readonly connecting = new Map<string, Promise<Lease>>();
+  private readonly creations: FairLimit;
+  /**
+   * Ids of sandboxes that this process has made and that no session's record has yet. If a call
+   * fails in between, the next call finds the id here and still says that it made the session.
+   */
+  private readonly made = new Set<string>();
+
+  constructor(
+    private readonly config: Config,
+    private readonly store: SessionStore,
+    private readonly runtime: SandboxRuntime,
+    private readonly pool: WarmPool,
+  ) {
+    const most = config.CREATE_CONCURRENCY;
+    // One user gets at most all places but one. So a user whose sandboxes start slowly, even on
+    // purpose, cannot block everybody else.
+    this.creations = new FairLimit((running, ofUser) => running < most && ofUser < Math.max(1, most - 1), CREATE_QUEUE, tooManyWaiting);
+  }
+
+  /** How many channels are open. */
+  get size(): number {
+    return this.connections.size;
+  }
+
+  /** How many sandboxes wait to be made. */
+  get waiting(): number {
+    return this.creations.waitingInAll;
+  }
+
+  isOpen(key: string): boolean {
+    return this.connections.get(key)?.channel.open ?? false;
+  }
+
+  close(key: string): void {
+    this.connections.get(key)?.channel.close();
+  }
+
+  closeAll(): void {
+    for (const { channel } of this.connections.values()) channel.close();
+  }
+
+  /**
+   * Gets a call into the session's sandbox, making what is missing.
+   * @param giveUpAt in milliseconds, by the store's clock
+   * @param signal aborts when the caller goes away, which ends its wait for a turn
+   * @throws SessionMovedError if the session has to be entered again
+   */
+  async enter(record: SessionRecord, giveUpAt: number, signal?: AbortSignal): Promise<Lease> {
+    const { key } = record.ref;
+    const connection = this.connections.get(key);
+    if (connection?.channel.open && connection.sandbox.id === record.containerId) {
+      if (record.startId === null || record.startId === connection.start.id) return this.lease(record, connection, record);
+      // Another process has found the sandbox started again. This channel has ended, and its
+      // `close` event has not come yet.
+      connection.channel.close();
+    }
+    const others = this.connecting.get(key);
+    if (others) {
+      // Another call of this process is making the connection. Once it is there, this call enters
+      // again, since the session may have another generation by then.
+      await others.catch(ignoreClosed);
+      throw new SessionMovedError();
+    }
+    const late = AbortSignal.timeout(Math.max(0, giveUpAt - this.store.now()));
+    const turn = signal ? AbortSignal.any([signal, late]) : late;
+    const establishing = this.establish(record, giveUpAt, turn)
+      .catch((error: unknown) => {
+        // The turn has not come in time, and the client is still there.
+        throw hasLeft(error) && !signal?.aborted ? tooManyWaiting() : error;
+      })
+      .finally(() => this.connecting.delete(key));
+    this.connecting.set(key, establishing);
+    return establishing;
+  }
+
+  /**
+   * Tells a store that has forgotten the session which sandbox it has, if a channel into it is
+   * open.
+   */
+  async remind({ ref, generation }: SessionRecord): Promise<void> {
+    const connection = this.connections.get(ref.key);
+    if (connection?.channel.open) await this.attach(generation, ref.key, connection);
+  }
+
+  /**
+   * Takes a sandbox from the pool at once. Making one, or opening a channel, waits for its turn.
+   */
+  private async establish(record: SessionRecord, giveUpAt: number, turn: AbortSignal): Promise<Lease> {
+    const { key, userKey } = record.ref;
+    const make = (): Promise<SessionConnection> => this.make(record, giveUpAt);
+    const connection = (await this.claim(record)) ?? (await this.creations.run(userKey, make, turn));
+    const attached = await this.attach(record.generation, key, connection);
+    if (!attached.live) throw new SessionMovedError();
+    return this.lease(record, connection, attached);
+  }
+
+  private lease(
+    record: SessionRecord,
+    { sandbox, channel, start }: SessionConnection,
+    { restarted, created = false }: { restarted: boolean; created?: boolean },
+  ): Lease {
+    const takeRestarted = async (): Promise<boolean> =>
+      restarted && (await this.store.takeRestarted(record.ref.key, record.generation).catch(() => true));
+    const { id: containerId, options } = sandbox;
+    return { containerId, startId: start.id, options, record, channel, created, restarted, takeRestarted };
+  }
+
+  /** Takes a sandbox from the pool if the session is new and has the default options. */
+  private async claim({ ref, containerId, options }: SessionRecord): Promise<SessionConnection | null> {
+    if (containerId !== null || !isDefaultSandbox(this.config, options ?? {})) return null;
+    const claimed = await this.pool.claim(ref);
+    if (claimed === null) return null;
+    this.noteMade(claimed.sandbox);
+    return this.connected(ref.key, claimed);
+  }
+
+  private async make({ ref, options, ttlMs, metadata }: SessionRecord, giveUpAt: number): Promise<SessionConnection> {
+    const settings = {
+      ttl_seconds: ttlMs === this.config.SESSION_TTL_SECONDS * 1000 ? undefined : ttlMs / 1000,
+      metadata: Object.keys(metadata).length === 0 ? undefined : metadata,
+    };
+    const sandbox = await this.runtime.ensure(ref, options, settings);
+    if (sandbox.created) this.noteMade(sandbox);
+    const known = this.connections.get(ref.key);
+    if (known?.channel.open && known.sandbox.id === sandbox.id) return known;
+    return this.connected(ref.key, await this.connect(sandbox, giveUpAt));
+  }
+
+  private noteMade({ id }: Sandbox): void {
+    this.made.add(id);
+    for (const oldest of this.made) {
+      if (this.made.size <= MAX_MADE) return;
+      this.made.delete(oldest);
+    }
+  }
+
+  private async attach(generation: string, key: string, connection: SessionConnection): Promise<AttachResult> {
+    const { sandbox, start, attached } = connection;
+    const { id, image, createdAt, pooled, options, settings } = sandbox;
+    const origin = this.made.has(id) ? 'made' : start.again && !attached ? 'restarted' : 'found';
+    const result = await this.store.attach(key, generation, {
+      containerId: id,
+      startId: start.id,
+      origin,
+      image,
+      createdAt: pooled ? undefined : createdAt,
+      options,
+      settings,
+    });
+    if (!result.live) return result;
+    this.made.delete(id);
+    connection.attached = true;
+    return result;
+  }
+
+  private connected(key: string, connection: Connection): SessionConnection {
+    this.connections.get(key)?.channel.close();
+    const known = { ...connection, attached: false };
+    this.connections.set(key, known);
+    void connection.channel.closed.then(() => {
+      if (this.connections.get(key) === known) this.connections.delete(key);
+    });
+    return known;
+  }
+
+  private async connect(sandbox: Sandbox, giveUpAt: number): Promise<Connection> {
+    try {
+      return await connectTo(this.runtime, sandbox);
+    } catch (error) {
+      // Nothing was asked of the sandbox yet, so the call need not fail if it ended meanwhile.
+      if (error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST && this.store.now() < giveUpAt)
+        throw new SessionMovedError();
+      throw error;
+    }
+  }
+}
+
+/**
+ * Several calls wait for the first one's sandbox. If the first client leaves, that must not fail
+ * the others: one of them makes the sandbox.
+ */
+function ignoreClosed(error: unknown): void {
+  if (!hasLeft(error)) throw error;
+}
+
+function hasLeft(error: unknown): boolean {
+  return error instanceof SandboxError && error.code === ErrorCode.CLIENT_CLOSED_REQUEST;
+}

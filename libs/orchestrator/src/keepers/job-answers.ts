@@ -1,0 +1,133 @@
+import { constants } from 'node:os';
+import { count, object, parseAgentJson, parseFlag, unsound } from '../channel/agent-values';
+import { plainText } from '../channel/agent-answer';
+
+export const JOB_STATES = ['running', 'exited', 'killed', 'timed_out', 'lost'] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+/** A job as its keeper in the sandbox tells it. Times are milliseconds since the epoch. */
+export interface KeptJob {
+  jobId: string;
+  command: string;
+  state: Exclude<JobState, 'lost'>;
+  exitCode: number | null;
+  /** `SIGKILL`; null where none ended it. */
+  signal: string | null;
+  startedAt: number;
+  /** The kernel killed a process of the sandbox for memory while it ran. */
+  oomKilled: boolean;
+  /** When its time is over. */
+  endsBy: number;
+  endedAt: number | null;
+  stdoutBytes: number;
+  stderrBytes: number;
+  /** It is no job but a terminal, which is kept in the same way. */
+  terminal: boolean;
+}
+
+/** What there is of jobs in a sandbox, each once. */
+export interface KeptJobs {
+  readonly jobs: KeptJob[];
+  /** Ids of those whose keeper is there and did not answer in time: they may be running. */
+  readonly silent: ReadonlySet<string>;
+}
+
+/** What was read of one stream. */
+export interface StreamPart {
+  /** Of the byte after the last. */
+  nextOffset: number;
+  /** Bytes dropped between the offset asked for and the first byte here. */
+  gap: number;
+  eof: boolean;
+}
+
+const ID = /^[0-9a-f]{32}$/;
+const MAX_COMMAND_CHARACTERS = 32_000;
+/** Of jobs and terminals: an agent lists no more. */
+const MAX_LINES = 256;
+
+export function isJobId(text: unknown): text is string {
+  return typeof text === 'string' && ID.test(text);
+}
+
+/**
+ * Reads a keeper's account, but for the command. It comes out of the sandbox, whose commands may pose as one.
+ * @throws SandboxError SANDBOX_LOST where it makes no sense
+ */
+export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
+  const { job_id, state, exit_code, signal, started_at, ends_by, ended_at, oom_killed, stdout_bytes, stderr_bytes, terminal } =
+    object(answer);
+  if (!isJobId(job_id) || !isKeptState(state)) throw unsound();
+  const exitCode = state === 'running' ? null : count(exit_code);
+  if (exitCode !== null && exitCode > 255) throw unsound();
+  return {
+    jobId: job_id,
+    state,
+    exitCode,
+    signal: state === 'killed' ? signalName(signal) : null,
+    startedAt: time(started_at),
+    endsBy: time(ends_by),
+    endedAt: state === 'running' ? null : time(ended_at),
+    // A keeper that an older API has started says nothing of it.
+    oomKilled: oom_killed === true,
+    stdoutBytes: count(stdout_bytes),
+    stderrBytes: count(stderr_bytes),
+    terminal: parseFlag(terminal),
+  };
+}
+
+/** @throws SandboxError as parseKeptJob */
+export function parseStreamPart(answer: unknown): StreamPart {
+  const { next_offset, gap, eof } = object(answer);
+  if (typeof eof !== 'boolean') throw unsound();
+  return { nextOffset: count(next_offset), gap: count(gap), eof };
+}
+
+/** @throws SandboxError as parseKeptJob */
+export function parseCommand(command: unknown): string {
+  if (typeof command !== 'string' || command.length > 2 * MAX_COMMAND_CHARACTERS) throw unsound();
+  return command;
+}
+
+/**
+ * One line a job; lines that make no sense are left out, as one command's pretence must not hide the other jobs.
+ * @throws SandboxError as parseKeptJob, where there are more lines than an agent sends
+ */
+export function parseJobLines(answer: Buffer): KeptJobs {
+  const lines = answer.toString('utf8').split('\n', MAX_LINES + 2);
+  if (lines.at(-1) === '') lines.pop();
+  if (lines.length > MAX_LINES) throw unsound();
+  const jobs = new Map<string, KeptJob>();
+  const silent = new Set<string>();
+  for (const line of lines) {
+    const job = parseJobLine(line);
+    if (job !== null && 'silent' in job) silent.add(job.silent);
+    else if (job !== null) jobs.set(job.jobId, job);
+  }
+  return { jobs: [...jobs.values()], silent };
+}
+
+function parseJobLine(line: string): KeptJob | { silent: string } | null {
+  try {
+    const job = object(parseAgentJson(line));
+    if (job.silent === true) return isJobId(job.job_id) ? { silent: job.job_id } : null;
+    return { ...parseKeptJob(job), command: parseCommand(job.command) };
+  } catch {
+    return null;
+  }
+}
+
+function isKeptState(state: unknown): state is KeptJob['state'] {
+  return state !== 'lost' && (JOB_STATES as readonly unknown[]).includes(state);
+}
+
+function signalName(number: unknown): string {
+  const known = Object.entries(constants.signals).find(([, value]) => value === number);
+  return known?.[0] ?? plainText(`signal ${count(number)}`);
+}
+
+/** Seconds to milliseconds, whole, and within what a Date can hold. */
+function time(seconds: unknown): number {
+  if (typeof seconds !== 'number' || !(seconds >= 0 && seconds < 8e12)) throw unsound();
+  return Math.round(seconds * 1000);
+}

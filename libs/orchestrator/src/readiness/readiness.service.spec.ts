@@ -1,0 +1,107 @@
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { SessionStore } from '@sandbox/sessions';
+import { openAgentChannel } from '../entering/agent-channel';
+import { ReadinessService } from './readiness.service';
+import type { SandboxRuntime } from '../runtime/sandbox-runtime';
+import type { WarmPool } from '../pool/warm-pool';
+
+jest.mock('../entering/agent-channel', () => ({ openAgentChannel: jest.fn() }));
+const openChannel = jest.mocked(openAgentChannel);
+
+const OK = { docker: 'ok', store: 'ok', image: 'ok' };
+const never = (): Promise<never> => new Promise(() => undefined);
+
+function setUp() {
+  const close = jest.fn();
+  openChannel.mockReset().mockResolvedValue({ close } as never);
+  const runtime = {
+    ping: jest.fn(async (): Promise<void> => undefined),
+    checkImage: jest.fn(async (): Promise<void> => undefined),
+    ensure: jest.fn(async (_owner: { key: string }, _options: object) => ({ id: 'probe' })),
+    remove: jest.fn(async (_key: string): Promise<void> => undefined),
+  };
+  const store = { ping: jest.fn(async (): Promise<void> => undefined) };
+  const pool = { state: { size: 1, hits: 2, misses: 3 } };
+  const readiness = new ReadinessService(
+    store as unknown as SessionStore,
+    runtime as unknown as SandboxRuntime,
+    pool as unknown as WarmPool,
+  );
+  return { readiness, runtime, store, close };
+}
+
+beforeEach(() => jest.useFakeTimers());
+afterEach(() => jest.useRealTimers());
+
+describe('ReadinessService', () => {
+  it('says ok of all when all is there, and has the state of the pool', async () => {
+    const { readiness } = setUp();
+    expect(await readiness.check()).toEqual(OK);
+    expect(readiness.pool).toEqual({ size: 1, hits: 2, misses: 3 });
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('gives callers that come at once one check, and a later one another', async () => {
+    const { readiness, runtime, store } = setUp();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => readiness.check()));
+    expect(answers).toEqual(Array.from({ length: 20 }, () => OK));
+    expect([runtime.ping.mock.calls.length, store.ping.mock.calls.length]).toEqual([1, 1]);
+    await readiness.check();
+    expect([runtime.ping.mock.calls.length, store.ping.mock.calls.length]).toEqual([2, 2]);
+  });
+
+  it('says what our own error says, and nothing of any other', async () => {
+    const { readiness, runtime, store } = setUp();
+    runtime.ping.mockRejectedValue(new Error('connect ENOENT /var/run/docker.sock'));
+    store.ping.mockRejectedValue(new SandboxError(ErrorCode.STORE_UNAVAILABLE, 'The store is not available.'));
+    runtime.checkImage.mockRejectedValue(new SandboxError(ErrorCode.SANDBOX_IMAGE_UNUSABLE, 'There is no such image.'));
+    expect(await readiness.check()).toEqual({
+      docker: 'not available',
+      store: 'The store is not available.',
+      image: 'There is no such image.',
+    });
+    expect(runtime.ensure).not.toHaveBeenCalled();
+  });
+
+  it.each(['docker', 'store', 'image'] as const)(
+    'answers within 3 s when %s says nothing, and of the others as they are',
+    async (silent) => {
+      const { readiness, runtime, store } = setUp();
+      const check = { docker: runtime.ping, store: store.ping, image: runtime.checkImage }[silent];
+      check.mockImplementation(never);
+      const answer = readiness.check();
+      await jest.advanceTimersByTimeAsync(3_000);
+      expect(await Promise.race([answer, 'still waiting'])).toEqual({ ...OK, [silent]: 'no answer in time' });
+      expect(jest.getTimerCount()).toBe(0);
+    },
+  );
+
+  it('tries the image in a sandbox without a volume, which it removes, and trusts it from then on', async () => {
+    const { readiness, runtime, close } = setUp();
+    await readiness.check();
+    const [owner, options] = runtime.ensure.mock.lastCall!;
+    expect(owner.key).toMatch(/^[0-9a-f]{64}$/);
+    expect(options).toEqual({ persistent: false });
+    expect(openChannel).toHaveBeenCalledWith(runtime, 'probe');
+    expect(close).toHaveBeenCalledTimes(1);
+    expect(runtime.remove.mock.calls).toEqual([[owner.key]]);
+    await jest.advanceTimersByTimeAsync(3_600_000);
+    expect(await readiness.check()).toEqual(OK);
+    expect(runtime.ensure).toHaveBeenCalledTimes(1);
+  });
+
+  it('tries an image that gave no sandbox again, but not at once, and removes what was made', async () => {
+    const { readiness, runtime } = setUp();
+    openChannel.mockRejectedValue(new SandboxError(ErrorCode.SANDBOX_IMAGE_UNUSABLE, 'The image has no python3.'));
+    const unusable = { ...OK, image: 'The image has no python3.' };
+    expect(await readiness.check()).toEqual(unusable);
+    expect(runtime.remove).toHaveBeenCalledTimes(1);
+    await jest.advanceTimersByTimeAsync(9_000);
+    expect(await readiness.check()).toEqual(unusable);
+    expect(runtime.ensure).toHaveBeenCalledTimes(1);
+    openChannel.mockResolvedValue({ close: () => undefined } as never);
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(await readiness.check()).toEqual(OK);
+    expect(runtime.ensure).toHaveBeenCalledTimes(2);
+  });
+});

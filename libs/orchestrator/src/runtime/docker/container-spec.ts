@@ -1,0 +1,294 @@
+import { createHash } from 'node:crypto';
+import { type Config, MIN_FREE_MEMORY_BYTES, SHM_BYTES } from '@sandbox/config';
+import { formatOptions, formatSettings, type SandboxOptions, type SessionSettings } from '@sandbox/sessions';
+import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+import { memoryLimit } from '../../commands/oom';
+import type { Sandbox, SandboxOwner } from '../sandbox-runtime';
+import { SECCOMP_PROFILE } from './seccomp-profile';
+
+export const LABEL = {
+  deployment: 'sandbox-api.deployment',
+  kind: 'sandbox-api.kind',
+  session: 'sandbox-api.session',
+  user: 'sandbox-api.user',
+  spec: 'sandbox-api.spec',
+  options: 'sandbox-api.options',
+  settings: 'sandbox-api.settings',
+} as const;
+
+/** Values of LABEL.kind. */
+export const KIND = { session: 'session', volumeInit: 'volume-init' } as const;
+
+export const WORKSPACE = '/workspace';
+export const SANDBOX_UID = 1000;
+
+const PAGE_BYTES = 4096;
+/**
+ * What the kernel takes from a sandbox's memory for each file or directory of a tmpfs, besides its
+ * pages: 960 bytes on Linux 6.18 (an inode of shmem and a dentry), and 512 more for a name of over
+ * 31 characters. To measure it: read `memory.usage_in_bytes` (cgroup v2: `memory.current`) of a
+ * container before and after it makes 40,000 empty files in a tmpfs.
+ */
+const INODE_BYTES = 1000;
+/**
+ * A command's stdout is a pipe, and for a pipe Python keeps what is printed until 8 KiB have come
+ * together. A caller would see nothing of it live, and a timeout or a signal would lose it.
+ */
+const PYTHON_PRINTS_AT_ONCE = 'PYTHONUNBUFFERED=1';
+/**
+ * Package managers put programs below the home directory, since the root is read-only. The agent
+ * has its `bin` first on every command's PATH (agent/shell.py). pip does so by itself once it does
+ * not refuse an image whose Python belongs to the distribution (PEP 668).
+ */
+const INSTALLS_INTO_HOME = [
+  'PIP_BREAK_SYSTEM_PACKAGES=1',
+  `NPM_CONFIG_PREFIX=${WORKSPACE}/.local`,
+  `CARGO_INSTALL_ROOT=${WORKSPACE}/.local`,
+  `GOBIN=${WORKSPACE}/.local/bin`,
+];
+const OOM_SCORE_ADJ = 500;
+/**
+ * Of 1024, which other processes have: where the CPU is short, the service that all sandboxes need
+ * goes before any of them.
+ */
+const CPU_SHARES = 128;
+/** What the kernel takes at least, µs. */
+const MIN_CPU_QUOTA = 1_000;
+
+/**
+ * What PID 1 runs: it waits, and by waiting reaps every orphan. Its sleeping child may be killed,
+ * and the loop starts another. Where the process limit is used up, that start fails and ends a
+ * shell: the trap then puts a new shell in its place, without a fork. `$0` is this very text. Dead
+ * orphans alone may be what uses the limit up, and so keep the shell from ever coming to wait:
+ * `jobs` collects them without a fork, in dash only once a SIGCHLD has been seen.
+ */
+const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; kill -s CHLD $$; jobs; while :; do sleep 2147483647 & wait $!; done`;
+
+/**
+ * The kernel shields PID 1 from its own namespace's signals, but for those it has handlers for, and
+ * shells handle SIGINT; gVisor's kernel shields it from none. Those that would end it are ignored
+ * here, and stay ignored in all that follows. And some OCI runtimes give a tmpfs the mode of the
+ * directory that it hides, whatever mode= says.
+ */
+const PID_1 = `trap '' 1 2 3 4 5 6 7 8 10 11 12 13 14 15 24 25 26 27 29 30 31; chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
+
+type SandboxHostConfig = HostConfig & { CgroupnsMode: 'private' };
+type SandboxSpec = ContainerCreateOptions & { HostConfig: SandboxHostConfig };
+
+/** A session's container. The whole key: a claimed container has no label that says whose it is. */
+export function containerName(config: Config, key: string): string {
+  return `${prefix(config)}${key}`;
+}
+
+/**
+ * A container that is made for a slot of the pool: the name is the lock under which one process
+ * makes it. Other settings have other slots.
+ */
+export function pooledName(config: Config, spec: string, slot: number): string {
+  return `${prefix(config)}pool-${spec}-${slot}`;
+}
+
+/**
+ * The same once it runs, and waits to be claimed: no other ever has that name, so by it no other
+ * can be claimed.
+ */
+export function waitingName(config: Config, spec: string, slot: number, id: string): string {
+  return `${pooledName(config, spec, slot)}-${id.slice(0, 12)}`;
+}
+
+/** What the engine's list finds by name what waits, in a slot or in any; a regular expression. */
+export function waitingPattern(config: Config, spec: string, slot?: number): string {
+  return `^/${prefix(config)}pool-${spec}-${slot ?? '[0-9]+'}-`;
+}
+
+/** One that was taken out of its place to be removed. */
+export function discardedName(config: Config, id: string): string {
+  return `${prefix(config)}discarded-${id.slice(0, 12)}`;
+}
+
+/** What a container's name says of it, to a process whose pooled containers have this spec hash. */
+export function placeOf(config: Config, currentSpec: string, name: string): Pick<Sandbox, 'key' | 'slot'> {
+  const rest = name.startsWith(prefix(config)) ? name.slice(prefix(config).length) : '';
+  const [, spec, number] = /^pool-([0-9a-f]{16})-(\d{1,4})(?:-[0-9a-f]{12})?$/.exec(rest) ?? [];
+  return {
+    key: /^[0-9a-f]{64}$/.test(rest) ? rest : null,
+    slot: spec === undefined ? null : { number: Number(number), current: spec === currentSpec },
+  };
+}
+
+function prefix({ DEPLOYMENT }: Config): string {
+  return `sandbox-${DEPLOYMENT}-`;
+}
+
+export function volumeName(config: Config, key: string): string {
+  return `${prefix(config)}${key.slice(0, 32)}-workspace`;
+}
+
+/** On everything of a session, whatever its kind. */
+export function ownerLabels(config: Config, owner: SandboxOwner, kind: string): Record<string, string> {
+  return { [LABEL.deployment]: config.DEPLOYMENT, [LABEL.kind]: kind, [LABEL.session]: owner.key, [LABEL.user]: owner.userKey };
+}
+
+/**
+ * Tells containers made from one configuration and with some options from others: 16 hex digits
+ * over all that is not the owner's.
+ */
+export function specHash(config: Config, options: SandboxOptions = {}): string {
+  return createHash('sha256')
+    .update(JSON.stringify(commonSpec(config, options)))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+export function isPersistent(config: Config, { persistent }: SandboxOptions): boolean {
+  return persistent ?? config.WORKSPACE_PERSIST_VOLUMES;
+}
+
+/**
+ * What Docker is asked for the container of a session. Its labels tell a store that knows nothing
+ * (any more) what it was asked to be.
+ */
+export function containerSpec(
+  config: Config,
+  owner: SandboxOwner,
+  options: SandboxOptions = {},
+  settings: SessionSettings = {},
+): SandboxSpec {
+  const spec = commonSpec(config, options);
+  const [asked, set] = [formatOptions(options), formatSettings(settings)];
+  return {
+    ...spec,
+    name: containerName(config, owner.key),
+    Labels: {
+      ...ownerLabels(config, owner, KIND.session),
+      [LABEL.spec]: specHash(config, options),
+      ...(asked === '' ? {} : { [LABEL.options]: asked }),
+      ...(set === '{}' ? {} : { [LABEL.settings]: set }),
+    },
+    HostConfig: isPersistent(config, options) ? { ...spec.HostConfig, Mounts: [workspaceMount(config, owner)] } : spec.HostConfig,
+  };
+}
+
+/**
+ * What Docker is asked for a container that waits for its session; its name, which changes, will
+ * say whose it is.
+ */
+export function pooledSpec(config: Config, slot: number): SandboxSpec {
+  const spec = specHash(config);
+  return {
+    ...commonSpec(config, {}),
+    name: pooledName(config, spec, slot),
+    Labels: { [LABEL.deployment]: config.DEPLOYMENT, [LABEL.kind]: KIND.session, [LABEL.spec]: spec },
+  };
+}
+
+/**
+ * The session's named volume at /workspace; Docker makes it with the container where it is not
+ * there. The local driver's volumes cannot be mounted nosuid or nodev: without capabilities and
+ * with no-new-privileges a set-uid file or a device node gains nobody anything, and none can be
+ * made.
+ */
+export function workspaceMount(config: Config, owner: SandboxOwner): NonNullable<HostConfig['Mounts']>[number] {
+  return {
+    Type: 'volume',
+    Source: volumeName(config, owner.key),
+    Target: WORKSPACE,
+    VolumeOptions: { NoCopy: true, Labels: ownerLabels(config, owner, KIND.session), DriverConfig: { Name: 'local', Options: {} } },
+  };
+}
+
+function commonSpec(config: Config, options: SandboxOptions): SandboxSpec {
+  return {
+    Image: options.image ?? config.CONTAINER_IMAGE,
+    Hostname: 'sandbox',
+    User: `${SANDBOX_UID}:${SANDBOX_UID}`,
+    WorkingDir: WORKSPACE,
+    Entrypoint: ['sh', '-c', PID_1, WAIT_FOREVER],
+    Cmd: [],
+    // Docker adds the image's own, and a PATH where the image has none.
+    Env: [`HOME=${WORKSPACE}`, 'LANG=C.UTF-8', PYTHON_PRINTS_AT_ONCE, ...INSTALLS_INTO_HOME],
+    Tty: false,
+    OpenStdin: false,
+    Healthcheck: { Test: ['NONE'] },
+    HostConfig: { ...confinement(config), ...limits(config, options), ...mounts(config, options) },
+  };
+}
+
+function confinement(config: Config) {
+  return {
+    NetworkMode: 'none',
+    IpcMode: 'private',
+    CgroupnsMode: 'private' as const,
+    Privileged: false,
+    CapDrop: ['ALL'],
+    SecurityOpt: ['no-new-privileges:true', `seccomp=${JSON.stringify(SECCOMP_PROFILE)}`],
+    ...(config.CONTAINER_RUNTIME === '' ? {} : { Runtime: config.CONTAINER_RUNTIME }),
+    Init: false,
+    AutoRemove: false,
+    RestartPolicy: { Name: 'no' },
+    // Any other driver would copy every byte of every exec to the host's disk.
+    LogConfig: { Type: 'none', Config: {} },
+  };
+}
+
+function limits(config: Config, options: SandboxOptions) {
+  const { cpus, pids } = options;
+  const bytes = memoryLimit(config, options);
+  return {
+    Memory: bytes,
+    MemorySwap: bytes,
+    OomScoreAdj: OOM_SCORE_ADJ,
+    CpuShares: CPU_SHARES,
+    CpuPeriod: config.CONTAINER_CPU_PERIOD,
+    CpuQuota: cpus === undefined ? config.CONTAINER_CPU_QUOTA : Math.max(MIN_CPU_QUOTA, Math.round(cpus * config.CONTAINER_CPU_PERIOD)),
+    PidsLimit: pids ?? config.CONTAINER_PIDS_LIMIT,
+    // No nproc: the kernel counts it by uid, over all containers of the host.
+    Ulimits: [
+      { Name: 'nofile', Soft: config.CONTAINER_ULIMIT_NOFILE_SOFT, Hard: config.CONTAINER_ULIMIT_NOFILE_HARD },
+      // No core file, and with 1 byte, unlike with 0, no program of the host that takes one by a
+      // pipe either (core(5), fs/coredump.c).
+      { Name: 'core', Soft: 1, Hard: 1 },
+    ],
+  };
+}
+
+/**
+ * All three may execute: a command can run what it puts in /workspace anyway. `noexec` on the
+ * others stops nobody, and it breaks compilers, `go test`, ctypes and test runners. Without the
+ * word `exec` the engine mounts a tmpfs noexec.
+ */
+function mounts(config: Config, options: SandboxOptions) {
+  return {
+    ReadonlyRootfs: true,
+    ShmSize: SHM_BYTES,
+    Tmpfs: {
+      '/tmp': tmpfs(config.CONTAINER_TMPFS_TMP_SIZE, 'exec,mode=1777'),
+      // ShmSize alone leaves its inodes without a bound.
+      '/dev/shm': tmpfs(SHM_BYTES, 'exec,mode=1777'),
+      ...(isPersistent(config, options) ? {} : { [WORKSPACE]: workspaceTmpfs(config, memoryLimit(config, options)) }),
+    },
+  };
+}
+
+/**
+ * It has as many inodes as the memory carries beside a full /workspace, so that small files do not
+ * come to an end at 0 % use: 100,663 by default, and a full archive has 100,000. A /workspace that
+ * is full in both ways still leaves the session the 32 MiB that it needs.
+ * @param memory limit of the sandbox, bytes
+ */
+function workspaceTmpfs({ CONTAINER_TMPFS_WORKSPACE_SIZE: size }: Config, memory: number): string {
+  const carried = Math.floor((memory - MIN_FREE_MEMORY_BYTES - size) / INODE_BYTES);
+  return tmpfs(size, `exec,uid=${SANDBOX_UID},gid=${SANDBOX_UID},mode=0700`, Math.max(carried, pages(size)));
+}
+
+/**
+ * Inodes are bounded as well: empty files take no space of a tmpfs, but the kernel's memory for
+ * them is the sandbox's.
+ */
+function tmpfs(bytes: number, options: string, inodes = pages(bytes)): string {
+  return `rw,nosuid,nodev,${options},size=${bytes},nr_inodes=${inodes}`;
+}
+
+function pages(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES);
+}

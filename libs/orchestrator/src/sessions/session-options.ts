@@ -1,0 +1,123 @@
+import { type Config, leastMemory, parseSize } from '@sandbox/config';
+import { ErrorCode, SandboxError, type FieldError } from '@sandbox/errors';
+import type { SandboxOptions, SessionOptions } from '@sandbox/sessions';
+import { memoryLimit } from '../commands/oom';
+import type { CommandPolicy } from '../policy/command-policy';
+
+/** What a session's sandbox is, its own options and the deployment's defaults taken together. */
+export interface SandboxShape {
+  image: string;
+  /** As Docker's clients write it, such as 512m. */
+  memory: string;
+  cpus: number;
+  pids: number;
+  persistent: boolean;
+}
+
+const SHAPE = ['image', 'memory', 'cpus', 'pids', 'persistent'] as const satisfies readonly (keyof SandboxShape)[];
+
+const MIN_CPUS = 0.01;
+const MIN_PIDS = 16;
+
+/** What a session may ask for at most, as the operator has set it. */
+export interface SessionLimits {
+  /** Those that it may name, the default one first. */
+  images: string[];
+  /** Bytes. */
+  memory: number;
+  cpus: number;
+  pids: number;
+  ttl_seconds: number;
+}
+
+/** The limits that `checkSessionOptions` holds a session to, for those who tell of them. */
+export function sessionLimits(config: Config): SessionLimits {
+  return {
+    images: [...new Set([config.CONTAINER_IMAGE, ...config.ALLOWED_IMAGES])],
+    memory: config.MAX_SESSION_MEMORY ?? config.CONTAINER_MEM_LIMIT,
+    cpus: config.MAX_SESSION_CPUS ?? defaultCpus(config),
+    pids: config.MAX_SESSION_PIDS ?? config.CONTAINER_PIDS_LIMIT,
+    ttl_seconds: config.MAX_SESSION_TTL_SECONDS,
+  };
+}
+
+export function sandboxShape(config: Config, options: SandboxOptions): SandboxShape {
+  return {
+    image: options.image ?? config.CONTAINER_IMAGE,
+    memory: formatSize(memoryLimit(config, options)),
+    cpus: options.cpus ?? defaultCpus(config),
+    pids: options.pids ?? config.CONTAINER_PIDS_LIMIT,
+    persistent: options.persistent ?? config.WORKSPACE_PERSIST_VOLUMES,
+  };
+}
+
+/** Whether a sandbox that waits in the pool is what these options ask for. */
+export function isDefaultSandbox(config: Config, options: SandboxOptions): boolean {
+  const [asked, usual] = [sandboxShape(config, options), sandboxShape(config, {})];
+  return !usual.persistent && SHAPE.every((field) => asked[field] === usual[field]) && Object.keys(options.env ?? {}).length === 0;
+}
+
+/**
+ * That the operator allows what a session asks for.
+ * @throws SandboxError VALIDATION_FAILED naming every option that is not
+ */
+export function checkSessionOptions(config: Config, policy: CommandPolicy, options: SessionOptions): void {
+  const errors = faults(config, policy, options);
+  if (errors.length > 0) throw new SandboxError(ErrorCode.VALIDATION_FAILED, 'The session’s options are not allowed.', { errors });
+}
+
+function faults(config: Config, policy: CommandPolicy, options: SessionOptions): FieldError[] {
+  const { image, memory, cpus, pids, persistent, env, ttl_seconds } = options;
+  const errors: FieldError[] = [];
+  const check = (field: keyof SessionOptions, holds: boolean, message: string): void => {
+    if (!holds) errors.push({ field, message: `${field} ${message}` });
+  };
+  const most = sessionLimits(config);
+  check('image', image === undefined || most.images.includes(image), `must be one of ${most.images.join(', ')}`);
+  if (memory !== undefined) {
+    const least = leastMemory(config, sandboxShape(config, options).persistent);
+    const bytes = parseSize(memory);
+    check('memory', bytes >= least && bytes <= most.memory, `must be a size from ${formatSize(least)} to ${formatSize(most.memory)}`);
+  }
+  check('cpus', cpus === undefined || (cpus >= MIN_CPUS && cpus <= most.cpus), `must be a number from ${MIN_CPUS} to ${most.cpus}`);
+  check('pids', pids === undefined || (pids >= MIN_PIDS && pids <= most.pids), `must be from ${MIN_PIDS} to ${most.pids}`);
+  check('ttl_seconds', ttl_seconds === undefined || ttl_seconds <= most.ttl_seconds, `must be at most ${most.ttl_seconds}`);
+  const mayPersist = config.ALLOW_PERSISTENT_SESSIONS || config.WORKSPACE_PERSIST_VOLUMES;
+  check('persistent', persistent !== true || mayPersist, 'is not allowed here (ALLOW_PERSISTENT_SESSIONS)');
+  // A strict policy judges a command by the variables it is given; those of the session it does not see.
+  check(
+    'env',
+    policy.mode !== 'strict' || Object.keys(env ?? {}).length === 0,
+    'is not taken under a strict command policy: give it with each command',
+  );
+  return errors;
+}
+
+/** What of a session that is there is not as it is asked to be. Options that are not given ask for nothing. */
+export function differences(config: Config, asked: SessionOptions, has: SessionOptions): FieldError[] {
+  const { env, ttl_seconds, metadata } = asked;
+  const [wanted, is] = [sandboxShape(config, asked), sandboxShape(config, has)];
+  const fields: string[] = SHAPE.filter((field) => asked[field] !== undefined && wanted[field] !== is[field]);
+  if (env && !sameTexts(env, has.env ?? {})) fields.push('env');
+  if (ttl_seconds !== undefined && ttl_seconds !== has.ttl_seconds) fields.push('ttl_seconds');
+  if (metadata && !sameTexts(metadata, has.metadata ?? {})) fields.push('metadata');
+  return fields.map((field) => ({ field, message: `${field} differs from that of the session that is there` }));
+}
+
+function sameTexts(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && a[name] === b[name]);
+}
+
+function defaultCpus(config: Config): number {
+  return Number((config.CONTAINER_CPU_QUOTA / config.CONTAINER_CPU_PERIOD).toFixed(3));
+}
+
+const UNITS = ['b', 'k', 'm', 'g'] as const;
+
+/** The largest unit that gives a whole number. */
+export function formatSize(bytes: number): string {
+  let [size, unit] = [bytes, 0];
+  while (unit < UNITS.length - 1 && size > 0 && size % 1024 === 0) [size, unit] = [size / 1024, unit + 1];
+  return `${size}${UNITS[unit]}`;
+}

@@ -1,0 +1,74 @@
+import { isUtf8 } from 'node:buffer';
+import { continuationPrefix, incompleteSuffix } from '../bytes/utf8-boundaries';
+
+/** The beginning and the end of a text, in the encoding that its bytes were taken to be in. */
+export interface DecodedText {
+  readonly encoding: 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252';
+  /** Whether all bytes are of that encoding; else some came out as U+FFFD. */
+  readonly exact: boolean;
+  readonly head: string;
+  readonly tail: string;
+}
+
+/** What text may have of control characters, besides those that make lines and colours. */
+const MAX_CONTROL_SHARE = 0.01;
+const TEXT_CONTROLS: readonly number[] = [0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x1b];
+
+/** What windows-1252 has at 0x80 to 0x9f; else it is Latin-1 (WHATWG, Encoding). */
+const WINDOWS_1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
+
+/** What a file in UTF-16 begins with. */
+export function utf16Of(beginning: Buffer): 'utf-16le' | 'utf-16be' | null {
+  const [first, second] = beginning;
+  if (first === 0xff && second === 0xfe) return 'utf-16le';
+  return first === 0xfe && second === 0xff ? 'utf-16be' : null;
+}
+
+/**
+ * Tells text from other bytes, and decodes it. UTF-16 is told by its mark. Else text has no NUL; it
+ * is UTF-8 or, with few control characters, in some encoding of 8 bits, and read as windows-1252.
+ * @param head the beginning; the whole text if `cut` is false
+ * @param tail the end, which may begin within a character, as the head may end within one
+ * @param utf16 as utf16Of says of the file that they are from
+ * @returns null if it is no text
+ */
+export function decodeText(head: Buffer, tail: Buffer, cut: boolean, utf16: 'utf-16le' | 'utf-16be' | null): DecodedText | null {
+  if (utf16 !== null) return decodeUtf16(head, tail, utf16);
+  if (head.includes(0) || tail.includes(0)) return null;
+  const first = cut ? head.subarray(0, head.length - incompleteSuffix(head)) : head;
+  const last = cut ? tail.subarray(continuationPrefix(tail)) : tail;
+  const decoded = { head: first.toString('utf8'), tail: last.toString('utf8') };
+  if (isUtf8(first) && isUtf8(last)) return { encoding: 'utf-8', exact: true, ...decoded };
+  if (isDamagedUtf8(decoded.head + decoded.tail)) return { encoding: 'utf-8', exact: false, ...decoded };
+  if (controls(head) + controls(tail) > MAX_CONTROL_SHARE * (head.length + tail.length)) return null;
+  return { encoding: 'windows-1252', exact: true, head: fromWindows1252(head), tail: fromWindows1252(tail) };
+}
+
+function decodeUtf16(head: Buffer, tail: Buffer, encoding: 'utf-16le' | 'utf-16be'): DecodedText | null {
+  // The mark is no part of the text. Half a character at the end of the head is left out.
+  const first = new TextDecoder(encoding).decode(head, { stream: true });
+  const last = new TextDecoder(encoding).decode(tail).replace(/^\ufffd/, '');
+  if (first.includes('\0') || last.includes('\0')) return null;
+  return { encoding, exact: !(first + last).includes('\ufffd'), head: first, tail: last };
+}
+
+/** Node's own decoder of this name reads Latin-1, which has control characters there. */
+const fromWindows1252 = (bytes: Buffer): string =>
+  bytes.toString('latin1').replace(/[\x80-\x9f]/g, (character) => WINDOWS_1252[character.charCodeAt(0) - 0x80]!);
+
+/** Whether most of what is not ASCII is UTF-8: text of 8 bits has hardly a sequence of it. */
+function isDamagedUtf8(text: string): boolean {
+  let good = 0;
+  let bad = 0;
+  for (const character of text) {
+    if (character === '\ufffd') bad++;
+    else if (character > '\x7f') good++;
+  }
+  return good > bad;
+}
+
+function controls(bytes: Buffer): number {
+  let count = 0;
+  for (const byte of bytes) if ((byte < 0x20 && !TEXT_CONTROLS.includes(byte)) || byte === 0x7f) count++;
+  return count;
+}

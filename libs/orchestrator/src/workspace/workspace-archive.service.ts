@@ -1,0 +1,97 @@
+import { PassThrough, type Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '@sandbox/config';
+import type { User } from '@sandbox/sessions';
+import type { AgentRequest, CallOptions } from '../channel/channel';
+import { drained } from '../bytes/drained';
+import { type FileCall, fileCall } from './file-call';
+import { SessionSandboxes } from '../entering/session-sandboxes';
+import { gzipped } from './gzipped';
+import { TarWriter } from './tar-writer';
+import { DOWNLOAD_LIMITS } from './workspace.service';
+import type { GivenPath, WorkspacePath } from './workspace-path';
+import { parseUnpackResult, type UnpackResult } from './workspace-answers';
+
+/** An archive that comes in takes no longer, however slow its client. Milliseconds. */
+const UNPACK_DEADLINE_MS = 300_000;
+
+/**
+ * Whole directories of a session's /workspace, out and in as tar archives, which are never held here.
+ *
+ * Both methods throw what WorkspaceService's do, and FILE_TOO_LARGE past ARCHIVE_MAX_BYTES or ARCHIVE_MAX_ENTRIES.
+ */
+@Injectable()
+export class WorkspaceArchiveService {
+  constructor(
+    @Inject(CONFIG) readonly config: Config,
+    readonly sandboxes: SessionSandboxes,
+  ) {}
+
+  /**
+   * Resolves with the archive once its first bytes are there; errors until then reject, later ones come on the stream. Destroying the
+   * stream ends the call.
+   */
+  pack(user: User, sessionId: string, path: GivenPath, gzip: boolean, signal?: AbortSignal): Promise<Readable> {
+    const archive = gzip ? createGzip() : new PassThrough({ highWaterMark: 256 * 1024 });
+    // An error before anybody has the stream is told by the promise.
+    archive.on('error', () => undefined);
+    const gone = new AbortController();
+    archive.once('close', () => gone.abort());
+    const writer = new TarWriter({ maxSize: this.config.ARCHIVE_MAX_BYTES, maxEntries: this.config.ARCHIVE_MAX_ENTRIES });
+    return new Promise((resolve, reject) => {
+      const take = async (chunk: Buffer): Promise<void> => {
+        const bytes = writer.push(chunk);
+        resolve(archive);
+        if (!archive.write(bytes)) await drained(archive);
+      };
+      const options = {
+        onOutput: (_stream: 'stdout' | 'stderr', chunk: Buffer) => take(chunk),
+        signal: signal ? AbortSignal.any([signal, gone.signal]) : gone.signal,
+      };
+      this.call('workspace_pack', { user, sessionId, path }, { op: 'pack', ...this.limits() }, options)
+        .then(() => {
+          archive.end(writer.finish());
+          resolve(archive);
+        })
+        .catch((error: Error) => {
+          reject(error);
+          archive.destroy(error);
+        });
+    });
+  }
+
+  /**
+   * Puts what a tar, or a tar in gzip, holds into the directory, which is made where it is missing. All of it or, where anything is wrong
+   * with it or it breaks off, nothing.
+   * @throws SandboxError ARCHIVE_REFUSED, STORAGE_FULL, IS_A_DIRECTORY besides
+   */
+  async unpack(user: User, sessionId: string, path: GivenPath, archive: Readable, signal?: AbortSignal): Promise<UnpackResult> {
+    const request = { op: 'unpack', ...this.limits() } as const;
+    const input = gzipped(archive);
+    try {
+      return parseUnpackResult(await this.call('workspace_unpack', { user, sessionId, path }, request, { input, signal }));
+    } finally {
+      // Of an archive that was refused, more may be on its way.
+      input.destroy();
+    }
+  }
+
+  private limits(): { max_size: number; max_entries: number } {
+    return { max_size: this.config.ARCHIVE_MAX_BYTES, max_entries: this.config.ARCHIVE_MAX_ENTRIES };
+  }
+
+  private call(
+    op: string,
+    file: FileCall,
+    request: WithoutPath<Extract<AgentRequest, { op: 'pack' | 'unpack' }>>,
+    options: Omit<CallOptions, 'deadlineMs' | 'stallMs'>,
+  ): Promise<Record<string, unknown>> {
+    return fileCall(this, op, file, (directory) => ({ ...request, ...directory }), {
+      ...options,
+      ...(request.op === 'pack' ? DOWNLOAD_LIMITS : { deadlineMs: UNPACK_DEADLINE_MS }),
+    });
+  }
+}
+
+type WithoutPath<Request> = Request extends unknown ? Omit<Request, keyof WorkspacePath> : never;

@@ -1,0 +1,41 @@
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { count, unsound } from '../channel/agent-values';
+import { etag, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
+import type { WorkspacePath } from './workspace-path';
+
+export interface WorkspaceStat extends WorkspacePath {
+  type: WorkspaceEntry['type'];
+  /** Bytes. */
+  size: number;
+  /** ISO 8601, UTC. */
+  modified: string;
+  /** Four octal digits, as chmod takes them. */
+  mode: string;
+  /** As the ETag and If-Match headers have it, quotes included. */
+  etag: string;
+}
+
+const MAX_MODE = 0o7777;
+
+/** @throws SandboxError SANDBOX_LOST where the answer is not what an agent sends: it comes out of the sandbox. So do the others. */
+export function parseStat(file: WorkspacePath, end: Record<string, unknown>): WorkspaceStat {
+  const mode = count(end.mode);
+  if (mode > MAX_MODE) throw unsound();
+  return {
+    ...file,
+    type: workspaceType(end.type),
+    size: count(end.size),
+    modified: time(end.modified),
+    mode: mode.toString(8).padStart(4, '0'),
+    etag: etag(end.etag),
+  };
+}
+
+/** A diff of text is text. */
+export function parseDiff(output: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(output);
+  } catch {
+    throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave a difference that is not text.');
+  }
+}

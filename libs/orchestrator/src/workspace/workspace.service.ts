@@ -1,0 +1,288 @@
+import { PassThrough, type Readable } from 'node:stream';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '@sandbox/config';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { User } from '@sandbox/sessions';
+import { count, parseFlag, unsound } from '../channel/agent-values';
+import type { AgentRequest } from '../channel/channel';
+import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
+import { drained } from '../bytes/drained';
+import { GrowingBuffer } from '../bytes/growing-buffer';
+import { SessionSandboxes } from '../entering/session-sandboxes';
+import { type GivenPath, workspaceFile, type WorkspacePath } from './workspace-path';
+import { etag, type FileHeader, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
+
+/** A file, and which part of it is read. */
+export interface FilePart {
+  /** Bytes of the whole file. */
+  size: number;
+  /** ISO 8601, UTC. */
+  modified: string;
+  /** As the ETag header has it. */
+  etag: string;
+  /** First byte of the part, from 0. */
+  offset: number;
+  /** Bytes of the part. */
+  length: number;
+  /** Whether it is the range of bytes that was asked for. */
+  ranged: boolean;
+}
+
+/** An open file: its bytes have to be read to the end, or the stream destroyed. */
+export interface FileStream extends FilePart {
+  content: Readable;
+}
+
+export interface FileText extends FilePart {
+  content: string;
+  encoding: 'utf8' | 'base64';
+}
+
+/**
+ * First and last byte wanted, as in RFC 9110 section 14.1.2: `{start}`, `{start, end}`, or
+ * `{suffix}` for the last so many bytes. With `ifEtag`, an entity tag as the ETag header has it,
+ * the whole file is meant if its own tag is another (section 13.1.5).
+ */
+export type ByteRange = ({ start: number; end?: number } | { suffix: number }) & { ifEtag?: string };
+
+export interface WriteOptions extends Preconditions {
+  /** Permission bits; those of the file that is replaced if absent, else 0644. */
+  readonly mode?: number;
+}
+
+/** Lines from 1, both included; to the end of the file where it has fewer, or none is given. */
+export type LineRange = { firstLine: number; lastLine?: number };
+
+/** Entries, and whether there are more than were asked for. */
+export interface WorkspaceListing {
+  entries: WorkspaceEntry[];
+  truncated: boolean;
+}
+
+export interface ListOptions {
+  /** Levels of directories; 1 for the directory itself. */
+  readonly depth?: number;
+  /** Most entries; all where absent. */
+  readonly limit?: number;
+}
+
+/** A list or a deletion takes no longer, milliseconds. */
+const CALL_DEADLINE_MS = 60_000;
+/** Neither does a write, milliseconds. */
+const WRITE_DEADLINE_MS = 300_000;
+/**
+ * A read goes on for as long as its bytes are taken, but for an hour at most. It ends if none are
+ * taken for five minutes. Milliseconds.
+ */
+export const DOWNLOAD_LIMITS = { deadlineMs: 3_600_000, stallMs: 300_000 } as const;
+/** A listing is held in memory: past this it is refused, bytes of the agent's answer. */
+const MAX_LISTING_BYTES = 8 * 1024 * 1024;
+/** So is what is answered as text, where no limit on files bounds it. */
+const MAX_TEXT_BYTES = 32 * 1024 * 1024;
+/** The line before a file's bytes is far shorter. */
+const MAX_HEADER_BYTES = 4096;
+
+/**
+ * File calls into a session's /workspace. A session is made on first use.
+ *
+ * Every method throws SandboxError INVALID_PATH, PATH_OUTSIDE_WORKSPACE, NOT_FOUND, NOT_A_DIRECTORY, PERMISSION_DENIED as the path
+ * has it, SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*, RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE; reads and writes besides
+ * NOT_A_REGULAR_FILE, IS_A_DIRECTORY, FILE_TOO_LARGE; writes STORAGE_FULL.
+ */
+@Injectable()
+export class WorkspaceService {
+  constructor(
+    @Inject(CONFIG) readonly config: Config,
+    readonly sandboxes: SessionSandboxes,
+  ) {}
+
+  /**
+   * Entries of the directory, and of those below it as deep as asked for: in the order of their names, each directory right before what
+   * is in it. A listing over 8 MiB (some 50,000 names) is refused with FILE_TOO_LARGE.
+   */
+  async list(
+    user: User,
+    sessionId: string,
+    path: GivenPath,
+    signal?: AbortSignal,
+    { depth = 1, limit = 0 }: ListOptions = {},
+  ): Promise<WorkspaceListing> {
+    const { output, end } = await collectedFileCall(
+      this,
+      'workspace_list',
+      { user, sessionId, path },
+      (file) => ({ op: 'list', ...file, depth, limit }),
+      { deadlineMs: CALL_DEADLINE_MS, signal },
+      { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
+    );
+    return { entries: await parseInSlices(splitLines(output), parseEntry), truncated: parseFlag(end.truncated) };
+  }
+
+  /**
+   * The whole file, or a part of it: text if it is UTF-8, else base64. The file may be of any size;
+   * what is read of it has at most WORKSPACE_MAX_FILE_SIZE_BYTES, or 32 MiB if that is no limit.
+   * @throws SandboxError FILE_TOO_LARGE, RANGE_NOT_SATISFIABLE besides
+   */
+  async readText(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal, part?: ByteRange | LineRange): Promise<FileText> {
+    const most = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES || MAX_TEXT_BYTES;
+    const { content, ...file } = await this.open(user, sessionId, path, part, signal, most);
+    if (file.length > most) {
+      content.destroy();
+      throw fileTooLarge(most);
+    }
+    const text = new GrowingBuffer(file.length);
+    for await (const chunk of content) text.append(chunk as Buffer);
+    const bytes = text.take();
+    try {
+      return { ...file, content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), encoding: 'utf8' };
+    } catch {
+      return { ...file, content: bytes.toString('base64'), encoding: 'base64' };
+    }
+  }
+
+  /**
+   * The whole file, or a part of it, of any size. Resolves once the file is open and its size
+   * known; errors until then reject, later ones come on the stream. Destroying the stream ends the
+   * transfer.
+   * @throws SandboxError RANGE_NOT_SATISFIABLE besides
+   */
+  openRead(user: User, sessionId: string, path: GivenPath, part?: ByteRange | LineRange, signal?: AbortSignal): Promise<FileStream> {
+    return this.open(user, sessionId, path, part, signal, 0);
+  }
+
+  /** @param maxLength bytes of the part: over so many it is FILE_TOO_LARGE; 0 for no bound */
+  private open(
+    user: User,
+    sessionId: string,
+    path: GivenPath,
+    part: ByteRange | LineRange | undefined,
+    signal: AbortSignal | undefined,
+    maxLength: number,
+  ): Promise<FileStream> {
+    const content = new PassThrough({ highWaterMark: 256 * 1024 });
+    // An error before anybody has the stream is told by the promise.
+    content.on('error', () => undefined);
+    const gone = new AbortController();
+    const abort = signal ? AbortSignal.any([signal, gone.signal]) : gone.signal;
+    return new Promise<FileStream>((resolve, reject) => {
+      // A reader that goes away before the end ends the transfer.
+      content.once('close', () => gone.abort());
+      const header = new HeaderThenBody((file) => resolve({ ...file, ranged: isRange(part, file.etag), content }), content);
+      fileCall(this, 'workspace_read', { user, sessionId, path }, (file) => readRequest(file, part, maxLength), {
+        onOutput: (_stream, chunk) => header.take(chunk),
+        ...DOWNLOAD_LIMITS,
+        signal: abort,
+      }).then(
+        () => header.finish(),
+        (error: Error) => {
+          reject(error);
+          content.destroy(error);
+        },
+      );
+    });
+  }
+
+  /**
+   * Replaces the file atomically; parents are made. A stream is not held in memory; where it fails the old file stays.
+   * @returns `path` relative to /workspace, however it was given; `size` in bytes
+   * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
+   */
+  async write(
+    user: User,
+    sessionId: string,
+    path: GivenPath,
+    content: Buffer | Readable,
+    signal?: AbortSignal,
+    { mode, ...conditions }: WriteOptions = {},
+  ): Promise<WorkspacePath & { size: number; created: boolean; etag: string }> {
+    const limit = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES;
+    const end = await fileCall(
+      this,
+      'workspace_write',
+      { user, sessionId, path },
+      (file) => {
+        if (limit > 0 && Buffer.isBuffer(content) && content.length > limit) throw fileTooLarge(limit);
+        return { op: 'write', ...notRoot(file), max_size: limit, mode, ...agentConditions(conditions) };
+      },
+      { input: content, deadlineMs: WRITE_DEADLINE_MS, signal },
+    );
+    return { ...workspaceFile(path), size: count(end.size), created: parseFlag(end.created), etag: etag(end.etag) };
+  }
+
+  /**
+   * A directory goes with all it holds, a link by itself.
+   * @returns `path` relative to /workspace, however it was given
+   * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
+   */
+  async delete(
+    user: User,
+    sessionId: string,
+    path: GivenPath,
+    signal?: AbortSignal,
+    conditions: Preconditions = {},
+  ): Promise<WorkspacePath> {
+    await fileCall(
+      this,
+      'workspace_delete',
+      { user, sessionId, path },
+      (file) => ({ op: 'delete', ...notRoot(file), ...agentConditions(conditions) }),
+      { deadlineMs: CALL_DEADLINE_MS, signal },
+    );
+    return workspaceFile(path);
+  }
+}
+
+/** Takes a read's answer apart: one line of JSON about the file, then its bytes, which go on as fast as they are read. */
+class HeaderThenBody {
+  private pending: Buffer | null = Buffer.alloc(0);
+  private left = 0;
+
+  constructor(
+    private readonly opened: (file: FileHeader) => void,
+    private readonly content: PassThrough,
+  ) {}
+
+  async take(chunk: Buffer): Promise<void> {
+    const body = this.pending === null ? chunk : this.takeHeader(Buffer.concat([this.pending, chunk]));
+    if (body.length === 0) return;
+    this.left -= body.length;
+    if (this.left < 0) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent more than the file has.');
+    if (!this.content.write(body)) await drained(this.content);
+  }
+
+  finish(): void {
+    if (this.pending === null && this.left === 0) this.content.end();
+    else this.content.destroy(new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent less than the file has.'));
+  }
+
+  private takeHeader(bytes: Buffer): Buffer {
+    const end = bytes.indexOf(0x0a);
+    if (end === -1 && bytes.length > MAX_HEADER_BYTES) throw unsound();
+    this.pending = end === -1 ? bytes : null;
+    if (end === -1) return Buffer.alloc(0);
+    const header = parseFileHeader(bytes.subarray(0, end));
+    this.left = header.length;
+    this.opened(header);
+    return bytes.subarray(end + 1);
+  }
+}
+
+function readRequest(file: WorkspacePath, part: ByteRange | LineRange | undefined, maxLength: number): AgentRequest {
+  const whole = { op: 'read', ...notRoot(file), offset: 0, length: null, max_length: maxLength } as const;
+  if (part === undefined) return whole;
+  if ('firstLine' in part) return { ...whole, lines: [part.firstLine, part.lastLine ?? null] };
+  // Without its quotes, as the agent has it.
+  const ranged = { ...whole, if_range: part.ifEtag?.slice(1, -1) };
+  if ('suffix' in part) return { ...ranged, offset: -part.suffix };
+  return { ...ranged, offset: part.start, length: part.end === undefined ? null : part.end - part.start + 1 };
+}
+
+/** Whether it is a range of bytes that the file with this tag was to be read by. */
+function isRange(part: ByteRange | LineRange | undefined, tag: string): boolean {
+  if (part === undefined || 'firstLine' in part) return false;
+  return part.ifEtag === undefined || part.ifEtag === tag;
+}
+
+function fileTooLarge(limit: number): SandboxError {
+  return new SandboxError(ErrorCode.FILE_TOO_LARGE, `The file is larger than ${limit} bytes.`);
+}
