@@ -1,10 +1,12 @@
-/** Which part of the house may know which other: apps -> orchestrator -> sessions -> config, errors. */
+/** Which part of the house may know which other: apps -> orchestrator -> sessions, command-policy -> config, errors, text. */
 const MAY_IMPORT = {
   errors: [],
   config: [],
   logging: [],
+  text: [],
+  'command-policy': ['errors', 'text'],
   sessions: ['config', 'errors'],
-  orchestrator: ['sessions', 'config', 'errors'],
+  orchestrator: ['sessions', 'command-policy', 'config', 'errors', 'text'],
 };
 
 const arrows = Object.entries(MAY_IMPORT).map(([library, allowed]) => ({

@@ -5,8 +5,8 @@
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
-const { createCommandPolicy } = require('../dist/libs/orchestrator/src/policy/command-policy.js');
-const { chooseShell, SHELLS } = require('../dist/libs/orchestrator/src/policy/shell-choice.js');
+const { createCommandPolicy } = require('../dist/libs/command-policy/src/command-policy.js');
+const { chooseShell, SHELLS } = require('../dist/libs/command-policy/src/shell-choice.js');
 
 const LENGTH = 32_000;
 const policies = [

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
 import { JsonLogger } from '@sandbox/logging';
-import { COMMAND_POLICY, type CommandPolicy, describePolicy } from '@sandbox/orchestrator';
+import { COMMAND_POLICY, type CommandPolicy, describePolicy } from '@sandbox/command-policy';
 import { AppModule } from './app.module';
 import { configureApp } from './configure-app';
 import { ExpressServerAdapter } from './http/express-server';

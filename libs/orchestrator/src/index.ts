@@ -29,14 +29,10 @@ export { SKIP_REASONS, type SearchMatch, type SearchResult, type SearchSkip } fr
 export { type WorkspaceStat } from './workspace/workspace-tree-answers';
 export { type Preconditions } from './workspace/file-call';
 export { type GivenPath, type WorkspacePath } from './workspace/workspace-path';
-export { firstCharacters, lastCharacters } from './bytes/whole-characters';
-export { decodeBase64 } from './bytes/strict-base64';
 export { type EntityTags } from './channel/file-requests';
 export { WorkspaceArchiveService } from './workspace/workspace-archive.service';
 export { WorkspaceViewService, type FileView } from './workspace/workspace-view.service';
 export { type UnpackResult, type WorkspaceEntry } from './workspace/workspace-answers';
-export { SHELLS, type WantedShell } from './policy/shell-choice';
-export { COMMAND_POLICY, describePolicy, type CommandPolicy } from './policy/command-policy';
 export { drained } from './bytes/drained';
 export { createDockerRuntime } from './runtime/docker/docker-runtime';
 export { formatSize, sessionLimits, type SandboxShape, type SessionLimits } from './sessions/session-options';

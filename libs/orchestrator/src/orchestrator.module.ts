@@ -4,7 +4,7 @@ import { createSessionStore, SESSION_STORE } from '@sandbox/sessions';
 import { createDockerRuntime } from './runtime/docker/docker-runtime';
 import { JobsService } from './jobs/jobs.service';
 import { OrchestratorService } from './commands/orchestrator.service';
-import { COMMAND_POLICY, createCommandPolicy } from './policy/command-policy';
+import { COMMAND_POLICY, createCommandPolicy } from '@sandbox/command-policy';
 import { ReadinessService } from './readiness/readiness.service';
 import { SANDBOX_RUNTIME } from './runtime/sandbox-runtime';
 import { SessionSandboxes } from './entering/session-sandboxes';

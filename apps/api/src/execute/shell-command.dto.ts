@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { SHELLS, type WantedShell } from '@sandbox/orchestrator';
+import { SHELLS, type WantedShell } from '@sandbox/command-policy';
 import { IsIn, IsNumber, Min } from 'class-validator';
 import { IsEnvironment, IsText, IsTextOfBytes, MAX_ENV_BYTES, MAX_ENV_ENTRIES, Optional } from '../validation/rules';
 

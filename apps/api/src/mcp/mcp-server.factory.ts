@@ -3,7 +3,7 @@ import { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { CallToolRequestSchema, ErrorCode as RpcErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { CONFIG, type Config } from '@sandbox/config';
-import { firstCharacters } from '@sandbox/orchestrator';
+import { firstCharacters } from '@sandbox/text';
 import { z } from 'zod';
 import { ProgressNotes } from './progress-notes';
 import { serverInstructions } from './server-instructions';

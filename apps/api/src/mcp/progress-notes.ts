@@ -1,4 +1,4 @@
-import { lastCharacters } from '@sandbox/orchestrator';
+import { lastCharacters } from '@sandbox/text';
 
 /** The least time between two notes with text. */
 const INTERVAL_MS = 100;

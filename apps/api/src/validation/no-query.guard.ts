@@ -1,5 +1,5 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { firstCharacters } from '@sandbox/orchestrator';
+import { firstCharacters } from '@sandbox/text';
 import type { Request } from 'express';
 import { validationFailed } from './validate-dto';
 

@@ -1,6 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { type CommandPolicy, JobsService, OrchestratorService, type SessionSandboxes } from '@sandbox/orchestrator';
+import { JobsService, OrchestratorService, type SessionSandboxes } from '@sandbox/orchestrator';
+import { type CommandPolicy } from '@sandbox/command-policy';
 import { type SessionStore, userFromApiKey } from '@sandbox/sessions';
 import { loadConfig } from '@sandbox/config';
 import { type PropertySchema, requiredExamples, schemaCases } from '../../../../test/support/schema-cases';

@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { ErrorCode, type FieldError, SandboxError } from '@sandbox/errors';
-import { firstCharacters } from '@sandbox/orchestrator';
+import { firstCharacters } from '@sandbox/text';
 import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import { similarField } from './similar-field';
 import { whatCame } from './what-came';

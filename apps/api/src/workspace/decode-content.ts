@@ -1,4 +1,4 @@
-import { decodeBase64 } from '@sandbox/orchestrator';
+import { decodeBase64 } from '@sandbox/text';
 import { validationFailed } from '../validation/validate-dto';
 
 /**

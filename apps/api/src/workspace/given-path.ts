@@ -1,4 +1,5 @@
-import { decodeBase64, type GivenPath } from '@sandbox/orchestrator';
+import { decodeBase64 } from '@sandbox/text';
+import { type GivenPath } from '@sandbox/orchestrator';
 import { rule, textFault } from '../validation/rules';
 
 /** A path in one of the two forms that a request may give. */

@@ -2,7 +2,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { firstCharacters } from '@sandbox/orchestrator';
+import { firstCharacters } from '@sandbox/text';
 import { requireFileLength, requireIdentityEncoding } from '../http/body-headers';
 import { validationFailed } from '../validation/validate-dto';
 import { detachedBody } from './file-content';

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { SandboxError } from '@sandbox/errors';
 import type { SessionRef, User } from '@sandbox/sessions';
-import { firstCharacters } from '../bytes/whole-characters';
+import { firstCharacters } from '@sandbox/text';
 import type { WorkspacePath } from '../workspace/workspace-path';
 
 const COMMAND_CHARACTERS = 200;

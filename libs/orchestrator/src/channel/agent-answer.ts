@@ -1,6 +1,6 @@
 import { ErrorCode } from '@sandbox/errors';
 import { parseAgentJson } from './agent-values';
-import { firstCharacters } from '../bytes/whole-characters';
+import { firstCharacters } from '@sandbox/text';
 
 /** What an END frame says. */
 export type AgentAnswer =

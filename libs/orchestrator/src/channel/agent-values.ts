@@ -1,5 +1,5 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { decodeBase64 } from '../bytes/strict-base64';
+import { decodeBase64 } from '@sandbox/text';
 import { shownBytes, type WorkspacePath } from '../workspace/workspace-path';
 
 /** Values of an agent's answer. They come out of the sandbox: what makes no sense is not passed on. */

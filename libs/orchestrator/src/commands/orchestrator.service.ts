@@ -17,7 +17,7 @@ import { execEnd, type ExecEnd } from './exec-end';
 import { executeExit, executeStart, type ExecuteExit, type ExecuteResult, type ExecuteStart } from './execute-answer';
 import { OutputCapture } from './output-capture';
 import { OutputText } from './output-text';
-import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
+import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
 import { checkSessionOptions, differences, sandboxShape, type SandboxShape } from '../sessions/session-options';
 import type { Lease } from '../entering/session-connections';
 import { SessionSandboxes } from '../entering/session-sandboxes';

@@ -1,5 +1,5 @@
 import { GrowingBuffer } from '../bytes/growing-buffer';
-import { continuationPrefix, incompleteSuffix } from '../bytes/utf8-boundaries';
+import { continuationPrefix, incompleteSuffix } from '@sandbox/text';
 
 /**
  * Collects one output stream of a command as the agent sends it: whole, or, where bytes were left out, its first

@@ -1,4 +1,4 @@
-import { incompleteSuffix } from '../bytes/utf8-boundaries';
+import { incompleteSuffix } from '@sandbox/text';
 
 const NO_BYTES = Buffer.alloc(0);
 

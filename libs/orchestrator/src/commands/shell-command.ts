@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SandboxOptions } from '@sandbox/sessions';
 import type { ShellRequest } from '../channel/channel';
-import type { CommandPolicy } from '../policy/command-policy';
-import { chooseShell, type WantedShell } from '../policy/shell-choice';
+import type { CommandPolicy } from '@sandbox/command-policy';
+import { chooseShell, type WantedShell } from '@sandbox/command-policy';
 import { spellingAdvice } from '../workspace/workspace-path';
 
 /** What a caller says of a command, however it is run. Field names are those of REST and MCP. */

@@ -1,5 +1,5 @@
 import { OutputText } from '../commands/output-text';
-import { continuationPrefix } from '../bytes/utf8-boundaries';
+import { continuationPrefix } from '@sandbox/text';
 import type { StreamPart } from '../keepers/job-answers';
 
 export type JobStream = 'stdout' | 'stderr';

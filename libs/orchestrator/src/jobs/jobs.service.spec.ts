@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { createCommandPolicy } from '../policy/command-policy';
+import { createCommandPolicy } from '@sandbox/command-policy';
 import type { SessionSandboxes } from '../entering/session-sandboxes';
 import { JobsService } from './jobs.service';
 import { CONFIG, ended, idOf, line, linesOf, REF, setUp, USER, type Answers } from './testing/fake-keepers';

@@ -6,11 +6,11 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { SESSION_STORE, sessionRef, type JobRecord, type SessionRef, type SessionStore, type User } from '@sandbox/sessions';
 import { audited } from '../audit/audit-log';
 import { RequestNotSentError, type AgentRequest, type CallOptions } from '../channel/channel';
-import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
+import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
 import type { Lease } from '../entering/session-connections';
 import { SessionSandboxes } from '../entering/session-sandboxes';
 import { shellRequest, timeoutMs, withSessionEnv } from '../commands/shell-command';
-import { continuationPrefix, incompleteSuffix } from '../bytes/utf8-boundaries';
+import { continuationPrefix, incompleteSuffix } from '@sandbox/text';
 import {
   absentJob,
   type Job,

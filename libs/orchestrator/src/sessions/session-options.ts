@@ -2,7 +2,7 @@ import { type Config, leastMemory, parseSize } from '@sandbox/config';
 import { ErrorCode, SandboxError, type FieldError } from '@sandbox/errors';
 import type { SandboxOptions, SessionOptions } from '@sandbox/sessions';
 import { memoryLimit } from '../commands/oom';
-import type { CommandPolicy } from '../policy/command-policy';
+import type { CommandPolicy } from '@sandbox/command-policy';
 
 /** What a session's sandbox is, its own options and the deployment's defaults taken together. */
 export interface SandboxShape {

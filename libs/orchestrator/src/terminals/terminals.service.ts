@@ -7,7 +7,7 @@ import { sessionRef, type SessionRef, type User } from '@sandbox/sessions';
 import { audited } from '../audit/audit-log';
 import { isJobId, parseKeptJob } from '../keepers/job-answers';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, readKept } from '../keepers/keeper-calls';
-import { COMMAND_POLICY, type CommandPolicy } from '../policy/command-policy';
+import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
 import { SessionSandboxes } from '../entering/session-sandboxes';
 import { shellRequest, withSessionEnv } from '../commands/shell-command';
 

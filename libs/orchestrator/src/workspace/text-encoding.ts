@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { continuationPrefix, incompleteSuffix } from '../bytes/utf8-boundaries';
+import { continuationPrefix, incompleteSuffix } from '@sandbox/text';
 
 /** The beginning and the end of a text, in the encoding that its bytes were taken to be in. */
 export interface DecodedText {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { firstCharacters } from '../bytes/whole-characters';
+import { firstCharacters } from '@sandbox/text';
 
 /** Linux's PATH_MAX, bytes. */
 const MAX_PATH_BYTES = 4096;

@@ -1,4 +1,4 @@
-import { firstCharacters, lastCharacters } from '@sandbox/orchestrator';
+import { firstCharacters, lastCharacters } from '@sandbox/text';
 
 /**
  * Text of at most about so many characters for a model: its beginning and its end, with a line between that says how much is left out and

@@ -1,4 +1,4 @@
-import { firstCharacters } from '../bytes/whole-characters';
+import { firstCharacters } from '@sandbox/text';
 
 export const NOT_LISTED = 'it is not on the list of allowed programs';
 

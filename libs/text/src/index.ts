@@ -1,0 +1,3 @@
+export { firstCharacters, lastCharacters } from './whole-characters';
+export { continuationPrefix, incompleteSuffix } from './utf8-boundaries';
+export { decodeBase64 } from './strict-base64';
