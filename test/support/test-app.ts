@@ -16,7 +16,7 @@ import {
 import { JsonLogger } from '@sandbox/logging';
 import { AppModule } from '../../apps/api/src/app.module';
 import { configureApp } from '../../apps/api/src/configure-app';
-import { ExpressServerAdapter } from '../../apps/api/src/http/express-server';
+import { ExpressServerAdapter } from '../../apps/api/src/server/express-server';
 
 export const API_KEY = 'key-of-alice-0123456789';
 export const JWT_SECRET = 'a secret of at least thirty-two bytes';

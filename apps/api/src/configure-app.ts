@@ -3,13 +3,13 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Config } from '@sandbox/config';
 import type { NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
-import { serveDocs } from './docs/openapi';
-import { parseQuery } from './http/query-parser';
-import { requestId } from './http/request-id';
-import { requestLog } from './logging/request-log';
-import { tellQueuedResponses } from './http/queued-responses';
-import { limitServer } from './http/server-limits';
-import { endUnreadAnswers } from './http/unread-answers';
+import { serveDocs } from './openapi/openapi';
+import { parseQuery } from './request/query-parser';
+import { requestId } from './request/request-id';
+import { requestLog } from './request/request-log';
+import { tellQueuedResponses } from './server/queued-responses';
+import { limitServer } from './server/server-limits';
+import { endUnreadAnswers } from './server/unread-answers';
 
 /** What is Express's to do, for the service and for tests of it alike. What is Nest's is in AppModule. */
 export function configureApp(app: NestExpressApplication, config: Config): void {

@@ -6,9 +6,9 @@ import { JsonLogger } from '@sandbox/logging';
 import { COMMAND_POLICY, type CommandPolicy, describePolicy } from '@sandbox/command-policy';
 import { AppModule } from './app.module';
 import { configureApp } from './configure-app';
-import { ExpressServerAdapter } from './http/express-server';
-import { shutDownOnSignal } from './http/shutdown';
-import { TerminalGateway } from './terminal/terminal.gateway';
+import { ExpressServerAdapter } from './server/express-server';
+import { shutDownOnSignal } from './server/shutdown';
+import { TerminalGateway } from './terminals/terminal.gateway';
 
 /** EX_CONFIG of sysexits.h. A supervisor that knows it does not try again. */
 const EXIT_BAD_CONFIG = 78;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { normalizeIp } from '@nestjs/throttler';
-import { FixedWindows } from '../rate-limit/fixed-windows';
+import { FixedWindows } from '../counters/fixed-windows';
 
 const MAX_ATTEMPTS = 60;
 const WINDOW_MS = 60_000;

@@ -1,6 +1,6 @@
 import type { ExecuteExit, ExecuteWatcher } from '@sandbox/orchestrator';
 import type { Response } from 'express';
-import { EventStream } from '../http/event-stream';
+import { EventStream } from '../request/event-stream';
 
 /**
  * Answers with the events of a command: `start`, `stdout` and `stderr`, and last `exit` or `error`. What fails before the start is an

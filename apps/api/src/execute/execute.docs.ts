@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
-import { ProblemDto } from '../docs/problem.dto';
-import { EVENT_STREAM } from '../http/event-stream';
+import { ProblemDto } from '../openapi/problem.dto';
+import { EVENT_STREAM } from '../request/event-stream';
 import { ExecuteExitDto, ExecuteResultDto, ExecuteStartDto, OutputEventDto } from './execute.dto';
 
 const EVENTS = `Server-Sent Events, each with one line of JSON: \`start\` (${ExecuteStartDto.name}), \`stdout\` and \`stderr\` (${OutputEventDto.name}) as the command writes, a comment after 15 s of silence, and last \`exit\` (${ExecuteExitDto.name}) or \`error\` (${ProblemDto.name}). Output is not cut; a client that reads slowly makes the command wait.`;

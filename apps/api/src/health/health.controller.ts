@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { ReadinessService } from '@sandbox/orchestrator';
 import { Public } from '../auth/public.decorator';
-import { ApiProblems } from '../docs/problem-responses';
+import { ApiProblems } from '../openapi/problem-responses';
 import { HealthDto, ReadyDto } from './health.dto';
 
 @ApiTags('health')

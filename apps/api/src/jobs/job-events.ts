@@ -1,7 +1,7 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { Job, JobOffsets, JobWatcher } from '@sandbox/orchestrator';
 import type { Request, Response } from 'express';
-import { EventStream } from '../http/event-stream';
+import { EventStream } from '../request/event-stream';
 
 /**
  * Where the client's last answer broke off: the `Last-Event-ID` that browsers send by themselves. An id is the offsets in both streams.

@@ -1,9 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiExtraModels, ApiHeader, ApiResponse, getSchemaPath } from '@nestjs/swagger';
 import { MAX_JOB_INPUT_BYTES } from '@sandbox/orchestrator';
-import { ProblemDto } from '../docs/problem.dto';
+import { ProblemDto } from '../openapi/problem.dto';
 import { OutputEventDto } from '../execute/execute.dto';
-import { EVENT_STREAM } from '../http/event-stream';
+import { EVENT_STREAM } from '../request/event-stream';
 import { GapEventDto, JobDto, JobOutputDto } from './jobs.dto';
 
 const EVENTS = `Server-Sent Events, each with one line of JSON: \`stdout\` and \`stderr\` (${OutputEventDto.name}), \`gap\` (${GapEventDto.name}), and last \`end\` (${JobDto.name}) or \`error\` (${ProblemDto.name}). Sent back as \`Last-Event-ID\`, an event’s id continues after it.`;

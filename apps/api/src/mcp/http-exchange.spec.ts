@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import express from 'express';
-import { SILENCE_MS } from '../http/event-stream';
+import { SILENCE_MS } from '../request/event-stream';
 import { HttpExchange } from './http-exchange';
 
 /** Real: Node's server, Express and a client of theirs. Time passes as the tests say. */

@@ -6,7 +6,7 @@ import {
   type JSONRPCRequest,
 } from '@modelcontextprotocol/sdk/types.js';
 import type { Request, Response } from 'express';
-import { EventStream, SILENCE_MS, takesEvents } from '../http/event-stream';
+import { EventStream, SILENCE_MS, takesEvents } from '../request/event-stream';
 
 /**
  * One JSON-RPC request over HTTP and its answer, as the SDK's server sees them (MCP, Streamable

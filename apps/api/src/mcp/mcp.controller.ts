@@ -12,13 +12,13 @@ import type { User } from '@sandbox/sessions';
 import { randomUUID } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
-import { ClientSignal } from '../http/client-signal.decorator';
+import { ClientSignal } from '../request/client-signal.decorator';
 import { Cancellations } from './cancellations';
 import { HttpExchange } from './http-exchange';
 import { McpServerFactory } from './mcp-server.factory';
 import { canBeAnswered, CLIENT_ID_HEADER, cancelledRequest, clientId, readMessage } from './messages';
 import type { ToolCaller } from './tools/tool';
-import { ALLOWED_METHODS } from './origin.middleware';
+import { ALLOWED_METHODS } from '../server/origin.middleware';
 
 /**
  * MCP's Streamable HTTP transport without state between requests: one POST, one answer, which any

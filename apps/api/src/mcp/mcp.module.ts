@@ -2,7 +2,7 @@ import { type MiddlewareConsumer, Module, type NestModule } from '@nestjs/common
 import { Cancellations } from './cancellations';
 import { McpServerFactory } from './mcp-server.factory';
 import { McpController } from './mcp.controller';
-import { OriginMiddleware } from './origin.middleware';
+import { OriginMiddleware } from '../server/origin.middleware';
 import { SandboxTools } from './tools/sandbox-tools';
 
 /** The MCP server: the same services as REST, behind the same guards. */

@@ -1,5 +1,5 @@
 import type { ThrottlerStorage } from '@nestjs/throttler';
-import { FixedWindows } from './fixed-windows';
+import { FixedWindows } from '../counters/fixed-windows';
 import { toRecord, type ThrottlerRecord } from './throttler-record';
 
 /**

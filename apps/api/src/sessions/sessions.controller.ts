@@ -3,8 +3,8 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OrchestratorService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import { CurrentUser } from '../auth/current-user.decorator';
-import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
-import { ClientSignal } from '../http/client-signal.decorator';
+import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
+import { ClientSignal } from '../request/client-signal.decorator';
 import { NoQueryGuard } from '../validation/no-query.guard';
 import { metadataPairs } from './metadata';
 import {

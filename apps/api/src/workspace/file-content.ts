@@ -1,8 +1,8 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { requireFileLength, requireIdentityEncoding } from '../http/body-headers';
-import { isJson, readJson } from '../http/json-body';
+import { requireFileLength, requireIdentityEncoding } from '../request/body-headers';
+import { isJson, readJson } from '../request/json-body';
 import { validateDto } from '../validation/validate-dto';
 import { decodeContent } from './decode-content';
 import { WriteContentDto } from './workspace.dto';

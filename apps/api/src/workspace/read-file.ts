@@ -1,7 +1,7 @@
 import type { ByteRange, Preconditions, WorkspaceService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { Request, Response } from 'express';
-import { isUnchanged } from '../http/preconditions';
+import { isUnchanged } from '../request/preconditions';
 import { byteRange } from './byte-range';
 import { setContentRange } from './content-range';
 import { givenPath } from './given-path';

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { firstCharacters } from '@sandbox/text';
-import { requireFileLength, requireIdentityEncoding } from '../http/body-headers';
+import { requireFileLength, requireIdentityEncoding } from '../request/body-headers';
 import { validationFailed } from '../validation/validate-dto';
 import { detachedBody } from './file-content';
 

@@ -4,9 +4,9 @@ import { type Preconditions, WorkspaceTreeService } from '@sandbox/orchestrator'
 import type { User } from '@sandbox/sessions';
 import type { Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
-import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
-import { ClientSignal } from '../http/client-signal.decorator';
-import { IfHeaders } from '../http/preconditions';
+import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
+import { ClientSignal } from '../request/client-signal.decorator';
+import { IfHeaders } from '../request/preconditions';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { NoQueryGuard } from '../validation/no-query.guard';
 import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';

@@ -1,6 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import { logFailure } from '../../errors/log-failure';
-import { toProblem, toSandboxError } from '../../errors/problem';
+import { logFailure } from '../../problems/log-failure';
+import { toProblem, toSandboxError } from '../../problems/problem';
 
 /**
  * A failed call, with the code and detail that REST answers. The problem document goes in _meta and not in structuredContent, which

@@ -1,7 +1,7 @@
 import { drained } from '@sandbox/orchestrator';
 import type { Request, Response } from 'express';
-import { logFailure } from '../errors/log-failure';
-import { toProblem, toSandboxError } from '../errors/problem';
+import { logFailure } from '../problems/log-failure';
+import { toProblem, toSandboxError } from '../problems/problem';
 
 export const EVENT_STREAM = 'text/event-stream';
 /**

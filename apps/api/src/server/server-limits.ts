@@ -3,7 +3,7 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { toProblem } from '../errors/problem';
+import { toProblem } from '../problems/problem';
 import { rawProblem } from './raw-response';
 
 /** The error code of Node's parser for headers over its limit. */

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { TerminalName, TerminalsService } from '@sandbox/orchestrator';
 import type { WebSocket } from 'ws';
-import { logFailure } from '../errors/log-failure';
-import { toProblem, toSandboxError } from '../errors/problem';
+import { logFailure } from '../problems/log-failure';
+import { toProblem, toSandboxError } from '../problems/problem';
 import { validateDto } from '../validation/validate-dto';
 import { ResizeMessage } from './terminal.dto';
 

@@ -47,7 +47,10 @@ describe('API documentation', () => {
   let operations: Map<string, Operation>;
 
   beforeAll(async () => {
-    app = await TestApp.start({}, { MAX_EXEC_TIMEOUT_SECONDS: '77', DEFAULT_EXEC_TIMEOUT_SECONDS: '7', API_KEY_HEADER: 'X-My-Key', JOB_MAX_SECONDS: '66' });
+    app = await TestApp.start(
+      {},
+      { MAX_EXEC_TIMEOUT_SECONDS: '77', DEFAULT_EXEC_TIMEOUT_SECONDS: '7', API_KEY_HEADER: 'X-My-Key', JOB_MAX_SECONDS: '66' },
+    );
     document = (await (await fetch(`${app.url}/openapi.json`)).json()) as OpenAPIObject;
     operations = new Map(
       Object.entries(document.paths).flatMap(([path, item]) =>
@@ -154,7 +157,9 @@ describe('API documentation', () => {
       expect(policy).not.toContain('upgrade-insecure-requests');
       expect(html).not.toMatch(/<script(?![^>]*\ssrc=)/);
       const links = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1]!);
-      expect(links).toEqual(expect.arrayContaining([expect.stringContaining('swagger-ui-bundle.js'), expect.stringContaining('swagger-ui.css')]));
+      expect(links).toEqual(
+        expect.arrayContaining([expect.stringContaining('swagger-ui-bundle.js'), expect.stringContaining('swagger-ui.css')]),
+      );
       for (const link of links) {
         const asset = await fetch(new URL(link, app.url + page));
         expect([link, asset.status, new URL(asset.url).origin]).toEqual([link, 200, app.url]);

@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ErrorCode } from '@sandbox/errors';
-import { problemType } from '../errors/problem';
+import { problemType } from '../problems/problem';
 
 export class FieldErrorDto {
   @ApiProperty({ example: 'session_id' })

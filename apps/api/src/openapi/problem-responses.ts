@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, type ApiResponseOptions, getSchemaPath } from '@nestjs/swagger';
 import { ERROR_STATUS, ERROR_TITLE, ErrorCode } from '@sandbox/errors';
-import { PROBLEM_CONTENT_TYPE, problemType } from '../errors/problem';
+import { PROBLEM_CONTENT_TYPE, problemType } from '../problems/problem';
 import { ProblemDto } from './problem.dto';
 
 /** Of every route behind the guards. */

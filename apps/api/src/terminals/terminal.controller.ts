@@ -2,7 +2,7 @@ import { Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentIdentity } from '../auth/current-user.decorator';
 import type { Identity } from '../auth/identity';
-import { ApiProblems, PROBLEMS } from '../docs/problem-responses';
+import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { NoQueryGuard } from '../validation/no-query.guard';
 import { TerminalTicketDto } from './terminal.dto';

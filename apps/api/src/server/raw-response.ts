@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
-import { type Problem, PROBLEM_CONTENT_TYPE } from '../errors/problem';
-import { REQUEST_ID_HEADER } from './request-id';
+import { type Problem, PROBLEM_CONTENT_TYPE } from '../problems/problem';
+import { REQUEST_ID_HEADER } from '../request/request-id';
 
 /**
  * Builds a whole HTTP response with a problem document, for a socket that has no response object.

@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common'
 import { HttpAdapterHost } from '@nestjs/core';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { Express, Request, Response } from 'express';
-import { readToNowhere } from '../http/lingering-close';
+import { readToNowhere } from './lingering-close';
 import { allowedMethods } from './allowed-methods';
 import { logFailure } from './log-failure';
 import { PROBLEM_CONTENT_TYPE, toProblem, toSandboxError } from './problem';
