@@ -9,8 +9,8 @@ export {
 export { type ExecuteExit, type ExecuteResult, type ExecuteStart } from './commands/execute-answer';
 export { JobsService, MAX_JOB_INPUT_BYTES, MAX_JOB_READ_BYTES, MAX_JOB_WAIT_SECONDS } from './jobs/jobs.service';
 export { type Job, type JobCommand, type JobOutput, type OutputQuery, type StartedJob } from './jobs/job';
-export { type JobOffsets, type JobStream, type JobWatcher } from './jobs/job-reader';
-export { JOB_STATES, type JobState } from './keepers/job-answers';
+export { type JobOffsets, type JobWatcher } from './jobs/job-reader';
+export { JOB_STATES, type JobState, type JobStream } from './keepers/job-answers';
 export { JOB_SIGNALS, signalNumber } from './jobs/signals';
 export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWatcher } from './terminals/terminals.service';
 export { SessionSandboxes } from './entering/session-sandboxes';
@@ -28,14 +28,14 @@ export { WorkspaceTreeService, type EditResult, type TextEdit } from './workspac
 export { SKIP_REASONS, type SearchMatch, type SearchResult, type SearchSkip } from './workspace/search-answers';
 export { type WorkspaceStat } from './workspace/workspace-tree-answers';
 export { type Preconditions } from './workspace/file-call';
-export { type GivenPath, type WorkspacePath } from './workspace/workspace-path';
+export { type GivenPath, type WorkspacePath } from './paths/workspace-path';
 export { type EntityTags } from './channel/file-requests';
 export { WorkspaceArchiveService } from './workspace/workspace-archive.service';
 export { WorkspaceViewService, type FileView } from './workspace/workspace-view.service';
 export { type UnpackResult, type WorkspaceEntry } from './workspace/workspace-answers';
 export { drained } from './bytes/drained';
 export { createDockerRuntime } from './runtime/docker/docker-runtime';
-export { formatSize, sessionLimits, type SandboxShape, type SessionLimits } from './sessions/session-options';
+export { formatSize, sessionLimits, type SandboxShape, type SessionLimits } from './options/session-options';
 export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './runtime/sandbox-runtime';
 export { Sweeper, type SweepReport } from './sweeper/sweeper';
 export { SweeperModule } from './sweeper/sweeper.module';

@@ -6,7 +6,7 @@ import { CONFIG, type Config } from '@sandbox/config';
 import { firstCharacters } from '@sandbox/text';
 import { z } from 'zod';
 import { ProgressNotes } from './progress-notes';
-import { serverInstructions } from './server-instructions';
+import { serverInstructions } from './tools/server-instructions';
 import { SandboxTools } from './tools/sandbox-tools';
 import type { ToolCaller } from './tools/tool';
 

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { SandboxError } from '@sandbox/errors';
 import type { SessionRef, User } from '@sandbox/sessions';
 import { firstCharacters } from '@sandbox/text';
-import type { WorkspacePath } from '../workspace/workspace-path';
+import type { WorkspacePath } from '../paths/workspace-path';
 
 const COMMAND_CHARACTERS = 200;
 /** No longer path exists; one that is asked for may be. */

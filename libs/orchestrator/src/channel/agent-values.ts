@@ -1,6 +1,6 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { decodeBase64 } from '@sandbox/text';
-import { shownBytes, type WorkspacePath } from '../workspace/workspace-path';
+import { shownBytes, type WorkspacePath } from '../paths/workspace-path';
 
 /** Values of an agent's answer. They come out of the sandbox: what makes no sense is not passed on. */
 

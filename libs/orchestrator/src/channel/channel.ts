@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { AgentConditions, FileRequest } from './file-requests';
-import type { WorkspacePath } from '../workspace/workspace-path';
+import type { WorkspacePath } from '../paths/workspace-path';
 
 /** What a shell is to run, and where. */
 export interface ShellRequest {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Duplex, Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { ErrorCode } from '@sandbox/errors';
-import type { SandboxProcess } from '../runtime/sandbox-runtime';
+import type { SandboxProcess } from './sandbox-process';
 import { AGENT_ARGV } from './agent-source';
 import type { AgentRequest, CallOptions, Channel } from './channel';
 import { openChannel } from './exec-channel';

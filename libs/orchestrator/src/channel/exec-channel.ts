@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { SandboxProcess } from '../runtime/sandbox-runtime';
+import type { SandboxProcess } from './sandbox-process';
 import { type AgentRequest, type CallOptions, type Channel, RequestNotSentError } from './channel';
 import {
   AgentFrame,

@@ -1,4 +1,4 @@
-import type { WorkspacePath } from '../workspace/workspace-path';
+import type { WorkspacePath } from '../paths/workspace-path';
 
 /** `*` for anything that is there, or the tags that are meant, without their quotes. */
 export type EntityTags = '*' | readonly string[];

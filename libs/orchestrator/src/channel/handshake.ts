@@ -1,5 +1,5 @@
 import { ErrorCode, SandboxError, within } from '@sandbox/errors';
-import type { SandboxProcess } from '../runtime/sandbox-runtime';
+import type { SandboxProcess } from './sandbox-process';
 import { parseObject, plainText } from './agent-answer';
 import { agentBundle } from './agent-source';
 import { AgentFrame, CHANNEL_ID, FrameReader, MAX_AGENT_PAYLOAD_BYTES } from './frames';

@@ -1,5 +1,6 @@
-import { type Config, parseSize } from '@sandbox/config';
+import type { Config } from '@sandbox/config';
 import type { SandboxOptions } from '@sandbox/sessions';
+import { memoryLimit } from '../options/memory-limit';
 
 /** What an answer says of memory. */
 export interface OomReport {
@@ -12,9 +13,4 @@ export interface OomReport {
 /** The limit is what the API asked the engine for: the sandbox has no say in it. */
 export function oomReport(killed: boolean, config: Config, options: SandboxOptions): OomReport {
   return killed ? { oom_killed: true, memory_limit: memoryLimit(config, options) } : { oom_killed: false };
-}
-
-/** Bytes of memory that a sandbox with these options may use. */
-export function memoryLimit(config: Config, { memory }: SandboxOptions): number {
-  return memory === undefined ? config.CONTAINER_MEM_LIMIT : parseSize(memory);
 }

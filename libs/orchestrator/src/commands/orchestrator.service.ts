@@ -18,7 +18,7 @@ import { executeExit, executeStart, type ExecuteExit, type ExecuteResult, type E
 import { OutputCapture } from './output-capture';
 import { OutputText } from './output-text';
 import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
-import { checkSessionOptions, differences, sandboxShape, type SandboxShape } from '../sessions/session-options';
+import { checkSessionOptions, differences, sandboxShape, type SandboxShape } from '../options/session-options';
 import type { Lease } from '../entering/session-connections';
 import { SessionSandboxes } from '../entering/session-sandboxes';
 import { shortId } from './short-id';

@@ -4,7 +4,7 @@ import type { SandboxOptions } from '@sandbox/sessions';
 import type { ShellRequest } from '../channel/channel';
 import type { CommandPolicy } from '@sandbox/command-policy';
 import { chooseShell, type WantedShell } from '@sandbox/command-policy';
-import { spellingAdvice } from '../workspace/workspace-path';
+import { spellingAdvice } from '../paths/workspace-path';
 
 /** What a caller says of a command, however it is run. Field names are those of REST and MCP. */
 export interface ShellCommand {

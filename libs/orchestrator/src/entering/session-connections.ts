@@ -1,12 +1,12 @@
 import type { Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { AttachResult, SandboxOptions, SessionRecord, SessionStore } from '@sandbox/sessions';
-import { connectTo, type Connection } from './agent-channel';
+import { connectTo, type Connection } from '../runtime/agent-channel';
 import type { Channel } from '../channel/channel';
 import { FairLimit } from './fair-limit';
 import { tooManyWaiting } from './limit-errors';
 import type { Sandbox, SandboxRuntime } from '../runtime/sandbox-runtime';
-import { isDefaultSandbox } from '../sessions/session-options';
+import { isDefaultSandbox } from '../options/session-options';
 import type { WarmPool } from '../pool/warm-pool';
 
 /** How many sandboxes may wait to be made, beyond CREATE_CONCURRENCY. */

@@ -1,7 +1,7 @@
 import type { Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { Lease } from './session-connections';
-import { sandboxShape } from '../sessions/session-options';
+import { sandboxShape } from '../options/session-options';
 
 /** Errors of a caller who looks for a file that an earlier sandbox may have had. */
 const OF_FILES: readonly ErrorCode[] = [ErrorCode.NOT_FOUND, ErrorCode.INVALID_WORKING_DIR];

@@ -1,5 +1,5 @@
-import type { StreamPart } from '../keepers/job-answers';
-import { JobReader, type JobOffsets, type JobStream } from './job-reader';
+import type { JobStream, StreamPart } from '../keepers/job-answers';
+import { JobReader, type JobOffsets } from './job-reader';
 
 type Told = [what: 'output' | 'gap', stream: JobStream, value: string | number, next: JobOffsets];
 

@@ -1,8 +1,6 @@
 import { OutputText } from '../commands/output-text';
 import { continuationPrefix } from '@sandbox/text';
-import type { StreamPart } from '../keepers/job-answers';
-
-export type JobStream = 'stdout' | 'stderr';
+import type { JobStream, StreamPart } from '../keepers/job-answers';
 
 /** Where a reader of both streams stands. */
 export type JobOffsets = Readonly<Record<JobStream, number>>;

@@ -3,8 +3,7 @@ import type { JobRecord, SandboxOptions } from '@sandbox/sessions';
 import { oomReport, type OomReport } from '../commands/oom';
 import type { Lease } from '../entering/session-connections';
 import type { ShellCommand } from '../commands/shell-command';
-import type { JobState, KeptJob } from '../keepers/job-answers';
-import type { JobStream } from './job-reader';
+import type { JobState, JobStream, KeptJob } from '../keepers/job-answers';
 
 /** A command to be started as a job. Field names are those of REST. */
 export interface JobCommand extends ShellCommand {

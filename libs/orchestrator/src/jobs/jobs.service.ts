@@ -23,7 +23,8 @@ import {
   startingJob,
 } from './job';
 import { JobIndex } from './job-index';
-import { JobReader, type JobOffsets, type JobStream, type JobWatcher } from './job-reader';
+import type { JobStream } from '../keepers/job-answers';
+import { JobReader, type JobOffsets, type JobWatcher } from './job-reader';
 import { JobWatch } from './job-watch';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, listKept, readKept, statKept } from '../keepers/keeper-calls';
 import { signalNumber } from './signals';

@@ -5,6 +5,8 @@ import { plainText } from '../channel/agent-answer';
 export const JOB_STATES = ['running', 'exited', 'killed', 'timed_out', 'lost'] as const;
 export type JobState = (typeof JOB_STATES)[number];
 
+export type JobStream = 'stdout' | 'stderr';
+
 /** A job as its keeper in the sandbox tells it. Times are milliseconds since the epoch. */
 export interface KeptJob {
   jobId: string;

@@ -9,11 +9,11 @@ import {
   parseJobLines,
   parseKeptJob,
   parseStreamPart,
+  type JobStream,
   type KeptJob,
   type KeptJobs,
   type StreamPart,
 } from './job-answers';
-import type { JobStream } from '../jobs/job-reader';
 
 /** A call to a keeper takes no longer than this, beyond what it waits for; milliseconds. */
 export const KEEPER_CALL_MS = 15_000;

@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
-import { connectTo, type Connection, openAgentChannel } from '../entering/agent-channel';
+import { connectTo, type Connection, openAgentChannel } from '../runtime/agent-channel';
 import { SANDBOX_RUNTIME, type Sandbox, type SandboxOwner, type SandboxRuntime } from '../runtime/sandbox-runtime';
 
 export interface PoolState {

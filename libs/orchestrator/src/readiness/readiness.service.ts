@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { SandboxError, within } from '@sandbox/errors';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
-import { openAgentChannel } from '../entering/agent-channel';
+import { openAgentChannel } from '../runtime/agent-channel';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { WarmPool, type PoolState } from '../pool/warm-pool';
 

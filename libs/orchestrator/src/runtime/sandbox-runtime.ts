@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream';
 import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
+import type { SandboxProcess } from '../channel/sandbox-process';
 
 /** What a sandbox is made for. */
 export interface SandboxOwner {
@@ -45,16 +45,6 @@ export interface SandboxStart {
   readonly id: string;
   /** The sandbox had been started before. */
   readonly again: boolean;
-}
-
-/** A process in a sandbox whose stdin and stdout are a byte stream. Destroying the stream closes the process's stdin. */
-export interface SandboxProcess {
-  readonly stream: Duplex;
-  /**
-   * What the process wrote to stderr, its last 2 KiB, for the log and to tell a missing interpreter; and its exit code,
-   * once its stream has ended. Never rejects; exitCode is null where the engine could not be asked.
-   */
-  readonly ended: Promise<{ exitCode: number | null; stderr: string }>;
 }
 
 /**

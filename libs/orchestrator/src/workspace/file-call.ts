@@ -6,7 +6,7 @@ import type { AgentRequest, CallOptions } from '../channel/channel';
 import type { AgentConditions, EntityTags } from '../channel/file-requests';
 import { GrowingBuffer } from '../bytes/growing-buffer';
 import type { SessionSandboxes } from '../entering/session-sandboxes';
-import { type GivenPath, shownBytes, workspaceFile, type WorkspacePath } from './workspace-path';
+import { type GivenPath, shownBytes, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 
 /** Whose file it is. `to` is a second path, where a call has two. */
 export type FileCall = { readonly user: User; readonly sessionId: string; readonly path: GivenPath; readonly to?: GivenPath };

@@ -1,6 +1,6 @@
 import { count, fileName, parseFlag, unsound } from '../channel/agent-values';
 import { parseObject } from './workspace-answers';
-import type { WorkspacePath } from './workspace-path';
+import type { WorkspacePath } from '../paths/workspace-path';
 
 export interface SearchMatch extends WorkspacePath {
   /** From 1. Absent, as is `line`, if files alone were searched for. */

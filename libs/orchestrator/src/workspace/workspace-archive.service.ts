@@ -8,9 +8,9 @@ import { drained } from '../bytes/drained';
 import { type FileCall, fileCall } from './file-call';
 import { SessionSandboxes } from '../entering/session-sandboxes';
 import { gzipped } from './gzipped';
-import { TarWriter } from './tar-writer';
+import { TarWriter } from '../bytes/tar-writer';
 import { DOWNLOAD_LIMITS } from './workspace.service';
-import type { GivenPath, WorkspacePath } from './workspace-path';
+import type { GivenPath, WorkspacePath } from '../paths/workspace-path';
 import { parseUnpackResult, type UnpackResult } from './workspace-answers';
 
 /** An archive that comes in takes no longer, however slow its client. Milliseconds. */

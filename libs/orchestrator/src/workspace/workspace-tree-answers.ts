@@ -1,7 +1,7 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { count, unsound } from '../channel/agent-values';
 import { etag, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
-import type { WorkspacePath } from './workspace-path';
+import type { WorkspacePath } from '../paths/workspace-path';
 
 export interface WorkspaceStat extends WorkspacePath {
   type: WorkspaceEntry['type'];

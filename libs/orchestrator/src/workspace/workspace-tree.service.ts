@@ -7,8 +7,8 @@ import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditio
 import { SessionSandboxes } from '../entering/session-sandboxes';
 import { etag, parseInSlices, splitLines } from './workspace-answers';
 import { type SearchResult, parseSearchLine, searchResult } from './search-answers';
-import { workspaceGlob } from './workspace-glob';
-import { type GivenPath, workspaceFile, type WorkspacePath } from './workspace-path';
+import { workspaceGlob } from '../paths/workspace-glob';
+import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import { parseDiff, parseStat, type WorkspaceStat } from './workspace-tree-answers';
 
 export interface TextEdit {

@@ -7,7 +7,7 @@ import { binaryType, IMAGE_BEGINNINGS, imageType } from './file-type';
 import { SessionSandboxes } from '../entering/session-sandboxes';
 import { type DecodedText, decodeText, utf16Of } from './text-encoding';
 import { parseFileHeader, parseObject } from './workspace-answers';
-import { type GivenPath, workspaceFile, type WorkspacePath } from './workspace-path';
+import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import type { LineRange } from './workspace.service';
 
 /** What a reader can be shown of a file. */

@@ -9,7 +9,7 @@ import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditio
 import { drained } from '../bytes/drained';
 import { GrowingBuffer } from '../bytes/growing-buffer';
 import { SessionSandboxes } from '../entering/session-sandboxes';
-import { type GivenPath, workspaceFile, type WorkspacePath } from './workspace-path';
+import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import { etag, type FileHeader, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
 
 /** A file, and which part of it is read. */

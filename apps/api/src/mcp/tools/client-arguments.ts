@@ -1,4 +1,4 @@
-import type { JsonSchema, ObjectSchema } from '../dto-schema';
+import type { JsonSchema, ObjectSchema } from './dto-schema';
 
 /**
  * What clients add to the arguments of a call for themselves: n8n's AI Agent passes the fields of

@@ -1,7 +1,7 @@
 import type { Config } from '@sandbox/config';
 import { formatSize, sessionLimits, type OrchestratorService } from '@sandbox/orchestrator';
 import { CreateSessionDto, DeletedSessionDto, SessionCreatedDto, SessionIdDto } from '../../sessions/sessions.dto';
-import { filesFate } from '../server-instructions';
+import { filesFate } from './server-instructions';
 import { defineTool, type Tool } from './tool';
 
 /** A longer list of images costs every conversation more than it is worth; a refusal has it. */

@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { CallToolResult, Tool as ToolDescriptor, ToolAnnotations } from '@modelcontextprotocol/sdk/types.js';
 import type { User } from '@sandbox/sessions';
 import { validateDto } from '../../validation/validate-dto';
-import { argumentsSchema, type JsonSchema, type ObjectSchema, resultSchema, withoutWords } from '../dto-schema';
+import { argumentsSchema, type JsonSchema, type ObjectSchema, resultSchema, withoutWords } from './dto-schema';
 import { clientArguments } from './client-arguments';
 import { toolError } from './tool-error';
 

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import type { SandboxProcess } from '../../runtime/sandbox-runtime';
+import type { SandboxProcess } from '../sandbox-process';
 import type { AgentRequest, CallOptions, Channel } from '../channel';
 import { AgentFrame, encodeFrame, type Frame, FrameReader, HostFrame, MAX_HOST_PAYLOAD_BYTES } from '../frames';
 

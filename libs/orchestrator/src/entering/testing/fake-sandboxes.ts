@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { FakeAgent, settle } from '../../channel/testing/fake-agent';
-import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxProcess, SandboxRuntime, SandboxStart } from '../../runtime/sandbox-runtime';
+import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxRuntime, SandboxStart } from '../../runtime/sandbox-runtime';
+import type { SandboxProcess } from '../../channel/sandbox-process';
 
 interface Container {
   readonly sandbox: Sandbox;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Config, MIN_FREE_MEMORY_BYTES, SHM_BYTES } from '@sandbox/config';
 import { formatOptions, formatSettings, type SandboxOptions, type SessionSettings } from '@sandbox/sessions';
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
-import { memoryLimit } from '../../commands/oom';
+import { memoryLimit } from '../../options/memory-limit';
 import type { Sandbox, SandboxOwner } from '../sandbox-runtime';
 import { SECCOMP_PROFILE } from './seccomp-profile';
 

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import type { SandboxProcess } from '../sandbox-runtime';
+import type { SandboxProcess } from '../../channel/sandbox-process';
 import { createDemultiplexer } from './demux';
 
 /** How many of the last bytes of a process's stderr are kept. */

@@ -1,7 +1,7 @@
 import type { Config } from '@sandbox/config';
 import type Docker from 'dockerode';
 import type { SandboxOwner } from '../sandbox-runtime';
-import { TAR_BLOCK_BYTES, tarHeader } from '../../workspace/tar-header';
+import { TAR_BLOCK_BYTES, tarHeader } from '../../bytes/tar-header';
 import { KIND, LABEL, ownerLabels, SANDBOX_UID, volumeName, WORKSPACE, workspaceMount } from './container-spec';
 import { engineStatus, notOurs } from './engine-errors';
 

@@ -1,8 +1,8 @@
 import { type Config, leastMemory, parseSize } from '@sandbox/config';
 import { ErrorCode, SandboxError, type FieldError } from '@sandbox/errors';
 import type { SandboxOptions, SessionOptions } from '@sandbox/sessions';
-import { memoryLimit } from '../commands/oom';
 import type { CommandPolicy } from '@sandbox/command-policy';
+import { memoryLimit } from './memory-limit';
 
 /** What a session's sandbox is, its own options and the deployment's defaults taken together. */
 export interface SandboxShape {

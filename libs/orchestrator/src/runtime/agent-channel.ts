@@ -1,7 +1,7 @@
 import { AGENT_ARGV } from '../channel/agent-source';
 import type { Channel } from '../channel/channel';
 import { openChannel } from '../channel/exec-channel';
-import type { Sandbox, SandboxRuntime, SandboxStart } from '../runtime/sandbox-runtime';
+import type { Sandbox, SandboxRuntime, SandboxStart } from './sandbox-runtime';
 
 /** A sandbox, and the channel into it that this process has. */
 export interface Connection {
