@@ -156,6 +156,7 @@ describe('docker-compose up --build', () => {
   });
 
   test('down leaves nothing but the volume, and the sandboxes of sessions that live', async () => {
+    await composition.client.request('POST', '/sessions', { session_id: 'lives', ttl_seconds: 3600 });
     const { container_id } = await composition.client.run('lives', 'true');
     const waits = async () => (await composition.deployment.containers()).filter(({ Names }) => Names[0]!.includes('-pool-'));
     await eventually('the pool is filled', async () => (await waits()).length > 0);
