@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 
-/** The caller. */
+/** The caller of the API. */
 export interface User {
   /**
    * `jwt:<subject>` or `key:<sha256 of the whole API key>`. The prefixes keep the two name spaces
-   * apart.
+   * apart, so a key's user never equals a token's user.
    */
   readonly id: string;
-  /** The id of the request in which the user calls. It is for the log alone. */
+  /** The id of the request that the user makes. Only the log uses it. */
   readonly requestId?: string;
 }
 
-/** A session as its owner names it, with everything that is derived from that name. */
+/** A session as its owner names it, with everything that the service derives from that name. */
 export interface SessionRef {
   readonly userId: string;
   readonly sessionId: string;
   /**
-   * SHA-256 of (deployment, user, session id), 64 hex digits. The store key and the names of
-   * container and volume come from it.
+   * SHA-256 of (deployment, user, session id), 64 hex digits. The store key, the container's name
+   * and the volume's name come from it.
    */
   readonly key: string;
   /** SHA-256 of (deployment, user), 64 hex digits. */
@@ -25,9 +25,11 @@ export interface SessionRef {
 }
 
 /**
- * Hashes a list of parts so that two different lists never give the same input. Each part follows
- * its length, and is taken as UTF-16, which every JavaScript string has. UTF-8 would turn all lone
- * surrogates, which JSON can carry, into one replacement character.
+ * Hashes a list of parts. Two different lists never hash the same bytes, because the length of each
+ * part precedes it.
+ *
+ * Parts are hashed as UTF-16, which every JavaScript string has. In UTF-8, all lone surrogates
+ * (JSON can carry them) would become one and the same replacement character.
  */
 function digest(...parts: string[]): string {
   const hash = createHash('sha256');
@@ -38,14 +40,23 @@ function digest(...parts: string[]): string {
   return hash.digest('hex');
 }
 
+/**
+ * Returns the user that owns an API key. The id holds a hash, so that the key itself never reaches
+ * a log or the store.
+ */
 export function userFromApiKey(apiKey: string): User {
   return { id: `key:${createHash('sha256').update(apiKey, 'utf8').digest('hex')}` };
 }
 
+/** Returns the user that a JWT names. */
 export function userFromJwtSubject(subject: string): User {
   return { id: `jwt:${subject}` };
 }
 
+/**
+ * Derives a session's keys from the deployment, its user and its name.
+ * @param sessionId any text, kept unchanged
+ */
 export function sessionRef(deployment: string, user: User, sessionId: string): SessionRef {
   return {
     userId: user.id,

@@ -1,15 +1,15 @@
 /**
- * The options of a session's sandbox, for as long as the session lives. An absent option has the
- * deployment's default. The names are those of REST and MCP.
+ * The options of a session's sandbox. They hold for the session's whole life. An absent option has
+ * the deployment's default. The names are those of REST and MCP.
  */
 export interface SandboxOptions {
   readonly image?: string;
-  /** As Docker's clients write it, such as `512m`. */
+  /** A size as Docker's clients write it, such as `512m`. */
   readonly memory?: string;
   readonly cpus?: number;
   readonly pids?: number;
   readonly persistent?: boolean;
-  /** Variables of every command in the session. */
+  /** Environment variables for every command in the session. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -21,18 +21,19 @@ export interface SessionSettings {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** Everything that a caller may ask for when it creates a session. */
 export interface SessionOptions extends SandboxOptions, SessionSettings {}
 
 /**
- * Writes options as text, for a store or a label. The text is empty if all options have their
- * defaults.
+ * Writes options as text, for the store or for a label.
+ * @returns JSON; empty if all options have their defaults
  */
 export function formatOptions({ image, memory, cpus, pids, persistent, env }: SandboxOptions): string {
   const text = JSON.stringify({ image, memory, cpus, pids, persistent, env });
   return text === '{}' ? '' : text;
 }
 
-/** Reads options back. Damaged parts are left out. */
+/** Reads options back from text. Leaves out what is damaged. */
 export function parseOptions(text: string): SandboxOptions {
   const { image, memory, cpus, pids, persistent, env } = parseObject(text);
   return {
@@ -45,11 +46,12 @@ export function parseOptions(text: string): SandboxOptions {
   };
 }
 
+/** Writes settings as JSON, for a label. */
 export function formatSettings({ ttl_seconds, metadata }: SessionSettings): string {
   return JSON.stringify({ ttl_seconds, metadata });
 }
 
-/** Reads settings back. Damaged parts are left out. */
+/** Reads settings back from text. Leaves out what is damaged. */
 export function parseSettings(text: string): SessionSettings {
   const { ttl_seconds, metadata } = parseObject(text);
   return {
@@ -58,7 +60,10 @@ export function parseSettings(text: string): SessionSettings {
   };
 }
 
-/** Reads pairs of names and texts. The result is empty if the text is damaged. */
+/**
+ * Reads pairs of names and texts.
+ * @returns an empty object if the text is damaged
+ */
 export function parseMetadata(text: string): Record<string, string> {
   const value = parseObject(text);
   return isTexts(value) ? value : {};

@@ -4,154 +4,235 @@ import type { SandboxOptions, SessionOptions, SessionSettings } from './session-
 /** What the store knows of a live session. All times are milliseconds since the epoch. */
 export interface SessionRecord {
   readonly ref: SessionRef;
-  /** Chosen anew each time a session begins; tells a session from its successor of the same name. */
+  /**
+   * A random id, chosen anew each time a session begins. It tells a session from a later one of the
+   * same name.
+   */
   readonly generation: string;
-  /** The sandbox last known for it; null until the first one is made. */
+  /** The session's last known sandbox. Null until the first one is attached. */
   readonly containerId: string | null;
   readonly image: string | null;
   /**
-   * The start that its sandbox was last known to be in (`AttachedSandbox.startId`). Null until it
-   * is known, and where the record was last written by a version that does not note it.
+   * The last known start of that sandbox (`AttachedSandbox.startId`). Null until it is known. Also
+   * null if an older version wrote the record last, since that one does not note starts.
    */
   readonly startId: string | null;
-  /** Of its sandbox; null until it is known: the session was begun by a call that says nothing of them, and no sandbox has told. */
+  /**
+   * The sandbox's options. Null while they are unknown: no call gave any, and no sandbox is
+   * attached yet.
+   */
   readonly options: SandboxOptions | null;
+  /** How long the session lives after its last use, in milliseconds. */
   readonly ttlMs: number;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Its sandbox was made anew, and no call has said so yet (`takeRestarted`). */
+  /**
+   * The sandbox was replaced or started again, and no call has told the caller so yet
+   * (`takeRestarted`).
+   */
   readonly restarted: boolean;
   readonly createdAt: number;
   readonly lastUsedAt: number;
   readonly expiresAt: number;
 }
 
-/** One call's hold on a session. Its id is unique over all replicas. */
+/**
+ * One call's hold on a session: it keeps the session from expiring. Its id is unique over all
+ * replicas.
+ */
 export interface CallHold {
   readonly callId: string;
-  /** The latest moment at which this call can still be running. Past it the hold counts no more, so none can leak. */
+  /**
+   * The latest time at which this call can still run. After it, the hold no longer counts. So a
+   * call whose process died cannot hold its session for ever.
+   */
   readonly deadline: number;
-  /** It runs a command: MAX_CONCURRENT_COMMANDS_PER_SESSION and _PER_USER count it, until COMMAND_LEASE_MS after its last begin or resume. */
+  /**
+   * The call runs a command, so MAX_CONCURRENT_COMMANDS_PER_SESSION and
+   * MAX_CONCURRENT_COMMANDS_PER_USER count it. It counts until COMMAND_LEASE_MS after its last
+   * `begin` or `resume`.
+   */
   readonly command?: boolean;
 }
 
-/** A limit that keeps a call out: its name, as the operator sets it, and how many it lets in. */
+/** A limit that refused a call: the name of its setting and its value. */
 export interface Limit {
   readonly name: 'MAX_SESSIONS' | 'MAX_SESSIONS_PER_USER' | 'MAX_CONCURRENT_COMMANDS_PER_SESSION' | 'MAX_CONCURRENT_COMMANDS_PER_USER';
   readonly max: number;
 }
 
-/** What the engine knows of a session's sandbox. */
+/** What the container engine knows of a session's sandbox. */
 export interface AttachedSandbox {
   readonly containerId: string;
   /**
-   * Another one for each start of a sandbox, whose processes and tmpfs go with the start. At most
-   * 64 characters.
+   * Identifies one start of the sandbox. It differs after each start, because processes and tmpfs
+   * files end with a start. At most 64 characters.
    */
   readonly startId: string;
   /**
-   * How the caller came by it. `made`: the caller made it for the session, or took it from the
-   * pool. `restarted`: it was there, and has been started more than once. `found`: it was there.
+   * How the sandbox came to the session. `made`: created for this session, or taken from the pool.
+   * `restarted`: it existed and was started more than once. `found`: it existed.
    */
   readonly origin: 'made' | 'restarted' | 'found';
   readonly image: string;
-  /** When it was made for the session, which is at least as old; absent where it was made for the pool. */
+  /**
+   * When the sandbox was created for this session, so the session is at least as old. Absent if it
+   * was created for the pool.
+   */
   readonly createdAt?: number;
   readonly options?: SandboxOptions;
-  /** As the session began; a record that has its own keeps them. */
+  /**
+   * The settings with which the session began. A record that has settings of its own keeps them.
+   */
   readonly settings?: SessionSettings;
 }
 
-/** A job that was started in a session. What became of it, its sandbox knows. */
+/** A job that was started in a session. Only the sandbox knows what became of it. */
 export interface JobRecord {
   readonly jobId: string;
   readonly containerId: string;
-  /** The sandbox's start that it was started in; null where an older version has noted it. */
+  /** The start of the sandbox in which the job began. Null if an older version noted the job. */
   readonly startId: string | null;
   readonly command: string;
-  /** Milliseconds since the epoch, as all times. */
+  /** Milliseconds since the epoch, as all times here. */
   readonly startedAt: number;
-  /** The latest moment at which it can still run. */
+  /** The latest time at which the job can still run. */
   readonly deadline: number;
 }
 
+/**
+ * What `begin` answers: a live session, one that is being removed, or the limit that refused the
+ * call.
+ */
 export type BeginResult =
   | { readonly state: 'live'; readonly record: SessionRecord; readonly created: boolean }
-  /** Somebody is removing it; `until` is when that somebody's time is over and another may take the removal over. */
+  /** A process is removing the session. After `until`, another one may take the removal over. */
   | { readonly state: 'closing'; readonly until: number }
   | { readonly state: 'full'; readonly limit: Limit };
 
+/**
+ * What `attach` answers. `live: false` means that the session ended meanwhile: the caller has to
+ * begin again.
+ */
 export type AttachResult =
   | {
       readonly live: true;
       /** As in the record. */
       readonly restarted: boolean;
       /**
-       * The session has its first sandbox by this call, which made it: true for one call of a
-       * session.
+       * This call gave the session its first sandbox, and created it. True for at most one call of
+       * a session.
        */
       readonly created: boolean;
     }
   | { readonly live: false };
 
 /**
- * An index of live sessions; the container engine is the truth. A session's expiry is derived:
- * max(last use, deadlines of the calls in it) + ttl. What the limits count is derived as well, from records and holds: it is
- * the same for all replicas, and a command that a dead process has left counts no longer than COMMAND_LEASE_MS. Every method is atomic,
- * takes one round trip, and throws SandboxError STORE_UNAVAILABLE within STORE_DEADLINE_MS when the store cannot be reached.
+ * An index of live sessions. The container engine holds the truth: an index that is lost is rebuilt
+ * from it.
+ *
+ * The expiry of a session is derived: max(last use, deadlines of the calls in it) + its time to
+ * live. The counts for the limits are derived too, from records and holds. So they are the same for
+ * all replicas, and a command that a dead process left counts for at most COMMAND_LEASE_MS.
+ *
+ * Every method is atomic and takes one round trip. Each throws SandboxError STORE_UNAVAILABLE
+ * within STORE_DEADLINE_MS if the store cannot be reached.
  */
 export interface SessionStore {
   /**
-   * The time of all calls below, milliseconds since the epoch: one for all processes that share the store, and no jump of a wall clock
-   * reaches it.
+   * The time to pass to the methods below, in milliseconds since the epoch. All processes that
+   * share the store have the same time, and a jump of a wall clock does not change it.
    */
   now(): number;
   /**
-   * Opens a call in the session, making the record, with these options, where there is none (one that has expired but that nobody has
-   * closed yet is revived). `full` where a limit keeps it out; then nothing has changed.
+   * Opens a call in the session, and creates the record if there is none. An expired record is
+   * revived, unless its removal has begun.
+   * @param now what `now()` returned
+   * @param options of a new session. Ignored if the record exists.
+   * @returns `full` if a limit refuses the call. Then nothing has changed.
    */
   begin(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult>;
-  /** Opens again a call that was let in before, or a job's: past any limit, and where a flushed store has forgotten session and call. */
+  /**
+   * Opens again a call that was admitted before, or the call of a job. No limit applies. It also
+   * works if a flushed store has forgotten the session and the call.
+   */
   resume(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>>;
-  /** Ends a call: last use becomes `now`; a session that has no sandbox is forgotten with the last call in it. No effect where the generation is another or the record is gone. */
+  /**
+   * Ends a call and notes `now` as a use of the session. A session without a sandbox is forgotten
+   * with its last call. No effect if the generation differs or the record is gone.
+   */
   end(key: string, generation: string, callId: string, now: number): Promise<void>;
   /**
-   * Notes the sandbox of a session. If the session had another one, or the same in another start,
-   * that is noted too (`restarted`, until it is taken); so it is if the session is new to the
-   * store, and its sandbox was started more than once. Not live where the generation is another,
-   * closing or gone: the caller has to begin again.
+   * Notes the sandbox of a session. Sets `restarted` in the record if the session had another
+   * sandbox, or the same one in another start. The same holds if the store does not know the
+   * session yet and its sandbox was started more than once.
+   * @returns `live: false` if the generation differs, is closing or is gone. Then the caller has to
+   *   begin again.
    */
   attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult>;
-  /** Whether its sandbox was made anew and nobody was told: of many callers one gets true. False where the generation is another or gone. */
+  /**
+   * Takes the record's `restarted` mark.
+   * @returns true if the sandbox was replaced and nobody was told. Of several callers, one gets
+   *   true. False if the generation differs or is gone.
+   */
   takeRestarted(key: string, generation: string): Promise<boolean>;
-  /** Changes what is given of a live session, which counts as a use of it. Null where there is none. */
+  /**
+   * Changes the settings that are given. This counts as a use of the session.
+   * @returns null if there is no live session
+   */
   update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null>;
-  /** The live (not closing, not expired) record. */
+  /** @returns the record of a live session; null if it is closing, expired or absent */
   get(key: string, now: number): Promise<SessionRecord | null>;
-  /** The user's live records, oldest first; at most MAX_LISTED. */
+  /** @returns the user's live records, oldest first, at most MAX_LISTED */
   list(userKey: string, now: number): Promise<SessionRecord[]>;
   /**
-   * Marks the session as closing until `until`, so that nobody enters it; answers false where the condition does not hold (or another's closing mark is still valid).
-   * `always`: whatever is there (also nothing). `expired`: only a record whose expiry is past. `unknown`: only where there is no record.
+   * Marks the session as closing until `until`, so that no call enters it.
+   * @param condition `always`: also if there is no record. `expired`: only if the record has
+   *   expired. `unknown`: only if there is no record. A closing mark whose time is over is taken
+   *   over whatever the condition.
+   * @returns false if the condition does not hold, or another process's closing mark is still valid
    */
   close(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean>;
-  /** Moves the end of a closing mark; false where there is none any more. */
+  /**
+   * Moves the end of a closing mark.
+   * @returns false if there is no closing mark any more
+   */
   keepClosing(key: string, until: number): Promise<boolean>;
-  /** Takes record and closing mark away: the sandbox is gone. */
+  /** Removes the record and the closing mark. The caller has removed the sandbox before. */
   remove(key: string): Promise<void>;
-  /** Keys of sessions whose expiry is past, and of closings whose time is over, the longest first; at most `limit`. */
+  /**
+   * @returns keys of expired sessions and of closing marks whose time is over, those overdue
+   *   longest first; at most `limit`
+   */
   expired(now: number, limit: number): Promise<string[]>;
-  /** Keeps sandboxes that wait in a pool, by their ids, from being taken for leftovers until then. */
+  /**
+   * Marks sandboxes as waiting in a pool until `until`, so that the sweeper does not remove them.
+   * @param ids ids of the sandboxes
+   */
   keepPooled(ids: string[], until: number): Promise<void>;
-  /** Which of these keys have a record or a valid closing mark, and which of these ids are kept in a pool. */
+  /**
+   * Tells which sandboxes are in use.
+   * @param keys session keys and ids of pooled sandboxes, mixed
+   * @returns the keys that have a record or a valid closing mark, and the ids that a pool keeps
+   */
   known(keys: string[], now: number): Promise<Set<string>>;
-  /** Notes a job of the session. `full` where it has `max` others; `moved` where the generation is another, or gone. */
+  /**
+   * Notes a job of the session.
+   * @returns `full` if the session has `max` other jobs; `moved` if the generation differs or is
+   *   gone
+   */
   addJob(key: string, generation: string, job: JobRecord, max: number): Promise<'added' | 'full' | 'moved'>;
-  /** Oldest first. A session's jobs go with its record. */
+  /** @returns the session's jobs, oldest first. They are forgotten with its record. */
   jobs(key: string): Promise<JobRecord[]>;
   removeJob(key: string, jobId: string): Promise<void>;
-  /** Leaves a short text for whoever takes it first, in this process or another; it is gone after `lifetimeMs`. */
+  /**
+   * Stores a short text that one caller may take, in this process or another. It is gone after
+   * `lifetimeMs`.
+   */
   putOnce(name: string, value: string, lifetimeMs: number): Promise<void>;
-  /** Takes it: null where nothing is there (any more). Of many callers one gets it. */
+  /**
+   * Takes a text that `putOnce` stored.
+   * @returns null if it is not there (any more). Of several callers, one gets it.
+   */
   takeOnce(name: string): Promise<string | null>;
   /** Resolves when the store answers. */
   ping(): Promise<void>;
@@ -159,16 +240,21 @@ export interface SessionStore {
 }
 
 export const SESSION_STORE = Symbol('SessionStore');
-/** No store call takes longer, milliseconds. */
+/** The longest that a call to the store takes. */
 export const STORE_DEADLINE_MS = 2_000;
 /**
- * How long a command counts in its limits unless `resume` says again that it runs, milliseconds; it ends with the process that ran it.
- * Longer than a call may take to get into its session, since until then nothing says so.
+ * How long a command counts in its limits after `begin` or the last `resume`. A process that dies
+ * stops calling `resume`, so its commands stop counting. Longer than a call needs to enter its
+ * session, because no `resume` comes before that.
  */
 export const COMMAND_LEASE_MS = 30_000;
+/** The most sessions that `list` returns. */
 export const MAX_LISTED = 1_000;
 
-/** When a hold ceases to count as a command, had its process just died; undefined where it is none. */
+/**
+ * @returns the time until which a hold counts as a command if its process dies now; undefined if it
+ *   is no command
+ */
 export function countsUntil({ command, deadline }: CallHold, now: number): number | undefined {
   return command ? Math.min(deadline, now + COMMAND_LEASE_MS) : undefined;
 }

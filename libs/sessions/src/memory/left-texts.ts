@@ -1,4 +1,6 @@
-/** The most texts that are kept. Clients leave them, so past this many the oldest are dropped. */
+/**
+ * The most texts kept. Clients decide how many there are, so past this many the oldest are dropped.
+ */
 const MAX_TEXTS = 10_000;
 
 /** Keeps texts by name. Each can be taken once, before its lifetime ends. */

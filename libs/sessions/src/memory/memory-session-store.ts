@@ -29,7 +29,9 @@ interface Session {
   containerId: string | null;
   image: string | null;
   startId: string | null;
-  /** Who made its first sandbox was told, or nobody can be any more. */
+  /**
+   * Set once the session has its first sandbox: no later call can report that it made the session.
+   */
   begun: boolean;
   options: SandboxOptions | null;
   settings: SessionSettings;
@@ -39,14 +41,15 @@ interface Session {
 }
 
 /**
- * Sessions in this process, for a deployment of one process. No method awaits anything, which makes each atomic. It needs no bound of
- * its own: every session has a sandbox, every call a request.
+ * Sessions in the memory of this process, for a deployment of one process. No method awaits
+ * anything, so each is atomic. It needs no bound of its own, because every session has a sandbox
+ * and every call a request.
  */
 export class MemorySessionStore implements SessionStore {
   private readonly sessions = new Map<string, Session>();
   /** When the closing mark of a key ends. A key is here or in `sessions`, never in both. */
   private readonly closing = new Map<string, number>();
-  /** Until when a pool keeps a sandbox, by its id. */
+  /** Until when a pool keeps a sandbox, by the sandbox's id. */
   private readonly pooled = new Map<string, number>();
   private readonly left = new LeftTexts();
 
@@ -127,7 +130,7 @@ export class MemorySessionStore implements SessionStore {
   async close(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean> {
     const closing = this.closing.get(key);
     if (closing !== undefined && closing > now) return false;
-    // A mark whose time is over is taken over, whatever the condition.
+    // A closing mark whose time is over is taken over, whatever the condition.
     if (closing === undefined && !this.meets(condition, this.sessions.get(key), now)) return false;
     this.sessions.delete(key);
     this.closing.set(key, until);
@@ -156,7 +159,7 @@ export class MemorySessionStore implements SessionStore {
   }
 
   async keepPooled(ids: string[], until: number): Promise<void> {
-    // One process has one pool: what it does not name is not in it any more.
+    // One process has one pool, so a sandbox that it no longer names has left the pool.
     this.pooled.clear();
     for (const id of ids) this.pooled.set(id, until);
   }
@@ -207,7 +210,7 @@ export class MemorySessionStore implements SessionStore {
     return { state: 'live', record: this.record(session), created: known === undefined };
   }
 
-  /** The limit that keeps a call out. */
+  /** @returns the limit that refuses a call; undefined if none does */
   private reached(ref: SessionRef, hold: CallHold, now: number): Limit['name'] | undefined {
     const { MAX_SESSIONS, MAX_SESSIONS_PER_USER, MAX_CONCURRENT_COMMANDS_PER_SESSION, MAX_CONCURRENT_COMMANDS_PER_USER } = this.config;
     const known = this.sessions.get(ref.key);
@@ -256,7 +259,7 @@ function commands(session: Session, now: number): number {
   return [...session.calls.values()].filter((call) => call.countsUntil !== undefined && call.countsUntil >= now).length;
 }
 
-/** What is given of settings: no member stands for nothing. */
+/** @returns the settings without the members that are undefined */
 function given({ ttl_seconds, metadata }: SessionSettings): SessionSettings {
   return { ...(ttl_seconds === undefined ? {} : { ttl_seconds }), ...(metadata === undefined ? {} : { metadata }) };
 }
@@ -280,7 +283,7 @@ function newSession(ref: SessionRef, now: number, options?: SessionOptions): Ses
   };
 }
 
-/** Notes a use of the session; holds past their deadline count no more. */
+/** Notes a use of the session, and drops holds that are past their deadline. */
 function touch(session: Session, now: number): void {
   session.lastUsedAt = Math.max(session.lastUsedAt, now);
   for (const [callId, { deadline }] of session.calls) if (deadline < now) session.calls.delete(callId);

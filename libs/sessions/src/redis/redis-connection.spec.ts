@@ -5,7 +5,10 @@ import { loadConfig } from '@sandbox/config';
 import { STORE_DEADLINE_MS } from '../session-store';
 import { RedisConnection } from './redis-connection';
 
-/** The deadline of a call, by a clock that the test moves. Redis' stand-in says nothing. */
+/**
+ * Tests the deadline of a call by a clock that the test moves. The server in place of Redis never
+ * answers.
+ */
 
 const UNAVAILABLE = expect.objectContaining({ code: 'STORE_UNAVAILABLE', status: 503, retryAfter: 2 });
 const never = (): Promise<never> => new Promise(() => undefined);
@@ -34,7 +37,7 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-/** What a call has come to by now. */
+/** @returns a box that holds the outcome of a call, or `pending` */
 function watch(call: Promise<unknown>): { outcome: unknown } {
   const watched: { outcome: unknown } = { outcome: 'pending' };
   call.then(
@@ -63,7 +66,7 @@ describe('RedisConnection', () => {
     expect(operation).not.toHaveBeenCalled();
   });
 
-  it('gives a call up by the deadline when Redis comes back shortly before it, and is silent', async () => {
+  it('gives a call up by the deadline when Redis comes back just before it and is silent', async () => {
     const call = watch(connection.run(never));
     await jest.advanceTimersByTimeAsync(STORE_DEADLINE_MS - 600);
     connected();
@@ -71,7 +74,7 @@ describe('RedisConnection', () => {
     expect(call.outcome).toEqual(UNAVAILABLE);
   });
 
-  it('lets a call wait for a connection that is back in a second, and then runs it once', async () => {
+  it('runs a call once when the connection comes back within a second', async () => {
     connected();
     lost();
     const operation = jest.fn(async () => 'answer');
@@ -83,7 +86,7 @@ describe('RedisConnection', () => {
     expect([call.outcome, operation.mock.calls.length]).toEqual(['answer', 1]);
   });
 
-  it('fails a call at once when Redis has been away for long', async () => {
+  it('fails a call at once when Redis has been away for a minute', async () => {
     connected();
     lost();
     await jest.advanceTimersByTimeAsync(60_000);
@@ -92,7 +95,7 @@ describe('RedisConnection', () => {
     expect(call.outcome).toEqual(UNAVAILABLE);
   });
 
-  it('sends a command again only when it is known that it was not sent', async () => {
+  it('sends a command again only when the client has not sent it before', async () => {
     connected();
     const unsent = jest.fn().mockRejectedValueOnce(new Error("Stream isn't writeable and enableOfflineQueue is false"));
     const again = watch(connection.run(unsent.mockResolvedValueOnce('answer')));
@@ -109,7 +112,7 @@ describe('RedisConnection', () => {
     expect(sent).toHaveBeenCalledTimes(1);
   });
 
-  it('leaves no timer behind a call that was answered', async () => {
+  it('leaves no timer behind when a call is answered', async () => {
     connected();
     const before = jest.getTimerCount();
     expect(await connection.run(async () => 7)).toBe(7);

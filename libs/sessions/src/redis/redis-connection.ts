@@ -4,17 +4,15 @@ import { ErrorCode, SandboxError, within } from '@sandbox/errors';
 import { Redis } from 'ioredis';
 import { STORE_DEADLINE_MS } from '../session-store';
 
-/**
- * The deadline of a call. It is a little below the promised deadline, because timers may fire late.
- */
+/** The deadline of a call. A little below the promised deadline, because timers may fire late. */
 const CALL_DEADLINE_MS = STORE_DEADLINE_MS - 100;
 /**
- * How long calls wait for a lost connection to come back, from its loss. The rest of the deadline
- * is for the call itself.
+ * How long calls wait for a lost connection to come back, counted from the loss. The rest of the
+ * deadline is for the call itself.
  */
 const PATIENCE_MS = CALL_DEADLINE_MS - 200;
 /**
- * A connection is taken for dead if an answer is due and nothing comes for this long. A host that
+ * The connection counts as dead if an answer is due and nothing comes for this long. A host that
  * vanished sends no FIN.
  */
 const SILENCE_MS = 3_000;
@@ -23,11 +21,11 @@ const MAX_RECONNECT_DELAY_MS = 1_000;
 /**
  * Creates a client that reconnects for ever and sends no command twice. A command that is given
  * while the connection is away fails at once. So nothing queues, and nothing runs long after its
- * caller was told that it failed. RedisConnection adds patience to that.
+ * caller was told that it failed. RedisConnection adds a short patience to that.
  *
- * Concurrent commands are written one after another without waiting for answers. The client's
- * auto-pipelining is off. It would make a batch wait for the one before, so a silent Redis would
- * hold calls beyond their deadline, without a higher rate.
+ * The client writes concurrent commands one after another without waiting for answers. Its
+ * auto-pipelining is off, because it makes a batch wait for the batch before. A silent Redis would
+ * then hold calls beyond their deadline, and the rate would be no higher.
  */
 function createRedisClient(config: Config): Redis {
   const client = new Redis({
@@ -84,7 +82,7 @@ export class RedisConnection {
   /**
    * Runs one command. If the connection was lost a moment ago, the command waits for it.
    * @throws SandboxError STORE_UNAVAILABLE within STORE_DEADLINE_MS if Redis is away, silent,
-   * loading, read-only or out of memory. It is then unknown whether the command was carried out.
+   *   loading, read-only or out of memory. It is then unknown whether Redis ran the command.
    */
   async run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
     try {
@@ -110,7 +108,7 @@ export class RedisConnection {
       return await operation(this.client);
     } catch (error) {
       if (!wasNotSent(error)) throw error;
-      // The socket has ended, and its `close` event has not come yet.
+      // The socket has ended, but its `close` event has not come yet.
       this.beginOutage();
       await this.outage;
       return operation(this.client);
@@ -142,7 +140,8 @@ export class RedisConnection {
 }
 
 /**
- * Whether the client refused a command before sending it. It has no error class or code for that.
+ * Whether the client refused a command before sending it. The client has no error class or code for
+ * that.
  */
 function wasNotSent(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("Stream isn't writeable");

@@ -172,7 +172,10 @@ export class RedisSessionStore implements SessionStore {
   }
 }
 
-/** A session's own time to live, milliseconds, and its metadata; empty where not given. */
+/**
+ * @returns the session's own time to live in milliseconds and its metadata as JSON; empty if not
+ *   given
+ */
 function settingsArgs({ ttl_seconds, metadata }: SessionSettings): [number | '', string] {
   return [ttl_seconds === undefined ? '' : ttl_seconds * 1000, metadata === undefined ? '' : JSON.stringify(metadata)];
 }

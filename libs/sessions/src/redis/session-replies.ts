@@ -2,17 +2,17 @@ import { sessionRef, type SessionRef } from '../session-identity';
 import { parseMetadata, parseOptions } from '../session-options';
 import type { AttachResult, BeginResult, JobRecord, Limit, SessionRecord } from '../session-store';
 
-/** What the scripts answer, read strictly: Redis may hold what somebody else wrote there. */
+/** Reads the answers of the scripts strictly, because another program may have written to Redis. */
 
-/** What a reply does not say of itself. */
+/** What a reader needs to know besides the reply. */
 export interface ReplyContext {
   readonly deployment: string;
-  /** Of sessions that have none of their own. */
+  /** The time to live of sessions that have none of their own. */
   readonly ttlMs: number;
   readonly limits: Readonly<Record<Limit['name'], number>>;
 }
 
-/** A record, or null where it is missing, damaged, or not that of `key`. */
+/** @returns the record; null if it is missing, damaged or belongs to another key */
 export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, reply: unknown): SessionRecord | null {
   if (!isTexts(reply) || reply.length !== 12) return null;
   const [refText, generation, containerId, image, created, used, options, ttl, metadata, restarted, start, expires] = reply as [
@@ -38,6 +38,7 @@ export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, re
   };
 }
 
+/** @throws Error if the reply is none that the script gives */
 export function parseBegin(context: ReplyContext, key: string, reply: unknown): BeginResult {
   const [state, second, fields] = Array.isArray(reply) ? (reply as unknown[]) : [];
   if (state === 'full' && isLimit(context, second)) return { state, limit: { name: second, max: context.limits[second] } };
@@ -53,7 +54,7 @@ export function parseAttach(reply: unknown): AttachResult {
   return state === 'live' ? { live: true, restarted: restarted === '1', created: created === '1' } : { live: false };
 }
 
-/** Oldest first; what is damaged is left out. */
+/** @returns records, oldest first, without the damaged ones */
 export function parseRecords(context: ReplyContext, reply: unknown): SessionRecord[] {
   if (!Array.isArray(reply)) throw unexpected();
   return reply
@@ -62,7 +63,10 @@ export function parseRecords(context: ReplyContext, reply: unknown): SessionReco
     .sort((a, b) => a.createdAt - b.createdAt);
 }
 
-/** Two lists of key and time in turn, made one, earliest first. */
+/**
+ * Merges two lists, in which keys and times alternate.
+ * @returns keys, earliest time first
+ */
 export function parseExpired(reply: unknown, limit: number): string[] {
   if (!Array.isArray(reply)) throw unexpected();
   const entries = reply.flatMap((list: unknown) => pairs(parseTexts(list)));
@@ -81,7 +85,7 @@ export function formatJob({ jobId, containerId, startId, command, startedAt, dea
   return JSON.stringify([jobId, containerId, command, startedAt, deadline, startId]);
 }
 
-/** Oldest first; what is damaged is left out. */
+/** @returns jobs, oldest first, without the damaged ones */
 export function parseJobs(reply: unknown): JobRecord[] {
   return parseTexts(reply)
     .map(parseJob)
@@ -94,7 +98,10 @@ export function parseTexts(reply: unknown): string[] {
   return reply;
 }
 
-/** The two names a session has, as text that keeps every UTF-16 code unit: JSON escapes the surrogates that UTF-8 cannot carry. */
+/**
+ * Writes a session's two names as JSON, which keeps every UTF-16 code unit. JSON escapes the
+ * surrogates that UTF-8 cannot carry.
+ */
 export function formatRef({ userId, sessionId }: SessionRef): string {
   return JSON.stringify([userId, sessionId]);
 }
@@ -108,8 +115,8 @@ function parseJob(text: string): JobRecord | null {
 }
 
 /**
- * A start counts with its container: an older version notes another container, and leaves the start
- * of the one before.
+ * Reads the start of a container. It counts only for the container noted with it: an older version
+ * notes a new container but leaves the start of the one before.
  */
 function parseStart(containerId: string, start: string): string | null {
   const of = `${containerId}@`;

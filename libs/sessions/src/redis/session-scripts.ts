@@ -1,24 +1,25 @@
 /**
- * What RedisSessionStore does in Redis, each step one Lua script and so one atomic round trip. All
- * names begin with KEYS[1], which holds the hash tag, so that a cluster keeps a deployment in one
- * slot.
+ * The Lua scripts of RedisSessionStore. Each is one atomic round trip. All names begin with
+ * KEYS[1]. It holds the hash tag, so that a Redis cluster keeps a deployment in one slot.
  *
  *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used,
  *                            options (JSON), ttl (its own), metadata (JSON), restarted,
- *                            start (container@start), begun (`created` was told, or cannot be)
+ *                            start (container@start), begun (no call may report `created` any more)
  *     calls:<key>    zset    call id by deadline
- *     commands:<key> zset    call id by the time until which it counts, of the calls that run a command; commands:<user> those of all
- *                            sessions of a user
+ *     commands:<key> zset    call id by the time until which it counts, for calls with a command
+ *     commands:<user>  zset  the same, over all sessions of a user
  *     jobs:<key>     hash    job id to job (JSON)
- *     expiry         zset    key by expiry: whether a session has a record is whether it stands here
+ *     expiry         zset    key by expiry. A session has a record if and only if it is in here.
  *     user:<user>    zset    key by expiry, of one user
  *     pooled         zset    sandbox id by the time until which it is kept
- *     closing        zset    key by the end of its closing mark; a key stands in `expiry` or here, never in both
+ *     closing        zset    key by the end of its closing mark. A key is in `expiry` or in here,
+ *                            never in both.
  *
- * The time is the caller's, who has it from Redis (StoreClock). Of several replicas one may be a
- * little behind: last use therefore never goes back. Lifetimes in Redis (PEXPIRE) are relative, a
- * day (less an hour, so that not every call sets them) beyond the expiry, and only keep an
- * abandoned deployment from staying for ever.
+ * The caller gives the time, which it has from Redis (StoreClock). One of several replicas may be a
+ * little behind, so the time of the last use never goes back.
+ *
+ * The lifetimes in Redis (PEXPIRE) only clear away what an abandoned deployment leaves behind. They
+ * reach a day beyond the expiry, less an hour, so that not every call has to set them.
  */
 const PRELUDE = `
 local prefix = KEYS[1]
@@ -32,7 +33,7 @@ local function commands(key_or_user) return prefix .. 'commands:' .. key_or_user
 local function jobs(key) return prefix .. 'jobs:' .. key end
 local function user_index(user) return prefix .. 'user:' .. user end
 
--- The milliseconds a text stands for; nil where it is none.
+-- The milliseconds that a text stands for; nil if it is no number.
 local function ms(text)
   if text and #text <= 15 and string.match(text, '^%d+$') then return tonumber(text) end
 end
@@ -48,7 +49,7 @@ local function keep(name, lifetime)
   if redis.call('PTTL', name) < lifetime - SLACK then redis.call('PEXPIRE', name, text(lifetime)) end
 end
 
--- Notes a use of the session and settles its expiry; ttl is that of sessions that have none of their own.
+-- Notes a use of the session and sets its expiry. The ttl is for sessions without one of their own.
 local function touch(key, user, now, ttl)
   local known = redis.call('HMGET', session(key), 'used', 'ttl')
   local used = math.max(ms(known[1]) or 0, now)
@@ -105,12 +106,13 @@ if entry == 'begin' then
     if count(commands(user), now) >= tonumber(max_commands_of_user) then return { 'full', 'MAX_CONCURRENT_COMMANDS_PER_USER' } end
   end
 end
--- The first write is one that Redis refuses where memory is short; a script that has written is let go on.
+-- The first write has to be one that Redis refuses if memory is short. Redis lets a script finish
+-- once it has written.
 redis.call('HSET', session(key), 'user', user, 'ref', ref)
 if created then
   redis.call('HSET', session(key), 'generation', generation, 'container', '', 'image', '', 'created', text(now), 'used', '',
     'options', options, 'ttl', own_ttl, 'metadata', metadata, 'restarted', '', 'start', '', 'begun', '')
-  -- Entries whose session lapsed in Redis itself, because no sweeper runs.
+  -- Drop sessions whose keys ended in Redis itself, because no sweeper runs.
   redis.call('ZREMRANGEBYSCORE', EXPIRY, '-inf', text(now - MARGIN))
   redis.call('ZREMRANGEBYSCORE', user_index(user), '-inf', text(now - MARGIN))
 end
@@ -122,7 +124,8 @@ if counts_until ~= '' then
 end
 redis.call('ZADD', calls(key), deadline, call)
 if redis.call('ZCARD', calls(key)) > MAX_CALLS then
-  -- The two that end first become one that nobody ends: the session may live a little longer, never shorter.
+  -- Merge the two holds that end first into one that no call ends. The session may then live a
+  -- little longer than its calls, never shorter.
   local first = redis.call('ZRANGE', calls(key), 0, 1, 'WITHSCORES')
   local merged = math.max(tonumber(first[4]), score(calls(key), 'merged') or 0)
   redis.call('ZREM', calls(key), first[1], first[3])
@@ -150,7 +153,8 @@ local known = redis.call('HMGET', session(key), unpack(fields))
 if known[1] ~= generation then return { 'moved' } end
 local had, restarted, noted, begun = known[2] or '', known[8] or '', known[9] or '', known[10] or ''
 local another = had ~= '' and had ~= container
--- The start of another container says nothing: an older version notes containers alone.
+-- Compare starts of the same container only. An older version notes a new container without its
+-- start.
 local here = container .. '@'
 local other_start = string.sub(noted, 1, #here) == here and noted ~= here .. start
 if another or other_start or (had == '' and origin == 'restarted') then restarted = '1' end
@@ -206,7 +210,7 @@ now = tonumber(now)
 local closing = score(CLOSING, key)
 if closing and closing > now then return 0 end
 local expiry = score(EXPIRY, key)
--- A mark whose time is over is taken over, whatever the condition.
+-- A closing mark whose time is over is taken over, whatever the condition.
 if not closing then
   if condition == 'expired' and not (expiry and expiry <= now) then return 0 end
   if condition == 'unknown' and expiry then return 0 end
@@ -256,7 +260,8 @@ local key, generation, id, job, max = unpack(ARGV)
 if redis.call('HGET', session(key), 'generation') ~= generation then return 'moved' end
 if redis.call('HEXISTS', jobs(key), id) == 0 and redis.call('HLEN', jobs(key)) >= tonumber(max) then return 'full' end
 redis.call('HSET', jobs(key), id, job)
--- As long as the session has a record by now; later jobs, and the end of the record, set it anew.
+-- The jobs live as long as the session's record now does. Later jobs, and the end of the record,
+-- set a new lifetime.
 redis.call('PEXPIRE', jobs(key), math.max(redis.call('PTTL', session(key)), MARGIN))
 return 'added'
 `;
@@ -269,7 +274,7 @@ const REMOVE_JOB = `
 redis.call('HDEL', jobs(ARGV[1]), ARGV[2])
 `;
 
-/** By the name under which the client has it as a command. */
+/** The scripts by the name under which the client has them as commands. */
 export const SESSION_SCRIPTS = {
   sessionBegin: PRELUDE + BEGIN,
   sessionEnd: PRELUDE + END,
