@@ -1,6 +1,6 @@
 /**
- * The programs allowed where ALLOWED_COMMANDS is empty, by group: what people and models type daily in the images this service is
- * used with. Shell builtins need no entry.
+ * The programs that are allowed if ALLOWED_COMMANDS is empty, by group: what people and models type
+ * daily in the images that this service runs. Shell builtins need no entry.
  */
 export const DEFAULT_PROGRAM_GROUPS: Readonly<Record<string, string>> = {
   shells: 'sh bash dash ash busybox zsh ksh rbash',
@@ -65,7 +65,7 @@ export const DEFAULT_PROGRAM_GROUPS: Readonly<Record<string, string>> = {
   runners: 'time parallel entr tmux screen nohup unbuffer chronic logsave errno lsb_release arch nproc faketime hyperfine',
 };
 
-/** The table as one sorted list without repeats. */
+/** All names of the table as one sorted list without repeats. */
 export const DEFAULT_ALLOWED_PROGRAMS: readonly string[] = [
   ...new Set(Object.values(DEFAULT_PROGRAM_GROUPS).flatMap((names) => names.trim().split(/\s+/))),
 ].sort();

@@ -3,14 +3,14 @@ import { BASH_BUILTINS, COMMON_BUILTINS } from './shell-builtins';
 import { isLiteralPart, literalValue } from './words';
 
 /**
- * Whether a call of a builtin gives another result in bash than in dash, or may.
- * @param values the arguments where the text alone says them, else undefined
+ * Whether a call of a builtin gives, or may give, another result in bash than in dash.
+ * @param values the value of each argument that the text alone tells, else undefined
  */
 type Rule = (values: readonly (string | undefined)[], args: readonly CommandArgument[]) => boolean;
 
 const always: Rule = () => true;
 
-/** dash's echo has no -e, and turns `\n` into a newline: also one that comes out of a variable. */
+/** dash's echo has no -e, and turns `\n` into a newline, even if a variable holds it. */
 const echo: Rule = (values, args) => {
   const [first, second] = values.map((value) => value ?? '');
   const isOption = (value = ''): boolean => /^-[neE]+$/.test(value);
@@ -18,7 +18,7 @@ const echo: Rule = (values, args) => {
   return values.some((value) => value?.includes('\\')) || args.some(mayHoldBackslash);
 };
 
-/** What dash's printf knows too: no `\x41`, `\u00e9` or `\"`, no `%q` or `%(…)T`. */
+/** Formats that dash's printf knows too. It lacks `\x41`, `\u00e9`, `\"`, `%q` and `%(…)T`. */
 const PRINTF_OF_BOTH =
   /^(?:[^\\%]|\\(?:[\\abcefnrtv]|[0-7]{1,3})|%(?:%|[-+ #0]{0,5}(?:\d{1,4}|\*)?(?:\.(?:\d{1,4}|\*)?)?[diouxXeEfFgGcs]))*$/;
 
@@ -26,11 +26,11 @@ const printf: Rule = (values) => {
   const [format, ...rest] = values[0] === '--' ? values.slice(1) : values;
   if (values.length === 0) return false;
   if (format === undefined || format.startsWith('-') || !PRINTF_OF_BOTH.test(format)) return true;
-  // The number of a character: dash gives that of its first byte.
+  // The number of a character: dash gives the number of its first byte.
   return rest.some((value) => value !== undefined && /^['"][^\0-\x7f]/.test(value));
 };
 
-/** dash has -r and -p alone, and wants a name. */
+/** dash knows only -r and -p, and needs a name. */
 const read: Rule = (values) => {
   const names = values[0] === '-r' ? values.slice(1) : values;
   return names.length === 0 || names.some((name) => name === undefined || name.startsWith('-'));
@@ -43,7 +43,10 @@ const test: Rule = (values) => {
 
 const OPTIONS_OF_BOTH = new Set(['noglob', 'monitor', 'noexec', 'xtrace', 'verbose', 'noclobber', 'allexport', 'notify', 'nounset']);
 
-/** Without what dash lacks, such as pipefail, and without `-e`: bash leaves it off in `$(…)`. */
+/**
+ * Options that both shells have. dash lacks some, such as pipefail. `-e` is left out too, because
+ * bash turns it off in `$(…)`.
+ */
 const set: Rule = (values) => {
   if (values.length === 0) return true;
   for (let index = 0; index < values.length; index++) {
@@ -55,13 +58,16 @@ const set: Rule = (values) => {
   return false;
 };
 
-/** `export -f`, `readonly -a`; without arguments the form of their lists differs. */
+/**
+ * Options such as `export -f` and `readonly -a` are bash's. Without arguments, the lists that the
+ * shells print differ.
+ */
 const declares: Rule = (values) => values.length === 0 || values.some((value) => value !== undefined && /^-[^-]/.test(value));
 
-/** dash knows signals by number and by name without SIG, and no jobs (`%1`) in a script. */
+/** dash knows signals by number or by name without SIG. It knows no jobs (`%1`) in a script. */
 const kill: Rule = (values) => values.some((value) => value !== undefined && /^(?:-[lLn]|-?SIG\w+|%.*)$/i.test(value));
 
-/** dash takes neither `-1` nor a number over 255 for what bash does. */
+/** dash refuses `-1` and numbers over 255, which bash takes. */
 const exits: Rule = ([status]) => status !== undefined && !(/^\d{1,3}$/.test(status) && Number(status) <= 255);
 
 const some =
@@ -69,18 +75,20 @@ const some =
   (values) =>
     values.some((value) => value !== undefined && pattern.test(value));
 
-/** Builtins that both have. What is not in it does the same in both. */
+/**
+ * The builtins of both shells that may differ. A builtin that is not listed does the same in both.
+ */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  // They run text or a file that may hold anything. And dash looks for `. x` on PATH alone.
+  // They run text or a file that may hold anything. dash also looks for `. x` only on PATH.
   ['eval', always],
   ['.', always],
-  // ERR, DEBUG, SIGINT; and in dash a signal that ends the shell leaves the trap on EXIT out.
+  // dash knows no ERR, DEBUG or SIGINT here. And a signal that ends dash skips the trap on EXIT.
   ['trap', always],
-  // In dash `local x` keeps the value of the outer x, and options are an error.
+  // In dash, `local x` keeps the value of the outer x, and options are an error.
   ['local', always],
-  // dash ends the script if there are fewer arguments than it is to shift.
+  // dash ends the script if it has to shift more arguments than there are.
   ['shift', always],
-  // Their units, options or what they print differ.
+  // Their units, options or output differ.
   ['ulimit', always],
   ['type', always],
   ['jobs', always],
@@ -102,26 +110,29 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['umask', some(/^-p/)],
   ['command', some(/^-V/)],
   ['exec', ([first]) => first !== undefined && first.startsWith('-')],
-  // dash ignores a second directory, bash refuses it.
+  // dash ignores a second directory; bash refuses it.
   ['cd', (values) => values.length > 1 && !/^-[LP-]/.test(values[0] ?? '')],
 ]);
 
 /**
- * POSIX's special builtins. In dash a failed redirection of one ends the script, and a variable set
- * before one stays set.
+ * The special builtins of POSIX. In dash, a failed redirection of one ends the script, and a
+ * variable set before one stays set.
  */
 export const SPECIAL_BUILTINS: ReadonlySet<string> = new Set(
   ': . break continue eval exec exit export readonly return set shift times trap unset'.split(' '),
 );
 
-/** Whether only bash has that builtin, or does with those arguments what bash does. */
+/** Whether only bash has this builtin, or only bash does this with these arguments. */
 export function isBashOnlyCall(name: string, args: readonly CommandArgument[]): boolean {
   const rule = RULES.get(name);
   if (!rule) return BASH_BUILTINS.has(name) && !COMMON_BUILTINS.has(name);
   return rule(args.map(literalValue), args);
 }
 
-/** An expansion that is no number may give anything; a name that matches `*` too. */
+/**
+ * Whether the value of a word may hold a backslash. Any expansion that is no number may, and so may
+ * a file name that matches `*`.
+ */
 function mayHoldBackslash(arg: CommandArgument): boolean {
   if (literalValue(arg) !== undefined) return false;
   const parts = arg.type === 'Word' ? arg.parts : undefined;

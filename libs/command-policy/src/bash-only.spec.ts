@@ -3,7 +3,10 @@ import { ParsedCommand } from './parsed-command';
 
 const needs = (script: string): boolean => needsBash(new ParsedCommand(script));
 
-/** Each is an error in dash, or gives other output. test/e2e/real-use/bash.spec.ts runs such. */
+/**
+ * Each of these is an error in dash, or gives other output. test/e2e/real-use/bash.spec.ts runs
+ * some.
+ */
 const BASH_ONLY: Readonly<Record<string, readonly string[]>> = {
   keywords: [
     '[[ -f a ]]',
@@ -196,7 +199,7 @@ const BASH_ONLY: Readonly<Record<string, readonly string[]>> = {
   'what cannot be parsed': ['if', 'ls "a', 'ls )', 'ls $([[)', '('.repeat(32_000), `ls ${'$('.repeat(60)}${')'.repeat(60)}`],
 };
 
-/** The same in both. */
+/** Each of these does the same in both shells. */
 const EITHER: readonly string[] = [
   'true',
   'ls -la',
@@ -248,7 +251,7 @@ const EITHER: readonly string[] = [
   '\n \n',
 ];
 
-describe('bash has to run', () => {
+describe('needsBash says yes when only bash does what is meant', () => {
   const rows = Object.entries(BASH_ONLY).flatMap(([kind, scripts]) => scripts.map((script) => [kind, script] as const));
 
   it.each(rows)('%s: %j', (_, script) => {
@@ -256,7 +259,7 @@ describe('bash has to run', () => {
   });
 });
 
-describe('either shell may run', () => {
+describe('needsBash says no when both shells do the same', () => {
   it.each(EITHER)('%j', (script) => {
     expect(needs(script)).toBe(false);
   });

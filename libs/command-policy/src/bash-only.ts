@@ -5,28 +5,31 @@ import type { ParsedCommand } from './parsed-command';
 import { literalValue } from './words';
 
 /**
- * What only bash does as its author means it. Each entry was tried in dash 0.5.12 and bash 5.2. It
- * is here if the output, the files, or whether it succeeds differ. Texts of error messages do not
- * count, nor which number above 0 an error's exit code is.
+ * Finds what only bash does as the author means it. Each entry was tried in dash 0.5.12 and bash
+ * 5.2. An entry is here if the output, the files or the success differ. Error texts do not count,
+ * nor which number above 0 an error's exit code is.
  */
 
-/** Variables that bash sets, and dash does not; $LINENO is empty in `dash -c`. */
+/** Variables that bash sets and dash does not. $LINENO is empty in `dash -c`. */
 const BASH_VARIABLE =
   /^(?:BASH\w*|COMP_\w+|_|RANDOM|SRANDOM|SECONDS|EPOCHSECONDS|EPOCHREALTIME|LINENO|PIPESTATUS|FUNCNAME|GROUPS|E?UID|HOSTNAME|HOSTTYPE|MACHTYPE|OSTYPE|SHELL|SHLVL|SHELLOPTS|DIRSTACK|REPLY|MAPFILE|COPROC|HISTCMD|OPTERR|TIMEFORMAT)$/;
 
-/** bash expands it in any word that looks like an assignment: `make prefix=~/x`; and `~+`, `~-`. */
+/**
+ * bash expands `~` in any word that looks like an assignment, such as `make prefix=~/x`, and
+ * expands `~+` and `~-`.
+ */
 const BASH_TILDE = /^~[-+](?:\/|$)|^[A-Za-z_]\w*=(?:[^'"$`\\]*:)?~/;
 
 const NAME = /^[A-Za-z_]\w*$/;
-/** A number or a variable of dash's arithmetic: not `16#ff`, `a[1]` or `"x"`. */
+/** A number or a variable in dash's arithmetic. dash lacks `16#ff`, `a[1]` and `"x"`. */
 const OPERAND_OF_BOTH = /^(?:\d+|0[xX][\da-fA-F]+|\$?[A-Za-z_]\w*|\$[\d?#$!])$/;
-/** Where the image has its programs. A file elsewhere may lack `#!`, and the shell reads it. */
+/** Where an image has its programs. A file elsewhere may lack `#!`, and then the shell reads it. */
 const IMAGE_PROGRAM = /^\/(?:usr\/(?:local\/)?)?s?bin\/[^/]+$/;
 const PLAIN_WORD = /^[\w.+/,:@%-]+$/;
 
-/** A node's place. */
+/** Where a node stands. */
 interface Place {
-  /** The text that its positions count in. */
+  /** The text that the node's positions refer to. */
   readonly source: string;
   readonly inFunction: boolean;
 }
@@ -35,25 +38,25 @@ type Rules = { readonly [Type in SyntaxNode['type']]?: (node: Extract<SyntaxNode
 
 const always = (): boolean => true;
 
-/** Syntax. What is not in it reads alike in both. */
+/** Which syntax only bash reads. Both shells read everything else alike. */
 const SYNTAX: Rules = {
-  // `[[ … ]]`, `((…))`, `for ((…))`, `select`, `coproc`, `time`: dash has no such keywords.
+  // `[[ … ]]`, `((…))`, `for ((…))`, `select`, `coproc`, `time`: dash lacks these keywords.
   TestCommand: always,
   ArithmeticCommand: always,
   ArithmeticFor: always,
   Select: always,
   Coproc: always,
   Time: always,
-  // `{a,b}` `{1..3}` `!(a)` `$'…'` `$"…"`: dash takes them as they stand.
+  // `{a,b}` `{1..3}` `!(a)` `$'…'` `$"…"`: dash takes them literally.
   BraceExpansion: always,
   ExtendedGlob: always,
   AnsiCQuoted: always,
   LocaleString: always,
-  // `<<<` `<(…)` `>(…)` `a=(…)`: syntax errors of dash.
+  // `<<<` `<(…)` `>(…)` `a=(…)`: syntax errors in dash.
   HereString: always,
   ProcessSubstitution: always,
   ArrayValue: always,
-  // `${x/a/b}` `${x:1:2}` `${x^^}` `${x@Q}` `${!x*}`: bad substitutions.
+  // `${x/a/b}` `${x:1:2}` `${x^^}` `${x@Q}` `${!x*}`: bad substitutions in dash.
   Replace: always,
   Slice: always,
   CaseModification: always,
@@ -61,7 +64,7 @@ const SYNTAX: Rules = {
   Names: always,
   Unknown: always,
 
-  // What cannot be parsed: bash may know it after all, and says best what is wrong.
+  // The parser cannot read it. bash may know it all the same, and bash's error message is the best.
   Script: (node) => (node.errors?.length ?? 0) > 0,
   // `|&`
   Pipeline: (node) => node.operators.includes('|&') || node.prefixes.length > 1,
@@ -72,12 +75,12 @@ const SYNTAX: Rules = {
   // `a[0]=x` `a+=x`
   Assignment: (node) => node.index !== undefined || node.append === true,
   Word: (node) => BASH_TILDE.test(node.text),
-  // dash knows no characters but bytes, and no `[^a]`.
+  // dash knows no characters, only bytes, and no `[^a]`.
   Glob: (node) => node.kind !== 'star',
   SimpleExpansion: (node) => BASH_VARIABLE.test(node.text.slice(1)),
   // `${#x}` counts bytes in dash; `${!x}` `${a[0]}`
   ParameterExpansion: (node) => node.prefix !== undefined || node.index !== undefined || BASH_VARIABLE.test(node.parameter),
-  // `$[1+1]`, and what only the running shell will be able to read
+  // `$[1+1]`, and text that only the running shell can read
   ArithmeticExpansion: (node) => node.text.startsWith('$[') || node.expression === undefined,
   ArithmeticBinary: (node) => node.operator === '**' || node.operator === ',',
   // dash reads `++x` as `+(+x)`.
@@ -90,7 +93,7 @@ const SYNTAX: Rules = {
   Command: isBashOnlyCommand,
 };
 
-/** `&>` `>&file` `{fd}>` `10>`, a pattern for a file's name, and bash's own files. */
+/** Finds `&>` `>&file` `{fd}>` `10>`, a pattern for a file's name, and bash's own files. */
 function isBashOnlyRedirect({ operator, descriptor, target }: Redirect): boolean {
   if (operator === '&>' || operator === '&>>') return true;
   if (descriptor && (descriptor.type !== 'FileDescriptor' || descriptor.value > 9)) return true;
@@ -109,7 +112,7 @@ function isBashOnlyCommand(node: Command, { inFunction }: Place): boolean {
   while (words.length > 0) {
     const [word, ...args] = words as [CommandArgument, ...CommandArgument[]];
     const name = literalValue(word);
-    // The file of a name that only the running shell will know may be a script without `#!`.
+    // A name that only the running shell knows may be the name of a script without `#!`.
     if (name === undefined || (name.includes('/') && !IMAGE_PROGRAM.test(name))) return true;
     if (isBashOnlyCall(name, args)) return true;
     const handedOn = handsOnTo(name, args);
@@ -124,7 +127,9 @@ function isFileOnly({ commands: [statement, ...more] }: ParsedScript): boolean {
   return name === undefined && prefix.length > 0 && prefix.every((part) => part.type === 'Redirect');
 }
 
-/** No script is read past so many nested substitutions: the parser reads it anew for each. */
+/**
+ * The parser reads a script again for each nested substitution, so deeper ones are not searched.
+ */
 const MAX_DEPTH = 24;
 const DEEPER: ReadonlySet<SyntaxNode['type']> = new Set([
   'CommandExpansion',
@@ -135,7 +140,10 @@ const DEEPER: ReadonlySet<SyntaxNode['type']> = new Set([
   'HereDocBody',
 ]);
 
-/** Whether bash has to run the command, for it to do what it says. So too what cannot be read. */
+/**
+ * Whether bash has to run the command so that it does what it says. True also if the command cannot
+ * be read.
+ */
 export function needsBash(command: ParsedCommand): boolean {
   try {
     return new Search(command.text).finds(command.script);
@@ -166,7 +174,7 @@ class Search implements Place {
     else forEachChild(node, this.visit);
   };
 
-  /** Visits what is in `node`, whose place differs from its own. */
+  /** Visits the children of `node`, which stand in another place than the node. */
   private within(place: Partial<Pick<Search, 'source' | 'inFunction'>> & { depth?: number }, node: SyntaxNode): void {
     const { source, inFunction, depth } = this;
     Object.assign(this, place);

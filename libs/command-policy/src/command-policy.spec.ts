@@ -26,7 +26,7 @@ function verdict(policy: CommandPolicy, command: string, shell: 'sh' | 'bash' = 
   return error ? `${String(error.extensions?.word)}: ${String(error.extensions?.reason)}` : 'allowed';
 }
 
-describe('the mode follows from the list', () => {
+describe('createCommandPolicy', () => {
   it.each([
     [[], 'guard-rail'],
     [['*'], 'off'],
@@ -45,11 +45,11 @@ describe('the mode follows from the list', () => {
     [['ls', 'make'], 'guard-rail'],
     [['ls', 'git'], 'guard-rail'],
     [['ls', '/usr/bin/env'], 'guard-rail'],
-  ])('%j is %s', (list, mode) => {
+  ])('derives from the list %j that the policy is %s', (list, mode) => {
     expect(createCommandPolicy(list).mode).toBe(mode);
   });
 
-  it('says so in one line', () => {
+  it('describes the policy in one line, also when the list is long', () => {
     expect(describePolicy(guardRail)).toMatch(
       /guard-rail, \d+ programs allowed, some of which can run others \(sh, bash, .*and \d+ more\)/,
     );
@@ -62,17 +62,17 @@ describe('the mode follows from the list', () => {
     }
   });
 
-  it('lets everything pass where it is off', () => {
+  it('lets everything pass when the policy is off', () => {
     expect(refusal(createCommandPolicy(['*']), 'nc -l 80; if')).toBeUndefined();
   });
 
-  it('leaves out no program that it allows, and none for two reasons', () => {
+  it('leaves a program out for one reason only, and never when it is allowed', () => {
     const leftOut = Object.values(LEFT_OUT_PROGRAMS).flatMap((names) => names.split(/\s+/));
     expect(leftOut.filter((name) => guardRail.allowed.includes(name))).toEqual([]);
     expect(leftOut.filter((name, index) => leftOut.indexOf(name) !== index)).toEqual([]);
   });
 
-  it('allows what the first version of this service allowed', () => {
+  it('allows everyday programs when the list is the default one', () => {
     const names = `ls cat echo pwd id whoami sh bash python python3 pip pip3 git curl wget mkdir cp mv rm grep find head tail sort uniq xargs env
       basename dirname test diff patch tar`;
     for (const name of names.split(/\s+/)) expect(guardRail.allowed).toContain(name);
@@ -80,8 +80,8 @@ describe('the mode follows from the list', () => {
   });
 });
 
-describe('a refusal', () => {
-  it('names the word, where it stands, why, and the list', () => {
+describe('a refusal by the policy', () => {
+  it('names the word, its place, the reason and the list when a program is not allowed', () => {
     const error = refusal(createCommandPolicy(['ls', 'cat', 'cat']), 'ls\ncat a | nc -l 80');
     expect(error?.code).toBe(ErrorCode.COMMAND_NOT_ALLOWED);
     expect(error?.status).toBe(400);
@@ -94,7 +94,7 @@ describe('a refusal', () => {
     });
   });
 
-  it('says under a guard-rail what to do instead, or why the program is left out', () => {
+  it('says what to do instead, or why a program is left out, when the policy is a guard-rail', () => {
     const reason = (policy: CommandPolicy, command: string): unknown => refusal(policy, command)?.extensions?.reason;
     expect(reason(guardRail, 'mycli')).toBe('it is not on the list of allowed programs; a program of your own runs by its path, as ./NAME');
     expect(reason(guardRail, '/usr/bin/nc')).toBe('it is not on the list of allowed programs');
@@ -103,26 +103,26 @@ describe('a refusal', () => {
     expect(reason(createCommandPolicy(['ls', 'env']), 'sudo ls')).toMatch(/^it is not on the list/);
   });
 
-  it('escapes control characters and cuts a long word', () => {
+  it('escapes control characters and cuts the word when it is long', () => {
     const error = refusal(guardRail, `"\u001b[31m\u202e${'x'.repeat(500)}"`);
     expect(error?.message).toContain('\\u001b[31m\\u202e');
     expect(error?.message.length).toBeLessThan(300);
     expect(String(error?.extensions?.word)).toMatch(/x…$/);
   });
 
-  it('points into the script from inside a here-document and escaped backquotes', () => {
+  it('points into the script when the word is in a here-document or in escaped backquotes', () => {
     expect(refusal(guardRail, 'cat <<E\n$(nc)\nE')?.extensions?.position).toEqual({ line: 2, column: 3, offset: 10 });
     expect(refusal(guardRail, 'echo `ls \\`nc\\``')?.extensions?.position).toEqual({ line: 1, column: 6, offset: 5 });
   });
 
-  it('meets a script that ends too soon', () => {
+  it('says that it is at the end of the command when a script ends too soon', () => {
     expect(refusal(guardRail, 'if true')?.message).toMatch(
       /^The end of the command at line 1, column 8 is not allowed: it cannot be parsed/,
     );
   });
 });
 
-describe('guard-rail: a program that is not on the list is found', () => {
+describe('a guard-rail refuses a command when it names a program that is not on the list', () => {
   it.each([
     'nc -l 80',
     'ls; nc',
@@ -270,12 +270,12 @@ describe('guard-rail: a program that is not on the list is found', () => {
     'f() ls',
     'ls\0',
     '('.repeat(32000),
-  ])('what cannot be parsed is refused: %j', (command) => {
+  ])('and when it cannot be parsed: %j', (command) => {
     expect(verdict(guardRail, command)).not.toBe('allowed');
   });
 });
 
-describe('guard-rail: what the workspace may define passes', () => {
+describe('a guard-rail lets a command pass when the workspace may define its names', () => {
   it.each([
     './run.sh',
     '/workspace/run.sh',
@@ -337,12 +337,12 @@ describe('guard-rail: what the workspace may define passes', () => {
     expect(verdict(guardRail, command, 'sh')).toBe('allowed');
   });
 
-  it('and any name where the request sets PATH', () => {
+  it('and any name when the request sets PATH', () => {
     expect(refusal(guardRail, 'mycli', 'sh', { PATH: '/workspace/v/bin:/usr/bin' })).toBeUndefined();
     expect(refusal(guardRail, 'mycli', 'sh', { PATHS: '/workspace/v/bin' })?.extensions?.word).toBe('mycli');
   });
 
-  it('but none of it under a strict list', () => {
+  it('but refuses all of it when the list is strict', () => {
     const strict = createCommandPolicy(['ls', 'cat']);
     const commands = [
       './ls',
@@ -360,7 +360,7 @@ describe('guard-rail: what the workspace may define passes', () => {
   });
 });
 
-describe('a function under a strict list', () => {
+describe('a strict list', () => {
   const strict = createCommandPolicy(['ls', 'cat']);
 
   it.each([
@@ -378,7 +378,7 @@ describe('a function under a strict list', () => {
     'f() { ls; }; unset -f f; f() { ls; }; f',
     'f() { ls; }; for i in a b; do f "$i"; done',
     'even() { odd; }; odd() { even; }; even',
-  ])('may be called once it is certainly there: %j', (command) => {
+  ])('lets a function be called when it is certainly defined: %j', (command) => {
     expect(verdict(strict, command, 'bash')).toBe('allowed');
   });
 
@@ -412,7 +412,7 @@ describe('a function under a strict list', () => {
     'f() { ls; }; exec f',
     'nc() { ls; }; /usr/bin/nc',
     'nc() { ls; }; ../bin/nc',
-  ])('and not where it may not be: %j', (command) => {
+  ])('refuses the call of a function when it may not be defined: %j', (command) => {
     expect(verdict(strict, command, 'bash')).not.toBe('allowed');
   });
 });

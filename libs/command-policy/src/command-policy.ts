@@ -11,27 +11,36 @@ import { similarNames } from './similar-names';
 import type { Shell } from './strict-syntax';
 
 /**
- * Which programs a command may name. `guard-rail`: the list holds a program that can run others, so the policy keeps honest users to the
- * list and no more. `strict`: it holds none, and what could run another program unseen is refused too.
+ * Decides which programs a command may name. `guard-rail`: the list holds a program that can run
+ * others, so the policy only keeps honest users to the list. `strict`: the list holds none, and the
+ * policy also refuses whatever could run another program unseen.
  */
 export interface CommandPolicy {
   readonly mode: 'off' | 'guard-rail' | 'strict';
-  /** Sorted; empty where the policy is off. */
+  /** The names on the list, sorted. Empty if the policy is off. */
   readonly allowed: readonly string[];
   /**
-   * @param env the variables the request sets; a strict policy refuses names that decide what a shell runs
+   * Checks a command.
+   * @param env the variables that the request sets. A strict policy refuses names that decide what
+   *   a shell runs.
    * @throws SandboxError COMMAND_NOT_ALLOWED
    */
   check(command: ParsedCommand, shell: Shell, env?: Readonly<Record<string, string>>): void;
 }
 
-/** Injection token. */
+/** The injection token of the policy. */
 export const COMMAND_POLICY = Symbol('CommandPolicy');
 
-/** How many names a refusal's text lists; `allowed` in the problem document has all. */
+/**
+ * How many names the text of a refusal lists. `allowed` in the problem document has all of them.
+ */
 const NAMES_IN_DETAIL = 30;
 
-/** @param allowedCommands names of programs; empty: the default list; with `*` among them: no policy */
+/**
+ * Creates the policy of a list.
+ * @param allowedCommands names of programs. Empty: the default list. With `*` among them: no
+ *   policy.
+ */
 export function createCommandPolicy(allowedCommands: readonly string[]): CommandPolicy {
   if (allowedCommands.includes('*')) return { mode: 'off', allowed: [], check: () => undefined };
   const allowed = allowedCommands.length > 0 ? [...new Set(allowedCommands)].sort() : DEFAULT_ALLOWED_PROGRAMS;
@@ -53,7 +62,7 @@ export function createCommandPolicy(allowedCommands: readonly string[]): Command
   };
 }
 
-/** One line for the start-up log. */
+/** Describes the policy in one line, for the start-up log. */
 export function describePolicy(policy: CommandPolicy): string {
   const boundary = 'The list is policy; the container is the boundary.';
   if (policy.mode === 'off') return `Command policy: off (ALLOWED_COMMANDS holds *), every program may be named. ${boundary}`;
@@ -69,12 +78,15 @@ function checkScript(command: ParsedCommand, allowed: ReadonlySet<string>, rules
   new ScriptChecker(command.text, allowed, rules()).check(script);
 }
 
-/** What the parser or the walk cannot take, such as nesting that exhausts the stack, is refused like what they object to. */
+/**
+ * The parser or the walk may fail, for example because deep nesting exhausts the stack. Such a
+ * script is refused like any other that they object to.
+ */
 function asRefusal(error: unknown): Refusal {
   return error instanceof Refusal ? error : new Refusal('', 0, 'it cannot be parsed as a shell script');
 }
 
-/** Why a program is not on the list, where that is known, or what the caller may do instead. */
+/** Adds why a program is not on the list, if that is known, or what the caller may do instead. */
 function withReason(refusal: Refusal, mode: CommandPolicy['mode'], allowed: readonly string[]): Refusal {
   const { word, offset, reason } = refusal;
   if (reason !== NOT_LISTED || mode === 'strict') return refusal;

@@ -1,7 +1,7 @@
 import { createCommandPolicy } from './command-policy';
 import { ParsedCommand } from './parsed-command';
 
-/** What people and models send daily: all of it passes under the default list, in sh and in bash. */
+/** What people and models send daily. The default list allows all of it, in sh and in bash. */
 const EVERYDAY_COMMANDS: readonly string[] = [
   'ls -la',
   'pwd && ls',

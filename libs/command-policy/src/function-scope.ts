@@ -3,26 +3,29 @@ import { NOT_LISTED, Refusal } from './refusal';
 
 interface Call {
   readonly offset: number;
-  /** Nothing but a function can answer this call: no program or builtin of the name may run. */
+  /** Only a function may answer this call: no program or builtin of this name is allowed. */
   readonly required: boolean;
 }
 
 const NOT_CERTAIN = 'it is not on the list, and the script has not certainly defined a function of this name by then';
 
 /**
- * What functions a script has certainly defined at the point its reader has come to. A definition inside something that may not run,
- * or that runs in another process, counts only there. A body is judged where it is called, as it may name functions that are
- * defined after it.
+ * Tracks which functions a script has certainly defined up to the current point. A definition
+ * counts only inside its own part if that part may not run, or runs in another process. A body is
+ * judged when it is called, because it may name functions that are defined later.
  */
 export class FunctionScope implements CalledNames {
   private certain = new Set<string>();
   private log: string[] = [];
   private loopDepth = 0;
   private body: { readonly calls: Map<string, Call> } | undefined;
-  /** Names unset in a loop or a body: when that happens no reader of the text can say. */
+  /** Names that are unset in a loop or in a body. The text does not tell when that happens. */
   private readonly unstable = new Set<string>();
   private readonly callsOf = new Map<string, Map<string, Call>>();
-  /** Functions whose calls were all found answered; emptied when the certain ones get fewer or a body changes. */
+  /**
+   * Functions whose calls all have an answer. Cleared when fewer functions are certain or a body
+   * changes.
+   */
   private readonly settled = new Set<string>();
 
   uncertain(visit: () => void): void {
@@ -49,13 +52,14 @@ export class FunctionScope implements CalledNames {
     Object.assign(this, outer);
     this.callsOf.set(name, calls);
     this.settled.clear();
-    // Whoever runs a body that defines this function may have it called from anywhere afterwards.
+    // A body that defines this function may run at any time. From then on, any code may call the
+    // function.
     if (this.body) for (const [callee, call] of calls) this.body.calls.set(callee, this.stricter(callee, call));
     if (!this.unstable.has(name) && !this.certain.has(name)) {
       this.certain.add(name);
       this.log.push(name);
     }
-    // A later round of the loop may call it before this point of the text.
+    // A later round of the loop may call the function before this point of the text.
     if (this.loopDepth > 0 && !this.body) this.settle(name);
   }
 
@@ -67,7 +71,7 @@ export class FunctionScope implements CalledNames {
     if (this.certain.delete(name)) this.settled.clear();
   }
 
-  /** @throws Refusal also if the function called would make a call that nothing answers */
+  /** @throws Refusal also if the called function would make a call that nothing answers */
   call(name: string, offset: number, onList: boolean, plain: boolean): void {
     if (!plain) {
       if (!onList) throw new Refusal(name, offset, NOT_LISTED);
@@ -82,7 +86,7 @@ export class FunctionScope implements CalledNames {
     if (this.callsOf.size > 0) this.settle(name);
   }
 
-  /** Judges the bodies too that nothing calls. */
+  /** Judges the bodies that nothing calls, too. */
   finish(): void {
     for (const calls of this.callsOf.values()) {
       for (const [name, call] of calls) {
@@ -96,7 +100,7 @@ export class FunctionScope implements CalledNames {
     return known?.required ? known : call;
   }
 
-  /** All that a call of `name` would call in turn must be answered by now. */
+  /** Checks every call that a call of `name` leads to: each has to have an answer by now. */
   private settle(name: string): void {
     const pending = [name];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {

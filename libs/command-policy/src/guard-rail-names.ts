@@ -10,23 +10,23 @@ interface Call {
   readonly plain: boolean;
 }
 
-/** Builtins that take in text nobody sees here, which may define any name. */
+/** Builtins that run text which the policy cannot see. It may define any name. */
 const RUNS_UNSEEN_TEXT = new Set(['.', 'source', 'eval']);
 /** Builtins that set the variables they name. */
 const SETS_VARIABLES = new Set(['read', 'printf', 'export', 'declare', 'typeset', 'readonly', 'local', 'getopts', 'mapfile', 'readarray']);
-/** What puts a program of one's own on PATH: `pip install ./app && app`. */
+/** Programs that put a program of the session's own on PATH: `pip install ./app && app`. */
 const INSTALLERS = new Set(
   `pip pipx uv poetry pdm hatch flit conda mamba python npm pnpm yarn bun cargo go gem bundle make gmake cmake ninja meson just task
   composer luarocks cpan cpanm dotnet cabal stack opam mix`.split(/\s+/),
 );
 const INSTALLS = /^(?:--)?(?:install|i|ci|add|link|sync|develop|inject|tool)$/;
-/** Where such a program lands. */
+/** The directory into which they install it. */
 const LANDS_IN = /\.local\/bin\b/;
 
 /**
- * The names that a script may call under a guard-rail: besides the list, whatever the script or the
- * workspace may define. Order, branches and subshells do not matter. The list stops slips; a script
- * that defines a name means to call it.
+ * Decides which names a script may call under a guard-rail: those on the list, and those that the
+ * script or the workspace may define. Order, branches and subshells do not matter. The list stops
+ * slips, and a script that defines a name means to call it.
  */
 export class GuardRailNames implements CalledNames {
   private readonly defined = new Set<string>();
@@ -53,14 +53,14 @@ export class GuardRailNames implements CalledNames {
   }
 
   unset(): void {
-    // A function that is unset later was there before.
+    // A function that is unset later existed before.
   }
 
   call(name: string, offset: number, onList: boolean, plain: boolean): void {
     if (!onList) this.calls.push({ name, offset, plain });
   }
 
-  /** Looks at a node for a PATH that the script sets. */
+  /** Looks for a place at which the script sets PATH. */
   visit(node: SyntaxNode): void {
     const sets =
       (node.type === 'Assignment' && node.name === 'PATH') ||
@@ -69,7 +69,7 @@ export class GuardRailNames implements CalledNames {
     if (sets) this.definesAnything = true;
   }
 
-  /** Looks at a program or builtin and its arguments for what it may define. */
+  /** Looks at what a program or builtin may define, by its arguments. */
   run(name: string, args: readonly CommandArgument[]): void {
     const values = args.map(literalValue);
     if (RUNS_UNSEEN_TEXT.has(name) || installs(name, values)) this.definesAnything = true;
@@ -84,7 +84,7 @@ export class GuardRailNames implements CalledNames {
     if (unanswered) throw new Refusal(unanswered.name, unanswered.offset, NOT_LISTED);
   }
 
-  /** `alias ll='ls -l'`: the name is literal, whatever its value is. */
+  /** Notes aliases such as `alias ll='ls -l'`. The name is literal, whatever the value is. */
   private aliases(args: readonly CommandArgument[]): void {
     for (const arg of args) {
       const name = /^([^\s'"$`\\=]+)=/.exec(arg.text)?.[1];

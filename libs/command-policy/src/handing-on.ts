@@ -2,9 +2,9 @@ import type { CommandArgument } from 'unbash';
 import { literalValue } from './words';
 
 /**
- * How many of the arguments of builtin `name` come before the program that it runs: `command`,
- * `exec`, `builtin` and `jobs -x` hand on to the word after their options.
- * @returns undefined if it runs none of its arguments
+ * Counts the arguments of builtin `name` that precede the program which it runs. `command`, `exec`,
+ * `builtin` and `jobs -x` run the word after their options.
+ * @returns undefined if the builtin runs none of its arguments
  */
 export function handsOnTo(name: string, args: readonly CommandArgument[]): number | undefined {
   if (name === 'jobs') return args[0] && literalValue(args[0]) === '-x' ? 1 : undefined;

@@ -1,6 +1,6 @@
 /**
- * The programs of a usual image that the built-in list leaves out, by the reason why. A refusal
- * names it. A test holds the list and this table against what the sandbox image has.
+ * The programs of a usual image that the built-in list leaves out, by reason. A refusal gives the
+ * reason. A test compares the list and this table with the programs of the sandbox image.
  */
 export const LEFT_OUT_PROGRAMS: Readonly<Record<string, string>> = {
   'it changes users and groups, which are part of the read-only image': `add-shell addgroup adduser chage chfn chgpasswd chpasswd chsh cpgr
@@ -23,12 +23,14 @@ export const LEFT_OUT_PROGRAMS: Readonly<Record<string, string>> = {
   'it sends a report by mail, and there is no network': 'bashbug gawkbug perlbug perlthanks',
 };
 
-/** By program. */
+/** The reason, by program. */
 const REASON: ReadonlyMap<string, string> = new Map(
   Object.entries(LEFT_OUT_PROGRAMS).flatMap(([reason, names]) => names.split(/\s+/).map((name) => [name, reason] as const)),
 );
 
-/** Why the built-in list leaves the program out; undefined if no one has thought of it. */
+/**
+ * @returns why the built-in list leaves the program out; undefined if this table does not have it
+ */
 export function whyLeftOut(program: string): string | undefined {
   return REASON.get(program);
 }

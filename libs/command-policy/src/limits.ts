@@ -1,14 +1,18 @@
 import { Refusal } from './refusal';
 
-/** The parser reads the rest of a script again for each here-document of a line and for each level of expansions. */
+/**
+ * The parser reads the rest of a script again for each here-document on a line and for each level
+ * of expansions.
+ */
 const MAX_HERE_DOCUMENTS = 256;
 const MAX_OPEN_EXPANSIONS = 64;
 
 const OPENS_OR_CLOSES = /[$<>][({[]|[)}\]]/g;
 
 /**
- * Bounds what parsing may cost, before it begins. Counts the text alone, quoted or not: no honest script comes near.
- * @throws Refusal
+ * Bounds the cost of parsing before it begins. Counts in the text alone, quoted or not, because no
+ * honest script comes near the limits.
+ * @throws Refusal if the script passes a limit
  */
 export function checkLimits(script: string): void {
   const nul = script.indexOf('\0');

@@ -1,14 +1,14 @@
 import { parse, type ParsedScript } from 'unbash';
 import { checkLimits } from './limits';
 
-/** A command's text and its syntax tree. The tree is made once, for all who look at it. */
+/** A command's text and its syntax tree. The tree is built once, for every reader. */
 export class ParsedCommand {
   private tree: ParsedScript | undefined;
 
   constructor(readonly text: string) {}
 
   /**
-   * What the parser made of the text; a syntax error is in its `errors`.
+   * The parser's result. A syntax error is in its `errors`.
    * @throws Refusal if parsing would cost too much
    * @throws RangeError if the nesting is too deep for the stack
    */

@@ -1,11 +1,14 @@
-/** `x86_64-linux-gnu-gcc` and `perl5.36-x86_64-linux-gnu` are built for a target. */
+/**
+ * The part of a name that says for which target a program is built, as in `x86_64-linux-gnu-gcc`
+ * and `perl5.36-x86_64-linux-gnu`.
+ */
 const TARGET = /^(?:[a-z0-9_]+-)?linux-(?:gnu|musl)[a-z0-9]*-|-[a-z0-9_]+-linux-(?:gnu|musl)[a-z0-9]*$/;
 const LAST_NUMBER = /[-.]?\d+$/;
 
 /**
- * The names that a program goes by, its own first: `x86_64-linux-gnu-gcc-12` is `gcc` too, and
- * `python3.11` is `python3` and `python`.
  * @param program a name, or a path that ends in it
+ * @returns the names that a program goes by, its own first. `x86_64-linux-gnu-gcc-12` is also
+ *   `gcc`, and `python3.11` is also `python3` and `python`.
  */
 export function namesOf(program: string): string[] {
   let name = program.slice(program.lastIndexOf('/') + 1);

@@ -1,8 +1,8 @@
 import { namesOf } from './program-names';
 
 /**
- * Programs that can be made to run another program, or code of the caller's choosing: a list that holds one of them cannot confine a
- * user to its names, so it is a guard-rail. The groups say by which way.
+ * Programs that can run another program, or code of the caller's choice. A list with one of them
+ * cannot confine a user to its names, so it is a guard-rail. The groups say how they do it.
  */
 const RUNS_OTHERS: Readonly<Record<string, string>> = {
   shells: 'sh bash dash ash busybox toybox zsh ksh mksh rbash fish csh tcsh pwsh nu elvish xonsh',
@@ -38,7 +38,7 @@ const RUNS_OTHERS: Readonly<Record<string, string>> = {
     cypress prisma cscope ctags indent sqlfluff ansible-lint yamllint markdownlint`,
 };
 
-/** Name to rank: the best known come first. */
+/** The rank of each name. The best known come first. */
 const RANK: ReadonlyMap<string, number> = new Map(
   Object.values(RUNS_OTHERS)
     .flatMap((names) => names.trim().split(/\s+/))
@@ -51,7 +51,7 @@ function rank(program: string): number | undefined {
     .find((found) => found !== undefined);
 }
 
-/** Those of `programs` that can run others, the best known first. */
+/** @returns those of `programs` that can run others, the best known first */
 export function programsThatRunOthers(programs: readonly string[]): string[] {
   return programs
     .map((name) => ({ name, rank: rank(name) ?? -1 }))

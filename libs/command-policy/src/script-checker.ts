@@ -11,13 +11,19 @@ import { ANY_BUILTINS } from './shell-builtins';
 import { StrictRules } from './strict-rules';
 import { literalValue } from './words';
 
-/** Deeper substitutions are refused: the parser reads a script once more for each level. */
+/** Deeper substitutions are refused, because the parser reads a script once more for each level. */
 const MAX_SUBSTITUTION_DEPTH = 24;
 
-/** Where shells do not agree with the parser, or with each other, that a single quote quotes. */
+/**
+ * Text in which a single quote may not quote: there, shells disagree with the parser or with each
+ * other.
+ */
 const QUOTED_SUBSTITUTION = /`|\$[({]/;
 
-/** Walks a parsed script and refuses the first program it names that neither the list, nor a builtin, nor a function answers. */
+/**
+ * Visits a parsed script. Refuses the first program that is neither on the list nor a builtin nor a
+ * function.
+ */
 export class ScriptChecker {
   private readonly strict: StrictRules | undefined;
   private readonly guardRail: GuardRailNames | undefined;
@@ -25,7 +31,10 @@ export class ScriptChecker {
   private depth = 0;
   /** Inside arithmetic, a subscript, a here-document or the word of a parameter expansion. */
   private quotesUnsure = false;
-  /** Where the text being read has positions of its own (escaped backquotes): that of the substitution. */
+  /**
+   * The text of escaped backquotes has positions of its own. This is the position of its
+   * substitution.
+   */
   private origin: number | undefined;
 
   constructor(
@@ -38,7 +47,7 @@ export class ScriptChecker {
     this.names = this.guardRail ?? new FunctionScope();
   }
 
-  /** @throws Refusal */
+  /** @throws Refusal for the first name that is not allowed */
   check(script: ParsedScript): void {
     this.visit(script);
     this.names.finish();
@@ -134,7 +143,11 @@ export class ScriptChecker {
     if (node.name) this.checkCall([node.name, ...node.args]);
   }
 
-  /** `words` are a command and its arguments; `command`, `exec`, `builtin` and `jobs -x` hand on to the word after their options. */
+  /**
+   * Checks a command. `command`, `exec`, `builtin` and `jobs -x` run the word after their options,
+   * so that one is checked too.
+   * @param words the command and its arguments
+   */
   private checkCall(words: readonly CommandArgument[]): void {
     let by = '';
     for (let index: number | undefined = 0; index !== undefined;) {
@@ -154,7 +167,10 @@ export class ScriptChecker {
     }
   }
 
-  /** Undefined where only the running shell will know it, which the guard-rail lets pass. */
+  /**
+   * @returns undefined if only the running shell will know the name. A guard-rail lets such a
+   *   command pass.
+   */
   private commandName(word: CommandArgument): string | undefined {
     const name = literalValue(word);
     if (name !== undefined) return name;
@@ -169,13 +185,16 @@ export class ScriptChecker {
     const isPath = word.includes('/');
     const name = isPath ? this.programOf(word, node) : word;
     if (name === undefined) return;
-    // A path, and `exec`, look past functions and builtins; `command` and `builtin` past functions.
+    // A path and `exec` ignore functions and builtins. `command` and `builtin` ignore functions.
     const onList = this.isListed(name) || this.allowed.has(word) || (!isPath && by !== 'exec' && this.isBuiltin(name));
     if (!isPath) this.names.call(name, offset, onList, by === '');
     else if (!onList) throw new Refusal(word, offset, NOT_LISTED);
   }
 
-  /** Under a guard-rail a version (`gcc-12`) counts as its program; `killall5` is no killall. */
+  /**
+   * Under a guard-rail, a version counts as its program: `gcc-12` is gcc. But `killall5` is no
+   * killall.
+   */
   private isListed(name: string): boolean {
     if (this.strict || whyLeftOut(name) !== undefined) return this.allowed.has(name);
     return namesOf(name).some((each) => this.allowed.has(each));
@@ -185,7 +204,10 @@ export class ScriptChecker {
     return this.strict ? this.strict.isBuiltin(name) : ANY_BUILTINS.has(name);
   }
 
-  /** The name that a path goes by. Undefined for one's own program, which a guard-rail passes. */
+  /**
+   * @returns the name that a path stands for; undefined for a program of the session's own, which a
+   *   guard-rail lets pass
+   */
   private programOf(word: string, node: CommandArgument): string | undefined {
     const name = word.slice(word.lastIndexOf('/') + 1);
     if (this.strict) {

@@ -1,6 +1,6 @@
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
-/** Builtins of dash, busybox ash and bash alike: naming one never searches PATH. */
+/** Builtins that dash, busybox ash and bash all have. A shell never searches PATH for them. */
 export const COMMON_BUILTINS =
   words(`. : [ alias bg break cd command continue echo eval exec exit export false fg getopts hash jobs kill local
   printf pwd read readonly return set shift test times trap true type ulimit umask unalias unset wait`);

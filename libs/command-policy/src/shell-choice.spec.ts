@@ -8,7 +8,7 @@ const POLICIES = {
   strict: createCommandPolicy(['echo', 'ls', 'cat']),
 };
 
-/** The shell, or the code of the refusal. */
+/** @returns the chosen shell, or the code of the refusal */
 function chosen(policy: keyof typeof POLICIES, command: string, wanted: WantedShell = 'auto', env: Record<string, string> = {}): string {
   try {
     return chooseShell(command, wanted, POLICIES[policy], env);
@@ -32,7 +32,7 @@ describe('chooseShell', () => {
     expect(chosen(policy, command)).toBe(shell);
   });
 
-  it.each(['sh', 'bash'] as const)('gives %s to who asks for it, whatever the command', (shell) => {
+  it.each(['sh', 'bash'] as const)('gives %s when the caller asks for it, whatever the command is', (shell) => {
     for (const policy of ['off', 'guard-rail'] as const) {
       for (const command of ['ls', 'ls {a,b}', '[[ a ]]']) expect(chosen(policy, command, shell)).toBe(shell);
     }

@@ -2,19 +2,21 @@ import { needsBash } from './bash-only';
 import type { CommandPolicy } from './command-policy';
 import { ParsedCommand } from './parsed-command';
 
-/** What a caller or EXEC_SHELL may ask for. `auto`: bash if the command needs it, else sh. */
+/**
+ * The shells that a caller or EXEC_SHELL may name. `auto`: bash if the command needs it, else sh.
+ */
 export const SHELLS = ['auto', 'sh', 'bash'] as const;
 export type WantedShell = (typeof SHELLS)[number];
 
-/** What the agent is asked for. `bash-or-sh`: bash if the image has it, else sh. */
+/** The shell that the agent is asked for. `bash-or-sh`: bash if the image has it, else sh. */
 export type AgentShell = 'sh' | 'bash' | 'bash-or-sh';
 
 /**
- * Checks a command against the policy and says which shell is to run it. Plain commands stay with
- * sh, which starts faster.
+ * Checks a command against the policy and chooses the shell that runs it. Plain commands run in sh,
+ * which starts faster.
  *
- * A strict policy judges by the shell. What it lets pass in sh does no more in bash, so either may
- * run it. What it lets pass in bash alone is bash's alone.
+ * A strict policy depends on the shell. A command that it allows in sh does no more in bash, so
+ * either shell may run it. A command that it allows only in bash may run only in bash.
  * @param env the variables that the request sets
  * @throws SandboxError COMMAND_NOT_ALLOWED
  */

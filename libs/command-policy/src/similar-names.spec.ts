@@ -15,7 +15,7 @@ describe('similarNames', () => {
     expect(similarNames(word, ALLOWED)).toEqual(names);
   });
 
-  it('gives at most five names', () => {
+  it('gives at most five names when more are similar', () => {
     const many = Array.from({ length: 20 }, (_, index) => `tool${index}`);
     expect(similarNames('tool', many)).toHaveLength(5);
   });

@@ -1,11 +1,12 @@
 const MOST_NAMES = 5;
-/** Longer words are no typing errors of a name. */
+/** A longer word is no typing error. */
 const MAX_WORD_CHARACTERS = 40;
 const MAX_EDITS = 2;
 
 /**
- * Returns the allowed programs whose names are like a refused word, the most alike first: names
- * that it begins or that begin it, and names at most two typing errors away.
+ * Finds the allowed programs whose names are like a refused word. A name is like it if one begins
+ * with the other, or if at most two typing errors lie between them.
+ * @returns at most five names, the most similar first
  */
 export function similarNames(word: string, allowed: readonly string[]): string[] {
   const name = word.slice(word.lastIndexOf('/') + 1);
@@ -24,7 +25,7 @@ function distanceBetween(name: string, other: string): number {
   return long.length - short.length > MAX_EDITS ? Infinity : editDistance(name, other);
 }
 
-/** The Levenshtein distance: how many characters to add, drop or change. */
+/** @returns the Levenshtein distance: how many characters to add, drop or change */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let i = 1; i <= from.length; i++) {

@@ -6,7 +6,10 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const RUNS_TEXT = 'it runs text as commands, which a strict list cannot allow';
 const OPTIONS = 'under a strict list this builtin takes only literal, harmless arguments';
 
-/** Says why a call of a builtin could run what its text does not name; undefined: it cannot. */
+/**
+ * Says why a call of a builtin could run something that its text does not name.
+ * @returns undefined if it cannot
+ */
 type Rule = (args: readonly CommandArgument[], numbers: NumericVariables) => string | undefined;
 
 const anything: Rule = () => undefined;
@@ -17,7 +20,7 @@ const literals =
   (args) =>
     args.every((arg) => pattern.test(literalValue(arg) ?? '\0')) ? undefined : OPTIONS;
 
-/** `export`, `readonly`, `local`: names, or assignments that no shell splits into further ones. */
+/** `export`, `readonly` and `local` take names, or assignments that no shell splits. */
 const declares: Rule = (args, numbers) => {
   for (const arg of args) {
     if (arg.type === 'Assignment') {
@@ -49,7 +52,7 @@ const unsets: Rule = (args) => {
   return names.some(isProtectedVariable) ? PROTECTED_VARIABLE : undefined;
 };
 
-/** In bash `printf -v 'a[$(id)]'` runs id, and `printf %n PATH` sets PATH. */
+/** In bash, `printf -v 'a[$(id)]'` runs id, and `printf %n PATH` sets PATH. */
 const prints: Rule = (args) => {
   const [first, second] = args.slice(0, 2).map(literalValue);
   if (args.length === 0) return undefined;
@@ -75,7 +78,7 @@ const traps: Rule = ([first]) => (!first || ['-', '', '-p', '-l'].includes(liter
 const BINARY_OPERATOR = /^(?:=|==|!=|<|>|-(?:eq|ne|lt|le|gt|ge|nt|ot|ef))$/;
 const UNARY_OPERATOR = /^-[bcdefghknprstuwxzGLNOS]$/;
 
-/** `[ -v 'a[$(id)]' ]` runs id in bash: no expansion may end up where an operator is read. */
+/** In bash, `[ -v 'a[$(id)]' ]` runs id. So no expansion may stand where an operator is read. */
 const tests: Rule = (args, numbers) => {
   const values = args.map((arg) => literalValue(arg));
   if (values.includes('-v') || values.includes('-R')) return OPTIONS;
@@ -101,7 +104,7 @@ function staysOneOperand(arg: CommandArgument, numbers: NumericVariables): boole
   return true;
 }
 
-/** dash takes an option of exec, `--` too, for the program. */
+/** dash takes an option of exec, even `--`, for the program. */
 const replacesShell: Rule = ([first]) => (first && literalValue(first)?.startsWith('-') ? OPTIONS : undefined);
 
 const bracket: Rule = (args, numbers) => {
@@ -109,7 +112,7 @@ const bracket: Rule = (args, numbers) => {
   return last && literalValue(last) === ']' ? tests(args.slice(0, -1), numbers) : OPTIONS;
 };
 
-/** A builtin that is not here is refused. */
+/** The rule of each builtin. A builtin without a rule is refused. */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...['eval', '.', 'source', 'alias', 'fc', 'bind', 'complete', 'enable', 'mapfile', 'readarray'].map((name): [string, Rule] => [
     name,
@@ -137,19 +140,24 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...['pushd', 'popd', 'dirs', 'disown', 'caller', 'logout', 'suspend', 'help'].map((name): [string, Rule] => [name, anything]),
 ]);
 
+/** @returns why a strict list refuses this call of a builtin; undefined if it allows it */
 export function builtinObjection(name: string, args: readonly CommandArgument[], numbers: NumericVariables): string | undefined {
   const rule = RULES.get(name);
   return rule ? rule(args, numbers) : 'this builtin is not available under a strict list';
 }
 
-/** Programs that only one of their options makes run another. */
+/** Programs that run another program only with one option. */
 const RUNNING_OPTIONS: ReadonlyMap<string, string> = new Map([
   ['sort', '--compress-program'],
   ['split', '--filter'],
   ['install', '--strip-program'],
 ]);
 
-/** Long options may be cut short: `--comp=sh`. */
+/**
+ * Objects to an option that runs another program. GNU programs take a shortened long option, such
+ * as `--comp=sh`.
+ * @returns undefined if there is no objection
+ */
 export function optionObjection(program: string, args: readonly CommandArgument[]): string | undefined {
   const option = RUNNING_OPTIONS.get(program);
   if (option === undefined) return undefined;
@@ -163,7 +171,7 @@ export function optionObjection(program: string, args: readonly CommandArgument[
   return undefined;
 }
 
-/** Never an option, whatever its expansions give. */
+/** Whether the argument can never become an option, whatever its expansions give. */
 function isOperand(arg: CommandArgument): boolean {
   return arg.type === 'Word' && /^"?[\w./]/.test(arg.text) && keepsItsBeginning(arg);
 }

@@ -194,13 +194,13 @@ const NEVER = [
   ],
 ] as const;
 
-describe('strict', () => {
-  it.each(PORTABLE)('allows what all shells read alike: %j', (command) => {
+describe('a strict policy', () => {
+  it.each(PORTABLE)('allows a command when all shells read it alike: %j', (command) => {
     expect(allows(command, 'sh')).toBe(true);
     expect(allows(command, 'bash')).toBe(true);
   });
 
-  it.each(BASH)('allows what bash alone reads in bash alone: %j', (command) => {
+  it.each(BASH)('allows a command in bash only when no other shell reads it: %j', (command) => {
     expect(allows(command, 'bash')).toBe(true);
     expect(allows(command, 'sh')).toBe(false);
   });
@@ -219,7 +219,7 @@ describe('strict', () => {
     });
   });
 
-  it('refuses the same variables in the environment of the request', () => {
+  it('refuses the same variables when the request sets them', () => {
     expect(allows('ls', 'sh', { HOME: '/', LANG: 'C' })).toBe(true);
     for (const name of ['PATH', 'ENV', 'BASH_ENV', 'LD_PRELOAD', 'BASH_FUNC_ls%%', 'SHELLOPTS']) {
       expect(allows('ls', 'sh', { [name]: 'a' })).toBe(false);
@@ -233,7 +233,7 @@ describe.each([
   ['sort', '--compress-program', '--c'],
   ['split', '--filter', '--f'],
   ['install', '--strip-program', '--strip-p'],
-])('strict %s, whose option %s runs another program', (program, option, short) => {
+])('a strict policy on %s, whose option %s runs another program', (program, option, short) => {
   it.each([
     `${option}=id a`,
     `${option} id a`,
@@ -247,23 +247,23 @@ describe.each([
     '"a"$x',
     'a/$(ls)',
     '"a$@"',
-  ])('is refused when it has or may have that option: %j', (args) => expect(allows(`${program} ${args}`)).toBe(false));
+  ])('refuses a call when it has or may have that option: %j', (args) => expect(allows(`${program} ${args}`)).toBe(false));
 
   it.each(['-n 5 a', 'a b', '-- "$x"', `-- ${option}=id`, 'dir/"$x"', '"a$x"', 'a*.[ch]', 'a$((1))'])(
-    'is allowed when it cannot have that option: %j',
+    'allows a call when it cannot have that option: %j',
     (args) => expect(allows(`${program} ${args}`)).toBe(true),
   );
 });
 
-describe('a strict list is checked in no more steps than a command is long', () => {
-  // Where it were not, these would take years.
+describe('a strict policy takes no more steps than a command is long when it holds', () => {
+  // With more steps, these would take years.
   it.each([
     ['names in an operand', `echo \${x:-${'$aa'.repeat(60)}!}`],
     ['names in an operand that has no end', `echo \${x:-${'$aa'.repeat(5_000)}"}`],
   ])('%s', (_, command) => expect(allows(command, 'bash')).toBe(false));
 });
 
-describe('a strict list lets no variable choose what an interpreter runs', () => {
+describe('a strict policy refuses a variable when it chooses what an interpreter runs', () => {
   it.each(['PYTHONPATH', 'PERL5OPT', 'NODE_OPTIONS', 'RUBYOPT', 'JAVA_TOOL_OPTIONS', 'AWK'])('%s', (name) => {
     expect(allows(`${name}=/workspace/x ls`)).toBe(false);
     expect(allows('ls', 'sh', { [name]: 'x' })).toBe(false);

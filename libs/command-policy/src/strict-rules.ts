@@ -9,17 +9,19 @@ const IMAGE_PATH = /^\/(?:usr\/(?:local\/)?)?s?bin\/[^/]+$/;
 const RUNS_ELSEWHERE = new Set(['command_not_found_handle']);
 const NOT_A_NUMBER = 'bash runs the substitutions that a value evaluated as arithmetic holds, and this one is not only given numbers here';
 
-/** Numbers, operators and variables; `$#` and `$?` but neither `$1` nor a substitution. */
+/**
+ * Numbers, operators and variables. `$#` and `$?` may stand here, `$1` and substitutions may not.
+ */
 const ARITHMETIC = /(?<name>\$\{?[A-Za-z_]\w*\}?|[A-Za-z_]\w*)|0[xX][0-9a-fA-F]+|\d+(?![\w#])|\$[#?]|[\s+\-*/%<>=!&|^~?:,;()]/y;
 const ARITHMETIC_TARGET = /(?<!\w)([A-Za-z_]\w*)\s*(?:[-+*/%&|^]|<<|>>)?=(?!=)/g;
 const ARITHMETIC_TEST = /^-(?:eq|ne|lt|le|gt|ge)$/;
 
-/** What a strict list refuses beyond programs that are not on it. */
+/** The rules of a strict list besides the names on it. */
 export class StrictRules {
   private readonly numbers: NumericVariables;
   private hereDocs = { line: -1, next: -1 };
 
-  /** @param environment the names of the variables the caller sets */
+  /** @param environment the names of the variables that the request sets */
   constructor(
     private readonly source: string,
     private readonly shell: Shell,
@@ -40,7 +42,10 @@ export class StrictRules {
     return IMAGE_PATH.test(path);
   }
 
-  /** @throws Refusal for what `node` itself is; its children are visited on their own */
+  /**
+   * Checks one node. Its children are visited on their own.
+   * @throws Refusal
+   */
   visit(node: SyntaxNode): void {
     const objection = syntaxObjection(node, this.source, this.shell);
     if (objection !== undefined) throw this.refusal(node, objection);
@@ -116,7 +121,10 @@ export class StrictRules {
     if (RUNS_ELSEWHERE.has(name.text)) throw this.refusal(name, 'the shell calls this function by itself');
   }
 
-  /** A body begins on the line after its operator, or where the last body of the same line ends: nothing else lies between. */
+  /**
+   * Checks where a here-document begins. That has to be the line after its operator, or the end of
+   * the last one on the same line.
+   */
   private hereDoc({ pos, delimiter, body, closing }: HereDoc): void {
     const line = this.source.indexOf('\n', delimiter?.end ?? pos) + 1;
     const start = line === this.hereDocs.line ? this.hereDocs.next : line;
@@ -130,7 +138,7 @@ export class StrictRules {
   }
 }
 
-/** The variables a value takes its digits from; undefined: it may be other than a number. */
+/** @returns the variables from which a value takes its digits; undefined if it may be no number */
 function numericSources(word: Word): string[] | undefined {
   if (/^-?\d+$/.test(word.text)) return [];
   const sources: string[] = [];

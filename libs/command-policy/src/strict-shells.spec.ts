@@ -6,14 +6,18 @@ import { createCommandPolicy } from './command-policy';
 import { ParsedCommand } from './parsed-command';
 
 /**
- * Runs in real shells what a strict list lets pass, and asserts that no program outside the list is so much as looked for. The scripts
- * are made from what shells read in odd ways: at random, but the same ones each time; another SEED makes others.
+ * Runs, in real shells, scripts that a strict list allows. Asserts that the shells do not even look
+ * for a program outside the list. The scripts are random mixtures of what shells read in odd ways.
+ * They are the same on each run; another SEED makes others.
  */
 const ALLOWED = ['echo', 'cat', 'true'];
 const SEED = 20_260;
 const COUNT = 120;
 
-/** What bash would run `id` for, were it evaluated; every script can reach it by $v, $w, $1 and stdin. */
+/**
+ * What bash would run `id` for, if it evaluated the value. Every script can reach it by $v, $w, $1
+ * and stdin.
+ */
 const HOSTILE = { v: 'a[$(id)]', w: '-v a[$(id)]', q: '-v', HOME: '-v' };
 
 const INTERPRETERS = [
@@ -27,7 +31,7 @@ const INTERPRETERS = [
 
 type Pick = <T>(choices: readonly T[]) => T;
 
-/** xorshift32: the same scripts on every machine. */
+/** A xorshift32 generator, so that every machine tests the same scripts. */
 function randomPick(seed: number): Pick {
   let state = seed;
   return (choices) => {
@@ -185,7 +189,7 @@ function scripts(pick: Pick): () => string {
   };
 }
 
-describe('what a strict list lets pass names no other program to', () => {
+describe('a script that a strict list allows makes the shell look for no other program when it runs in', () => {
   const folder = mkdtempSync(join(tmpdir(), 'strict-shells-'));
   const bin = join(folder, 'bin');
   const ran = join(folder, 'ran');
@@ -216,7 +220,7 @@ describe('what a strict list lets pass names no other program to', () => {
     }
   }
 
-  /** Programs that ran, and names that were looked for in vain. */
+  /** @returns programs that ran, and names that the shell looked for in vain */
   function strangers(path: string, options: readonly string[], script: string): string[] {
     const work = mkdtempSync(join(folder, 'work-'));
     const { stderr } = spawnSync(path, [...options, script], {
@@ -233,7 +237,7 @@ describe('what a strict list lets pass names no other program to', () => {
     return [...found, ...missing.filter((name) => !ALLOWED.includes(name))];
   }
 
-  // /bin and /usr/bin are one directory on most systems.
+  // On most systems, /bin and /usr/bin are one directory.
   const present = INTERPRETERS.filter(({ path }) => existsSync(path) && !(path.startsWith('/usr') && existsSync(path.slice(4))));
 
   it.each(present)(
@@ -245,7 +249,7 @@ describe('what a strict list lets pass names no other program to', () => {
     120_000,
   );
 
-  it('and the test can tell', () => {
+  it('the test itself finds a program outside the list when a script runs one', () => {
     const [{ path, options }] = present as [(typeof INTERPRETERS)[number]];
     expect(strangers(path, options, 'id')).toEqual(['a program outside the list']);
     expect(strangers(path, options, 'echo $(stranger)')).toEqual(['stranger']);

@@ -2,7 +2,10 @@ import type { Function as FunctionNode, HereDoc, ParameterExpansionPart, Redirec
 
 export type Shell = 'sh' | 'bash';
 
-/** Read alike by dash, busybox ash and bash. What is not here, and not in BASH_ONLY, is refused. */
+/**
+ * Syntax that dash, busybox ash and bash read alike. What is neither here nor in BASH_ONLY is
+ * refused.
+ */
 const PORTABLE: ReadonlySet<SyntaxNode['type']> = new Set([
   'Script',
   'Statement',
@@ -67,8 +70,8 @@ const BASH_ONLY: ReadonlySet<SyntaxNode['type']> = new Set([
 
 const NAME = '[A-Za-z_][A-Za-z0-9_]*';
 /**
- * What may follow an operator in `${name…}`: no quote, brace or substitution, which shells nest differently. A name ends where it must, or
- * there would be two ways to read each.
+ * What may follow an operator in `${name…}`: no quote, brace or substitution, because shells nest
+ * them differently. The end of a name is fixed, or each name could be read in two ways.
  */
 const OPERAND = `(?:[\\w .,:/@%+=*?~-]|\\$${NAME}(?!\\w))*`;
 const PORTABLE_PARAMETER = new RegExp(`^\\$\\{(?:#?(?:${NAME}|[0-9@*#?$!-])|(?:${NAME}|[0-9@*])(?::?[-=+?]|##?|%%?)${OPERAND})\\}$`);
@@ -81,7 +84,7 @@ const BASH_PARAMETER = new RegExp(
 const UNSAFE_CHARACTER = /[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]/u;
 const FUNCTION_NAME = new RegExp(`^${NAME}$`);
 const PLAIN_DELIMITER = /^(?:\w+|'\w+'|"\w+"|\\\w+)$/;
-/** Inside backquotes: no quote, no backslash, no further substitution. */
+/** Inside backquotes: no quote, no backslash and no further substitution. */
 const PLAIN_BACKQUOTES = /^`[\w ./,:;=+%@|*?\t-]*`$/;
 
 export interface Objection {
@@ -92,7 +95,7 @@ export interface Objection {
 
 const DIFFERENT = 'shells read this differently, so a strict list cannot allow it';
 
-/** What stands in the text itself, whatever the parser makes of it. */
+/** Objects to characters of the text, whatever the parser makes of them. */
 export function textObjection(source: string): Objection | undefined {
   const unsafe = UNSAFE_CHARACTER.exec(source);
   if (unsafe) return { offset: unsafe.index, word: unsafe[0], reason: `a control character; ${DIFFERENT}` };
@@ -101,7 +104,10 @@ export function textObjection(source: string): Objection | undefined {
   return undefined;
 }
 
-/** Why shells may read `node` differently, or a shell may run what no parser can see in it; undefined: they do not. */
+/**
+ * Says why shells may read `node` differently, or may run something that no parser can see in it.
+ * @returns undefined if neither is so
+ */
 export function syntaxObjection(node: SyntaxNode, source: string, shell: Shell): string | undefined {
   if (!PORTABLE.has(node.type)) {
     if (!BASH_ONLY.has(node.type)) return DIFFERENT;
@@ -156,7 +162,7 @@ function isPlainRedirect(node: Redirect, source: string, shell: Shell): boolean 
   return !duplicates || /^(?:\d|-)$/.test(node.target ? source.slice(node.target.pos, node.target.end) : '');
 }
 
-/** Closed, its delimiter plain, and without joined lines. */
+/** Whether a here-document ends, has a plain delimiter and joins no lines. */
 function isPlainHereDoc({ delimiter, body, closing }: HereDoc): boolean {
   if (!delimiter || !closing || !PLAIN_DELIMITER.test(delimiter.text)) return false;
   return delimiter.quoted || !body.text.includes('\\\n');

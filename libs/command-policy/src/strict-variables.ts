@@ -1,6 +1,9 @@
 import { Refusal } from './refusal';
 
-/** Variables that decide what a shell or the loader runs, or an interpreter: many a program on a list is a script of one. */
+/**
+ * Variables that decide what a shell, the loader or an interpreter runs. Many programs on a list
+ * are scripts of an interpreter.
+ */
 const DECIDES =
   /^(?:PATH|ENV|LD_.*|BASH.*|SHELLOPTS|POSIXLY_CORRECT|PS\d|PROMPT_COMMAND|EXECIGNORE|GCONV_PATH|LOCPATH|GLIBC_TUNABLES|PYTHON.*|PERL.*|NODE_.*|RUBY.*|GEM_.*|LUA_.*|_?JAVA_.*|JDK_JAVA_OPTIONS|CLASSPATH|AWK|SHELL|PAGER|EDITOR|VISUAL|BROWSER)$/s;
 
@@ -13,12 +16,13 @@ export function isProtectedVariable(name: string): boolean {
   return DECIDES.test(name) || EVALUATED.test(name);
 }
 
-/** Set by the shell itself, to what a script may choose. */
+/** Variables that the shell sets to what a script may choose. */
 const SET_BY_SHELL = new Set(['_', 'REPLY', 'OPTARG', 'PWD', 'OLDPWD', 'DIRSTACK', 'FUNCNAME', 'MAPFILE', 'COPROC', 'HOME', 'IFS']);
 
 /**
- * Which variables can only hold numbers. bash evaluates the value of a variable in arithmetic as an expression, and runs the
- * substitutions in its subscripts: with `x='a[$(id)]'`, `$((x))` runs id.
+ * Knows which variables can only hold numbers. In arithmetic, bash evaluates a variable's value as
+ * an expression, and runs the substitutions in its subscripts. With `x='a[$(id)]'`, `$((x))` runs
+ * id.
  */
 export class NumericVariables {
   private readonly sources = new Map<string, Set<string>>();
@@ -29,7 +33,10 @@ export class NumericVariables {
     for (const name of environment) this.notNumeric.add(name);
   }
 
-  /** @param from the variables whose values it takes over; undefined: it may hold any text. */
+  /**
+   * Notes an assignment.
+   * @param from the variables whose values it takes; undefined if the value may be any text
+   */
   assign(name: string, from: readonly string[] | undefined): void {
     if (from === undefined) this.notNumeric.add(name);
     const known = this.sources.get(name) ?? new Set();
@@ -37,12 +44,15 @@ export class NumericVariables {
     this.sources.set(name, known);
   }
 
-  /** Safe only if a number; judged in `finish`, as a loop may assign it further down. */
+  /**
+   * Notes a use that is safe only if the variable is a number. `finish` judges it, because a loop
+   * may assign the variable further down.
+   */
   use(name: string, offset: number, reason: string): void {
     this.uses.push({ name, offset, reason });
   }
 
-  /** @throws Refusal */
+  /** @throws Refusal for the first use of a variable that may be no number */
   finish(): void {
     const trusted = new Set<string>();
     for (const { name, offset, reason } of this.uses) {

@@ -2,7 +2,10 @@ import type { Assignment, CommandArgument, Word, WordPart } from 'unbash';
 
 const PLAIN = /^[\w.+/,:@%-]+$/;
 
-/** A word's value after quote removal where the text alone says it, else undefined: an expansion, a glob, a brace, a tilde. */
+/**
+ * @returns a word's value after quote removal; undefined if the text alone does not tell it (an
+ *   expansion, a glob, a brace, a tilde)
+ */
 export function literalValue(word: CommandArgument): string | undefined {
   if (PLAIN.test(word.text)) return word.text;
   if (word.type === 'Assignment') return literalAssignment(word);
@@ -32,16 +35,19 @@ export function isLiteralPart(part: WordPart): boolean {
   }
 }
 
-/** One argument whatever its expansions give: neither split at blanks nor matched against files. */
+/**
+ * Whether the word is one argument, whatever its expansions give. It is neither split at blanks nor
+ * matched against files.
+ */
 export function isOneField(word: Word): boolean {
   if (literalValue(word) !== undefined) return true;
   return (word.parts ?? []).every(isUnsplit);
 }
 
 /**
- * Whether each argument that a shell makes of the word begins as its text does, as files that
- * match a glob do.
- * An unquoted expansion is split at blanks: `a$x` gives a second argument that `x` alone decides.
+ * Whether each argument that a shell makes of the word begins as its text does. File names that
+ * match a glob do. But a shell splits an unquoted expansion at blanks, so `x` alone decides a
+ * second argument of `a$x`.
  */
 export function keepsItsBeginning(word: Word): boolean {
   return (word.parts ?? []).every(
