@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 
-/** Resolves when the stream has room again, or is closed. It leaves no listener behind. */
+/** Waits until the stream has room again, or is closed. Leaves no listener behind. */
 export function drained(stream: Writable): Promise<void> {
   if (stream.destroyed) return Promise.resolve();
   return new Promise((resolve) => {

@@ -1,7 +1,7 @@
 import { GrowingBuffer } from './growing-buffer';
 
 describe('GrowingBuffer', () => {
-  it('joins pieces of any size, and begins anew when taken', () => {
+  it('joins pieces of any size, and starts again empty when its content is taken', () => {
     const buffer = new GrowingBuffer();
     for (const piece of ['a', '', 'bc', 'd'.repeat(100_000), 'e']) buffer.append(Buffer.from(piece));
     expect(buffer.length).toBe(100_004);
@@ -11,7 +11,7 @@ describe('GrowingBuffer', () => {
     expect(buffer.take().toString()).toBe('f');
   });
 
-  it('keeps no more than it was told it would hold, and no piece', () => {
+  it('reserves no more than its bound, and keeps no piece alive, when the bound is known', () => {
     const buffer = new GrowingBuffer(100);
     const read = Buffer.alloc(65_536, 'x');
     for (let i = 0; i < 100; i++) buffer.append(read.subarray(i, i + 1));

@@ -1,16 +1,16 @@
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Collects pieces of any size by copying them. A list of pieces would keep alive the whole read
- * that each piece is a view of, and would cost a hundred bytes for a piece of one byte.
+ * Collects pieces of any size by copying them. A list of pieces would cost more: each piece keeps
+ * the whole read alive of which it is a view, and takes a hundred bytes even if it holds one.
  */
 export class GrowingBuffer {
   private bytes = NO_BYTES;
   private size = 0;
 
   /**
-   * @param most the most bytes it is ever made to hold, if that is known; it then sets no more
-   * aside
+   * @param most the most bytes that it will ever hold, if the caller knows; it then reserves no
+   *   more
    */
   constructor(private readonly most = Infinity) {}
 
@@ -25,7 +25,7 @@ export class GrowingBuffer {
     this.size = needed;
   }
 
-  /** Returns what has been collected, and starts again empty. */
+  /** Returns what was collected, and starts again empty. */
   take(): Buffer {
     const taken = this.bytes.subarray(0, this.size);
     this.bytes = NO_BYTES;

@@ -1,17 +1,18 @@
 export const TAR_BLOCK_BYTES = 512;
-/** The most that eleven octal digits hold: the largest size, and the latest time. */
+/** The largest number of eleven octal digits: the largest size, and the latest time. */
 export const MAX_OCTAL = 8 ** 11 - 1;
 
+/** One entry of a tar archive. */
 export interface TarEntry {
   /** The type flag, such as `'0'` for a file and `'5'` for a directory. */
   readonly kind: string;
-  /** At most 100 bytes, as is `link`. A longer one is cut. */
+  /** At most 100 bytes, and the same holds for `link`. A longer one is cut. */
   readonly name: Buffer;
-  /** Where a link leads. */
+  /** The target of a link. */
   readonly link?: Buffer;
   /** Permission bits. */
   readonly mode: number;
-  /** Both its user and its group. */
+  /** The numeric id of both the owner and the group. */
   readonly owner?: number;
   /** Seconds since the epoch, at most MAX_OCTAL. */
   readonly modified: number;
@@ -19,12 +20,12 @@ export interface TarEntry {
   readonly size?: number;
 }
 
-/** Returns the header block of an entry of a tar archive (POSIX.1-1988 ustar). */
+/** @returns the header block of a tar entry (POSIX.1-1988 ustar) */
 export function tarHeader({ kind, name, link, mode, owner = 0, modified, size = 0 }: TarEntry): Buffer {
   const block = Buffer.alloc(TAR_BLOCK_BYTES);
   name.copy(block, 0, 0, 100);
   const owners = `${octal(owner, 7)}\0${octal(owner, 7)}`;
-  // The checksum is taken over eight blanks in its own place.
+  // The checksum counts its own field as eight blanks.
   block.write(`${octal(mode, 7)}\0${owners}\0${octal(size, 11)}\0${octal(modified, 11)}\0        ${kind}`, 100, 'latin1');
   link?.copy(block, 157, 0, 100);
   block.write('ustar\x0000', 257, 'latin1');

@@ -13,7 +13,7 @@ interface Sent {
   size?: bigint;
 }
 
-/** As an agent sends it. */
+/** @returns a record as an agent sends it */
 function record({ kind = '0', name, link = '', content = '', mode = 0o644, mtime = 5n, size = BigInt(content.length) }: Sent): Buffer {
   const [nameBytes, linkBytes] = [Buffer.from(name as string), Buffer.from(link)];
   const head = Buffer.alloc(25);
@@ -42,7 +42,7 @@ const SOUND = Buffer.concat([
 ]);
 
 describe('TarWriter', () => {
-  it('writes what tar(1) reads', () => {
+  it('writes an archive that tar(1) reads when records are sound', () => {
     const { stdout, status } = spawnSync('tar', ['-tv', '--numeric-owner', '--quoting-style=escape', '--utc', '-f', '-'], {
       input: write(SOUND),
       encoding: 'utf8',
@@ -59,21 +59,21 @@ describe('TarWriter', () => {
     ]);
   });
 
-  it('writes the same whatever pieces the records come in', () => {
+  it('writes the same archive when the records come in pieces of any size', () => {
     const whole = write(SOUND);
     expect(whole.length % 512).toBe(0);
     for (let step = 1; step < 300; step++) expect(write(SOUND, step).equals(whole)).toBe(true);
   });
 
-  it('ends an archive of nothing', () => {
+  it('writes an empty archive when there are no records', () => {
     expect(write(Buffer.alloc(0))).toEqual(Buffer.alloc(1024));
   });
 
-  it('drops all but permissions', () => {
+  it('drops every mode bit but the permissions when a record has all bits', () => {
     expect(write(record({ name: 'f', mode: 0xffff_ffff })).toString('latin1', 100, 107)).toBe('0000777');
   });
 
-  it('makes times fit', () => {
+  it('writes the latest possible time when the time of a record is later', () => {
     expect(write(record({ name: 'f', mtime: 2n ** 64n - 1n })).toString('latin1', 136, 147)).toBe('77777777777');
   });
 

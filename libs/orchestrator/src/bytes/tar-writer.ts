@@ -2,7 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { MAX_OCTAL, TAR_BLOCK_BYTES, tarHeader } from './tar-header';
 
-/** u8 kind | u32 mode | u64 modified, seconds | u64 size | u16 length of the name | u16 length of the target, big-endian (agent/PROTOCOL.md, "pack"). */
+/**
+ * The fixed part of a record (agent/PROTOCOL.md, "pack"), big-endian: u8 kind | u32 mode | u64
+ * modified, seconds | u64 size | u16 length of the name | u16 length of the target.
+ */
 const RECORD_BYTES = 25;
 const MAX_NAME_BYTES = 4096;
 const [FILE, SYMLINK, DIRECTORY] = ['0', '2', '5'].map((kind) => kind.charCodeAt(0)) as [number, number, number];
@@ -15,9 +18,10 @@ interface Limits {
 }
 
 /**
- * Makes a tar of the records that an agent sends of a directory. They come out of a sandbox: whatever they are, what is made of them is a
- * sound archive whose names stay below the directory into which it is unpacked, or SANDBOX_LOST is thrown. At most one record's header, and
- * no content, is held.
+ * Turns the records that an agent sends of a directory into a tar archive. The records come out of
+ * a sandbox, so every one is checked. Either the archive is sound and its names stay below the
+ * directory into which it is unpacked, or SANDBOX_LOST is thrown. Holds at most one record's header
+ * and no content.
  */
 export class TarWriter {
   private head = NO_BYTES;
@@ -28,7 +32,11 @@ export class TarWriter {
 
   constructor(private readonly limits: Limits) {}
 
-  /** What the bytes add to the archive. */
+  /**
+   * Takes the next bytes of the agent's answer, cut anywhere.
+   * @returns the bytes to add to the archive
+   * @throws SandboxError SANDBOX_LOST if a record makes no sense or passes a limit
+   */
   push(chunk: Buffer): Buffer {
     const parts: Buffer[] = [];
     let rest = this.head.length === 0 ? chunk : Buffer.concat([this.head, chunk]);
@@ -54,7 +62,11 @@ export class TarWriter {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
-  /** What ends the archive. */
+  /**
+   * Ends the archive.
+   * @returns its last bytes
+   * @throws SandboxError SANDBOX_LOST if the last record is incomplete
+   */
   finish(): Buffer {
     if (this.head.length > 0 || this.left > 0) throw unsound();
     return Buffer.alloc(2 * TAR_BLOCK_BYTES);
@@ -81,7 +93,7 @@ export class TarWriter {
   }
 }
 
-/** Whether it is a path of names, none of them `.` or `..`. */
+/** Whether this is a relative path without empty, `.` or `..` names. */
 function isRelative(name: Buffer): boolean {
   let start = 0;
   for (let at = 0; at <= name.length; at++) {
@@ -95,12 +107,12 @@ function isRelative(name: Buffer): boolean {
   return name.length <= MAX_NAME_BYTES;
 }
 
-/** Whether a plain header carries it, and every reader understands it alike. */
+/** Whether a plain header can carry this text so that every reader understands it alike. */
 function isPlain(text: Buffer): boolean {
   return text.length <= 100 && text.every((byte) => byte < 0x80);
 }
 
-/** A pax header with the exact name and target of the entry behind it. */
+/** @returns a pax header with the exact name and target of the entry that follows */
 function extension(name: Buffer, link: Buffer): Buffer {
   const records = [record('path', name), ...(link.length > 0 ? [record('linkpath', link)] : [])];
   if (!isUtf8(name) || !isUtf8(link)) records.unshift(record('hdrcharset', Buffer.from('BINARY')));
@@ -112,7 +124,7 @@ function extension(name: Buffer, link: Buffer): Buffer {
   ]);
 }
 
-/** `LENGTH KEY=VALUE\n`, where the length is the whole line's. */
+/** @returns `LENGTH KEY=VALUE\n`. LENGTH is that of the whole line. */
 function record(key: string, value: Buffer): Buffer {
   const rest = key.length + value.length + 3;
   let length = rest + String(rest).length;

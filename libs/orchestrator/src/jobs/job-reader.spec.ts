@@ -90,7 +90,7 @@ describe('JobReader', () => {
     expect(told).toEqual([['output', 'stdout', '/+I=', { stdout: 2, stderr: 0 }]]);
   });
 
-  it('wants no more of a stream that has ended, and is done when all have', async () => {
+  it('asks for no more of a stream that has ended, and is done when all have ended', async () => {
     const { take, reader } = follow(['stdout', 'stderr']);
     await take('stdout', 'a', { eof: true });
     expect([reader.wanted, reader.done]).toEqual([{ stderr: 0 }, false]);

@@ -2,17 +2,24 @@ import { OutputText } from '../commands/output-text';
 import { continuationPrefix } from '@sandbox/text';
 import type { JobStream, StreamPart } from '../keepers/job-answers';
 
-/** Where a reader of both streams stands. */
+/** For each stream, the next byte that a reader needs. */
 export type JobOffsets = Readonly<Record<JobStream, number>>;
 
+/** Receives what a JobReader reads. While a returned promise is pending, nothing more is read. */
 export interface JobWatcher {
-  /** The next piece of a stream, with where to go on after it. While a promise is pending nothing more is read. */
+  /**
+   * Takes the next piece of a stream.
+   * @param next where to continue after this piece
+   */
   output(stream: JobStream, data: string, next: JobOffsets): void | Promise<void>;
-  /** Bytes of a stream that were dropped before they were read. */
+  /** Learns that bytes of a stream were dropped before they were read. */
   gap(stream: JobStream, bytes: number, next: JobOffsets): void | Promise<void>;
 }
 
-/** Follows a job's streams: where it stands in each, and what its watcher is told of what was read. */
+/**
+ * Follows a job's streams. It keeps the position in each stream and hands what was read to the
+ * watcher.
+ */
 export class JobReader {
   private readonly offsets: Record<JobStream, number>;
   private readonly texts: Record<JobStream, OutputText>;
@@ -29,27 +36,28 @@ export class JobReader {
     this.open = new Set(streams);
   }
 
-  /** All of every stream was given. */
+  /** Whether every stream was given to its end. */
   get done(): boolean {
     return this.open.size === 0;
   }
 
-  /** What is to be read next, by stream. */
+  /** The offset to read next, for each stream that has not ended. */
   get wanted(): Partial<Record<JobStream, number>> {
     return Object.fromEntries([...this.open].map((stream) => [stream, this.offsets[stream]]));
   }
 
+  /** Takes what one read brought, and tells the watcher. */
   async take(bytes: Record<JobStream, Buffer>, parts: Partial<Record<JobStream, StreamPart>>): Promise<void> {
     for (const stream of [...this.open]) {
       const { nextOffset, gap: dropped, eof } = parts[stream]!;
-      // What is left of a character whose beginning was dropped is of no use.
+      // The rest of a character is useless if its beginning was dropped.
       const lost = dropped > 0 && this.encoding === 'utf8' ? continuationPrefix(bytes[stream]) : 0;
       const gap = dropped + lost;
       if (eof) this.open.delete(stream);
       if (gap > 0) {
-        // The rest of a character that was begun before is among what is gone.
+        // A character that was begun before is incomplete now: its rest is among the dropped bytes.
         this.texts[stream].end();
-        // A reader that goes on after the gap still needs the bytes that came with it.
+        // A reader that resumes after the gap still needs the bytes that came with it.
         this.offsets[stream] += gap;
         await this.watcher.gap(stream, gap, this.next());
       }
@@ -59,7 +67,10 @@ export class JobReader {
     }
   }
 
-  /** Where to go on after what was given: before a character of which only the beginning has come. */
+  /**
+   * @returns where to continue after what was given; before a character of which only a part has
+   *   come
+   */
   private next(): JobOffsets {
     const { stdout, stderr } = this.offsets;
     return { stdout: stdout - this.texts.stdout.pending, stderr: stderr - this.texts.stderr.pending };

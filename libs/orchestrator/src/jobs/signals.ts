@@ -15,8 +15,9 @@ export const JOB_SIGNALS = [
 ] as const satisfies readonly NodeJS.Signals[];
 
 /**
- * The number of a signal, as kill(1) takes its argument: a name in any case, with or without `SIG`,
- * or the number itself. Null for one that is not in JOB_SIGNALS, and for anything else.
+ * Reads a signal as kill(1) reads its argument: a name in any case, with or without `SIG`, or the
+ * number.
+ * @returns the signal's number; null if it is not in JOB_SIGNALS
  */
 export function signalNumber(given: unknown): number | null {
   const text = typeof given === 'number' ? String(given) : given;

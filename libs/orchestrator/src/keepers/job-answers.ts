@@ -7,45 +7,45 @@ export type JobState = (typeof JOB_STATES)[number];
 
 export type JobStream = 'stdout' | 'stderr';
 
-/** A job as its keeper in the sandbox tells it. Times are milliseconds since the epoch. */
+/** A job as its keeper in the sandbox describes it. Times are milliseconds since the epoch. */
 export interface KeptJob {
   jobId: string;
   command: string;
   state: Exclude<JobState, 'lost'>;
   exitCode: number | null;
-  /** `SIGKILL`; null where none ended it. */
+  /** The name of the signal that ended the job, such as `SIGKILL`; null if none did. */
   signal: string | null;
   startedAt: number;
-  /** The kernel killed a process of the sandbox for memory while it ran. */
+  /** The kernel killed a process of the sandbox for memory while the job ran. */
   oomKilled: boolean;
-  /** When its time is over. */
+  /** When the job's time is over. */
   endsBy: number;
   endedAt: number | null;
   stdoutBytes: number;
   stderrBytes: number;
-  /** It is no job but a terminal, which is kept in the same way. */
+  /** It is a terminal and no job. Both have the same kind of keeper. */
   terminal: boolean;
 }
 
-/** What there is of jobs in a sandbox, each once. */
+/** The jobs and terminals that a sandbox lists, each once. */
 export interface KeptJobs {
   readonly jobs: KeptJob[];
-  /** Ids of those whose keeper is there and did not answer in time: they may be running. */
+  /** Ids of those whose keeper exists but did not answer in time. They may be running. */
   readonly silent: ReadonlySet<string>;
 }
 
 /** What was read of one stream. */
 export interface StreamPart {
-  /** Of the byte after the last. */
+  /** The offset of the byte after the last one read. */
   nextOffset: number;
-  /** Bytes dropped between the offset asked for and the first byte here. */
+  /** How many bytes after the requested offset were dropped, before the first one read. */
   gap: number;
   eof: boolean;
 }
 
 const ID = /^[0-9a-f]{32}$/;
 const MAX_COMMAND_CHARACTERS = 32_000;
-/** Of jobs and terminals: an agent lists no more. */
+/** An agent lists at most this many jobs and terminals together. */
 const MAX_LINES = 256;
 
 export function isJobId(text: unknown): text is string {
@@ -53,8 +53,9 @@ export function isJobId(text: unknown): text is string {
 }
 
 /**
- * Reads a keeper's account, but for the command. It comes out of the sandbox, whose commands may pose as one.
- * @throws SandboxError SANDBOX_LOST where it makes no sense
+ * Reads what a keeper says of a job, except for the command. The answer comes out of the sandbox,
+ * and a command there may pose as a keeper.
+ * @throws SandboxError SANDBOX_LOST if the answer makes no sense
  */
 export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
   const { job_id, state, exit_code, signal, started_at, ends_by, ended_at, oom_killed, stdout_bytes, stderr_bytes, terminal } =
@@ -70,7 +71,7 @@ export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
     startedAt: time(started_at),
     endsBy: time(ends_by),
     endedAt: state === 'running' ? null : time(ended_at),
-    // A keeper that an older API has started says nothing of it.
+    // The keeper of a job that an older API started does not send this field.
     oomKilled: oom_killed === true,
     stdoutBytes: count(stdout_bytes),
     stderrBytes: count(stderr_bytes),
@@ -78,22 +79,29 @@ export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
   };
 }
 
-/** @throws SandboxError as parseKeptJob */
+/**
+ * Reads what a keeper says of one stream.
+ * @throws SandboxError SANDBOX_LOST if the answer makes no sense
+ */
 export function parseStreamPart(answer: unknown): StreamPart {
   const { next_offset, gap, eof } = object(answer);
   if (typeof eof !== 'boolean') throw unsound();
   return { nextOffset: count(next_offset), gap: count(gap), eof };
 }
 
-/** @throws SandboxError as parseKeptJob */
+/**
+ * Reads a job's command.
+ * @throws SandboxError SANDBOX_LOST if the answer makes no sense
+ */
 export function parseCommand(command: unknown): string {
   if (typeof command !== 'string' || command.length > 2 * MAX_COMMAND_CHARACTERS) throw unsound();
   return command;
 }
 
 /**
- * One line a job; lines that make no sense are left out, as one command's pretence must not hide the other jobs.
- * @throws SandboxError as parseKeptJob, where there are more lines than an agent sends
+ * Reads a list of jobs, one a line. Lines that make no sense are left out, because a command that
+ * poses as a keeper must not hide the other jobs.
+ * @throws SandboxError SANDBOX_LOST if there are more lines than an agent sends
  */
 export function parseJobLines(answer: Buffer): KeptJobs {
   const lines = answer.toString('utf8').split('\n', MAX_LINES + 2);
@@ -128,7 +136,7 @@ function signalName(number: unknown): string {
   return known?.[0] ?? plainText(`signal ${count(number)}`);
 }
 
-/** Seconds to milliseconds, whole, and within what a Date can hold. */
+/** Converts seconds to whole milliseconds. A time that no Date can hold is refused. */
 function time(seconds: unknown): number {
   if (typeof seconds !== 'number' || !(seconds >= 0 && seconds < 8e12)) throw unsound();
   return Math.round(seconds * 1000);

@@ -1,23 +1,27 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { workspacePath, type WorkspacePath } from './workspace-path';
 
-/** A glob as the agent takes it (agent/PROTOCOL.md, search). */
+/** A glob as the agent takes it (agent/PROTOCOL.md, "search"). */
 export interface AgentGlob {
   /** Null stands for all files. */
   readonly glob: string | null;
-  /** What it is for: a file's name, its path below what is searched, or its path from the root. */
+  /**
+   * What the glob is compared with: a file's name, its path below the searched directory, or its
+   * path from the root of the workspace.
+   */
   readonly glob_of: 'name' | 'below' | 'root';
 }
 
 const ALL_FILES: AgentGlob = { glob: null, glob_of: 'below' };
 const WILDCARD = /[*?[{\\]/;
-/** Within braces: an absolute alternative, or one with an empty, `.` or `..` name. */
+/** Finds, within braces, an absolute alternative or one with an empty, `.` or `..` name. */
 const UNPLAIN_ALTERNATIVE = /(?:^|[{,/])\.{0,2}\/|(?:[{,/])\.\.?(?:$|[},])/;
 
 /**
- * Brings a client's glob, if there is one, into the form that the agent takes. A glob is written as
- * a path is, and the rule for paths holds: `./src/**` and `/workspace/src/**` are `src/**`. One
- * with a slash at its end is for all that is below.
+ * Brings a client's glob into the form that the agent takes. The rule for paths holds: `./src/**`
+ * and `/workspace/src/**` both become `src/**`. A glob that ends with a slash means everything
+ * below.
+ * @param glob all files if undefined
  * @param file what is searched
  * @throws SandboxError INVALID_PATH, PATH_OUTSIDE_WORKSPACE, as workspacePath; INVALID_PATTERN
  */
@@ -35,21 +39,23 @@ export function workspaceGlob(glob: string | undefined, { path, path_base64 }: W
   };
 }
 
-/** `..` takes the name before it away. If that is a wildcard, nobody knows what it takes away. */
+/** `..` removes the name before it. After a wildcard, it is unknown which name that is. */
 function checkParents(glob: string): void {
   const names = glob.split('/');
   const wildcard = names.findIndex((name) => WILDCARD.test(name));
   if (wildcard !== -1 && names.includes('..', wildcard)) throw invalid('The glob has a `..` after a wildcard. Give a glob without `..`.');
 }
 
-/** The rule for paths does not reach into braces: an alternative there has to be plain already. */
+/**
+ * The rule for paths is not applied within braces, so an alternative there has to be plain already.
+ */
 function checkAlternatives(glob: string): void {
   for (const braces of bracedParts(glob))
     if (UNPLAIN_ALTERNATIVE.test(braces))
       throw invalid('In the braces of a glob, give plain relative paths: `{src,lib}/**` and not `{./src,/workspace/lib}/**`.');
 }
 
-/** What is in the outermost braces of a glob, without them. */
+/** @returns the contents of the outermost braces of a glob */
 function bracedParts(glob: string): string[] {
   const parts: string[] = [];
   let depth = 0;
@@ -63,7 +69,7 @@ function bracedParts(glob: string): string[] {
   return parts;
 }
 
-/** An absolute glob that is for no file in `path` is a mistake of its author. */
+/** Refuses an absolute glob that matches no file in `path`: its author made a mistake. */
 function checkPlace(glob: string, path: string): void {
   if (path === '') return;
   const names = glob.split('/');

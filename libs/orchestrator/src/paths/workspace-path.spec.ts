@@ -55,7 +55,7 @@ describe('workspacePath', () => {
     );
   });
 
-  it('says of a path outside what to do instead', () => {
+  it('says what to do instead when a path is outside', () => {
     expect(() => workspacePath('/tmp/./x')).toThrow(
       'The path "/tmp/x" is outside /workspace, and file calls reach /workspace alone. For "/workspace/tmp/x" give "tmp/x". Only a command (execute) can reach "/tmp/x".',
     );
@@ -100,12 +100,12 @@ describe('workspacePath', () => {
     );
   });
 
-  it('takes 4096 bytes', () => {
+  it('takes a path when it has the most bytes, 4096', () => {
     expect(workspacePath('x'.repeat(4096))).toHaveLength(4096);
     expect(workspacePath(`/workspace/${'x'.repeat(4085)}`)).toHaveLength(4085);
   });
 
-  it('shows the beginning of a long path alone, and cuts no character', () => {
+  it('shows only the beginning, and cuts no character, when a path is long', () => {
     expect(() => workspacePath(`/${'😀'.repeat(1000)}`)).toThrow(`"/${'😀'.repeat(99)}…"`);
   });
 });
@@ -120,11 +120,11 @@ describe('workspaceFile', () => {
     ['d/a', 'd/a', undefined],
     ['\xc3\xa9', 'é', undefined],
     ['', '', undefined],
-  ])('follows the rule in bytes: %j', (given, path, path_base64) => {
+  ])('follows the rule when a path is bytes: %j', (given, path, path_base64) => {
     expect(workspaceFile(bytes(given))).toEqual(path_base64 === undefined ? { path } : { path, path_base64 });
   });
 
-  it('counts bytes', () => {
+  it('counts bytes and no characters when a path is bytes', () => {
     expect(workspaceFile(Buffer.alloc(4096, 0xff)).path_base64).toHaveLength(5464);
     expect(() => workspaceFile(Buffer.alloc(4097, 0xff))).toThrow(expect.objectContaining({ code: 'INVALID_PATH' }));
   });
@@ -139,7 +139,7 @@ describe('workspaceFile', () => {
     expect(() => workspaceFile(bytes(given))).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
   });
 
-  it('takes text as text', () => {
+  it('takes a path as text when it is text', () => {
     expect(workspaceFile('/workspace/é')).toEqual({ path: 'é' });
   });
 });

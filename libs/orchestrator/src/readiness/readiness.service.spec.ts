@@ -34,14 +34,14 @@ beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
 describe('ReadinessService', () => {
-  it('says ok of all when all is there, and has the state of the pool', async () => {
+  it('says ok for every check, and gives the state of the pool, when everything is there', async () => {
     const { readiness } = setUp();
     expect(await readiness.check()).toEqual(OK);
     expect(readiness.pool).toEqual({ size: 1, hits: 2, misses: 3 });
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('gives callers that come at once one check, and a later one another', async () => {
+  it('checks once when callers come at the same time, and again when one comes later', async () => {
     const { readiness, runtime, store } = setUp();
     const answers = await Promise.all(Array.from({ length: 20 }, () => readiness.check()));
     expect(answers).toEqual(Array.from({ length: 20 }, () => OK));
@@ -50,7 +50,7 @@ describe('ReadinessService', () => {
     expect([runtime.ping.mock.calls.length, store.ping.mock.calls.length]).toEqual([2, 2]);
   });
 
-  it('says what our own error says, and nothing of any other', async () => {
+  it('shows the message of a SandboxError, and nothing of an error when it is of another kind', async () => {
     const { readiness, runtime, store } = setUp();
     runtime.ping.mockRejectedValue(new Error('connect ENOENT /var/run/docker.sock'));
     store.ping.mockRejectedValue(new SandboxError(ErrorCode.STORE_UNAVAILABLE, 'The store is not available.'));
@@ -76,7 +76,7 @@ describe('ReadinessService', () => {
     },
   );
 
-  it('tries the image in a sandbox without a volume, which it removes, and trusts it from then on', async () => {
+  it('tries the image once in a sandbox that it removes, and trusts it when it worked', async () => {
     const { readiness, runtime, close } = setUp();
     await readiness.check();
     const [owner, options] = runtime.ensure.mock.lastCall!;
@@ -90,7 +90,7 @@ describe('ReadinessService', () => {
     expect(runtime.ensure).toHaveBeenCalledTimes(1);
   });
 
-  it('tries an image that gave no sandbox again, but not at once, and removes what was made', async () => {
+  it('tries an image again after 10 s when it gave no usable sandbox, and removes that sandbox', async () => {
     const { readiness, runtime } = setUp();
     openChannel.mockRejectedValue(new SandboxError(ErrorCode.SANDBOX_IMAGE_UNUSABLE, 'The image has no python3.'));
     const unusable = { ...OK, image: 'The image has no python3.' };

@@ -13,11 +13,12 @@ export interface ReadinessChecks {
   image: string;
 }
 
-/** The deadline of one check. It is below the 3 s within which /ready answers. */
+/** The deadline of one check. It is below the 3 s within which GET /ready answers. */
 const CHECK_DEADLINE_MS = 2_500;
-/** How long an unusable image stays unusable before it is tried again. */
+/** How long an image counts as unusable before it is tried again. */
 const FAILED_PROBE_MS = 10_000;
 
+/** Tells whether commands can run now. GET /ready reports it. */
 @Injectable()
 export class ReadinessService {
   private checking: Promise<ReadinessChecks> | undefined;
@@ -29,12 +30,13 @@ export class ReadinessService {
     private readonly warmPool: WarmPool,
   ) {}
 
+  /** The state of the warm pool in this process. */
   get pool(): PoolState {
     return this.warmPool.state;
   }
 
   /**
-   * Checks everything. Callers that ask meanwhile share the check under way, since anyone may ask
+   * Checks everything. Callers that ask meanwhile share the check under way, because anyone may ask
    * and each check costs calls to Docker and the store.
    */
   check(): Promise<ReadinessChecks> {
@@ -52,7 +54,7 @@ export class ReadinessService {
   }
 
   /**
-   * Tries the image once. An image that worked once is trusted from then on. One that did not is
+   * Tries the image. An image that worked once is trusted from then on. One that did not work is
    * tried again later.
    */
   private probed(): Promise<void> {
@@ -63,13 +65,11 @@ export class ReadinessService {
     return this.probe;
   }
 
-  /**
-   * Makes a sandbox, checks that its agent starts (so sh and python3 are there), and removes it.
-   */
+  /** Creates a sandbox, checks that its agent starts (so sh and python3 exist), and removes it. */
   private async probeImage(): Promise<void> {
     const key = createHash('sha256').update(`probe ${randomUUID()}`).digest('hex');
     try {
-      // No volume, since nothing would remove it if this process died here.
+      // Without a volume, since nothing would remove it if this process died here.
       const sandbox = await this.runtime.ensure({ key, userKey: key }, { persistent: false });
       (await openAgentChannel(this.runtime, sandbox.id)).close();
     } finally {

@@ -1,12 +1,12 @@
 import { binaryType, imageType } from './file-type';
 
-describe('the type of a file by its first bytes', () => {
+describe('imageType and binaryType', () => {
   it.each([
     ['89504e470d0a1a0a0000', 'image/png'],
     ['ffd8ffe0', 'image/jpeg'],
     ['474946383961', 'image/gif'],
     ['52494646ffffffff57454250', 'image/webp'],
-  ])('%s is an image', (hex, mimeType) => {
+  ])('knows an image when a file begins with %s', (hex, mimeType) => {
     expect(imageType(Buffer.from(hex, 'hex'))).toBe(mimeType);
     expect(imageType(Buffer.from(hex, 'hex').subarray(0, 2))).toBeNull();
   });
@@ -20,7 +20,7 @@ describe('the type of a file by its first bytes', () => {
     ['53514c69746520666f726d6174203300', 'application/vnd.sqlite3'],
     ['', 'application/octet-stream'],
     ['00', 'application/octet-stream'],
-  ])('%s is none', (hex, mimeType) => {
+  ])('knows no image when a file begins with %s', (hex, mimeType) => {
     expect([imageType(Buffer.from(hex, 'hex')), binaryType(Buffer.from(hex, 'hex'))]).toEqual([null, mimeType]);
   });
 });

@@ -1,9 +1,9 @@
-/** A file's type, as its first bytes tell it. */
+/** A type of file, and the bytes by which it is known. */
 interface Signature {
   readonly mimeType: string;
-  /** Hexadecimal digits; a dot stands for any. */
+  /** Hexadecimal digits; a dot stands for any digit. */
   readonly hex: string;
-  /** Where they begin, bytes. */
+  /** Where the bytes begin in the file. */
   readonly at?: number;
 }
 
@@ -38,16 +38,16 @@ const OTHERS: readonly Signature[] = [
 ];
 
 /**
- * The beginnings of files that a model can be shown as a picture: hexadecimal, a dot for any digit.
+ * How files begin that a model can see as a picture, in hexadecimal. A dot stands for any digit.
  */
 export const IMAGE_BEGINNINGS: readonly string[] = IMAGES.map(({ hex }) => hex);
 
-/** The type of an image that a model can be shown as a picture; null of anything else. */
+/** @returns the type of an image that a model can see as a picture; null for anything else */
 export function imageType(beginning: Buffer): string | null {
   return typeAmong(IMAGES, beginning);
 }
 
-/** The type of a file that is no text. */
+/** @returns the type of a file that is no text */
 export function binaryType(beginning: Buffer): string {
   return typeAmong(IMAGES, beginning) ?? typeAmong(OTHERS, beginning) ?? 'application/octet-stream';
 }

@@ -7,27 +7,30 @@ const of = (...chunks: Buffer[]): Readable => Readable.from(chunks, { objectMode
 
 describe('gzipped', () => {
   it.each([Buffer.alloc(0), Buffer.from('x'), Buffer.from('\x1f'), Buffer.alloc(3_000_000, 'text')])(
-    'compresses what is not',
+    'compresses bytes when they do not begin as gzip does',
     async (bytes) => {
       expect(gunzipSync(await buffer(gzipped(of(bytes)))).equals(bytes)).toBe(true);
     },
   );
 
-  it('leaves gzip as it is, however it comes', async () => {
+  it('passes bytes on unchanged when they are gzip, in pieces of any size', async () => {
     const bytes = gzipSync('content');
     expect(await buffer(gzipped(of(bytes)))).toEqual(bytes);
     expect(await buffer(gzipped(of(...Array.from(bytes, (byte) => Buffer.of(byte)))))).toEqual(bytes);
   });
 
-  it.each([Buffer.alloc(0), Buffer.from('plain'), gzipSync('x')])('fails as its source does, and in its way', async (start) => {
-    const source = new PassThrough();
-    source.write(start);
-    const result = buffer(gzipped(source));
-    setImmediate(() => source.destroy(new Error('the client is gone')));
-    await expect(result).rejects.toThrow('the client is gone');
-  });
+  it.each([Buffer.alloc(0), Buffer.from('plain'), gzipSync('x')])(
+    'fails with the error of the source when the source fails',
+    async (start) => {
+      const source = new PassThrough();
+      source.write(start);
+      const result = buffer(gzipped(source));
+      setImmediate(() => source.destroy(new Error('the client is gone')));
+      await expect(result).rejects.toThrow('the client is gone');
+    },
+  );
 
-  it.each([Buffer.alloc(100_000), gzipSync('x')])('ends its source when it is destroyed', async (start) => {
+  it.each([Buffer.alloc(100_000), gzipSync('x')])('destroys its source when it is destroyed', async (start) => {
     const source = new PassThrough();
     const result = gzipped(source);
     result.resume();

@@ -2,14 +2,14 @@ import { pipeline, Readable } from 'node:stream';
 import { constants, createGzip } from 'node:zlib';
 
 /**
- * The bytes of a stream in gzip: compressed here, cheaply, or as they are where they begin as gzip does. An error of the source is the
- * result's; destroying the result destroys the source.
+ * Compresses a stream with gzip, at the lowest cost. A source that begins as gzip does is passed on
+ * unchanged. An error of the source ends the result, and destroying the result destroys the source.
  */
 export function gzipped(source: Readable): Readable {
   const result = Readable.from(compressed(source), { objectMode: false });
   const destroy = result._destroy.bind(result);
   result._destroy = (error, done) => {
-    // The generator alone would end only once it has its next bytes, for which it may wait for ever.
+    // The generator would end only after its next bytes, and it may wait for those for ever.
     source.destroy();
     destroy(error, done);
   };

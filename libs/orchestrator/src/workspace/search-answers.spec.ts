@@ -4,8 +4,8 @@ const LOST = expect.objectContaining({ code: 'SANDBOX_LOST' });
 const MATCH = { path: 'a', line_number: 1, line: '' };
 const SKIP = { path: 'b', reason: 'binary' } as const;
 
-describe('answers of the agent to a search', () => {
-  it('reads a match, whatever its name, and no more of it than was asked for', () => {
+describe('parseSearchLine and searchResult', () => {
+  it('reads only the known fields of a match when its name and text are strange', () => {
     const line = JSON.stringify({ path: 'a\n', line_number: 3, line: 'text', more: 1 });
     expect(parseSearchLine(line, true)).toEqual({ path: 'a\n', line_number: 3, line: 'text' });
     expect(parseSearchLine(line, false)).toEqual({ path: 'a\n' });
@@ -13,7 +13,7 @@ describe('answers of the agent to a search', () => {
     expect(parseSearchLine(odd, true)).toEqual({ path: 'a\ufffd', path_base64: 'Yf8=', line_number: 3, line: 'x\ufffd' });
   });
 
-  it('reads what was skipped', () => {
+  it('reads a skipped file when a line has a reason', () => {
     expect(parseSearchLine(JSON.stringify({ ...SKIP, more: 1 }), true)).toEqual(SKIP);
     expect(parseSearchLine(JSON.stringify(SKIP), false)).toEqual(SKIP);
     const odd = JSON.stringify({ path_base64: 'Yf8=', reason: 'link' });
@@ -34,7 +34,7 @@ describe('answers of the agent to a search', () => {
     expect(() => parseSearchLine(line, true)).toThrow(LOST);
   });
 
-  it('tells matches and skips apart, and counts the skips that are not listed', () => {
+  it('separates matches from skips, and gives the total when not all skips are listed', () => {
     expect(searchResult([SKIP, MATCH], { truncated: false, skipped: 1 }, 1)).toEqual({
       matches: [MATCH],
       truncated: false,

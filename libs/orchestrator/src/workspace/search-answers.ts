@@ -2,36 +2,40 @@ import { count, fileName, parseFlag, unsound } from '../channel/agent-values';
 import { parseObject } from './workspace-answers';
 import type { WorkspacePath } from '../paths/workspace-path';
 
+/** A line, or a file, that a search found. */
 export interface SearchMatch extends WorkspacePath {
-  /** From 1. Absent, as is `line`, if files alone were searched for. */
+  /** Counted from 1. This and `line` are absent if the search was for files only. */
   line_number?: number;
   line?: string;
 }
 
-/** Why a search did not look at something. agent/PROTOCOL.md says what each means. */
+/** Why a search did not look at a file. agent/PROTOCOL.md says what each word means. */
 export const SKIP_REASONS = ['timed_out', 'line_too_long', 'binary', 'not_readable', 'link', 'too_deep', 'out_of_memory'] as const;
 
+/** A file that a search did not look at, or not wholly. */
 export interface SearchSkip extends WorkspacePath {
   reason: (typeof SKIP_REASONS)[number];
 }
 
+/** What a search found, and what it left out. */
 export interface SearchResult {
   matches: SearchMatch[];
-  /** There are more, or may be: the search ended at its limit, or when its time was over. */
+  /** There are more matches, or may be: the search reached its limit or its time was over. */
   truncated: boolean;
-  /** What was not looked at, or not all of it. At most the first 50. */
+  /** What the search did not look at, or not wholly. At most the first 50. */
   skipped: SearchSkip[];
-  /** How many there are in all. Absent if `skipped` lists them all. */
+  /** How many were skipped in all. Absent if `skipped` lists them all. */
   skipped_total?: number;
 }
 
-/** An agent lists no more, and counts the others. */
+/** An agent lists at most this many skipped files, and counts the others. */
 const MAX_LISTED_SKIPS = 50;
 
 /**
- * One line of a search's answer.
- * @param withLines whether there was a pattern to find in lines
- * @throws SandboxError SANDBOX_LOST if it is not what an agent sends: it comes out of the sandbox
+ * Reads one line of a search's answer.
+ * @param withLines whether the search looked for a pattern in lines
+ * @throws SandboxError SANDBOX_LOST if the line is not what an agent sends, because it comes out of
+ *   the sandbox
  */
 export function parseSearchLine(line: string, withLines: boolean): SearchMatch | SearchSkip {
   const found = parseObject(line);
@@ -43,8 +47,9 @@ export function parseSearchLine(line: string, withLines: boolean): SearchMatch |
 }
 
 /**
- * @param limit most matches that were asked for
- * @throws SandboxError SANDBOX_LOST, as parseSearchLine
+ * Puts the answer of a search together.
+ * @param limit the most matches that the API asked for
+ * @throws SandboxError SANDBOX_LOST if the answer is not what an agent sends
  */
 export function searchResult(lines: (SearchMatch | SearchSkip)[], end: Record<string, unknown>, limit: number): SearchResult {
   const skipped: SearchSkip[] = [];

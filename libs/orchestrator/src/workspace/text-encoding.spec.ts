@@ -29,7 +29,7 @@ describe('decodeText', () => {
     expect(whole(bytes)).toBeNull();
   });
 
-  it.each(['é', '€', '😀'])('cuts %s at neither end of what is left out', (character) => {
+  it.each(['é', '€', '😀'])('cuts no %s when the middle of a text is left out', (character) => {
     const bytes = Buffer.from(character.repeat(4));
     for (let cut = 0; cut <= 8; cut++) {
       const decoded = decodeText(bytes.subarray(0, cut), bytes.subarray(cut), true, null)!;
@@ -38,7 +38,7 @@ describe('decodeText', () => {
     }
   });
 
-  it('cuts no pair of UTF-16', () => {
+  it('cuts no surrogate pair when the middle of UTF-16 is left out', () => {
     const bytes = Buffer.from('\ufeffx😀y😀z', 'utf16le');
     const decoded = decodeText(bytes.subarray(0, 6), bytes.subarray(10), true, 'utf-16le')!;
     expect(decoded).toEqual({ encoding: 'utf-16le', exact: true, head: 'x', tail: '😀z' });

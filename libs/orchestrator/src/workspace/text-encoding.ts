@@ -1,23 +1,25 @@
 import { isUtf8 } from 'node:buffer';
 import { continuationPrefix, incompleteSuffix } from '@sandbox/text';
 
-/** The beginning and the end of a text, in the encoding that its bytes were taken to be in. */
+/** The beginning and the end of a text, decoded by `encoding`. */
 export interface DecodedText {
   readonly encoding: 'utf-8' | 'utf-16le' | 'utf-16be' | 'windows-1252';
-  /** Whether all bytes are of that encoding; else some came out as U+FFFD. */
+  /** Whether all bytes fit the encoding. Otherwise some became U+FFFD. */
   readonly exact: boolean;
   readonly head: string;
   readonly tail: string;
 }
 
-/** What text may have of control characters, besides those that make lines and colours. */
+/** The highest share of control characters in a text, apart from those for lines and colours. */
 const MAX_CONTROL_SHARE = 0.01;
 const TEXT_CONTROLS: readonly number[] = [0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x1b];
 
-/** What windows-1252 has at 0x80 to 0x9f; else it is Latin-1 (WHATWG, Encoding). */
+/**
+ * The characters of windows-1252 at 0x80 to 0x9f. All others are as in Latin-1 (WHATWG, Encoding).
+ */
 const WINDOWS_1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
 
-/** What a file in UTF-16 begins with. */
+/** Reads the mark with which a file in UTF-16 begins. */
 export function utf16Of(beginning: Buffer): 'utf-16le' | 'utf-16be' | null {
   const [first, second] = beginning;
   if (first === 0xff && second === 0xfe) return 'utf-16le';
@@ -25,11 +27,12 @@ export function utf16Of(beginning: Buffer): 'utf-16le' | 'utf-16be' | null {
 }
 
 /**
- * Tells text from other bytes, and decodes it. UTF-16 is told by its mark. Else text has no NUL; it
- * is UTF-8 or, with few control characters, in some encoding of 8 bits, and read as windows-1252.
+ * Tells text from other bytes, and decodes it. UTF-16 is known by its mark. Any other text holds no
+ * NUL and is UTF-8, or is in an 8-bit encoding with few control characters. The latter is read as
+ * windows-1252.
  * @param head the beginning; the whole text if `cut` is false
  * @param tail the end, which may begin within a character, as the head may end within one
- * @param utf16 as utf16Of says of the file that they are from
+ * @param utf16 what utf16Of says of the file
  * @returns null if it is no text
  */
 export function decodeText(head: Buffer, tail: Buffer, cut: boolean, utf16: 'utf-16le' | 'utf-16be' | null): DecodedText | null {
@@ -52,11 +55,17 @@ function decodeUtf16(head: Buffer, tail: Buffer, encoding: 'utf-16le' | 'utf-16b
   return { encoding, exact: !(first + last).includes('\ufffd'), head: first, tail: last };
 }
 
-/** Node's own decoder of this name reads Latin-1, which has control characters there. */
+/**
+ * Decodes windows-1252. Node's decoder of this name reads Latin-1, which has control characters at
+ * 0x80 to 0x9f.
+ */
 const fromWindows1252 = (bytes: Buffer): string =>
   bytes.toString('latin1').replace(/[\x80-\x9f]/g, (character) => WINDOWS_1252[character.charCodeAt(0) - 0x80]!);
 
-/** Whether most of what is not ASCII is UTF-8: text of 8 bits has hardly a sequence of it. */
+/**
+ * Whether most characters outside ASCII are UTF-8. Text in an 8-bit encoding has hardly a valid
+ * sequence.
+ */
 function isDamagedUtf8(text: string): boolean {
   let good = 0;
   let bad = 0;

@@ -1,7 +1,7 @@
 import { parseEntry, parseFileHeader, splitLines } from './workspace-answers';
 
-describe('answers of the agent', () => {
-  it('reads an entry, whatever its name', () => {
+describe('readers of the agent’s answers', () => {
+  it('reads an entry when its name holds quotes, line ends and emoji', () => {
     const line = JSON.stringify({ name: 'a\n"b"😀', type: 'symlink', size: 3, modified: 1.5 });
     expect(parseEntry(line)).toEqual({ name: 'a\n"b"😀', type: 'symlink', size: 3, modified: '1970-01-01T00:00:01.500Z' });
   });
@@ -16,7 +16,7 @@ describe('answers of the agent', () => {
     expect(parseEntry(line)).toEqual({ ...shown, type: 'file', size: 3, modified: '1970-01-01T00:00:01.500Z' });
   });
 
-  it('shows a time that no date can hold as the nearest one', () => {
+  it('shows the nearest possible date when no Date can hold a time', () => {
     expect(parseEntry('{"name":"a","type":"file","size":0,"modified":1e300}').modified).toBe('+275760-09-13T00:00:00.000Z');
   });
 
@@ -36,7 +36,7 @@ describe('answers of the agent', () => {
     expect(() => parseEntry(line)).toThrow(expect.objectContaining({ code: 'SANDBOX_LOST' }));
   });
 
-  it('refuses a header without a length', () => {
+  it('refuses a header when it has no length', () => {
     expect(() => parseFileHeader(Buffer.from('{"size":1,"modified":0,"offset":0}'))).toThrow(
       expect.objectContaining({ code: 'SANDBOX_LOST' }),
     );
@@ -47,12 +47,12 @@ describe('answers of the agent', () => {
     expect(() => parseFileHeader(header)).toThrow(expect.objectContaining({ code: 'SANDBOX_LOST' }));
   });
 
-  it('puts an entity tag in the quotes that a header wants', () => {
+  it('puts an entity tag in quotes, as a header needs it', () => {
     const header = Buffer.from('{"size":1,"modified":0,"offset":0,"length":1,"etag":"1f.0.-5.9"}');
     expect(parseFileHeader(header)).toMatchObject({ length: 1, etag: '"1f.0.-5.9"' });
   });
 
-  it('splits lines, of which there may be none', () => {
+  it('splits lines, also when there are none', () => {
     expect(splitLines(Buffer.from(''))).toEqual([]);
     expect(splitLines(Buffer.from('a\nb\n'))).toEqual(['a', 'b']);
   });

@@ -1,10 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { count, fileName, object, parseAgentJson, unsound } from '../channel/agent-values';
 
+/** An entry of a directory, as the API shows it. */
 export interface WorkspaceEntry {
-  /** A name of a file; of entries below the listed directory, the path from there. */
+  /** The file's name. For entries below the listed directory, the path from there. */
   name: string;
-  /** The exact bytes of a name that is no UTF-8; absent of any other. */
+  /** The exact bytes of a name that is no UTF-8. Absent for any other name. */
   name_base64?: string;
   type: 'file' | 'dir' | 'symlink' | 'other';
   /** Bytes. */
@@ -13,38 +14,43 @@ export interface WorkspaceEntry {
   modified: string;
 }
 
+/** What the agent unpacked from an archive. */
 export interface UnpackResult {
-  /** Files, directories and links of the archive. */
+  /** Number of files, directories and links in the archive. */
   entries: number;
   /** Bytes of its files. */
   size: number;
 }
 
+/** What the agent says of a file before its bytes. */
 export interface FileHeader {
   size: number;
   modified: string;
   offset: number;
   length: number;
-  /** As the ETag header has it, quotes included. */
+  /** As the ETag header has it, with quotes. */
   etag: string;
 }
 
-/** Far more than an agent's own, which has four numbers. */
+/** An agent's tag is four numbers, far shorter than this allows. */
 const ENTITY_TAG = /^[0-9a-f.-]{1,120}$/;
 
-/** Some milliseconds' work. */
+/** Parsing so many lines takes a few milliseconds. */
 const SLICE_LINES = 2_000;
 
 const TYPES: readonly unknown[] = ['file', 'dir', 'symlink', 'other'];
 
-/** The lines of an agent's answer, without their ends. */
+/** Splits an agent's answer into lines, without their ends. */
 export function splitLines(answer: Buffer): string[] {
   const lines = answer.toString('utf8').split('\n');
   lines.pop();
   return lines;
 }
 
-/** Of many lines, with other requests' turns in between. */
+/**
+ * Parses many lines. Other requests get their turns in between, so that a long answer does not
+ * block the event loop.
+ */
 export async function parseInSlices<T>(lines: string[], parse: (line: string) => T): Promise<T[]> {
   const parsed: T[] = [];
   for (let start = 0; start < lines.length; start += SLICE_LINES) {
@@ -54,7 +60,11 @@ export async function parseInSlices<T>(lines: string[], parse: (line: string) =>
   return parsed;
 }
 
-/** @throws SandboxError SANDBOX_LOST where the line is not what an agent sends: it comes out of the sandbox */
+/**
+ * Reads one line of a listing.
+ * @throws SandboxError SANDBOX_LOST if the line is not what an agent sends, because it comes out of
+ *   the sandbox
+ */
 export function parseEntry(line: string): WorkspaceEntry {
   const { name, name_base64, type, size, modified } = parseObject(line);
   const { path: shown, path_base64: exact } = fileName(name, name_base64);
@@ -67,28 +77,46 @@ export function parseEntry(line: string): WorkspaceEntry {
   };
 }
 
-/** What an unpacked archive held. @throws SandboxError SANDBOX_LOST, as parseEntry */
+/**
+ * Reads what the agent says of an archive that it unpacked.
+ * @throws SandboxError SANDBOX_LOST if it is not what an agent sends
+ */
 export function parseUnpackResult({ entries, size }: Record<string, unknown>): UnpackResult {
   return { entries: count(entries), size: count(size) };
 }
 
-/** @throws SandboxError SANDBOX_LOST, as parseEntry */
+/**
+ * Reads the line that precedes a file's bytes.
+ * @throws SandboxError SANDBOX_LOST if it is not what an agent sends
+ */
 export function parseFileHeader(line: Buffer): FileHeader {
   const { size, modified, offset, length, etag: tag } = parseObject(line.toString('utf8'));
   return { size: count(size), modified: time(modified), offset: count(offset), length: count(length), etag: etag(tag) };
 }
 
-/** The tag as it stands in a header. */
+/**
+ * Reads an entity tag.
+ * @returns the tag as a header has it, with quotes
+ * @throws SandboxError SANDBOX_LOST if it is not what an agent sends
+ */
 export function etag(value: unknown): string {
   if (typeof value !== 'string' || !ENTITY_TAG.test(value)) throw unsound();
   return `"${value}"`;
 }
 
+/**
+ * Reads the type of a file.
+ * @throws SandboxError SANDBOX_LOST if it is not what an agent sends
+ */
 export function workspaceType(value: unknown): WorkspaceEntry['type'] {
   if (!TYPES.includes(value)) throw unsound();
   return value as WorkspaceEntry['type'];
 }
 
+/**
+ * Reads a JSON object.
+ * @throws SandboxError SANDBOX_LOST if the text is no JSON object
+ */
 export function parseObject(text: string): Record<string, unknown> {
   let value: unknown;
   try {
@@ -99,7 +127,11 @@ export function parseObject(text: string): Record<string, unknown> {
   return object(value);
 }
 
-/** Seconds since the epoch to ISO 8601. A file may carry any time; one that no Date can hold is shown as the nearest it can. */
+/**
+ * Converts seconds since the epoch to ISO 8601. A file may carry any time. One that no Date can
+ * hold becomes the nearest that it can.
+ * @throws SandboxError SANDBOX_LOST if the value is no number
+ */
 export function time(value: unknown): string {
   if (typeof value !== 'number' || !Number.isFinite(value)) throw unsound();
   const MAX_DATE_MS = 8.64e15;

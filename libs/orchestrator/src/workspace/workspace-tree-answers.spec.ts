@@ -4,8 +4,8 @@ import { parseDiff, parseStat } from './workspace-tree-answers';
 const LOST = expect.objectContaining({ code: 'SANDBOX_LOST' });
 const STAT = { type: 'file', size: 3, modified: 1.5, mode: 0o640, etag: '1f.3' };
 
-describe('answers of the agent about the tree', () => {
-  it('reads a stat', () => {
+describe('parseStat, parseFlag and parseDiff', () => {
+  it('reads a stat when all its values are sound', () => {
     expect(parseStat({ path: 'a' }, STAT)).toEqual({
       path: 'a',
       type: 'file',
@@ -30,11 +30,11 @@ describe('answers of the agent about the tree', () => {
     expect(() => parseStat({ path: 'a' }, { ...STAT, ...wrong })).toThrow(LOST);
   });
 
-  it('says a stat of a name that is no UTF-8 in both fields', () => {
+  it('gives both forms of a name when it is no UTF-8', () => {
     expect(parseStat({ path: 'a\ufffd', path_base64: 'Yf8=' }, STAT)).toMatchObject({ path: 'a\ufffd', path_base64: 'Yf8=' });
   });
 
-  it('refuses a flag that is none, and a difference that is no text', () => {
+  it('refuses a flag when it is no boolean, and a diff when it is no text', () => {
     expect(parseFlag(true)).toBe(true);
     expect(() => parseFlag(undefined)).toThrow(LOST);
     expect(() => parseFlag(1)).toThrow(LOST);

@@ -3,6 +3,7 @@ import { count, unsound } from '../channel/agent-values';
 import { etag, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
 import type { WorkspacePath } from '../paths/workspace-path';
 
+/** What a path names, as the API shows it. */
 export interface WorkspaceStat extends WorkspacePath {
   type: WorkspaceEntry['type'];
   /** Bytes. */
@@ -11,13 +12,17 @@ export interface WorkspaceStat extends WorkspacePath {
   modified: string;
   /** Four octal digits, as chmod takes them. */
   mode: string;
-  /** As the ETag and If-Match headers have it, quotes included. */
+  /** As the ETag and If-Match headers have it, with quotes. */
   etag: string;
 }
 
 const MAX_MODE = 0o7777;
 
-/** @throws SandboxError SANDBOX_LOST where the answer is not what an agent sends: it comes out of the sandbox. So do the others. */
+/**
+ * Reads what the agent says of a path.
+ * @throws SandboxError SANDBOX_LOST if it is not what an agent sends, because it comes out of the
+ *   sandbox
+ */
 export function parseStat(file: WorkspacePath, end: Record<string, unknown>): WorkspaceStat {
   const mode = count(end.mode);
   if (mode > MAX_MODE) throw unsound();
@@ -31,7 +36,10 @@ export function parseStat(file: WorkspacePath, end: Record<string, unknown>): Wo
   };
 }
 
-/** A diff of text is text. */
+/**
+ * Reads a diff, which has to be UTF-8.
+ * @throws SandboxError SANDBOX_LOST if it is not
+ */
 export function parseDiff(output: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(output);
