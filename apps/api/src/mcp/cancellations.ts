@@ -2,26 +2,36 @@ import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { SESSION_STORE, type SessionStore, type User } from '@sandbox/sessions';
 
-/** How often a call asks whether it was cancelled at another replica, milliseconds. Short calls never do. */
+/** How often a call asks whether another replica was told to cancel it. Short calls never ask. */
 const POLL_MS = 500;
-/** How long a cancellation waits for its call to take note of it, milliseconds. */
+/** How long the store keeps a cancellation for its call. */
 const LIFETIME_MS = 60_000;
 
-/** What a cancellation and its call have in common. Request ids are a client's own; its `Mcp-Session-Id` tells clients of one user apart. */
+/**
+ * The name that a call and its cancellation share. Each client chooses its own request ids;
+ * `Mcp-Session-Id` tells the clients of one user apart.
+ */
 export interface CallName {
   readonly user: User;
   readonly client: string;
   readonly requestId: string | number;
 }
 
-/** Ends calls whose client sent `notifications/cancelled` (MCP, basic/utilities/cancellation): a request of its own, to any replica. */
+/**
+ * Ends calls whose client sent `notifications/cancelled` (MCP, basic/utilities/cancellation). The
+ * cancellation is a request of its own and may reach any replica.
+ */
 @Injectable()
 export class Cancellations {
   private readonly running = new Map<string, AbortController>();
 
   constructor(@Inject(SESSION_STORE) private readonly store: SessionStore) {}
 
-  /** A signal that is aborted with the client's own or when the call is cancelled. `done` has to be called at the call's end. */
+  /**
+   * Watches for the cancellation of a call.
+   * @returns a signal that is aborted when the client goes away or cancels the call; `done`, which
+   *   the caller has to call when the call ends
+   */
   watch(call: CallName, clientGone: AbortSignal): { signal: AbortSignal; done: () => void } {
     const key = keyOf(call);
     const controller = new AbortController();
@@ -29,7 +39,7 @@ export class Cancellations {
     const timer = setInterval(() => {
       this.store.takeOnce(key).then(
         (cancelled) => cancelled !== null && controller.abort(),
-        // The store is away: the call goes on, and is asked about again.
+        // The store is away. The call goes on, and the next turn asks again.
         () => undefined,
       );
     }, POLL_MS).unref();
@@ -40,6 +50,7 @@ export class Cancellations {
     return { signal: AbortSignal.any([clientGone, controller.signal]), done };
   }
 
+  /** Cancels a call, in this process or in another one. */
   async cancel(call: CallName): Promise<void> {
     const key = keyOf(call);
     const controller = this.running.get(key);

@@ -12,16 +12,15 @@ import { EventStream, SILENCE_MS, takesEvents } from '../request/event-stream';
  * One JSON-RPC request over HTTP and its answer, as the SDK's server sees them (MCP, Streamable
  * HTTP).
  *
- * The answer is plain JSON when it comes soon. A progress note, or a silence that a proxy would
- * take for a dead connection, makes it a stream of events. To a client that takes no events,
- * spaces go out before the JSON in a silence: RFC 8259 lets them stand there. Notes are not for
- * such a client.
+ * The answer is plain JSON if it comes soon. A progress note makes it a stream of events. So does a
+ * silence after which a proxy may close the connection. A client that takes no events gets spaces
+ * before the JSON instead, which RFC 8259 allows, and no notes.
  */
 export class HttpExchange implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
-  /** Resolves when the answer is out, or its client gone. */
+  /** Resolves when the answer is sent or the client is gone. */
   readonly answered: Promise<void>;
   private readonly takesEvents: boolean;
   private readonly takesJson: boolean;
@@ -34,7 +33,8 @@ export class HttpExchange implements Transport {
     private readonly response: Response,
   ) {
     this.takesEvents = takesEvents(request);
-    // What takes neither gets JSON, as RFC 9110 (12.4.1) allows: it is worth more than a refusal.
+    // A client that accepts neither form gets JSON, as RFC 9110 (12.4.1) allows. It helps more than
+    // a refusal.
     this.takesJson = !this.takesEvents || request.accepts('application/json') !== false;
     this.answered = new Promise((resolve) => response.once('close', resolve));
     this.silence = setInterval(() => this.breakSilence(), SILENCE_MS).unref();

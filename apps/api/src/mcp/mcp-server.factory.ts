@@ -10,16 +10,16 @@ import { serverInstructions } from './tools/server-instructions';
 import { SandboxTools } from './tools/sandbox-tools';
 import type { ToolCaller } from './tools/tool';
 
-// Params are left to the SDK's own check of a tool call, which answers -32602; a schema that fails
-// here would be an internal error.
+// The SDK checks the params of a tool call itself and answers -32602. A schema that fails here
+// would be an internal error.
 const ToolCall = CallToolRequestSchema.extend({ params: z.unknown() });
 
-/** Of the tools’ arguments and results, as the OpenAPI document has one of REST’s. */
+/** The version of the tools' arguments and results. The OpenAPI document has one for REST. */
 const INTERFACE_VERSION = '1';
 
 /**
- * What the server does not have, and does not say it has. Clients that ask all the same would show
- * an error as a broken server.
+ * Empty lists of what the server does not offer. Some clients ask all the same, and would show an
+ * error as a broken server.
  */
 const EMPTY_LISTS: ReadonlyMap<string, Record<string, never[]>> = new Map<string, Record<string, never[]>>([
   ['resources/list', { resources: [] }],
@@ -27,9 +27,12 @@ const EMPTY_LISTS: ReadonlyMap<string, Record<string, never[]>> = new Map<string
   ['prompts/list', { prompts: [] }],
 ]);
 
+/** Creates the MCP server of one request. */
 @Injectable()
 export class McpServerFactory {
-  /** Unused without elicitation, but each Server makes itself one (0.3 ms) unless it is given. */
+  /**
+   * Each Server creates a validator (0.3 ms) unless it is given one. Only elicitation would use it.
+   */
   private readonly jsonSchemaValidator = new AjvJsonSchemaValidator();
   private readonly instructions: string;
 
@@ -41,8 +44,9 @@ export class McpServerFactory {
   }
 
   /**
-   * A server for one request, whose client may be behind in reading: with no state between
-   * requests, any replica can answer any of them.
+   * Creates a server for one request. It keeps no state between requests, so any replica can answer
+   * any of them.
+   * @param isBehind whether the client has not yet read what was sent to it
    */
   create(caller: ToolCaller, isBehind?: () => boolean): Server {
     const server = new Server(
@@ -61,7 +65,7 @@ export class McpServerFactory {
       const progressToken = _meta?.progressToken;
       if (progressToken === undefined) return tool.call(args, caller);
       const notes = new ProgressNotes((progress, message) => {
-        // A client that is gone ends the call by its signal.
+        // If the client is gone, its signal ends the call.
         const params = { progressToken, progress, ...(message !== undefined && { message }) };
         sendNotification({ method: 'notifications/progress', params }).catch(() => undefined);
       }, isBehind);

@@ -21,12 +21,12 @@ import type { ToolCaller } from './tools/tool';
 import { ALLOWED_METHODS } from '../server/origin.middleware';
 
 /**
- * MCP's Streamable HTTP transport without state between requests: one POST, one answer, which any
- * replica can give. A call ends when its client cancels it or goes away, for nobody could fetch its
+ * MCP's Streamable HTTP transport without state between requests. Each POST gets one answer, from
+ * any replica. A call ends when its client cancels it or goes away, because nobody could fetch the
  * answer later.
  *
- * The session id that a client gets means nothing to the server: it tells a user's clients apart
- * when one of them cancels a call.
+ * The session id that a client gets means nothing to the server. It only tells a user's clients
+ * apart when one of them cancels a call.
  */
 @ApiExcludeController()
 @Controller('mcp')
@@ -43,8 +43,8 @@ export class McpController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    // The protocol has no batches since 2025-06-18. They are refused to older clients too: a batch
-    // would be many calls for one of the rate limit's.
+    // The protocol has no batches since 2025-06-18. Older clients cannot send them either: a batch
+    // would be many calls that the rate limit counts as one.
     if (Array.isArray(request.body)) return refuse(response, 'Invalid Request: batches are not supported');
     const message = readMessage(request.body);
     if (message === null) return refuse(response, NO_MESSAGE);
@@ -77,8 +77,8 @@ export class McpController {
   }
 
   /**
-   * GET would open a stream of the server's own messages and DELETE would end a session: there are
-   * neither.
+   * Refuses other methods. GET would open a stream of the server's own messages, and DELETE would
+   * end a session. This server has neither.
    */
   @All()
   notAllowed(@Req() request: Request, @Res({ passthrough: true }) response: Response): never {
@@ -91,13 +91,13 @@ const NO_MESSAGE = 'Invalid Request: not a JSON-RPC message {"jsonrpc": "2.0", "
 const NOT_UNICODE = 'Invalid Request: its id and progressToken have to be valid Unicode';
 const UNKNOWN_VERSION = `Invalid Request: unsupported MCP-Protocol-Version; supported are ${SUPPORTED_PROTOCOL_VERSIONS.join(', ')}`;
 
-/** Whether the server knows the version of the protocol that the client has agreed to. */
+/** Whether the server knows the protocol version that the client has agreed to. */
 function speaks(request: Request): boolean {
   const version = request.headers['mcp-protocol-version'];
   return version === undefined || (typeof version === 'string' && SUPPORTED_PROTOCOL_VERSIONS.includes(version));
 }
 
-/** For what has no id to answer to. */
+/** Refuses a message that has no id to answer to. */
 function refuse(response: Response, message: string): void {
   response.status(400).json({ jsonrpc: '2.0', error: { code: RpcErrorCode.InvalidRequest, message }, id: null });
 }

@@ -5,7 +5,7 @@ import { McpController } from './mcp.controller';
 import { OriginMiddleware } from '../server/origin.middleware';
 import { SandboxTools } from './tools/sandbox-tools';
 
-/** The MCP server: the same services as REST, behind the same guards. */
+/** The MCP server. It uses the same services as REST, behind the same guards. */
 @Module({
   controllers: [McpController],
   providers: [Cancellations, McpServerFactory, SandboxTools],

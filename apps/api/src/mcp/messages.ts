@@ -1,35 +1,40 @@
 import type { IncomingMessage } from 'node:http';
 import { JSONRPCMessageSchema, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 
-/** What has to be known of a JSON-RPC message before the server reads it. It may be anything. */
+/**
+ * Reads what has to be known of a JSON-RPC message before the server takes it. The message may be
+ * anything.
+ */
 
 export const CLIENT_ID_HEADER = 'Mcp-Session-Id';
 
 /**
- * The message, as its client means it; null of what is no JSON-RPC. Some clients send null for what
- * they leave out (`params`, `arguments`, `_meta`, `cursor`).
+ * Reads a message as its client means it. Some clients send null for what they leave out (`params`,
+ * `arguments`, `_meta`, `cursor`).
+ * @returns null if it is no JSON-RPC
  */
 export function readMessage(body: unknown): JSONRPCMessage | null {
   const parsed = JSONRPCMessageSchema.safeParse(withoutNulls(body));
   return parsed.success ? parsed.data : null;
 }
 
-/** The id that `initialize` gave the client; null of one that sends none, or what cannot be one. */
+/**
+ * @returns the id that `initialize` gave the client; null if the client sends none or an impossible
+ *   one
+ */
 export function clientId(request: IncomingMessage): string | null {
   const id = request.headers['mcp-session-id'];
   return typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id) ? id : null;
 }
 
-/** Of the request that the message cancels; null when it cancels none. */
+/** @returns the id of the request that the message cancels; null if it cancels none */
 export function cancelledRequest(message: JSONRPCMessage): string | number | null {
   if (!('method' in message) || message.method !== 'notifications/cancelled') return null;
   const requestId: unknown = message.params?.requestId;
   return typeof requestId === 'string' || typeof requestId === 'number' ? requestId : null;
 }
 
-/**
- * Without `params` that is null, and without members of `params` and of its `_meta` that are null.
- */
+/** Removes `params` if it is null, and the members of `params` and of its `_meta` that are null. */
 function withoutNulls(message: unknown): unknown {
   if (!isObject(message) || !('params' in message)) return message;
   const { params, ...rest } = message;
@@ -44,8 +49,8 @@ function withoutNullMembers(object: Record<string, unknown>): Record<string, unk
 }
 
 /**
- * Whether the server can send back what the protocol says it has to, the request's id and its
- * progress token: half of a surrogate pair has no UTF-8.
+ * Whether the server can send back what the protocol requires: the request's id and its progress
+ * token. Half of a surrogate pair has no UTF-8, so it cannot be sent.
  */
 export function canBeAnswered(message: JSONRPCMessage): boolean {
   const id: unknown = 'id' in message ? message.id : undefined;

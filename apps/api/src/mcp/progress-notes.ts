@@ -1,18 +1,19 @@
 import { lastCharacters } from '@sandbox/text';
 
-/** The least time between two notes with text. */
+/** The shortest time between two notes with text. */
 const INTERVAL_MS = 100;
 /**
- * After this long without output a note without text goes out, since clients wait on while notes
- * come. It is shorter than the silence that HttpExchange breaks by other means.
+ * After this long without output, a note without text goes out, because clients wait on while notes
+ * come. It is shorter than the silence after which HttpExchange sends something.
  */
 const SILENCE_MS = 8_000;
-/** A note tells at most this many of the last characters of output. */
+/** A note shows at most this many of the last characters of output. */
 const MAX_CHARACTERS = 4_000;
 
 /**
- * Sends what a running command writes as progress notifications (MCP, basic/utilities/progress):
- * the first output at once, later output in steps. While it writes nothing, notes have no text.
+ * Sends what a running command writes as progress notifications (MCP, basic/utilities/progress).
+ * The first output goes out at once, later output in steps. While the command writes nothing, notes
+ * have no text.
  */
 export class ProgressNotes {
   private text = '';
@@ -22,8 +23,8 @@ export class ProgressNotes {
   private readonly silence: NodeJS.Timeout;
 
   /**
-   * @param isBehind whether the client has not taken the notes so far. It gets none meanwhile, and
-   * then the newest.
+   * @param isBehind whether the client has not yet read the notes so far. Until it has, it gets no
+   *   notes, and then the newest.
    */
   constructor(
     private readonly send: (progress: number, message?: string) => void,
@@ -39,7 +40,7 @@ export class ProgressNotes {
     if (this.timer === null) this.flush();
   };
 
-  /** No note follows the result. */
+  /** Stops the notes: none may follow the result. */
   end(): void {
     clearInterval(this.silence);
     if (this.timer !== null) clearTimeout(this.timer);

@@ -1,15 +1,15 @@
 import type { JsonSchema, ObjectSchema } from './dto-schema';
 
 /**
- * What clients add to the arguments of a call for themselves: n8n's AI Agent passes the fields of
- * its chat trigger on (n8n-io/n8n#21500, #21716).
+ * Arguments that clients add to a call for themselves. n8n's AI Agent passes on the fields of its
+ * chat trigger (n8n-io/n8n#21500, #21716).
  */
 const OF_CLIENTS: ReadonlySet<string> = new Set(['toolCallId', 'sessionId', 'chatInput', 'action', 'tool', '_meta']);
 
 /**
- * The arguments of a call as its client means them. Null is absent. A text becomes the number, the
- * truth value, the list or the object that it writes, and a whole number becomes a text, when the
- * schema asks for that. Nothing else is converted, and what does not fit is left for validation.
+ * Reads the arguments of a call as its client means them. Null means absent. If the schema asks for
+ * it, a text becomes the number, boolean, list or object that it spells, and a whole number becomes
+ * a text. Nothing else is converted: validation judges the rest.
  */
 export function clientArguments(schema: ObjectSchema, args: unknown): unknown {
   const given = isObject(args) ? args : fromJson(args, isObject);
@@ -40,7 +40,7 @@ function converted(schema: JsonSchema, value: unknown): unknown {
   }
 }
 
-/** Without what is null, and each member converted by its own schema. */
+/** Removes members that are null, and converts each other member by its own schema. */
 function members(schema: JsonSchema, object: Record<string, unknown>): Record<string, unknown> {
   const entries = Object.entries(object).filter(([, value]) => value !== null);
   return Object.fromEntries(entries.map(([name, value]) => [name, converted(memberSchema(schema, name), value)]));
@@ -51,7 +51,7 @@ function memberSchema({ properties, additionalProperties }: JsonSchema, name: st
   return isObject(additionalProperties) ? additionalProperties : {};
 }
 
-/** What a JSON text writes, when it is of that kind; else the value itself. */
+/** @returns the value that a JSON text spells, if it is of that kind; else the given value */
 function fromJson(value: unknown, isKind: (parsed: unknown) => boolean): unknown {
   if (typeof value !== 'string') return value;
   try {

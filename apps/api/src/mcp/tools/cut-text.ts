@@ -1,8 +1,9 @@
 import { firstCharacters, lastCharacters } from '@sandbox/text';
 
 /**
- * Text of at most about so many characters for a model: its beginning and its end, with a line between that says how much is left out and
- * where to read it.
+ * Cuts a text to about `maxCharacters` for a model. Keeps the beginning and the end. A line between
+ * says how much is left out.
+ * @param hint where to read the rest
  */
 export function cutText(text: string, maxCharacters: number, hint: string): string {
   if (text.length <= maxCharacters) return text;
@@ -12,16 +13,15 @@ export function cutText(text: string, maxCharacters: number, hint: string): stri
 }
 
 /**
- * The beginning and the end of a text whose middle is not there, at most about so many characters
- * of both, with a line between.
- * @param between what that line says, of the beginning that is shown
+ * Joins the beginning and the end of a text whose middle is missing, about `maxCharacters` of both.
+ * @param between says what is missing, given the beginning that is shown
  */
 export function cutEnds(head: string, tail: string, maxCharacters: number, between: (head: string) => string): string {
   const first = firstCharacters(head, Math.ceil(maxCharacters / 2));
   return `${first}\n[... ${between(first)} ...]\n${lastCharacters(tail, Math.floor(maxCharacters / 2))}`;
 }
 
-/** Of base64, as much of the beginning as can be decoded by itself. */
+/** Cuts base64 so that the rest can be decoded by itself. */
 export function cutBase64(base64: string, maxCharacters: number): string {
   return base64.length <= maxCharacters ? base64 : base64.slice(0, 4 * Math.floor(maxCharacters / 4));
 }

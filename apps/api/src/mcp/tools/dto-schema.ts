@@ -3,7 +3,7 @@ import { generateSchema } from '@nestjs/swagger';
 
 export type JsonSchema = { [keyword: string]: unknown };
 
-/** The schema of a tool's arguments or result: MCP wants an object at the top. */
+/** The schema of a tool's arguments or result. MCP requires an object at the top. */
 export interface ObjectSchema extends JsonSchema {
   type: 'object';
   properties: Record<string, JsonSchema>;
@@ -11,25 +11,26 @@ export interface ObjectSchema extends JsonSchema {
 }
 
 /**
- * The JSON Schema (2020-12) of a tool's arguments, out of the decorators of the DTO class that give
- * its validation and its OpenAPI schema. It stands alone, and is closed as validation is.
- * @throws Error when the class has no documented property
+ * Makes the JSON Schema (2020-12) of a tool's arguments from a DTO class. The same decorators give
+ * the validation and the OpenAPI schema. The schema refers to nothing outside it, and is closed as
+ * validation is.
+ * @throws Error if the class has no documented property
  */
 export function argumentsSchema(dto: Type<object>): ObjectSchema {
   return dtoSchema(dto, { closed: true, told: true });
 }
 
 /**
- * The JSON Schema (2020-12) of a tool's result: what the members are that it may have. Their names
- * say the rest. It is open and asks for none of them: a client may have listed the tools before an
- * update, and every conversation pays for every byte.
- * @throws Error as argumentsSchema
+ * Makes the JSON Schema (2020-12) of a tool's result: the names and types of its members. It is
+ * open and requires none of them, because a client may have listed the tools before an update. It
+ * has no descriptions, because every conversation pays for every byte.
+ * @throws Error if the class has no documented property
  */
 export function resultSchema(dto: Type<object>): ObjectSchema {
   return dtoSchema(dto, { closed: false, told: false });
 }
 
-/** The schema of a property without any description, in what it holds neither. */
+/** @returns the schema of a property without any description, also in its parts */
 export function withoutWords(property: JsonSchema): JsonSchema {
   const { description: _description, items, properties, ...rest } = property;
   return {
@@ -42,9 +43,9 @@ export function withoutWords(property: JsonSchema): JsonSchema {
 }
 
 interface Form {
-  /** Whether an object may have no other members than those named. */
+  /** Whether an object may have only the named members. */
   closed: boolean;
-  /** Whether it says what members are for, and which there have to be. */
+  /** Whether the schema describes members and says which are required. */
   told: boolean;
 }
 
@@ -59,12 +60,15 @@ function isObjectSchema(schema: JsonSchema): schema is ObjectSchema {
   return schema.type === 'object' && isSchema(schema.properties) && Object.keys(schema.properties).length > 0;
 }
 
-/** Translates OpenAPI 3.0: references are inlined, `nullable` becomes a type, `example` goes. */
+/**
+ * Translates OpenAPI 3.0 to JSON Schema: references are inlined, `nullable` becomes a type,
+ * `example` is dropped.
+ */
 function convert(schema: JsonSchema, schemas: Record<string, JsonSchema>, form: Form): JsonSchema {
   const { $ref, allOf, nullable, example: _example, properties, items, additionalProperties, ...rest } = schema;
   const part = (of: JsonSchema): JsonSchema => convert(of, schemas, form);
   if (typeof $ref === 'string') return { ...part(referred($ref, schemas)), ...part(rest) };
-  // Swagger wraps a reference that has a description of its own in an allOf of one.
+  // Swagger wraps a reference that has its own description in an allOf of one.
   if (Array.isArray(allOf) && allOf.length === 1) return { ...part(allOf[0] as JsonSchema), ...part(rest) };
   const result: JsonSchema = nullable === true ? orNull(rest) : rest;
   if (!form.told) for (const word of ['description', 'required', 'format', 'enum']) delete result[word];
@@ -80,7 +84,7 @@ function convert(schema: JsonSchema, schemas: Record<string, JsonSchema>, form: 
   return result;
 }
 
-/** JSON Schema has no `nullable`: null is a type among others, and a value of an enumeration. */
+/** Makes null one of the types and one of the values. JSON Schema has no `nullable`. */
 function orNull({ type, enum: values, ...rest }: JsonSchema): JsonSchema {
   if (typeof type !== 'string') throw new Error('a nullable property needs a type');
   return { ...rest, type: [type, 'null'], ...(Array.isArray(values) && { enum: [...(values as unknown[]), null] }) };

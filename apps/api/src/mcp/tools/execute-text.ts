@@ -4,7 +4,7 @@ import { oomNotes } from './oom-note';
 const SESSION_CREATED =
   'note: this call made the session; processes of an earlier one of its name are gone, and files too unless the workspace is persistent';
 
-/** A command's outcome as a terminal would show it; streams that are empty are left out. */
+/** Shows a command's outcome as a terminal would. Empty streams are left out. */
 export function executeText(result: ExecuteToolResultDto): string {
   return [headline(result), ...notes(result), ...stream('stdout', result.stdout), ...stream('stderr', result.stderr)].join('\n');
 }

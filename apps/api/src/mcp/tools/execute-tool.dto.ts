@@ -15,7 +15,7 @@ export class ExecuteToolArgs extends ExecuteDto {
   open_stdin?: boolean;
 }
 
-/** How the command ended or, of one in the background, the job that it is. */
+/** How the command ended; for a command in the background, the job that it is. */
 export class ExecuteToolResultDto extends PartialType(ExecuteResultDto) {
   @ApiPropertyOptional({ description: 'Of a command in the background', example: '9f86d081884c7d659a2feaa0c55ad015' })
   job_id?: string;

@@ -1,4 +1,7 @@
-/** As many of the first items as fit into so many characters of JSON, for a model to read; one at least. */
+/**
+ * @returns as many of the first items as fit into `maxCharacters` of JSON, for a model to read; at
+ *   least one
+ */
 export function firstItems<T>(items: readonly T[], maxCharacters: number): T[] {
   let characters = 0;
   const end = items.findIndex((item, index) => (characters += JSON.stringify(item).length + 1) > maxCharacters && index > 0);

@@ -4,7 +4,7 @@ import { IsBoolean } from 'class-validator';
 import { JobDto, JobIdDto, JobOutputDto, JobOutputQueryDto } from '../../jobs/jobs.dto';
 import { IsTextOfBytes, Optional } from '../../validation/rules';
 
-/** The limit is the server's to say: what a model reads. */
+/** Without the `limit` of REST, because the server decides how much a model reads. */
 export class JobOutputArgs extends IntersectionType(JobIdDto, PickType(JobOutputQueryDto, ['stream', 'offset', 'wait_seconds'])) {}
 
 export class JobInputArgs extends JobIdDto {

@@ -1,4 +1,4 @@
-/** What a model is told where a process was killed for memory: the limit, and what to do. */
+/** Tells a model that a process was killed for memory: the limit, and what to do. */
 export function oomNotes({ oom_killed, memory_limit = 0 }: { oom_killed?: boolean; memory_limit?: number }): string[] {
   if (!oom_killed) return [];
   const limit = `${Math.floor(memory_limit / 1024 ** 2)} MiB`;

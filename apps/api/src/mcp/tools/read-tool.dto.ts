@@ -11,7 +11,7 @@ export class WorkspaceReadArgs extends IntersectionType(SessionIdDto, ReadQuery)
   encoding?: 'base64';
 }
 
-/** Of text its content; of an image or another binary its size and type. */
+/** For text, its content. For an image or another binary, its size and type. */
 export class WorkspaceReadResultDto extends PartialType(WorkspaceContentDto) {
   @ApiPropertyOptional({ description: 'Present, and true, if something of content was left out' })
   truncated?: boolean;

@@ -6,9 +6,11 @@ import { cutEnds, cutText } from './cut-text';
 import { WorkspaceReadArgs, WorkspaceReadResultDto } from './read-tool.dto';
 import { defineTool, Shown, type Tool } from './tool';
 
-/** A larger image is more than models take, bytes. */
+/** Models take no larger image. */
 const MAX_IMAGE_BYTES = 1024 * 1024;
-/** Of UTF-8 that make one unit of a string, which MCP_MAX_OUTPUT_CHARS counts. */
+/**
+ * How many bytes of UTF-8 make one UTF-16 unit at most. MCP_MAX_OUTPUT_CHARS counts those units.
+ */
 const MAX_BYTES_PER_UNIT = 3;
 const SMALLER = 'make it smaller by a command, or read its bytes with encoding: base64';
 
@@ -68,7 +70,7 @@ function text({ text: { encoding, exact, head, tail }, omitted }: Of<'text'>, mo
   };
 }
 
-/** What is said in the middle of a text that is shown by its ends. */
+/** Says what is missing in the middle of a text. */
 function leftOut(omitted: number, firstLine: number): (head: string) => string {
   return (head) => {
     const lines = head.split('\n').length - 1;
@@ -99,7 +101,7 @@ function binary({ mimeType, ...file }: Of<'binary'>, maxImageBytes: number): Sho
   return new Shown({ ...named(file), mime_type: mimeType }, [{ type: 'text', text: said }]);
 }
 
-/** What is answered of a file besides its content. */
+/** @returns what the answer says of a file besides its content */
 function named({ path, path_base64, size }: Pick<FileView, 'path' | 'path_base64' | 'size'>): Partial<WorkspaceReadResultDto> {
   return { path, ...(path_base64 !== undefined && { path_base64 }), size };
 }

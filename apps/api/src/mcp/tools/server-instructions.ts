@@ -1,6 +1,6 @@
 import type { Config } from '@sandbox/config';
 
-/** What a client may put before its model about the server as a whole. */
+/** Tells a model about the server as a whole. A client may show it. */
 export function serverInstructions(config: Config): string {
   return [
     'Runs shell commands and handles files in isolated Linux sandboxes without network.',
@@ -11,7 +11,7 @@ export function serverInstructions(config: Config): string {
   ].join('\n');
 }
 
-/** What happens to the files of a session that is removed, as the end of a sentence. */
+/** Says, as the end of a sentence, what happens to the files of a session that is removed. */
 export function filesFate(config: Config): string {
   return config.WORKSPACE_PERSIST_VOLUMES ? 'but its files are kept for the next use of its name' : 'with its files';
 }

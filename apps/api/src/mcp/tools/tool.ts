@@ -6,46 +6,48 @@ import { argumentsSchema, type JsonSchema, type ObjectSchema, resultSchema, with
 import { clientArguments } from './client-arguments';
 import { toolError } from './tool-error';
 
+/** Who calls a tool, and how to reach the client during the call. */
 export interface ToolCaller {
   readonly user: User;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
   readonly requestId: string;
   /**
-   * Tells the client what a command has written since the last time; absent where it has not asked
-   * for progress.
+   * Tells the client what a command has written since the last time. Absent if the client did not
+   * ask for progress.
    */
   readonly onOutput?: (text: string) => void;
 }
 
 /**
- * Of an argument, for a model. Every conversation pays for each byte of it, so what a name or the
- * tool's description says is not said again. A text takes the place of the description, '' of none.
- * A schema adds what the configuration knows. Null leaves the type alone: another tool says more.
+ * What a model reads of an argument. Every conversation pays for each byte, so this does not repeat
+ * the name or the tool's description. A text replaces the DTO's description; '' means none. A
+ * schema adds what the configuration knows. Null leaves only the type, because another tool says
+ * more.
  */
 type Words = string | JsonSchema | null;
 
-/** What makes a tool: its DTO classes give the types, the validation and the schemas. */
+/** Defines a tool. Its DTO classes give the types, the validation and the schemas. */
 export interface ToolDefinition<Args extends object, Result extends object> {
   readonly name: string;
   readonly title: string;
-  /** For a model: what it does, and what limits it meets. */
+  /** For a model: what the tool does, and its limits. */
   readonly description: string;
   /**
-   * Without what the MCP specification takes for granted (ToolAnnotations): a tool that does not
-   * say otherwise is destructive, and neither read-only nor idempotent.
+   * What differs from the defaults of the MCP specification (ToolAnnotations). By default, a tool
+   * is destructive, and neither read-only nor idempotent.
    */
   readonly annotations: ToolAnnotations;
   readonly input: Type<Args>;
   readonly output: Type<Result>;
-  /** Takes the place of the DTO's words about arguments, for which REST's document has room. */
+  /** Replaces what the DTO says of arguments. REST's document has room for longer descriptions. */
   readonly args?: { readonly [Name in keyof Args]?: Words };
   call(args: Args, caller: ToolCaller): Promise<Result | Shown<Result>>;
-  /** The result as a model reads it best; JSON where absent. */
+  /** Shows the result in the form that a model reads best. JSON if absent. */
   text?(result: Result): string;
 }
 
-/** A result that a model is shown by content blocks of its own, such as an image. */
+/** A result that a model sees by content blocks of its own, such as an image. */
 export class Shown<Result extends object> {
   constructor(
     readonly result: Result,
@@ -53,14 +55,17 @@ export class Shown<Result extends object> {
   ) {}
 }
 
+/** A tool as the MCP server calls it. */
 export interface Tool {
   readonly descriptor: ToolDescriptor;
   /**
-   * Never rejects: a failure is a result with isError, so that the model sees it and can do better.
+   * Calls the tool. Never rejects: a failure is a result with isError, so that the model sees it
+   * and can do better.
    */
   call(args: unknown, caller: ToolCaller): Promise<CallToolResult>;
 }
 
+/** Builds a tool from its definition. */
 export function defineTool<Args extends object, Result extends object>(definition: ToolDefinition<Args, Result>): Tool {
   const { name, title, description, annotations, output } = definition;
   const schema = inputSchema(definition);
@@ -92,7 +97,7 @@ function inWords(property: JsonSchema, words: Words): JsonSchema {
   if (words === null) return { type: property.type };
   const told = typeof words === 'string' ? { ...(words !== '' && { description: words }) } : words;
   const { minLength, maxLength, ...rest } = withoutWords(property);
-  // A list of the values says what lengths they have.
+  // A list of values already tells how long they are.
   const lengths = 'enum' in told ? {} : { ...(minLength !== undefined && { minLength }), ...(maxLength !== undefined && { maxLength }) };
   return { ...rest, ...lengths, ...told };
 }

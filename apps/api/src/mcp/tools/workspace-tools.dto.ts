@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swag
 import { DeletedSessionDto, SessionIdDto } from '../../sessions/sessions.dto';
 import { EXACT_BYTES, ListQuery, PathQuery, WriteContentDto, WriteQuery } from '../../workspace/workspace.dto';
 
-/** REST's path, query and body in one: a tool has only arguments. */
+/** REST's path, query and body in one, because a tool has only arguments. */
 export class WorkspaceListArgs extends IntersectionType(SessionIdDto, ListQuery) {}
 export class WorkspacePathArgs extends IntersectionType(SessionIdDto, PathQuery) {}
 export class WorkspaceWriteArgs extends IntersectionType(SessionIdDto, WriteQuery, WriteContentDto) {}

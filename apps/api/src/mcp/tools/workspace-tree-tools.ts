@@ -37,7 +37,7 @@ function searchTool(tree: WorkspaceTreeService, { MCP_MAX_OUTPUT_CHARS }: Config
   });
 }
 
-/** As much of an answer as a model is to read. What was skipped takes little of it. */
+/** Cuts an answer to what a model should read. The skipped files get only a small share. */
 function shortened({ matches, truncated, skipped, skipped_total }: SearchResult, maxCharacters: number): SearchResultDto {
   const first = firstItems(matches, maxCharacters);
   const firstSkipped = firstItems(skipped, Math.min(maxCharacters, MAX_SKIPPED_CHARACTERS));
