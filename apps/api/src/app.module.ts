@@ -25,7 +25,7 @@ import { ArchiveController } from './workspace/archive.controller';
 import { WorkspaceController } from './workspace/workspace.controller';
 import { WorkspaceTreeController } from './workspace/workspace-tree.controller';
 
-/** The transports over the orchestrator, and what holds for all their routes. */
+/** The transports over the orchestrator, and the guards, pipe and filter of all their routes. */
 @Module({})
 export class AppModule {
   static register(config: Config): DynamicModule {
@@ -35,7 +35,8 @@ export class AppModule {
         OrchestratorModule.register(config),
         RateLimitModule,
         McpModule,
-        // Sessions that only this process knows, no worker beside it can sweep.
+        // With the memory store, only this process knows the sessions. So no separate worker can
+        // sweep them.
         ...(config.SESSION_STORE === 'memory' ? [SweeperModule] : []),
       ],
       controllers: [
@@ -56,7 +57,8 @@ export class AppModule {
         Metrics,
         TerminalGateway,
         TerminalTickets,
-        // Guards run in this order: who is it, then how much has been asked for. Only then is a body read.
+        // Guards run in this order: who is the user, then how much has the user asked for. Only
+        // then is a body read.
         { provide: APP_GUARD, useClass: AuthGuard },
         { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_GUARD, useClass: JsonBodyGuard },

@@ -11,10 +11,13 @@ import { tellQueuedResponses } from './server/queued-responses';
 import { limitServer } from './server/server-limits';
 import { endUnreadAnswers } from './server/unread-answers';
 
-/** What is Express's to do, for the service and for tests of it alike. What is Nest's is in AppModule. */
+/**
+ * Sets up the Express part of the service, for the service and its tests alike. AppModule sets up
+ * the Nest part.
+ */
 export function configureApp(app: NestExpressApplication, config: Config): void {
   app.disable('x-powered-by');
-  // Answers are a user's own and change at any time: no validators, no caches.
+  // Answers belong to one user and change at any time, so they get no validators and no caches.
   app.disable('etag');
   app.set('query parser', parseQuery);
   app.use(requestId, requestLog, answerHeaders);
@@ -26,7 +29,10 @@ export function configureApp(app: NestExpressApplication, config: Config): void 
   tellQueuedResponses(server);
 }
 
-/** Of the one page there is: just what Swagger UI needs is let in. Whether browsers must use TLS is for the proxy that has it to say. */
+/**
+ * Headers of the only page, Swagger UI. They allow just what it needs. The TLS proxy decides
+ * whether browsers have to use TLS.
+ */
 function pageHeaders(): ReturnType<typeof helmet> {
   const none = ["'none'"];
   const self = ["'self'"];
@@ -48,7 +54,10 @@ function pageHeaders(): ReturnType<typeof helmet> {
   });
 }
 
-/** Of every answer, whatever a browser makes of it: what is a user's own is kept nowhere, and nothing in it is run or shown in a page. */
+/**
+ * Headers of every answer. A browser may store nothing, because answers belong to one user. And it
+ * may neither run nor frame them.
+ */
 function answerHeaders(_request: Request, response: Response, next: NextFunction): void {
   response.setHeader('X-Content-Type-Options', 'nosniff');
   response.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");

@@ -10,7 +10,7 @@ import { ExpressServerAdapter } from './server/express-server';
 import { shutDownOnSignal } from './server/shutdown';
 import { TerminalGateway } from './terminals/terminal.gateway';
 
-/** EX_CONFIG of sysexits.h. A supervisor that knows it does not try again. */
+/** EX_CONFIG of sysexits.h. A supervisor that knows this code does not restart the service. */
 const EXIT_BAD_CONFIG = 78;
 
 async function start(config: Config): Promise<void> {

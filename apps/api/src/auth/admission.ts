@@ -5,7 +5,7 @@ import { Authenticator } from './authenticator';
 import { FailedAttempts } from './failed-attempts';
 import type { Identity } from './identity';
 
-/** Lets in whoever has a valid credential. */
+/** Lets in callers with a valid credential. */
 @Injectable()
 export class Admission {
   constructor(
@@ -13,19 +13,27 @@ export class Admission {
     private readonly failedAttempts: FailedAttempts,
   ) {}
 
-  /** @throws SandboxError UNAUTHORIZED, with one answer for everything that can be wrong; RATE_LIMITED past too many attempts */
+  /**
+   * Authenticates a request.
+   * @throws SandboxError UNAUTHORIZED, with the same answer whatever is wrong; RATE_LIMITED after
+   *   too many failed attempts
+   */
   async admit(request: IncomingMessage): Promise<Identity> {
     const result = await this.authenticator.authenticate(request);
     if (result.user !== null) return result;
     throw this.refusal(request, result.presented);
   }
 
-  /** For WWW-Authenticate. */
+  /** The challenges for WWW-Authenticate. */
   get challenges(): readonly string[] {
     return this.authenticator.challenges;
   }
 
-  /** @param presented a request without any credential is no attempt at guessing one */
+  /**
+   * Makes the error for a request without a valid credential, and counts the attempt.
+   * @param presented whether the request has a credential. One without any is no attempt to guess
+   *   one.
+   */
   refusal(request: IncomingMessage, presented: boolean): SandboxError {
     const retryAfter = presented ? this.failedAttempts.add(request.socket.remoteAddress) : null;
     if (retryAfter === null) return new SandboxError(ErrorCode.UNAUTHORIZED, 'A valid credential is needed.');

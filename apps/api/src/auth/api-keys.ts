@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type User, userFromApiKey } from '@sandbox/sessions';
 
-/** The API keys of a deployment, compared in a time that says nothing of them. */
+/** The API keys of a deployment. The time of a comparison tells nothing about them. */
 export class ApiKeys {
   private readonly keys: readonly { digest: Buffer; user: User }[];
 
@@ -9,11 +9,16 @@ export class ApiKeys {
     this.keys = keys.map((key) => ({ digest: sha256(Buffer.from(key, 'utf8')), user: userFromApiKey(key) }));
   }
 
-  /** @param presented as Node gives a header: one character for each byte that came */
+  /**
+   * Finds the user of a key.
+   * @param presented the header as Node gives it: one character for each byte
+   * @returns null if the key is none of the deployment's
+   */
   userOf(presented: string): User | null {
     const digest = sha256(Buffer.from(presented, 'latin1'));
     let user: User | null = null;
-    // Digests are of one length, so the comparison tells nothing of the keys'; and it goes on past a match.
+    // All digests have one length, so a comparison does not tell a key's length. The loop goes on
+    // after a match, so its time does not tell which key matched.
     for (const key of this.keys) if (timingSafeEqual(key.digest, digest)) user = key.user;
     return user;
   }

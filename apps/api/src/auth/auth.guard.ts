@@ -6,7 +6,7 @@ import { Admission } from './admission';
 import type { AuthenticatedRequest } from './authenticated-request';
 import { isPublic } from './public.decorator';
 
-/** Lets nobody in without a valid credential, whatever the route, unless it is marked as public. */
+/** Requires a valid credential on every route that is not marked as public. */
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(

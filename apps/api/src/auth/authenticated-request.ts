@@ -4,6 +4,6 @@ import type { Request } from 'express';
 /** A request that AuthGuard has let in. */
 export interface AuthenticatedRequest extends Request {
   user: User;
-  /** Milliseconds since the epoch; null of a credential that does not end by itself. */
+  /** Milliseconds since the epoch. Null if the credential does not expire. */
   credentialExpiresAt: number | null;
 }

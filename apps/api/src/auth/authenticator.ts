@@ -5,9 +5,13 @@ import { ApiKeys } from './api-keys';
 import { BearerTokens, hasFormOfJwt } from './bearer-tokens';
 import type { Identity } from './identity';
 
+/**
+ * The user of a request, or that it has none. `presented` tells whether the request has a
+ * credential at all.
+ */
 export type Authentication = Identity | { readonly user: null; readonly presented: boolean };
 
-/** Finds out whose request it is. */
+/** Finds the user of a request by its credential. */
 @Injectable()
 export class Authenticator {
   /** What WWW-Authenticate says: one challenge for each header that takes a credential. */
@@ -27,11 +31,11 @@ export class Authenticator {
   }
 
   /**
-   * Whose the request is: by a key in the header of keys, else by a JWT or a key after `Bearer`.
-   * Many clients of MCP can send nothing but the latter.
+   * Finds the user by a key in the key header, else by a JWT or a key after `Bearer`. Many MCP
+   * clients can only send the latter.
    *
-   * A key in the header of keys decides: if it is wrong, what is good beside it does not help. So
-   * does a second value of either header, for nobody knows which one a proxy has looked at.
+   * A key in the key header decides: if it is wrong, a good credential beside it does not help. A
+   * second value of either header is refused, because nobody knows which one a proxy has checked.
    */
   async authenticate({ headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>): Promise<Authentication> {
     const keys = headersDistinct[this.keyHeader] ?? [];
@@ -44,10 +48,11 @@ export class Authenticator {
     if (keys.length > 1 || authorizations.length > 1) return null;
     const [key] = keys;
     if (key !== undefined) return this.identityOfKey(key);
-    // The scheme in any case (RFC 9110, section 11.1). A key may have any character.
+    // The scheme may be in any case (RFC 9110, section 11.1). A key may have any character.
     const credential = /^Bearer +(.+)$/i.exec(authorizations[0] ?? '')?.[1];
     if (credential === undefined) return null;
-    // By its form alone, whatever is on: so a key of that form comes in by the header of keys only.
+    // The form alone decides, whether JWTs are on or off. So a key in the form of a JWT works only
+    // in the key header.
     return hasFormOfJwt(credential) ? this.tokens.identityOf(credential) : this.identityOfKey(credential);
   }
 

@@ -7,7 +7,7 @@ const CLOCK_SKEW_SECONDS = 60;
 const MAX_TOKEN_LENGTH = 8 * 1024;
 const MAX_SUBJECT_LENGTH = 256;
 
-/** Verifies JWTs signed with the deployment's secret. */
+/** Verifies JWTs that are signed with the deployment's secret. */
 export class BearerTokens {
   private readonly jwt: JwtService | null;
 
@@ -17,12 +17,12 @@ export class BearerTokens {
         ? null
         : new JwtService({
             secret: jwtSecret,
-            // The one algorithm of the configuration: what the token's header says is not asked.
+            // Only the configured algorithm is accepted. The token's own header does not choose it.
             verifyOptions: { algorithms: [JWT_ALGORITHM], clockTolerance: CLOCK_SKEW_SECONDS },
           });
   }
 
-  /** The user of a valid token; null for any other, whatever is wrong with it. */
+  /** @returns the user of a valid token; null for any other token, whatever is wrong with it */
   async identityOf(token: string): Promise<Identity | null> {
     if (this.jwt === null || token.length > MAX_TOKEN_LENGTH) return null;
     try {
@@ -34,7 +34,10 @@ export class BearerTokens {
   }
 }
 
-/** Whether a text is two dots after a header that is a JSON object (RFC 7519, section 7.2). */
+/**
+ * Whether a text has the form of a JWT: three parts with dots between, the first one a JSON object
+ * (RFC 7519, section 7.2).
+ */
 export function hasFormOfJwt(text: string): boolean {
   const header = /^([\w-]+)\.[\w-]*\.[\w-]*$/.exec(text)?.[1];
   if (header === undefined) return false;
@@ -49,18 +52,24 @@ export function hasFormOfJwt(text: string): boolean {
 function identityOfClaims(claims: unknown): Identity | null {
   if (typeof claims !== 'object' || claims === null) return null;
   const { exp, sub, user_id, uid } = claims as Record<string, unknown>;
-  // The library checks an expiry that is there; one that is missing would make the token valid for ever.
+  // The library checks an expiry only if there is one. A token without it would be valid for ever.
   if (typeof exp !== 'number') return null;
   const subject = sub ?? numberAsText(user_id) ?? numberAsText(uid);
   return isSubject(subject) ? { user: userFromJwtSubject(subject), expiresAt: (exp + CLOCK_SKEW_SECONDS) * 1000 } : null;
 }
 
-/** Issuers that use `user_id` or `uid` often mean a row number; `sub` is a string by its standard. */
+/**
+ * Reads a number as text. Issuers that use `user_id` or `uid` often mean a row number. `sub` is a
+ * string by its standard.
+ */
 function numberAsText(claim: unknown): unknown {
   return Number.isSafeInteger(claim) ? String(claim) : claim;
 }
 
-/** Lone surrogates are turned away: they have no UTF-8, so two subjects with different ones would become one user. */
+/**
+ * Whether this may be a user's name. Lone surrogates have no UTF-8, so two subjects with different
+ * ones would become one user.
+ */
 function isSubject(subject: unknown): subject is string {
   return typeof subject === 'string' && subject !== '' && subject.length <= MAX_SUBJECT_LENGTH && !/\p{Cs}/u.test(subject);
 }

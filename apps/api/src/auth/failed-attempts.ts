@@ -6,15 +6,19 @@ const MAX_ATTEMPTS = 60;
 const WINDOW_MS = 60_000;
 
 /**
- * Counts wrong credentials by the address they come from, an IPv6 one by its /64, which is what one customer gets. The address is the
- * socket's: a proxy in front is one client here, as X-Forwarded-For is anybody's to write. A good credential always passes: users behind
- * one address do not shut each other out.
+ * Counts wrong credentials by the address from which they come. An IPv6 address counts by its /64,
+ * because that is what one customer gets. The address is the socket's, since anybody can write
+ * X-Forwarded-For. So a proxy in front is one client here. A good credential always passes: users
+ * behind one address do not shut each other out.
  */
 @Injectable()
 export class FailedAttempts {
   private readonly attempts = new FixedWindows(WINDOW_MS);
 
-  /** Counts one. Seconds to wait where the address has used up its attempts, else null. */
+  /**
+   * Counts one attempt.
+   * @returns the seconds to wait if the address has used up its attempts, else null
+   */
   add(address: string | undefined): number | null {
     const { hits, remainingMs } = this.attempts.hit(normalizeIp(address ?? ''));
     return hits > MAX_ATTEMPTS ? Math.ceil(remainingMs / 1000) : null;

@@ -1,7 +1,8 @@
 import type { User } from '@sandbox/sessions';
 
-/** Whose a credential is and, where it ends by itself, when: milliseconds since the epoch. */
+/** The user of a credential. */
 export interface Identity {
   readonly user: User;
+  /** When the credential expires, in milliseconds since the epoch. Null if it does not expire. */
   readonly expiresAt: number | null;
 }

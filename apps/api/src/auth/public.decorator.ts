@@ -3,7 +3,7 @@ import type { Reflector } from '@nestjs/core';
 
 const PUBLIC = Symbol('Public');
 
-/** Open to everybody and free of the rate limit. Without it a route is guarded. */
+/** Opens a route to everybody and exempts it from the rate limit. A route without it is guarded. */
 export const Public = (): CustomDecorator<symbol> => SetMetadata(PUBLIC, true);
 
 export function isPublic(reflector: Reflector, context: ExecutionContext): boolean {

@@ -3,8 +3,8 @@ import type { Response } from 'express';
 import { EventStream } from '../request/event-stream';
 
 /**
- * Answers with the events of a command: `start`, `stdout` and `stderr`, and last `exit` or `error`. What fails before the start is an
- * answer with a status of its own.
+ * Answers with the events of a command: `start`, then `stdout` and `stderr`, and last `exit` or
+ * `error`. A failure before the start is an answer with its own status instead.
  */
 export async function sendExecution(response: Response, execute: (watcher: ExecuteWatcher) => Promise<ExecuteExit>): Promise<void> {
   let events: EventStream | undefined;

@@ -6,7 +6,7 @@ import { ExecuteExitDto, ExecuteResultDto, ExecuteStartDto, OutputEventDto } fro
 
 const EVENTS = `Server-Sent Events, each with one line of JSON: \`start\` (${ExecuteStartDto.name}), \`stdout\` and \`stderr\` (${OutputEventDto.name}) as the command writes, a comment after 15 s of silence, and last \`exit\` (${ExecuteExitDto.name}) or \`error\` (${ProblemDto.name}). Output is not cut; a client that reads slowly makes the command wait.`;
 
-/** The two forms in which a command's run is answered. */
+/** Documents the two forms of an answer to a command. */
 export function ApiExecuteAnswers(): MethodDecorator {
   return applyDecorators(
     ApiExtraModels(ExecuteResultDto, ExecuteStartDto, ExecuteExitDto, OutputEventDto),

@@ -7,7 +7,7 @@ export const MAX_COMMAND_CHARACTERS = 32_000;
 const MAX_WORKING_DIR_CHARACTERS = 512;
 const MAX_STDIN_BYTES = 1024 * 1024;
 
-/** A command, however it is run. */
+/** The fields of a command, whether it runs in the call or as a job. */
 export class ShellCommandDto {
   @ApiProperty({
     description:

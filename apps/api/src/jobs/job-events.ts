@@ -4,8 +4,10 @@ import type { Request, Response } from 'express';
 import { EventStream } from '../request/event-stream';
 
 /**
- * Where the client's last answer broke off: the `Last-Event-ID` that browsers send by themselves. An id is the offsets in both streams.
- * @throws SandboxError BAD_REQUEST
+ * Reads where the client's last answer broke off, from the `Last-Event-ID` that browsers send by
+ * themselves. An id holds the offsets in both streams.
+ * @returns undefined if the client sends none
+ * @throws SandboxError BAD_REQUEST if it is none of these ids
  */
 export function lastOffsets(request: Request): JobOffsets | undefined {
   const id = request.headers['last-event-id'];
@@ -16,7 +18,10 @@ export function lastOffsets(request: Request): JobOffsets | undefined {
   return { stdout: Number(stdout), stderr: Number(stderr) };
 }
 
-/** Answers with a job's output as events `stdout`, `stderr` and `gap`, and last `end` with the job, or `error`. */
+/**
+ * Answers with a job's output as events: `stdout`, `stderr` and `gap`, and last `end` with the job,
+ * or `error`.
+ */
 export async function sendJobOutput(response: Response, follow: (watcher: JobWatcher) => Promise<Job>): Promise<void> {
   const events = new EventStream(response);
   try {

@@ -81,7 +81,7 @@ export class JobsController {
       response.json(await this.jobs.output(user, session_id, job_id, query, signal));
       return;
     }
-    // What is not there is answered with a status of its own, not with an event.
+    // If the job does not exist, the answer has its own status instead of an event.
     await this.jobs.get(user, session_id, job_id, signal);
     const { stream, offset = 0, encoding } = query;
     const beginning = { stdout: 0, stderr: 0, ...(stream && { [stream]: offset }) };

@@ -8,7 +8,7 @@ import { GapEventDto, JobDto, JobOutputDto } from './jobs.dto';
 
 const EVENTS = `Server-Sent Events, each with one line of JSON: \`stdout\` and \`stderr\` (${OutputEventDto.name}), \`gap\` (${GapEventDto.name}), and last \`end\` (${JobDto.name}) or \`error\` (${ProblemDto.name}). Sent back as \`Last-Event-ID\`, an event’s id continues after it.`;
 
-/** The two forms in which a job's output is answered. */
+/** Documents the two forms in which a job's output is answered. */
 export function ApiJobOutput(): MethodDecorator {
   return applyDecorators(
     ApiExtraModels(JobOutputDto, OutputEventDto, GapEventDto, JobDto),
@@ -32,6 +32,7 @@ export function ApiJobOutput(): MethodDecorator {
   );
 }
 
+/** Documents the body that adds to a job's input. */
 export function ApiJobInput(): MethodDecorator {
   return applyDecorators(
     ApiConsumes('application/octet-stream'),

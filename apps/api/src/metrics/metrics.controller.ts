@@ -4,7 +4,7 @@ import { Public } from '../auth/public.decorator';
 import { Metrics } from './metrics';
 import { MetricsGuard } from './metrics.guard';
 
-/** Serves the operator's Prometheus. It is not part of the API that users are told of. */
+/** Serves the operator's Prometheus. It is no part of the API that users see. */
 @ApiExcludeController()
 @Public()
 @UseGuards(MetricsGuard)

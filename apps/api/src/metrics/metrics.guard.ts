@@ -5,8 +5,8 @@ import { Admission } from '../auth/admission';
 import { ApiKeys } from '../auth/api-keys';
 
 /**
- * Lets in a request with METRICS_TOKEN, and none if that is not set. No user's credential opens it,
- * since the figures are of all users together.
+ * Lets in requests with METRICS_TOKEN; none if that is not set. No user's credential works here,
+ * because the figures are of all users together.
  */
 @Injectable()
 export class MetricsGuard implements CanActivate {

@@ -13,7 +13,10 @@ It is removed once it has been idle for %TTL% seconds, or by DELETE. Sessions be
 
 Errors are \`application/problem+json\` (RFC 9457); programs should look at \`code\`. Every answer carries \`X-Request-Id\`.`;
 
-/** The OpenAPI document: the decorators of controllers and DTOs, and what only the configuration knows. */
+/**
+ * Builds the OpenAPI document from the decorators of controllers and DTOs, and adds what only the
+ * configuration knows.
+ */
 export function openApiDocument(app: INestApplication, config: Config): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setTitle(config.APP_NAME)
@@ -29,7 +32,7 @@ export function openApiDocument(app: INestApplication, config: Config): OpenAPIO
   return document;
 }
 
-/** `/docs` and `/openapi.json`, open to everybody; the pages load nothing from elsewhere. */
+/** Serves `/docs` and `/openapi.json` to everybody. The pages load nothing from elsewhere. */
 export function serveDocs(app: INestApplication, config: Config): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app, config), {
     jsonDocumentUrl: 'openapi.json',
@@ -38,7 +41,7 @@ export function serveDocs(app: INestApplication, config: Config): void {
   });
 }
 
-/** Closes every schema that a request body refers to, since an unknown field is an error. */
+/** Closes every schema that a request body refers to, because an unknown field is an error. */
 function closeRequestSchemas(document: OpenAPIObject): void {
   const bodies = Object.values(document.paths).flatMap((item) =>
     Object.values(item as Record<string, { requestBody?: object }>).map(({ requestBody }) => requestBody),
@@ -76,7 +79,10 @@ function describeCommands(document: OpenAPIObject, config: Config): void {
   properties(document, 'ExecuteResultDto').stdout!.description += `: over ${config.EXEC_MAX_OUTPUT_BYTES} bytes`;
 }
 
-/** Which images there are is not told: the document is open to everybody. */
+/**
+ * Adds the limits of a session's options. It names no image, because the document is open to
+ * everybody.
+ */
 function describeSessions(document: OpenAPIObject, config: Config): void {
   const { memory, cpus, pids, ttl_seconds } = sessionLimits(config);
   const most = formatSize(memory);

@@ -4,9 +4,9 @@ import { ERROR_STATUS, ERROR_TITLE, ErrorCode } from '@sandbox/errors';
 import { PROBLEM_CONTENT_TYPE, problemType } from '../problems/problem';
 import { ProblemDto } from './problem.dto';
 
-/** Of every route behind the guards. */
+/** The problems of every route behind the guards. */
 const GUARDED: readonly ErrorCode[] = ['UNAUTHORIZED', 'VALIDATION_FAILED', 'RATE_LIMITED', 'INTERNAL_ERROR', 'STORE_UNAVAILABLE'];
-/** Of every route that enters a session's sandbox. */
+/** The problems of every route that enters a session's sandbox. */
 const SANDBOX: readonly ErrorCode[] = [
   'SESSION_DELETED',
   'SANDBOX_LOST',
@@ -35,9 +35,13 @@ const RESPONSE_HEADERS: Record<number, ApiResponseOptions['headers']> = {
   503: RETRY_AFTER,
 };
 
+/** Lists of problems that many routes share. */
 export const PROBLEMS = { GUARDED, SANDBOX, JSON_BODY, FILE_PATH };
 
-/** Documents the problems that a route answers with: one response for each status, one example for each code. */
+/**
+ * Documents the problems that a route answers with: one response for each status, one example for
+ * each code.
+ */
 export function ApiProblems(...codes: ErrorCode[]): MethodDecorator {
   const statuses = [...new Set(codes.map((code) => ERROR_STATUS[code]))];
   return applyDecorators(

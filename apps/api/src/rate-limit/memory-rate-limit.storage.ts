@@ -3,8 +3,8 @@ import { FixedWindows } from '../counters/fixed-windows';
 import { toRecord, type ThrottlerRecord } from './throttler-record';
 
 /**
- * Counts in this process, with constant time and memory for each user. The throttler's own storage
- * keeps the time of each request instead.
+ * Counts requests in this process, with constant time and memory for each user. The throttler's own
+ * storage keeps the time of every request instead.
  */
 export class MemoryRateLimitStorage implements ThrottlerStorage {
   private readonly windows: FixedWindows;

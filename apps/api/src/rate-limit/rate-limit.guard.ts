@@ -5,9 +5,7 @@ import type { AuthenticatedRequest } from '../auth/authenticated-request';
 import { isPublic } from '../auth/public.decorator';
 import { rateLimited } from './rate-limited';
 
-/**
- * Gives each user one budget over all routes. It runs after AuthGuard, which says who the user is.
- */
+/** Gives each user one budget over all routes. It runs after AuthGuard, which finds the user. */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {
   protected override headerPrefix = 'RateLimit';

@@ -5,7 +5,7 @@ import { RedisConnection } from '@sandbox/sessions';
 import type { Redis } from 'ioredis';
 import { toRecord, type ThrottlerRecord } from './throttler-record';
 
-// A key without an expiry would shut its user out for ever, so it gets one.
+// A key without an expiry would shut its user out for ever, so the script gives it one.
 const COUNT = `
 local hits = redis.call('INCR', KEYS[1])
 local left = redis.call('PTTL', KEYS[1])
@@ -18,9 +18,9 @@ return {hits, left}`;
 type CountingClient = Redis & { countRequest(key: string, windowMs: number): Promise<unknown> };
 
 /**
- * Keeps one count over all replicas, in one round trip. If Redis is away, the request fails with
- * STORE_UNAVAILABLE. The session store is in the same Redis, so letting the request through would
- * gain nothing.
+ * Counts requests over all replicas, in one round trip. If Redis is away, the request fails with
+ * STORE_UNAVAILABLE. The session store is in the same Redis, so letting the request pass would gain
+ * nothing.
  */
 export class RedisRateLimitStorage implements ThrottlerStorage, OnApplicationShutdown {
   private readonly connection: RedisConnection;

@@ -3,7 +3,10 @@ import type { Window } from '../counters/fixed-windows';
 
 export type ThrottlerRecord = Awaited<ReturnType<ThrottlerStorage['increment']>>;
 
-/** As the throttler wants it: a user over the limit waits for the end of the window, no longer. */
+/**
+ * Writes a window as the throttler takes it. A user over the limit waits for the end of the window
+ * and no longer.
+ */
 export function toRecord({ hits, remainingMs }: Window, limit: number): ThrottlerRecord {
   const seconds = Math.ceil(remainingMs / 1000);
   return { totalHits: hits, timeToExpire: seconds, isBlocked: hits > limit, timeToBlockExpire: seconds };

@@ -3,7 +3,9 @@ import { firstCharacters } from '@sandbox/text';
 import type { Request } from 'express';
 import { validationFailed } from './validate-dto';
 
-/** For handlers that take no query parameter: one that is given would be ignored without a word. */
+/**
+ * Refuses query parameters, for handlers that take none. They would be ignored silently otherwise.
+ */
 @Injectable()
 export class NoQueryGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

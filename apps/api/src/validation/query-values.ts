@@ -3,8 +3,9 @@ import { getMetadataStorage } from 'class-validator';
 import { INTEGER_RULE } from './rules';
 
 /**
- * A query string has texts alone: where a field is to be an integer, the digits of one become it, and nothing else does. The rules then
- * say of it what they say of a number in a body.
+ * Turns digits into integers for the fields that are integers, because a query string holds texts
+ * only. Nothing else is converted. The rules for a field then say the same of a query and of a
+ * body.
  */
 export function withIntegers(dto: Type<object>, query: unknown): unknown {
   const integers = integerFields(dto);

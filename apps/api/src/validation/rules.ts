@@ -1,12 +1,15 @@
 import { buildMessage, ValidateBy, ValidateIf, type ValidationArguments, type ValidationOptions } from 'class-validator';
 import { characterCount, whatCame } from './what-came';
 
-/** May be absent. `null` is a value, and not a valid one. */
+/** Lets a field be absent. `null` is a value, and not a valid one. */
 export function Optional(): PropertyDecorator {
   return ValidateIf((_dto, value) => value !== undefined);
 }
 
-/** A string of Unicode characters (a lone surrogate is none: it has no UTF-8), counted in characters and not in UTF-16 units. */
+/**
+ * Requires a string of Unicode characters. A lone surrogate is none, because it has no UTF-8.
+ * Length counts characters and not UTF-16 units.
+ */
 export function IsText({ min = 0, max, nul = true, tooLong = '' }: TextRule): PropertyDecorator {
   return rule('isText', (value) => {
     const fault = textFault(value, min, max, nul);
@@ -14,8 +17,9 @@ export function IsText({ min = 0, max, nul = true, tooLong = '' }: TextRule): Pr
   });
 }
 
+/** The rule for a text. */
 export interface TextRule {
-  /** Least and most characters. */
+  /** The least and the most characters. */
   readonly min?: number;
   readonly max: number;
   /** Whether the text may contain NUL. */
@@ -24,7 +28,7 @@ export interface TextRule {
   readonly tooLong?: string;
 }
 
-/** Text of at most so many bytes of UTF-8. */
+/** Requires a text of at most `maxBytes` bytes of UTF-8. */
 export function IsTextOfBytes(maxBytes: number): PropertyDecorator {
   return rule('isTextOfBytes', (value) => {
     const fault = textFault(value, 0, Number.POSITIVE_INFINITY, true);
@@ -34,9 +38,10 @@ export function IsTextOfBytes(maxBytes: number): PropertyDecorator {
   });
 }
 
-/** By which the fields are found that a query string has an integer for. */
+/** The name of the integer rule. By it, query values find the fields that are integers. */
 export const INTEGER_RULE = 'isIntegerFrom';
 
+/** Requires an integer from `min` to `max`. */
 export function IsIntegerFrom(min: number, max: number): PropertyDecorator {
   return rule(INTEGER_RULE, (value) =>
     Number.isInteger(value) && (value as number) >= min && (value as number) <= max
@@ -48,7 +53,10 @@ export function IsIntegerFrom(min: number, max: number): PropertyDecorator {
 export const MAX_ENV_ENTRIES = 128;
 export const MAX_ENV_BYTES = 32 * 1024;
 
-/** `{NAME: value}`: shell names, text without NUL, at most 128 entries and 32 KiB of names and values. */
+/**
+ * Requires `{NAME: value}`: shell names, and texts without NUL. At most 128 entries, and 32 KiB of
+ * names and values.
+ */
 export function IsEnvironment(): PropertyDecorator {
   return rule('isEnvironment', environmentFault);
 }
@@ -59,7 +67,8 @@ function environmentFault(value: unknown): string | undefined {
   if (entries.length > MAX_ENV_ENTRIES) return `must have at most ${MAX_ENV_ENTRIES} entries, not ${entries.length}`;
   let bytes = 0;
   for (const [name, text] of entries) {
-    // Names are shown only once they are known to be harmless; values, which may be secrets, never.
+    // A name appears in an error only after it was found harmless. A value never does, because it
+    // may be a secret.
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return 'must have names of letters, digits and _, not beginning with a digit';
     const fault = textFault(text, 0, Number.POSITIVE_INFINITY, false);
     if (fault !== undefined) return `${name.slice(0, 100)} ${fault}`;
@@ -68,10 +77,12 @@ function environmentFault(value: unknown): string | undefined {
   return bytes > MAX_ENV_BYTES ? `must have at most ${MAX_ENV_BYTES} bytes of names and values, not ${bytes}` : undefined;
 }
 
-/** What is wrong with a text, as the end of a sentence about it. */
+/**
+ * @returns what is wrong with a text, as the end of a sentence about it; undefined if nothing is
+ */
 export function textFault(value: unknown, min: number, max: number, nul: boolean): string | undefined {
   if (typeof value !== 'string') return `must be a string, not ${whatCame(value, false)}`;
-  // With the u flag, \p{Cs} is a surrogate without its other half.
+  // With the u flag, \p{Cs} matches a surrogate without its other half.
   if (/\p{Cs}/u.test(value)) return 'must be valid Unicode';
   if (!nul && value.includes('\0')) return 'must not contain NUL';
   const length = characterCount(value);
@@ -79,9 +90,12 @@ export function textFault(value: unknown, min: number, max: number, nul: boolean
   return undefined;
 }
 
-/** What is wrong with the value of a field, as the end of a sentence; undefined for nothing. */
+/**
+ * Says what is wrong with the value of a field, as the end of a sentence; undefined if nothing is.
+ */
 type Fault = (value: unknown, field: string, fields: Readonly<Record<string, unknown>>) => string | undefined;
 
+/** Makes a validation rule of a function that finds faults. */
 export function rule(name: string, fault: Fault, options?: ValidationOptions): PropertyDecorator {
   const find = (value: unknown, args: ValidationArguments | undefined): string | undefined =>
     fault(value, args?.property ?? '', (args?.object ?? {}) as Record<string, unknown>);

@@ -1,4 +1,4 @@
-/** What models and other services call a field of ours. */
+/** The names that models and other services use for our fields. */
 const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
   session_id: ['session', 'session_name', 'sandbox', 'sandbox_id', 'id', 'name'],
   command: ['cmd', 'commands', 'script', 'code', 'bash', 'shell_command', 'run'],
@@ -27,9 +27,10 @@ const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The field that the author of an unknown one is likely to mean; undefined if none is alike. It is
- * for the refusal alone: nothing is taken under another name.
- * @param known the fields that there are
+ * Finds the field that the author of an unknown one probably means. Only the text of the refusal
+ * uses it: the API takes nothing under another name.
+ * @param known the fields that exist
+ * @returns undefined if none is similar
  */
 export function similarField(unknown: string, known: Iterable<string>): string | undefined {
   const given = plain(unknown);
@@ -37,7 +38,7 @@ export function similarField(unknown: string, known: Iterable<string>): string |
   return names.find((name) => plain(name) === given) ?? names.find((name) => OTHER_NAMES[name]?.some((other) => plain(other) === given));
 }
 
-/** So that `workingDir`, `working-dir` and `WORKING_DIR` are alike. */
+/** Makes `workingDir`, `working-dir` and `WORKING_DIR` equal. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '');
 }

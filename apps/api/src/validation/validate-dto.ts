@@ -7,20 +7,21 @@ import { whatCame } from './what-came';
 
 const MAX_REPORTED_ERRORS = 20;
 const MAX_FIELD_NAME = 100;
-/** A refusal of an unknown field names the known ones, unless there are more. */
+/** A refusal of an unknown field names the known ones, unless there are more than this. */
 const MAX_NAMED_FIELDS = 16;
 /**
- * class-validator's own rules, whose messages do not say what came; with whether a text is shown.
+ * class-validator's own rules. Their messages do not say what came, so it is added. The value tells
+ * whether a text may be shown.
  */
 const SHOWS_TEXT: Readonly<Record<string, boolean>> = { isIn: true, isNumber: true, isBoolean: true, min: true, isString: false };
 
 /**
- * Checks a value from a client against a DTO class and gives it that class; nothing is converted,
- * so a schema means what it says. DTOs are flat: a member that is an object is checked as one by a
- * validator of its own.
+ * Checks a client's value against a DTO class and returns an instance of it. Nothing is converted,
+ * so a schema means what it says. DTOs are flat: a validator of its own checks a member that is an
+ * object.
  *
- * Nest's ValidationPipe is not used: class-transformer silently drops members named `constructor`
- * or `toString`, and class-validator's whitelist lets them through.
+ * Nest's ValidationPipe is not used, because class-transformer silently drops members named
+ * `constructor` or `toString`. class-validator's whitelist lets them pass.
  * @throws SandboxError VALIDATION_FAILED, with one entry for each bad or unknown field
  */
 export function validateDto<T extends object>(dto: Type<T>, value: unknown): T {
@@ -41,16 +42,17 @@ export function validateDto<T extends object>(dto: Type<T>, value: unknown): T {
   return instance as T;
 }
 
+/** Makes the error for a request with bad fields. */
 export function validationFailed(errors: FieldError[]): SandboxError {
-  // A message that begins with an index goes on from the name of a list.
+  // A message that begins with an index continues the name of a list.
   const summary = errors.map(({ field, message }) => `${field}${message.startsWith('[') ? '' : ' '}${message}`.trim()).join('; ');
   return new SandboxError(ErrorCode.VALIDATION_FAILED, `The request does not fit its schema: ${summary}.`, { errors });
 }
 
-/** Which field, what came, and what is allowed, as the end of a sentence about the field. */
+/** Says what came and what is allowed, as the end of a sentence about the field. */
 function faultOf({ property, value, constraints }: ValidationError): string {
   const [rule, text] = Object.entries(constraints ?? {})[0] ?? ['', 'is not valid'];
-  // class-validator's own rules begin with the name of the field.
+  // class-validator's own messages begin with the name of the field.
   const fault = text.replace(`${property} `, '');
   if (value === undefined && !fault.startsWith('is missing')) return `is missing; it ${fault.replace(/, not nothing$/, '')}`;
   const showsText = SHOWS_TEXT[rule];
@@ -63,7 +65,7 @@ function unknownField(name: string, known: ReadonlySet<string>): string {
   return known.size > MAX_NAMED_FIELDS ? 'is not a known field' : `is not a known field; known are ${[...known].join(', ')}`;
 }
 
-/** Names of the fields that a DTO class declares a rule for. */
+/** @returns the names of the fields for which a DTO class declares a rule */
 export function fields(dto: Type<object>): ReadonlySet<string> {
   let names = fieldNames.get(dto);
   if (!names) {

@@ -1,8 +1,9 @@
 const MAX_SHOWN_CHARACTERS = 40;
 
 /**
- * Says what a caller gave for a field, for a refusal. A text is shown only if `showsText` says so:
- * a command, a variable or the content of a file may be a secret.
+ * Describes, for a refusal, what a caller gave for a field.
+ * @param showsText whether a short text is shown. A command, a variable or the content of a file
+ *   may be a secret.
  */
 export function whatCame(value: unknown, showsText: boolean): string {
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
@@ -13,7 +14,7 @@ export function whatCame(value: unknown, showsText: boolean): string {
   return showsText && length <= MAX_SHOWN_CHARACTERS ? JSON.stringify(value.toWellFormed()) : `a text of ${length} characters`;
 }
 
-/** Counts the Unicode characters of a text, and not its UTF-16 units. */
+/** Counts the Unicode characters of a text, not its UTF-16 units. */
 export function characterCount(text: string): number {
   let count = 0;
   for (const _character of text) count++;

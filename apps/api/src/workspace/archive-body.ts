@@ -6,11 +6,14 @@ import { detachedBody } from './file-content';
 
 export const TAR = 'application/x-tar';
 export const GZIP = 'application/gzip';
-/** Whether it is compressed is seen by its first bytes: these only keep out what is certainly no archive, as a form. */
+/**
+ * The content types that are accepted. The first bytes tell whether an archive is compressed; these
+ * types only keep out what is certainly no archive, such as a form.
+ */
 export const ARCHIVE_TYPES = [TAR, GZIP, 'application/tar', 'application/x-gzip', 'application/octet-stream'];
 
 /**
- * The archive that a request sends.
+ * Takes the archive that a request sends.
  * @throws SandboxError UNSUPPORTED_MEDIA_TYPE
  */
 export function archiveBody(request: IncomingMessage): Readable {

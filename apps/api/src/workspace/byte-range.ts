@@ -6,9 +6,10 @@ import type { ByteRange } from '@sandbox/orchestrator';
 const STRONG_TAG = /^"[\x21\x23-\x7e\x80-\xff]*"$/;
 
 /**
- * The one range of bytes that a request asks for. Undefined, so that the whole file is sent, as RFC
- * 9110 section 14.2 allows, if it asks for none, for several, for another unit or for something
- * malformed, or if its If-Range is none that can hold: a weak tag, or a date.
+ * Reads the one range of bytes that a request asks for.
+ * @returns undefined, so that the whole file is sent (RFC 9110, section 14.2 allows it), if the
+ *   request asks for no range, for several, for another unit or for something malformed. The same
+ *   holds if its If-Range can never match: a weak tag, or a date.
  * @throws SandboxError RANGE_NOT_SATISFIABLE for the last 0 bytes, which no file has
  */
 export function byteRange({ headers }: Pick<IncomingMessage, 'headers'>): ByteRange | undefined {

@@ -2,8 +2,9 @@ import { decodeBase64 } from '@sandbox/text';
 import { validationFailed } from '../validation/validate-dto';
 
 /**
- * The bytes that `content` stands for.
- * @throws SandboxError VALIDATION_FAILED where it is not base64, which Node would decode as far as it understands it
+ * Decodes the `content` of a request.
+ * @throws SandboxError VALIDATION_FAILED if it is no base64. Node would decode as much as it
+ *   understands.
  */
 export function decodeContent(content: string, encoding: 'utf8' | 'base64' = 'utf8'): Buffer {
   if (encoding === 'utf8') return Buffer.from(content, 'utf8');

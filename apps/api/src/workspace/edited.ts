@@ -1,7 +1,7 @@
 import type { EditResult } from '@sandbox/orchestrator';
 import type { EditResultDto } from './workspace-tree.dto';
 
-/** What is no news is not told: most diffs are whole. */
+/** Builds the answer to an edit. `truncated` is left out if the diff is whole, because most are. */
 export function edited({ diff, etag, truncated }: EditResult): EditResultDto {
   return truncated ? { diff, etag, truncated } : { diff, etag };
 }

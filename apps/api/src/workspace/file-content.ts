@@ -8,7 +8,8 @@ import { decodeContent } from './decode-content';
 import { WriteContentDto } from './workspace.dto';
 
 /**
- * The new content of a file: of a JSON body `{content, encoding}`, else the body's bytes, as a stream.
+ * Takes the new content of a file: from a JSON body `{content, encoding}`, else the bytes of the
+ * body as a stream.
  * @param maxBytes a body that declares more is refused before it is read; 0 for no limit
  */
 export async function fileContent(request: IncomingMessage, maxBytes: number): Promise<Buffer | Readable> {
@@ -22,15 +23,16 @@ export async function fileContent(request: IncomingMessage, maxBytes: number): P
 }
 
 /**
- * A stream of the body that its reader may destroy without the connection going too, over which the answer has still to be sent. A body
- * that does not come whole is an error of it, also for a reader that comes later.
+ * Returns the body as a stream that its reader may destroy. The connection stays open, because the
+ * answer still has to go over it. If the body does not come whole, the stream fails, also for a
+ * reader that comes later.
  */
 export function detachedBody(request: IncomingMessage): Readable {
   const body = new PassThrough();
   const cut = (): void => {
     if (!request.complete) body.destroy(new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The body did not come whole.'));
   };
-  // Whoever will read it may not be there yet, or never come: an 'error' that nobody listens to ends the process.
+  // The reader may come later or never. An 'error' event without a listener would end the process.
   body.on('error', () => undefined);
   request.once('error', cut);
   request.once('close', cut);

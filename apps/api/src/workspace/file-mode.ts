@@ -1,6 +1,9 @@
 import { rule } from '../validation/rules';
 
-/** A file's permissions as chmod takes them in octal, without setuid, setgid and sticky bits. */
+/**
+ * Requires a file's permissions in octal, as chmod takes them, without setuid, setgid and sticky
+ * bits.
+ */
 export function IsFileMode(): PropertyDecorator {
   return rule('isFileMode', (value) =>
     typeof value === 'string' && /^0?[0-7]{3}$/.test(value)
@@ -9,7 +12,7 @@ export function IsFileMode(): PropertyDecorator {
   );
 }
 
-/** The permission bits; undefined if none are given. */
+/** @returns the permission bits; undefined if none are given */
 export function fileMode(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number.parseInt(text, 8);
 }

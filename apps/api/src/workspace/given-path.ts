@@ -9,7 +9,7 @@ export interface PathFields {
 }
 
 /**
- * The path that fields checked by IsPath and IsPathBytes give.
+ * Reads a path from fields that IsPath and IsPathBytes have checked.
  * @returns the root if there is none
  */
 export function givenPath({ path = '', path_base64 }: PathFields): GivenPath {
@@ -17,9 +17,9 @@ export function givenPath({ path = '', path_base64 }: PathFields): GivenPath {
 }
 
 /**
- * Checks a path that is text. What it may lead to is the orchestrator's business.
- * @param required whether there has to be a path, in this field or in the one of its bytes. There
- * may never be both.
+ * Checks a path that is text. The orchestrator checks where it leads.
+ * @param required whether there has to be a path, in this field or in the one for its bytes. There
+ *   may never be both.
  */
 export function IsPath({ required }: { required: boolean }): PropertyDecorator {
   return rule('isPath', (value, field, others) => {
@@ -30,7 +30,7 @@ export function IsPath({ required }: { required: boolean }): PropertyDecorator {
   });
 }
 
-/** Checks a path that is given by its bytes. It may always be absent. */
+/** Checks a path that is given by its bytes. The field may always be absent. */
 export function IsPathBytes(): PropertyDecorator {
   return rule('isPathBytes', (value) => {
     if (value === undefined || (typeof value === 'string' && decodeBase64(value) !== undefined)) return undefined;

@@ -3,8 +3,9 @@ import { validationFailed } from '../validation/validate-dto';
 import type { ReadQuery } from './workspace.dto';
 
 /**
- * The lines that a request asks for; undefined for the whole file.
- * @param hasRange whether it asks for a range of bytes besides
+ * Reads which lines a request asks for.
+ * @param hasRange whether the request asks for a range of bytes, too
+ * @returns undefined for the whole file
  * @throws SandboxError VALIDATION_FAILED
  */
 export function lineRange({ start_line, end_line }: Pick<ReadQuery, 'start_line' | 'end_line'>, hasRange: boolean): LineRange | undefined {

@@ -1,7 +1,9 @@
 import type { WorkspaceListing } from '@sandbox/orchestrator';
 import type { WorkspaceListingDto } from './workspace.dto';
 
-/** What is no news is not told: most lists are whole. */
+/**
+ * Builds the answer to a listing. `truncated` is left out if the list is whole, because most are.
+ */
 export function listing({ entries, truncated }: WorkspaceListing): WorkspaceListingDto {
   return truncated ? { entries, truncated } : { entries };
 }

@@ -3,7 +3,7 @@ import { ApiHeader } from '@nestjs/swagger';
 
 const TAG = { type: 'string', example: '"2a.4d2.18a1b2c3d4e5f601.18a1b2c3d4e5f601"' } as const;
 
-/** The two headers, and what they are held against. */
+/** Documents the headers If-Match and If-None-Match, and what they are compared with. */
 export function ApiIfHeaders(subject: { match?: string; noneMatch?: string } = {}): MethodDecorator {
   const match = subject.match ?? 'the file';
   const noneMatch = subject.noneMatch ?? match;

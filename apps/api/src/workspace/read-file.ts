@@ -11,6 +11,7 @@ import { READ_ADVICE, withSizeAdvice } from './size-advice';
 import { wantsBytes } from './wants-bytes';
 import type { ReadQuery } from './workspace.dto';
 
+/** One read of a file, by path, for one user. */
 export interface ReadCall {
   readonly user: User;
   readonly sessionId: string;
@@ -20,8 +21,8 @@ export interface ReadCall {
 }
 
 /**
- * Answers with a file, or a part of it, in the form that the client prefers; with 304 if it has it
- * already.
+ * Answers with a file, or a part of it, in the form that the client prefers. If the client has the
+ * file already, the answer is a 304.
  */
 export async function answerWithFile(workspace: WorkspaceService, call: ReadCall, request: Request, response: Response): Promise<void> {
   const range = byteRange(request);

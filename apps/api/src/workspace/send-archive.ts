@@ -7,7 +7,10 @@ import { GZIP, TAR } from './archive-body';
 
 const logger = new Logger('Archives');
 
-/** Streams an archive, named for its directory. Where it breaks off the connection is cut (by pipeline): there is no other way to say so. */
+/**
+ * Streams an archive, named after its directory. If it breaks off, `pipeline` cuts the connection:
+ * after the headers there is no other way to tell the client.
+ */
 export async function sendArchive(response: Response, archive: Readable, path: string, gzip: boolean): Promise<void> {
   const name = posix.basename(posix.normalize(`/${path}`)) || 'workspace';
   response

@@ -7,9 +7,8 @@ import { setContentRange } from './content-range';
 const logger = new Logger('Files');
 
 /**
- * Streams a file, or the part of it that was asked for, as bytes that no browser shows or runs. If
- * they stop short the connection is cut (by pipeline): with the headers out there is no other way
- * to say so.
+ * Streams a file, or a part of it, as bytes that no browser shows or runs. If the bytes stop short,
+ * `pipeline` cuts the connection: after the headers there is no other way to tell the client.
  */
 export async function sendFile(response: Response, file: FileStream): Promise<void> {
   const { length, content } = file;

@@ -1,6 +1,9 @@
 import type { Response } from 'express';
 
-/** The answer, with its entity tag in the header that is made for it. */
+/**
+ * Puts the answer's entity tag into the ETag header.
+ * @returns the answer
+ */
 export function tagged<T extends { readonly etag: string }>(response: Response, answer: T): T {
   response.set('ETag', answer.etag);
   return answer;

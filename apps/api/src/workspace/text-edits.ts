@@ -5,7 +5,7 @@ import { validateDto } from '../validation/validate-dto';
 
 export const MAX_EDITS = 100;
 
-/** A list of 1 to 100 edits, each of which fits its class. */
+/** Requires a list of 1 to 100 edits, each of which fits its class. */
 export function IsTextEdits(edit: () => Type<object>): PropertyDecorator {
   return rule('isTextEdits', (value) => {
     if (!Array.isArray(value) || value.length < 1 || value.length > MAX_EDITS) return `must be a list of 1 to ${MAX_EDITS} edits`;
@@ -18,7 +18,7 @@ export function IsTextEdits(edit: () => Type<object>): PropertyDecorator {
 }
 
 function editFault(edit: Type<object>, value: unknown): string | undefined {
-  // validateDto takes undefined for an object without members; in a list there is none.
+  // validateDto takes undefined for an object without members. A list from JSON holds no undefined.
   try {
     validateDto(edit, value);
     return undefined;

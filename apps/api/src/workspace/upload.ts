@@ -7,24 +7,25 @@ import { requireFileLength, requireIdentityEncoding } from '../request/body-head
 import { validationFailed } from '../validation/validate-dto';
 import { detachedBody } from './file-content';
 
-/** What one part may have in headers beside its content: lines, and bytes in all. */
+/** Limits on the headers of one part: their number, and their bytes in all. */
 const HEADER_PAIRS = 20;
 const HEADER_BYTES = 16 * 1024;
 
 /**
- * The buffer of a part. A part that is not form-data is skipped, and must never fill its buffer,
- * since the parser would then wait for ever. A connection gives at most 64 KiB at a time.
+ * The buffer of a part. The parser skips a part that is not form-data, but such a part must never
+ * fill its buffer, or the parser waits for ever. A connection gives at most 64 KiB at a time.
  */
 const PART_BUFFER_BYTES = 1024 * 1024;
 
-/** What the multipart form around a file may add to its length, bytes. */
+/** How many bytes the multipart form around a file may add to its length. */
 const FORM_BYTES = 16 * 1024;
 
 /**
- * Reads a multipart body of exactly one part, the file `file`, and streams it into `store`. The content ends only after the whole body was
- * seen to be sound: else it fails, and with it the store, so that nothing is stored of a body that is refused.
+ * Reads a multipart body with exactly one part, the file `file`, and streams it into `store`. The
+ * content ends only once the whole body was found sound. Otherwise it fails, so that `store` keeps
+ * nothing of a refused body.
  * @param maxBytes a body that declares clearly more is refused before it is read; 0 for no limit
- * @param store takes the name the file came with, '' where it has none
+ * @param store takes the name of the file; '' if it came without one
  */
 export async function receiveUpload<T>(
   request: IncomingMessage,
@@ -43,7 +44,7 @@ export async function receiveUpload<T>(
       content?.destroy(error);
       reject(error);
     };
-    // The names are undefined in a part that has none, whatever the types say.
+    // A part without a name has undefined here, whatever the types say.
     parser.on('file', (field: string | undefined, file, filename: string | undefined) => {
       file.once('error', () => undefined);
       if (field !== 'file') return refuse(validationFailed([{ field: shown(field), message: 'is not a known field' }]));
@@ -91,8 +92,9 @@ function notMultipart(): SandboxError {
 }
 
 /**
- * The name under which an upload is stored that names no path: the last part of the name it came with.
- * @throws SandboxError VALIDATION_FAILED where nothing is left of it
+ * Chooses the name under which an upload without a path is stored: the last part of the file's own
+ * name.
+ * @throws SandboxError VALIDATION_FAILED if nothing is left of the name
  */
 export function uploadName(fileName: string): string {
   const name = fileName.split(/[/\\]/).at(-1) ?? '';

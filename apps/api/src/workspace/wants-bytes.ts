@@ -6,7 +6,7 @@ const JSON_TYPE = 'application/json';
 
 /**
  * Whether the client prefers a file's bytes to JSON. A client that takes anything gets JSON, but
- * for a range of bytes, the bytes.
+ * bytes for a range of bytes.
  * @throws SandboxError NOT_ACCEPTABLE if it takes neither
  */
 export function wantsBytes(request: Request, hasRange: boolean): boolean {

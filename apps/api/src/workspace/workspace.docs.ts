@@ -5,7 +5,7 @@ import { WorkspaceContentDto, WriteContentDto } from './workspace.dto';
 
 const BYTES = { type: 'string', format: 'binary' } as const;
 
-/** The two forms in which a file is answered. */
+/** Documents the two forms in which a file is answered. */
 export function ApiFileContent(): MethodDecorator {
   return applyDecorators(
     ApiExtraModels(WorkspaceContentDto),
@@ -47,7 +47,7 @@ export function ApiFileContent(): MethodDecorator {
   );
 }
 
-/** The two forms in which a file is sent. */
+/** Documents the two forms in which a file is sent. */
 export function ApiFileBody(): MethodDecorator {
   return applyDecorators(
     ApiExtraModels(WriteContentDto),
@@ -56,6 +56,7 @@ export function ApiFileBody(): MethodDecorator {
   );
 }
 
+/** Documents the multipart body of an upload. */
 export function ApiUploadBody(): MethodDecorator {
   return ApiBody({ schema: { type: 'object', properties: { file: BYTES }, required: ['file'], additionalProperties: false } });
 }

@@ -6,12 +6,12 @@ import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
 import { IsPath, IsPathBytes, type PathFields } from './given-path';
 
 export const PATH = 'Relative to /workspace, or absolute in it: `a` and `/workspace/a` are one file.';
-/** Of a field that takes a path's bytes. */
+/** Documents a field that takes a path's bytes. */
 export const PATH_BYTES = {
   description: 'In place of the field without `_base64`: the exact bytes of a path that is not UTF-8, in base64 (RFC 4648, section 4)',
   example: 'Y2Fm6Q==',
 } as const;
-/** Of a field that answers them. */
+/** Documents a field that answers a path's bytes. */
 export const EXACT_BYTES = {
   description: 'Present if the name is not UTF-8: its exact bytes in base64. The field without `_base64` then has U+FFFD in it.',
   example: 'Y2Fm6Q==',
