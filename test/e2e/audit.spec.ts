@@ -53,7 +53,7 @@ describe('The log', () => {
     });
     const owner = {
       user: expect.stringMatching(/^key:[0-9a-f]{64}$/),
-      session: 'audited',
+      session_id: 'audited',
       duration_ms: expect.any(Number),
       time: expect.anything(),
     };

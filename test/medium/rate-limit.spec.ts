@@ -59,7 +59,7 @@ describe('Rate limit', () => {
   });
 
   it('gives a user one budget over all replicas, to the request', async () => {
-    const fakes = { orchestrator: { listSessions: async () => [] } };
+    const fakes = { sessions: { listSessions: async () => [] } };
     const apps = await Promise.all([TestApp.start(fakes, env), TestApp.start(fakes, env)]);
     try {
       const responses = await Promise.all(Array.from({ length: 30 }, (_, i) => apps[i % 2]!.fetch('/sessions')));
@@ -72,7 +72,7 @@ describe('Rate limit', () => {
   });
 
   it('answers 503 while Redis hangs or is away, and recovers', async () => {
-    const app = await TestApp.start({ orchestrator: { listSessions: async () => [] } }, { ...env, RATE_LIMIT_REQUESTS: '1000' });
+    const app = await TestApp.start({ sessions: { listSessions: async () => [] } }, { ...env, RATE_LIMIT_REQUESTS: '1000' });
     const outcome = async (): Promise<unknown> => {
       const response = await app.fetch('/sessions', { headers: { 'X-API-Key': API_KEY } });
       const body = (await response.json()) as { code?: string };

@@ -85,7 +85,7 @@ describe('expired sessions', () => {
     expect(quiet.log).toHaveBeenCalledWith({
       msg: 'sandbox removed',
       reason: 'expired',
-      session: session.ref.key.slice(0, 12),
+      sandbox_key: session.ref.key.slice(0, 12),
       container: session.sandbox.id.slice(0, 12),
       age_seconds: expect.any(Number),
     });
@@ -353,7 +353,7 @@ describe('what is away', () => {
     });
     expect(await sweeper({ runtime: choosy }).sweep()).toEqual({ expired: 5, unknown: 0, failed: 1, complete: true });
     for (const session of others) expect(await isThere(session)).toBe(false);
-    expect(quiet.warn).toHaveBeenCalledWith(expect.objectContaining({ session: stuck!.ref.key.slice(0, 12) }));
+    expect(quiet.warn).toHaveBeenCalledWith(expect.objectContaining({ sandbox_key: stuck!.ref.key.slice(0, 12) }));
   });
 });
 

@@ -4,11 +4,12 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { type Config, loadConfig } from '@sandbox/config';
 import {
+  CommandsService,
   JobsService,
-  OrchestratorService,
   ReadinessService,
   SANDBOX_RUNTIME,
   type SandboxRuntime,
+  SessionsService,
   WorkspaceArchiveService,
   WorkspaceService,
   WorkspaceTreeService,
@@ -23,7 +24,8 @@ export const JWT_SECRET = 'a secret of at least thirty-two bytes';
 
 /** Stand-ins for the core: these tests are about the transport. */
 export interface Fakes {
-  orchestrator?: Partial<OrchestratorService>;
+  commands?: Partial<CommandsService>;
+  sessions?: Partial<SessionsService>;
   workspace?: Partial<WorkspaceService>;
   jobs?: Partial<JobsService>;
   tree?: Partial<WorkspaceTreeService>;
@@ -55,8 +57,10 @@ export class TestApp {
     });
     const log: string[] = [];
     const module = await Test.createTestingModule({ imports: [AppModule.register(config)] })
-      .overrideProvider(OrchestratorService)
-      .useValue(fakes.orchestrator ?? {})
+      .overrideProvider(CommandsService)
+      .useValue(fakes.commands ?? {})
+      .overrideProvider(SessionsService)
+      .useValue(fakes.sessions ?? {})
       .overrideProvider(JobsService)
       .useValue(fakes.jobs ?? {})
       .overrideProvider(WorkspaceService)

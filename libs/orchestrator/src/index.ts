@@ -1,11 +1,8 @@
 export { OrchestratorModule } from './orchestrator.module';
-export {
-  OrchestratorService,
-  type CreatedSession,
-  type ExecuteCommand,
-  type ExecuteWatcher,
-  type SessionInfo,
-} from './commands/orchestrator.service';
+export { CommandsService } from './commands/commands.service';
+export { type ExecuteCommand } from './commands/execute-command';
+export { type ExecuteWatcher } from './commands/command-output';
+export { SessionsService, type CreatedSession, type SessionInfo } from './sessions/sessions.service';
 export { type ExecuteExit, type ExecuteResult, type ExecuteStart } from './commands/execute-answer';
 export { JobsService, MAX_JOB_INPUT_BYTES, MAX_JOB_READ_BYTES, MAX_JOB_WAIT_SECONDS } from './jobs/jobs.service';
 export { type Job, type JobCommand, type JobOutput, type OutputQuery, type StartedJob } from './jobs/job';
@@ -13,7 +10,7 @@ export { type JobOffsets, type JobWatcher } from './jobs/job-reader';
 export { JOB_STATES, type JobState, type JobStream } from './keepers/job-answers';
 export { JOB_SIGNALS, signalNumber } from './jobs/signals';
 export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWatcher } from './terminals/terminals.service';
-export { SessionSandboxes } from './entering/session-sandboxes';
+export { SessionEntrance } from './entering/session-entrance';
 export { WarmPool, type PoolState } from './pool/warm-pool';
 export { ReadinessService, type ReadinessChecks } from './readiness/readiness.service';
 export {

@@ -1,13 +1,16 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { COMMAND_POLICY, createCommandPolicy } from '@sandbox/command-policy';
 import { CONFIG, type Config } from '@sandbox/config';
 import { createSessionStore, SESSION_STORE } from '@sandbox/sessions';
 import { createDockerRuntime } from './runtime/docker/docker-runtime';
 import { JobsService } from './jobs/jobs.service';
-import { OrchestratorService } from './commands/orchestrator.service';
-import { COMMAND_POLICY, createCommandPolicy } from '@sandbox/command-policy';
+import { CommandsService } from './commands/commands.service';
 import { ReadinessService } from './readiness/readiness.service';
 import { SANDBOX_RUNTIME } from './runtime/sandbox-runtime';
-import { SessionSandboxes } from './entering/session-sandboxes';
+import { SessionConnections } from './entering/session-connections';
+import { SessionEntrance } from './entering/session-entrance';
+import { SessionRemoval } from './entering/session-removal';
+import { SessionsService } from './sessions/sessions.service';
 import { TerminalsService } from './terminals/terminals.service';
 import { WarmPool } from './pool/warm-pool';
 import { WorkspaceArchiveService } from './workspace/workspace-archive.service';
@@ -17,7 +20,8 @@ import { WorkspaceViewService } from './workspace/workspace-view.service';
 
 /** What clients are served by. */
 const SERVICES = [
-  OrchestratorService,
+  CommandsService,
+  SessionsService,
   JobsService,
   TerminalsService,
   WorkspaceService,
@@ -40,10 +44,12 @@ export class OrchestratorModule {
         { provide: SANDBOX_RUNTIME, useFactory: () => createDockerRuntime(config) },
         { provide: COMMAND_POLICY, useFactory: () => createCommandPolicy(config.ALLOWED_COMMANDS) },
         WarmPool,
-        SessionSandboxes,
+        SessionConnections,
+        SessionEntrance,
+        SessionRemoval,
         ...SERVICES,
       ],
-      exports: [CONFIG, SESSION_STORE, SANDBOX_RUNTIME, COMMAND_POLICY, WarmPool, SessionSandboxes, ...SERVICES],
+      exports: [CONFIG, SESSION_STORE, SANDBOX_RUNTIME, COMMAND_POLICY, WarmPool, SessionEntrance, ...SERVICES],
     };
   }
 }

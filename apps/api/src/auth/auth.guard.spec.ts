@@ -6,7 +6,7 @@ describe('AuthGuard', () => {
   let app: TestApp;
 
   beforeEach(async () => {
-    app = await TestApp.start({ orchestrator: { listSessions: async () => [] } });
+    app = await TestApp.start({ sessions: { listSessions: async () => [] } });
   });
   afterEach(() => app.stop());
 

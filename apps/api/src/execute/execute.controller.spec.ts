@@ -24,7 +24,7 @@ describe('POST /execute', () => {
   const execute = jest.fn<Promise<ExecuteResult>, [User, ExecuteCommand, AbortSignal]>();
 
   beforeAll(async () => {
-    app = await TestApp.start({ orchestrator: { execute: execute as never } });
+    app = await TestApp.start({ commands: { execute: execute as never } });
   });
   beforeEach(() => execute.mockReset().mockResolvedValue(RESULT));
   afterAll(() => app.stop());

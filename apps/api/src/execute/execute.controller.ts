@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { OrchestratorService } from '@sandbox/orchestrator';
+import { CommandsService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
@@ -16,7 +16,7 @@ import { sendExecution } from './execute-events';
 @UseGuards(NoQueryGuard)
 @Controller('execute')
 export class ExecuteController {
-  constructor(private readonly orchestrator: OrchestratorService) {}
+  constructor(private readonly commands: CommandsService) {}
 
   @Post()
   @HttpCode(200)
@@ -42,7 +42,7 @@ export class ExecuteController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    if (wantsEvents(request)) await sendExecution(response, (watcher) => this.orchestrator.stream(user, command, watcher, signal));
-    else response.json(await this.orchestrator.execute(user, command, signal));
+    if (wantsEvents(request)) await sendExecution(response, (watcher) => this.commands.stream(user, command, watcher, signal));
+    else response.json(await this.commands.execute(user, command, signal));
   }
 }

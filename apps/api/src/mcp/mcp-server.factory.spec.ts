@@ -5,10 +5,11 @@ import { Logger } from '@nestjs/common';
 import { loadConfig } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type {
+  CommandsService,
   ExecuteResult,
   Job,
   JobsService,
-  OrchestratorService,
+  SessionsService,
   WorkspaceService,
   WorkspaceTreeService,
   WorkspaceViewService,
@@ -48,8 +49,11 @@ async function note<T>(answer: T, ...call: unknown[]): Promise<T> {
 }
 
 /** The services as fakes that note what they are asked. */
-const orchestrator: Pick<OrchestratorService, 'execute' | 'createSession' | 'deleteSession'> = {
+const commands: Pick<CommandsService, 'execute'> = {
   execute: (user, command) => note(EXECUTED, 'execute', user.id, { ...command }),
+};
+
+const sessions: Pick<SessionsService, 'createSession' | 'deleteSession'> = {
   createSession: (user, session_id) =>
     note({ session_id, container_id: '0123456789ab', session_created: true }, 'createSession', user.id, session_id),
   deleteSession: (user, session_id) => note({ status: 'deleted', session_id }, 'deleteSession', user.id, session_id),
@@ -121,7 +125,8 @@ describe('tools, as the official client sees them', () => {
     const factory = new McpServerFactory(
       CONFIG_UNDER_TEST,
       new SandboxTools(
-        orchestrator as OrchestratorService,
+        sessions as SessionsService,
+        commands as CommandsService,
         jobs as JobsService,
         workspace as WorkspaceService,
         tree as WorkspaceTreeService,

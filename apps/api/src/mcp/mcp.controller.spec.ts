@@ -2,19 +2,19 @@ import { once } from 'node:events';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { OrchestratorService } from '@sandbox/orchestrator';
+import type { CommandsService } from '@sandbox/orchestrator';
 import { API_KEY, TestApp } from '../../../../test/support/test-app';
 
-/** The whole HTTP side is real: guards, limits, filters. Only the orchestrator is a fake. */
+/** The whole HTTP side is real: guards, limits, filters. Only the service of commands is a fake. */
 const ORIGIN = 'https://client.test';
 
-let execute: OrchestratorService['execute'];
+let execute: CommandsService['execute'];
 let app: TestApp;
 let url: string;
 
 beforeAll(async () => {
-  const orchestrator = { execute: (...call: Parameters<OrchestratorService['execute']>) => execute(...call) };
-  app = await TestApp.start({ orchestrator }, { ALLOWED_ORIGINS: ORIGIN });
+  const commands = { execute: (...call: Parameters<CommandsService['execute']>) => execute(...call) };
+  app = await TestApp.start({ commands }, { ALLOWED_ORIGINS: ORIGIN });
   url = app.url;
 });
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
-import { SessionSandboxes, WarmPool } from '@sandbox/orchestrator';
+import { SessionEntrance, WarmPool } from '@sandbox/orchestrator';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
 /**
@@ -16,14 +16,14 @@ export class Metrics {
   constructor(
     @Inject(CONFIG) config: Pick<Config, 'METRICS_TOKEN'>,
     private readonly pool: WarmPool,
-    private readonly sandboxes: SessionSandboxes,
+    private readonly entrance: SessionEntrance,
   ) {
     // Watching the event loop costs time, so it is done only if someone may ask.
     if (config.METRICS_TOKEN === '') return;
     collectDefaultMetrics({ register: this.registry });
-    this.gauge('sandbox_api_channels_open', 'Open channels into sandboxes of sessions', () => this.sandboxes.state.channels);
-    this.gauge('sandbox_api_calls_under_way', 'Calls under way in sessions', () => this.sandboxes.state.calls);
-    this.gauge('sandbox_api_creations_waiting', 'Sessions that wait for their sandbox to be made', () => this.sandboxes.state.waiting);
+    this.gauge('sandbox_api_channels_open', 'Open channels into sandboxes of sessions', () => this.entrance.state.channels);
+    this.gauge('sandbox_api_calls_under_way', 'Calls under way in sessions', () => this.entrance.state.calls);
+    this.gauge('sandbox_api_creations_waiting', 'Sessions that wait for their sandbox to be made', () => this.entrance.state.waiting);
     this.gauge('sandbox_api_pool_size', 'Sandboxes that wait for a new session', () => this.pool.state.size);
     this.counter('sandbox_api_pool_hits_total', 'New sessions that took a waiting sandbox', () => this.pool.state.hits);
     this.counter('sandbox_api_pool_misses_total', 'New sessions that could have, and found none', () => this.pool.state.misses);

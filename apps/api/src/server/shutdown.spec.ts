@@ -17,7 +17,7 @@ describe('shutDownOnSignal', () => {
     let ask: () => void;
     asked = new Promise((resolve) => (ask = resolve));
     app = await TestApp.start({
-      orchestrator: {
+      sessions: {
         listSessions: () => {
           ask();
           return new Promise((resolve) => (answer = () => resolve([])));

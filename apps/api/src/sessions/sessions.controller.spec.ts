@@ -31,7 +31,7 @@ const OPTIONS = {
 describe('Session routes', () => {
   let app: TestApp;
   const alice = expect.objectContaining({ ...userFromApiKey(API_KEY) }) as User;
-  const orchestrator = {
+  const sessions = {
     createSession: jest.fn(async (_user, session_id: string) => ({ session_id, container_id: '0123456789ab', session_created: true })),
     listSessions: jest.fn(async () => [INFO]),
     getSession: jest.fn(async (_user, id: string) => {
@@ -43,7 +43,7 @@ describe('Session routes', () => {
   };
 
   beforeAll(async () => {
-    app = await TestApp.start({ orchestrator });
+    app = await TestApp.start({ sessions });
   });
   beforeEach(() => jest.clearAllMocks());
   afterAll(() => app.stop());
@@ -54,12 +54,12 @@ describe('Session routes', () => {
       200,
       { session_id: 'a/b 😀', container_id: '0123456789ab', session_created: true },
     ]);
-    expect(orchestrator.createSession).toHaveBeenCalledWith(alice, 'a/b 😀', {}, expect.any(AbortSignal));
+    expect(sessions.createSession).toHaveBeenCalledWith(alice, 'a/b 😀', {}, expect.any(AbortSignal));
   });
 
   it('makes one with options', async () => {
     expect((await app.json('POST', '/sessions', { session_id: 'x', ...OPTIONS })).status).toBe(200);
-    expect(orchestrator.createSession).toHaveBeenCalledWith(alice, 'x', OPTIONS, expect.any(AbortSignal));
+    expect(sessions.createSession).toHaveBeenCalledWith(alice, 'x', OPTIONS, expect.any(AbortSignal));
   });
 
   it.each([
@@ -83,26 +83,26 @@ describe('Session routes', () => {
     { cpu: 1 },
   ])('refuses the options %j', async (options) => {
     expect((await app.json('POST', '/sessions', { session_id: 'x', ...options })).status).toBe(422);
-    expect(orchestrator.createSession).not.toHaveBeenCalled();
+    expect(sessions.createSession).not.toHaveBeenCalled();
   });
 
   it('changes one', async () => {
     const settings = { ttl_seconds: 60, metadata: { team: 'red' } };
     const response = await app.json('PATCH', '/sessions/a%2Fb', settings);
     expect([response.status, await response.json()]).toEqual([200, INFO]);
-    expect(orchestrator.updateSession).toHaveBeenCalledWith(alice, 'a/b', settings);
+    expect(sessions.updateSession).toHaveBeenCalledWith(alice, 'a/b', settings);
     expect((await app.json('PATCH', '/sessions/a', { memory: '512m' })).status).toBe(422);
     expect((await app.json('PATCH', '/sessions/a?ttl_seconds=5', {})).status).toBe(422);
   });
 
   it.each([{}, { session_id: '' }, { session_id: 1 }, { session_id: 'x', ttl: 5 }])('refuses %j', async (body) => {
     expect((await app.json('POST', '/sessions', body)).status).toBe(422);
-    expect(orchestrator.createSession).not.toHaveBeenCalled();
+    expect(sessions.createSession).not.toHaveBeenCalled();
   });
 
   it('lists them', async () => {
     expect(await (await app.fetch('/sessions')).json()).toEqual({ sessions: [INFO] });
-    expect(orchestrator.listSessions).toHaveBeenCalledWith(alice, []);
+    expect(sessions.listSessions).toHaveBeenCalledWith(alice, []);
     expect((await app.fetch('/sessions?limit=5')).status).toBe(422);
   });
 
@@ -112,7 +112,7 @@ describe('Session routes', () => {
       ['team', 'blue'],
       ['a', 'b=c'],
     ];
-    expect(orchestrator.listSessions).toHaveBeenCalledWith(alice, pairs);
+    expect(sessions.listSessions).toHaveBeenCalledWith(alice, pairs);
     for (const filter of ['metadata=team', 'metadata=%3Dx', 'metadata=a%20b%3Dx']) {
       expect((await app.fetch(`/sessions?${filter}`)).status).toBe(422);
     }

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { OrchestratorService } from '@sandbox/orchestrator';
+import { SessionsService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
@@ -21,7 +21,7 @@ import {
 @ApiTags('sessions')
 @Controller('sessions')
 export class SessionsController {
-  constructor(private readonly orchestrator: OrchestratorService) {}
+  constructor(private readonly sessions: SessionsService) {}
 
   @Post()
   @UseGuards(NoQueryGuard)
@@ -39,7 +39,7 @@ export class SessionsController {
     @Body() { session_id, ...options }: CreateSessionDto,
     @ClientSignal() signal: AbortSignal,
   ): Promise<SessionCreatedDto> {
-    return this.orchestrator.createSession(user, session_id, options, signal);
+    return this.sessions.createSession(user, session_id, options, signal);
   }
 
   @Get()
@@ -47,7 +47,7 @@ export class SessionsController {
   @ApiOkResponse({ type: SessionListDto, description: 'Your live sessions' })
   @ApiProblems(...PROBLEMS.GUARDED)
   async list(@CurrentUser() user: User, @Query() { metadata }: ListSessionsQuery): Promise<SessionListDto> {
-    return { sessions: await this.orchestrator.listSessions(user, metadataPairs(metadata)) };
+    return { sessions: await this.sessions.listSessions(user, metadataPairs(metadata)) };
   }
 
   @Get(':session_id')
@@ -56,7 +56,7 @@ export class SessionsController {
   @ApiOkResponse({ type: SessionDto, description: 'The session' })
   @ApiProblems(...PROBLEMS.GUARDED, 'BAD_REQUEST', 'SESSION_NOT_FOUND')
   get(@CurrentUser() user: User, @Param() { session_id }: SessionIdDto): Promise<SessionDto> {
-    return this.orchestrator.getSession(user, session_id);
+    return this.sessions.getSession(user, session_id);
   }
 
   @Patch(':session_id')
@@ -65,7 +65,7 @@ export class SessionsController {
   @ApiOkResponse({ type: SessionDto, description: 'The session as it is now' })
   @ApiProblems(...PROBLEMS.GUARDED, ...PROBLEMS.JSON_BODY, 'SESSION_NOT_FOUND')
   update(@CurrentUser() user: User, @Param() { session_id }: SessionIdDto, @Body() settings: UpdateSessionDto): Promise<SessionDto> {
-    return this.orchestrator.updateSession(user, session_id, settings);
+    return this.sessions.updateSession(user, session_id, settings);
   }
 
   @Delete(':session_id')
@@ -77,6 +77,6 @@ export class SessionsController {
   @ApiOkResponse({ type: DeletedSessionDto, description: 'It is not there any more' })
   @ApiProblems(...PROBLEMS.GUARDED, 'BAD_REQUEST', 'SANDBOX_UNRESPONSIVE', 'RUNTIME_UNAVAILABLE')
   delete(@CurrentUser() user: User, @Param() { session_id }: SessionIdDto): Promise<DeletedSessionDto> {
-    return this.orchestrator.deleteSession(user, session_id);
+    return this.sessions.deleteSession(user, session_id);
   }
 }

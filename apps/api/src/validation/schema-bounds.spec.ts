@@ -1,6 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { JobsService, OrchestratorService, type SessionSandboxes } from '@sandbox/orchestrator';
+import { CommandsService, JobsService, type SessionEntrance, SessionsService } from '@sandbox/orchestrator';
 import { type CommandPolicy } from '@sandbox/command-policy';
 import { type SessionStore, userFromApiKey } from '@sandbox/sessions';
 import { loadConfig } from '@sandbox/config';
@@ -66,13 +66,14 @@ async function differences(
 }
 
 /** The services that know limits of their own. Nothing is below them: what they take ends there. */
-function services(): { orchestrator: OrchestratorService; jobs: JobsService } {
+function services(): { sessions: SessionsService; commands: CommandsService; jobs: JobsService } {
   const config = loadConfig({ API_KEYS: API_KEY, ...LIMITS });
   const policy: CommandPolicy = { mode: 'off', allowed: [], check: () => undefined };
-  const [store, sandboxes] = [{}, {}] as [SessionStore, SessionSandboxes];
+  const [store, entrance, removal] = [{}, {}, {}] as [SessionStore, SessionEntrance, never];
   return {
-    orchestrator: new OrchestratorService(config, store, policy, sandboxes),
-    jobs: new JobsService(config, store, policy, sandboxes),
+    sessions: new SessionsService(config, store, policy, entrance, removal),
+    commands: new CommandsService(config, policy, entrance),
+    jobs: new JobsService(config, store, policy, entrance),
   };
 }
 
@@ -178,9 +179,10 @@ describe('REST', () => {
 });
 
 describe('MCP', () => {
-  const { orchestrator, jobs } = services();
+  const { sessions, commands, jobs } = services();
   const tools = new SandboxTools(
-    orchestrator,
+    sessions,
+    commands,
     jobs,
     ...([{}, {}, {}] as unknown as [never, never, never]),
     loadConfig({ API_KEYS: API_KEY, ...LIMITS }),

@@ -37,7 +37,7 @@ export async function audited<T>(
       request_id: requestId,
       op: subject.op,
       user: ref.userId,
-      session: ref.sessionId,
+      session_id: ref.sessionId,
       ...(subject.command === undefined ? {} : { command: firstCharacters(subject.command, COMMAND_CHARACTERS) }),
       ...logged('path', subject.file),
       ...(subject.job === undefined ? {} : { job: subject.job }),

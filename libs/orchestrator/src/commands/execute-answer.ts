@@ -1,8 +1,8 @@
 import type { Config } from '@sandbox/config';
-import type { ExecEnd } from './exec-end';
 import { oomReport, type OomReport } from './oom';
-import type { Lease } from '../entering/session-connections';
-import { shortId } from './short-id';
+import type { OpenSandbox } from '../entering/session-connections';
+import { shortId } from '../entering/short-id';
+import type { CommandEnd } from './run-command';
 
 /** Where a command runs. Field names are those of POST /execute and of the MCP tool. */
 export interface ExecuteStart {
@@ -31,17 +31,15 @@ export interface ExecuteResult extends ExecuteStart, ExecuteExit {
 }
 
 /** Takes the word of a restart: to be called where the answer goes out. */
-export async function executeStart({ containerId, created, takeRestarted }: Lease): Promise<ExecuteStart> {
+export async function executeStart({ containerId, created, takeRestarted }: OpenSandbox): Promise<ExecuteStart> {
   return { container_id: shortId(containerId), session_created: created, session_restarted: await takeRestarted() };
 }
 
-/** @param seconds that it took */
 export function executeExit(
-  { exitCode, timedOut, oomKilled }: ExecEnd,
-  seconds: number,
+  { exitCode, timedOut, oomKilled, seconds }: CommandEnd,
   truncated: boolean,
   config: Config,
-  { options }: Lease,
+  { options }: OpenSandbox,
 ): ExecuteExit {
   return {
     exit_code: exitCode,

@@ -1,9 +1,8 @@
 import { posix } from 'node:path';
+import { chooseShell, type AgentShell, type CommandPolicy, type WantedShell } from '@sandbox/command-policy';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SandboxOptions } from '@sandbox/sessions';
 import type { ShellRequest } from '../channel/channel';
-import type { CommandPolicy } from '@sandbox/command-policy';
-import { chooseShell, type WantedShell } from '@sandbox/command-policy';
 import { spellingAdvice } from '../paths/workspace-path';
 
 /** What a caller says of a command, however it is run. Field names are those of REST and MCP. */
@@ -17,13 +16,21 @@ export interface ShellCommand {
 }
 
 /**
- * What the agent is asked to run.
- * @throws SandboxError COMMAND_NOT_ALLOWED, INVALID_WORKING_DIR if the directory begins with `~`
+ * Reads what the agent is to run, but for the shell, which the policy chooses.
+ * @throws SandboxError INVALID_WORKING_DIR if the directory begins with `~`
  */
-export function shellRequest(command: ShellCommand, policy: CommandPolicy, defaultShell: WantedShell): ShellRequest {
-  const env = command.env ?? {};
-  const shell = chooseShell(command.command, command.shell ?? defaultShell, policy, env);
-  return { command: command.command, shell, cwd: workingDirectory(command.working_dir), env };
+export function parseShellCommand({ command, working_dir, env = {} }: ShellCommand): Omit<ShellRequest, 'shell'> {
+  return { command, cwd: workingDirectory(working_dir), env };
+}
+
+/**
+ * Checks a command against the policy.
+ * @param defaultShell for a command that asks for none
+ * @returns the shell that is to run it
+ * @throws SandboxError COMMAND_NOT_ALLOWED
+ */
+export function checkPolicy({ command, shell, env = {} }: ShellCommand, policy: CommandPolicy, defaultShell: WantedShell): AgentShell {
+  return chooseShell(command, shell ?? defaultShell, policy, env);
 }
 
 function workingDirectory(path = ''): string {
@@ -32,7 +39,7 @@ function workingDirectory(path = ''): string {
   return posix.resolve('/workspace', path);
 }
 
-/** With the session's own variables, where the command has none of that name. */
+/** Adds the session's own variables. The command's own go before them. */
 export function withSessionEnv<Request extends ShellRequest>(request: Request, { env }: SandboxOptions): Request {
   return env === undefined ? request : { ...request, env: { ...env, ...request.env } };
 }

@@ -1,13 +1,14 @@
-import type { Config } from '@sandbox/config';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { AttachResult, SandboxOptions, SessionRecord, SessionStore } from '@sandbox/sessions';
+import { SESSION_STORE, type AttachResult, type SandboxOptions, type SessionRecord, type SessionStore } from '@sandbox/sessions';
 import { connectTo, type Connection } from '../runtime/agent-channel';
 import type { Channel } from '../channel/channel';
 import { FairLimit } from './fair-limit';
 import { tooManyWaiting } from './limit-errors';
-import type { Sandbox, SandboxRuntime } from '../runtime/sandbox-runtime';
+import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { isDefaultSandbox } from '../options/session-options';
-import type { WarmPool } from '../pool/warm-pool';
+import { WarmPool } from '../pool/warm-pool';
 
 /** How many sandboxes may wait to be made, beyond CREATE_CONCURRENCY. */
 const CREATE_QUEUE = 256;
@@ -17,7 +18,7 @@ const CREATE_QUEUE = 256;
 const MAX_MADE = 1_000;
 
 /** A session's sandbox, for the time of one call. */
-export interface Lease {
+export interface OpenSandbox {
   readonly channel: Channel;
   readonly containerId: string;
   /** The sandbox's start that the channel leads into: what ran in another one is gone. */
@@ -40,8 +41,11 @@ export interface Lease {
   readonly takeRestarted: () => Promise<boolean>;
 }
 
-/** The session was closed or begun anew by somebody else while a call was entering it. */
-export class SessionMovedError extends Error {}
+/**
+ * A call has to enter its session again: another call has just made the connection, or the session
+ * was closed or begun anew meanwhile.
+ */
+export class EnterAgainError extends Error {}
 
 /** An open channel into a session's sandbox. */
 interface SessionConnection extends Connection {
@@ -54,9 +58,10 @@ interface SessionConnection extends Connection {
  * channel is missing, it makes one. One call of a session does that, and the session's other calls
  * wait.
  */
+@Injectable()
 export class SessionConnections {
   private readonly connections = new Map<string, SessionConnection>();
-  private readonly connecting = new Map<string, Promise<Lease>>();
+  private readonly connecting = new Map<string, Promise<OpenSandbox>>();
   private readonly creations: FairLimit;
   /**
    * Ids of sandboxes that this process has made and that no session's record has yet. If a call
@@ -65,9 +70,9 @@ export class SessionConnections {
   private readonly made = new Set<string>();
 
   constructor(
-    private readonly config: Config,
-    private readonly store: SessionStore,
-    private readonly runtime: SandboxRuntime,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(SESSION_STORE) private readonly store: SessionStore,
+    @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
     private readonly pool: WarmPool,
   ) {
     const most = config.CREATE_CONCURRENCY;
@@ -102,13 +107,13 @@ export class SessionConnections {
    * Gets a call into the session's sandbox, making what is missing.
    * @param giveUpAt in milliseconds, by the store's clock
    * @param signal aborts when the caller goes away, which ends its wait for a turn
-   * @throws SessionMovedError if the session has to be entered again
+   * @throws EnterAgainError if the session has to be entered again
    */
-  async enter(record: SessionRecord, giveUpAt: number, signal?: AbortSignal): Promise<Lease> {
+  async openSandbox(record: SessionRecord, giveUpAt: number, signal?: AbortSignal): Promise<OpenSandbox> {
     const { key } = record.ref;
     const connection = this.connections.get(key);
     if (connection?.channel.open && connection.sandbox.id === record.containerId) {
-      if (record.startId === null || record.startId === connection.start.id) return this.lease(record, connection, record);
+      if (record.startId === null || record.startId === connection.start.id) return this.openSandboxOf(record, connection, record);
       // Another process has found the sandbox started again. This channel has ended, and its
       // `close` event has not come yet.
       connection.channel.close();
@@ -118,7 +123,7 @@ export class SessionConnections {
       // Another call of this process is making the connection. Once it is there, this call enters
       // again, since the session may have another generation by then.
       await others.catch(ignoreClosed);
-      throw new SessionMovedError();
+      throw new EnterAgainError();
     }
     const late = AbortSignal.timeout(Math.max(0, giveUpAt - this.store.now()));
     const turn = signal ? AbortSignal.any([signal, late]) : late;
@@ -144,20 +149,20 @@ export class SessionConnections {
   /**
    * Takes a sandbox from the pool at once. Making one, or opening a channel, waits for its turn.
    */
-  private async establish(record: SessionRecord, giveUpAt: number, turn: AbortSignal): Promise<Lease> {
+  private async establish(record: SessionRecord, giveUpAt: number, turn: AbortSignal): Promise<OpenSandbox> {
     const { key, userKey } = record.ref;
-    const make = (): Promise<SessionConnection> => this.make(record, giveUpAt);
-    const connection = (await this.claim(record)) ?? (await this.creations.run(userKey, make, turn));
+    const make = (): Promise<SessionConnection> => this.makeSandbox(record, giveUpAt);
+    const connection = (await this.claimPooled(record)) ?? (await this.creations.run(userKey, make, turn));
     const attached = await this.attach(record.generation, key, connection);
-    if (!attached.live) throw new SessionMovedError();
-    return this.lease(record, connection, attached);
+    if (!attached.live) throw new EnterAgainError();
+    return this.openSandboxOf(record, connection, attached);
   }
 
-  private lease(
+  private openSandboxOf(
     record: SessionRecord,
     { sandbox, channel, start }: SessionConnection,
     { restarted, created = false }: { restarted: boolean; created?: boolean },
-  ): Lease {
+  ): OpenSandbox {
     const takeRestarted = async (): Promise<boolean> =>
       restarted && (await this.store.takeRestarted(record.ref.key, record.generation).catch(() => true));
     const { id: containerId, options } = sandbox;
@@ -165,7 +170,7 @@ export class SessionConnections {
   }
 
   /** Takes a sandbox from the pool if the session is new and has the default options. */
-  private async claim({ ref, containerId, options }: SessionRecord): Promise<SessionConnection | null> {
+  private async claimPooled({ ref, containerId, options }: SessionRecord): Promise<SessionConnection | null> {
     if (containerId !== null || !isDefaultSandbox(this.config, options ?? {})) return null;
     const claimed = await this.pool.claim(ref);
     if (claimed === null) return null;
@@ -173,7 +178,7 @@ export class SessionConnections {
     return this.connected(ref.key, claimed);
   }
 
-  private async make({ ref, options, ttlMs, metadata }: SessionRecord, giveUpAt: number): Promise<SessionConnection> {
+  private async makeSandbox({ ref, options, ttlMs, metadata }: SessionRecord, giveUpAt: number): Promise<SessionConnection> {
     const settings = {
       ttl_seconds: ttlMs === this.config.SESSION_TTL_SECONDS * 1000 ? undefined : ttlMs / 1000,
       metadata: Object.keys(metadata).length === 0 ? undefined : metadata,
@@ -228,7 +233,7 @@ export class SessionConnections {
     } catch (error) {
       // Nothing was asked of the sandbox yet, so the call need not fail if it ended meanwhile.
       if (error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST && this.store.now() < giveUpAt)
-        throw new SessionMovedError();
+        throw new EnterAgainError();
       throw error;
     }
   }

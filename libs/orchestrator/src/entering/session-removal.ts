@@ -1,5 +1,9 @@
-import type { SessionStore } from '@sandbox/sessions';
-import type { SandboxRuntime } from '../runtime/sandbox-runtime';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { SESSION_STORE, type SessionRef, type SessionStore } from '@sandbox/sessions';
+import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
+import { ENTER_DEADLINE_MS, sandboxUnresponsive } from './enter-deadline';
+import { SessionConnections } from './session-connections';
 
 /**
  * How long a closing mark holds unless its process renews it. After that, another process may take
@@ -8,6 +12,55 @@ import type { SandboxRuntime } from '../runtime/sandbox-runtime';
 export const CLOSING_MS = 10_000;
 /** How often a process renews its closing mark. */
 const RENEW_MS = 3_000;
+/** How long a process waits before it tries again to close a session that another one removes. */
+const RETRY_MS = 25;
+
+/** Deletes sessions on a caller's behalf. */
+@Injectable()
+export class SessionRemoval {
+  constructor(
+    @Inject(SESSION_STORE) private readonly store: SessionStore,
+    @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
+    private readonly connections: SessionConnections,
+  ) {}
+
+  /**
+   * Removes a session's sandbox, its volume if it has one, and its record. All are gone when the
+   * promise resolves. Calls under way in the session end with SESSION_DELETED. Idempotent.
+   * @throws SandboxError SANDBOX_UNRESPONSIVE after 28 s; RUNTIME_UNAVAILABLE, STORE_UNAVAILABLE
+   */
+  async removeSession(ref: SessionRef): Promise<void> {
+    const giveUpAt = this.store.now() + ENTER_DEADLINE_MS;
+    while (!(await closeSession(this.store, ref.key)) || !(await this.removeWithVolume(ref, giveUpAt))) {
+      if (this.store.now() > giveUpAt) throw sandboxUnresponsive();
+      await sleep(RETRY_MS);
+    }
+  }
+
+  /** @returns false if the session is not closed any more */
+  private removeWithVolume({ key }: SessionRef, giveUpAt: number): Promise<boolean> {
+    return keptClosed(this.store, key, async (isClosed) => {
+      this.connections.close(key);
+      do {
+        // A call that entered before the mark may make a sandbox after it, with this volume. The
+        // call then finds that the session is closed and enters again. So this removes once more.
+        if (this.store.now() > giveUpAt) throw sandboxUnresponsive();
+        if (!(await isClosed())) return false;
+        await this.runtime.remove(key);
+      } while (!(await this.runtime.removeVolume(key)));
+      await this.store.remove(key);
+      return true;
+    });
+  }
+}
+
+/**
+ * Sets the closing mark of a session, whatever state it is in.
+ * @returns false if another process has set it already
+ */
+export function closeSession(store: SessionStore, key: string): Promise<boolean> {
+  return store.close(key, 'always', store.now(), store.now() + CLOSING_MS);
+}
 
 /**
  * Runs the removal of a session that was just closed, and keeps the session closed for as long as

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { SessionRef } from '@sandbox/sessions';
-import type { Lease } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/session-connections';
 import { JobIndex } from './job-index';
 import { JobWatch } from './job-watch';
 import { CONFIG, ended, idOf, line, linesOf, REF, setUp } from './testing/fake-keepers';
@@ -20,7 +20,7 @@ describe('JobWatch', () => {
       throw new Error('later');
     };
     for (let number = 0; number < 50; number++) {
-      watch.add({ ...REF, key: `${number}` } as SessionRef, { channel: { open: true, call } } as unknown as Lease);
+      watch.add({ ...REF, key: `${number}` } as SessionRef, { channel: { open: true, call } } as unknown as OpenSandbox);
     }
     await jest.advanceTimersByTimeAsync(10_000);
     expect(asked).toBeLessThanOrEqual(8);
@@ -44,16 +44,16 @@ describe('JobWatch', () => {
     ['minds no silence but that of a job', [ended(1), { job_id: idOf(9), silent: true }], 1, 1],
     ['lets go of no job that the store does not know', [ended(1), ...Array.from({ length: 200 }, (_, i) => ended(1000 + i))], 1, 1],
   ])('%s', async (_name, lines, looks, ends) => {
-    const { calls, store, lease, scripts } = await setUp((_request, send) => {
+    const { calls, store, sandbox, scripts } = await setUp((_request, send) => {
       send(linesOf(...lines));
       return {};
     });
     const index = new JobIndex(store, CONFIG);
     for (const number of [1, 2]) {
-      await index.add(REF, lease, { jobId: idOf(number), command: '', startedAt: store.now() }, store.now() + 1000);
+      await index.add(REF, sandbox, { jobId: idOf(number), command: '', startedAt: store.now() }, store.now() + 1000);
     }
     const watch = new JobWatch(index);
-    watch.add(REF, lease);
+    watch.add(REF, sandbox);
     await jest.advanceTimersByTimeAsync(10_000);
     expect(scripts.end).toBe(ends);
     await jest.advanceTimersByTimeAsync(10_000);

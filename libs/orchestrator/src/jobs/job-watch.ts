@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
 import type { SessionRef } from '@sandbox/sessions';
-import type { Lease } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/session-connections';
 import type { JobIndex } from './job-index';
 import { listKept } from '../keepers/keeper-calls';
 
 interface Watched {
   readonly ref: SessionRef;
-  readonly lease: Lease;
+  readonly sandbox: OpenSandbox;
 }
 
 /** How long after its end a job may still hold its session, where nobody looks at it, milliseconds. */
@@ -29,8 +29,8 @@ export class JobWatch {
   }
 
   /** Watches the jobs of a session in which one runs. */
-  add(ref: SessionRef, lease: Lease): void {
-    this.sessions.set(ref.key, { ref, lease });
+  add(ref: SessionRef, sandbox: OpenSandbox): void {
+    this.sessions.set(ref.key, { ref, sandbox });
   }
 
   stop(): void {
@@ -49,20 +49,20 @@ export class JobWatch {
   }
 
   private async look(session: Watched): Promise<void> {
-    const { ref, lease } = session;
+    const { ref, sandbox } = session;
     const forget = (): void => {
       // Another call may have come upon a new sandbox of the session meanwhile.
       if (this.sessions.get(ref.key) === session) this.sessions.delete(ref.key);
     };
     // With its sandbox the jobs are gone; where it is the agent alone, whoever comes next watches them again.
-    if (!lease.channel.open) return forget();
+    if (!sandbox.channel.open) return forget();
     try {
-      const { jobs, silent } = await listKept(lease);
+      const { jobs, silent } = await listKept(sandbox);
       const ended = jobs.filter(({ state }) => state !== 'running');
-      const known = ended.length + silent.size > 0 ? await this.index.settleAll(ref, lease, ended) : [];
+      const known = ended.length + silent.size > 0 ? await this.index.settleAll(ref, sandbox, ended) : [];
       if (ended.length === jobs.length && !known.some(({ jobId }) => silent.has(jobId))) forget();
     } catch (error) {
-      this.logger.debug({ msg: 'jobs could not be asked for', session: ref.key.slice(0, 12), err: error });
+      this.logger.debug({ msg: 'jobs could not be asked for', sandbox_key: ref.key.slice(0, 12), err: error });
     }
   }
 }

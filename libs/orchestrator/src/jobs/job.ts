@@ -1,7 +1,7 @@
 import type { Config } from '@sandbox/config';
 import type { JobRecord, SandboxOptions } from '@sandbox/sessions';
 import { oomReport, type OomReport } from '../commands/oom';
-import type { Lease } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/session-connections';
 import type { ShellCommand } from '../commands/shell-command';
 import type { JobState, JobStream, KeptJob } from '../keepers/job-answers';
 
@@ -90,7 +90,7 @@ export function silentJob(job: JobRecord): Job {
  * A job that its sandbox does not know. If the sandbox is the one that the job was started in, in
  * the same start, a young job may be about to begin.
  */
-export function absentJob(job: JobRecord, { containerId, startId }: Pick<Lease, 'containerId' | 'startId'>, now: number): Job {
+export function absentJob(job: JobRecord, { containerId, startId }: Pick<OpenSandbox, 'containerId' | 'startId'>, now: number): Job {
   const same = job.containerId === containerId && (job.startId === null || job.startId === startId);
   const starting = same && now - job.startedAt < STARTING_MS;
   return starting ? startingJob(job) : { ...startingJob(job), state: 'lost', stdout_bytes: null, stderr_bytes: null };

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { createCommandPolicy } from '@sandbox/command-policy';
-import type { SessionSandboxes } from '../entering/session-sandboxes';
+import type { SessionEntrance } from '../entering/session-entrance';
 import { JobsService } from './jobs.service';
 import { CONFIG, ended, idOf, line, linesOf, REF, setUp, USER, type Answers } from './testing/fake-keepers';
 
@@ -21,7 +21,7 @@ describe('Jobs of a sandbox that says what it likes', () => {
   afterEach(() => services.splice(0).forEach((each) => each.beforeApplicationShutdown()));
 
   async function open(answers: Answers, stored: number[] = []) {
-    const { calls, scripts, store, lease } = await setUp(answers);
+    const { calls, scripts, store, sandbox } = await setUp(answers);
     const add = (number: number): Promise<unknown> => {
       const startedAt = store.now() - 3_600_000 + number * 1000;
       const record = {
@@ -32,12 +32,12 @@ describe('Jobs of a sandbox that says what it likes', () => {
         startedAt,
         deadline: store.now() + 3_600_000,
       };
-      return store.addJob(REF.key, lease.record.generation, record, 99);
+      return store.addJob(REF.key, sandbox.record.generation, record, 99);
     };
     for (const number of stored) await add(number);
     for (const name of Object.keys(scripts)) delete scripts[name];
-    const sandboxes = { enter: (_ref: unknown, _maxMs: number, work: (entered: typeof lease) => unknown) => work(lease) };
-    const jobs = new JobsService(CONFIG, store, createCommandPolicy(['*']), sandboxes as unknown as SessionSandboxes);
+    const entrance = { enterSession: (_ref: unknown, _maxMs: number, work: (entered: typeof sandbox) => unknown) => work(sandbox) };
+    const jobs = new JobsService(CONFIG, store, createCommandPolicy(['*']), entrance as unknown as SessionEntrance);
     services.push(jobs);
     const deleted = (): string[] => calls.flatMap((call) => (call.op === 'job_delete' ? [call.job_id] : []));
     return { jobs, store, scripts, add, deleted };

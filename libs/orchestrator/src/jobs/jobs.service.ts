@@ -7,9 +7,9 @@ import { SESSION_STORE, sessionRef, type JobRecord, type SessionRef, type Sessio
 import { audited } from '../audit/audit-log';
 import { RequestNotSentError, type AgentRequest, type CallOptions } from '../channel/channel';
 import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
-import type { Lease } from '../entering/session-connections';
-import { SessionSandboxes } from '../entering/session-sandboxes';
-import { shellRequest, timeoutMs, withSessionEnv } from '../commands/shell-command';
+import type { OpenSandbox } from '../entering/session-connections';
+import { SessionEntrance } from '../entering/session-entrance';
+import { checkPolicy, parseShellCommand, timeoutMs, withSessionEnv } from '../commands/shell-command';
 import { continuationPrefix, incompleteSuffix } from '@sandbox/text';
 import {
   absentJob,
@@ -55,7 +55,7 @@ export class JobsService implements BeforeApplicationShutdown {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(SESSION_STORE) private readonly store: SessionStore,
     @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
-    private readonly sandboxes: SessionSandboxes,
+    private readonly entrance: SessionEntrance,
   ) {
     this.index = new JobIndex(store, config);
     this.watch = new JobWatch(this.index);
@@ -74,18 +74,18 @@ export class JobsService implements BeforeApplicationShutdown {
     const jobId = randomBytes(16).toString('hex');
     return audited(user, ref, { op: 'job_start', command: command.command }, async () => {
       const request = this.startRequest(jobId, command);
-      return this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
+      return this.entrance.enterSession(ref, KEEPER_CALL_MS, async (sandbox) => {
         const job = { jobId, command: command.command, startedAt: this.store.now() };
-        await this.note(ref, lease, job, request.timeout_ms, signal);
+        await this.note(ref, sandbox, job, request.timeout_ms, signal);
         try {
           const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
-          await lease.channel.call(withSessionEnv(request, lease.options), { input, signal, deadlineMs: KEEPER_CALL_MS });
+          await sandbox.channel.call(withSessionEnv(request, sandbox.options), { input, signal, deadlineMs: KEEPER_CALL_MS });
         } catch (error) {
-          await this.index.forget(ref, lease, jobId).catch(() => undefined);
+          await this.index.forget(ref, sandbox, jobId).catch(() => undefined);
           throw error;
         }
-        this.watch.add(ref, lease);
-        return { ...startingJob(job), session_created: lease.created, session_restarted: await lease.takeRestarted() };
+        this.watch.add(ref, sandbox);
+        return { ...startingJob(job), session_created: sandbox.created, session_restarted: await sandbox.takeRestarted() };
       });
     });
   }
@@ -93,19 +93,19 @@ export class JobsService implements BeforeApplicationShutdown {
   /** Oldest first. */
   async list(user: User, sessionId: string, signal?: AbortSignal): Promise<Job[]> {
     const ref = this.ref(user, sessionId);
-    return this.sandboxes.enter(ref, KEEPER_CALL_MS, (lease) => this.all(ref, lease, signal));
+    return this.entrance.enterSession(ref, KEEPER_CALL_MS, (sandbox) => this.all(ref, sandbox, signal));
   }
 
   async get(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<Job> {
     const ref = this.ref(user, sessionId);
-    return this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
+    return this.entrance.enterSession(ref, KEEPER_CALL_MS, async (sandbox) => {
       try {
-        const kept = await statKept(lease, jobId, signal);
-        await this.index.settle(ref, lease, kept);
-        if (kept.state === 'running') this.watch.add(ref, lease);
-        return keptJob(kept, this.config, lease.options);
+        const kept = await statKept(sandbox, jobId, signal);
+        await this.index.settle(ref, sandbox, kept);
+        if (kept.state === 'running') this.watch.add(ref, sandbox);
+        return keptJob(kept, this.config, sandbox.options);
       } catch (error) {
-        return this.explain(ref, lease, jobId, error);
+        return this.explain(ref, sandbox, jobId, error);
       }
     });
   }
@@ -178,13 +178,13 @@ export class JobsService implements BeforeApplicationShutdown {
   async delete(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<void> {
     const ref = this.ref(user, sessionId);
     await audited(user, ref, { op: 'job_delete', job: jobId }, () =>
-      this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
+      this.entrance.enterSession(ref, KEEPER_CALL_MS, async (sandbox) => {
         try {
-          await this.ask(lease, { op: 'job_delete', job_id: knownId(jobId) }, signal);
+          await this.ask(sandbox, { op: 'job_delete', job_id: knownId(jobId) }, signal);
         } catch (error) {
-          await this.explain(ref, lease, jobId, error);
+          await this.explain(ref, sandbox, jobId, error);
         }
-        await this.index.forget(ref, lease, jobId);
+        await this.index.forget(ref, sandbox, jobId);
       }),
     );
   }
@@ -199,7 +199,8 @@ export class JobsService implements BeforeApplicationShutdown {
       op: 'job_start',
       job_id: jobId,
       timeout_ms: timeoutMs(command.timeout ?? JOB_MAX_SECONDS, JOB_MAX_SECONDS),
-      ...shellRequest(command, this.policy, EXEC_SHELL),
+      ...parseShellCommand(command),
+      shell: checkPolicy(command, this.policy, EXEC_SHELL),
       max_output: JOB_MAX_OUTPUT_BYTES,
       stdin: command.stdin !== undefined,
       open_stdin: command.open_stdin === true,
@@ -209,42 +210,42 @@ export class JobsService implements BeforeApplicationShutdown {
   /** Notes the job in the store; where there are too many, the oldest that has ended gives way. */
   private async note(
     ref: SessionRef,
-    lease: Lease,
+    sandbox: OpenSandbox,
     job: Pick<JobRecord, 'jobId' | 'command' | 'startedAt'>,
     timeMs: number,
     signal?: AbortSignal,
   ): Promise<void> {
     for (let deletions = 0; ; deletions++) {
-      const added = await this.index.add(ref, lease, job, job.startedAt + timeMs);
+      const added = await this.index.add(ref, sandbox, job, job.startedAt + timeMs);
       if (added === 'added') return;
       if (added === 'moved') throw new RequestNotSentError('The session was begun anew.');
-      const ended = deletions < this.config.MAX_JOBS_PER_SESSION ? await this.oldestEnded(ref, lease, signal) : undefined;
+      const ended = deletions < this.config.MAX_JOBS_PER_SESSION ? await this.oldestEnded(ref, sandbox, signal) : undefined;
       if (ended === undefined) {
         const detail = `The session runs ${this.config.MAX_JOBS_PER_SESSION} jobs already.`;
         throw new SandboxError(ErrorCode.TOO_MANY_JOBS, detail, { retryAfter: 5 });
       }
-      await this.ask(lease, { op: 'job_delete', job_id: ended.job_id }, signal).catch(ignoreNotFound);
-      await this.index.forget(ref, lease, ended.job_id);
+      await this.ask(sandbox, { op: 'job_delete', job_id: ended.job_id }, signal).catch(ignoreNotFound);
+      await this.index.forget(ref, sandbox, ended.job_id);
     }
   }
 
   /** Of those that the store has: to delete others, which a sandbox can list without end, makes no room. */
-  private async oldestEnded(ref: SessionRef, lease: Lease, signal?: AbortSignal): Promise<Job | undefined> {
+  private async oldestEnded(ref: SessionRef, sandbox: OpenSandbox, signal?: AbortSignal): Promise<Job | undefined> {
     const known = new Set((await this.index.all(ref)).map(({ jobId }) => jobId));
-    return (await this.all(ref, lease, signal)).find(({ job_id, state }) => state !== 'running' && known.has(job_id));
+    return (await this.all(ref, sandbox, signal)).find(({ job_id, state }) => state !== 'running' && known.has(job_id));
   }
 
-  private async all(ref: SessionRef, lease: Lease, signal?: AbortSignal): Promise<Job[]> {
-    const { jobs: kept, silent } = await listKept(lease, signal);
-    const known = await this.index.settleAll(ref, lease, kept);
+  private async all(ref: SessionRef, sandbox: OpenSandbox, signal?: AbortSignal): Promise<Job[]> {
+    const { jobs: kept, silent } = await listKept(sandbox, signal);
+    const known = await this.index.settleAll(ref, sandbox, kept);
     const there = new Set(kept.map(({ jobId }) => jobId));
     const others = known
       .filter(({ jobId }) => !there.has(jobId))
-      .map((job) => (silent.has(job.jobId) ? silentJob(job) : absentJob(job, lease, this.store.now())));
-    const jobs = [...kept.map((job) => keptJob(job, this.config, lease.options)), ...others].sort((a, b) =>
+      .map((job) => (silent.has(job.jobId) ? silentJob(job) : absentJob(job, sandbox, this.store.now())));
+    const jobs = [...kept.map((job) => keptJob(job, this.config, sandbox.options)), ...others].sort((a, b) =>
       a.started_at.localeCompare(b.started_at),
     );
-    if (jobs.some(({ state }) => state === 'running')) this.watch.add(ref, lease);
+    if (jobs.some(({ state }) => state === 'running')) this.watch.add(ref, sandbox);
     return jobs;
   }
 
@@ -256,8 +257,8 @@ export class JobsService implements BeforeApplicationShutdown {
     waitMs: number,
     signal?: AbortSignal,
   ): Promise<KeptOutput> {
-    return this.sandboxes.enter(ref, KEEPER_CALL_MS + waitMs, (lease) =>
-      readKept(lease, jobId, offsets, limit, waitMs, signal).catch((error: unknown) => this.explainOutput(ref, lease, jobId, error)),
+    return this.entrance.enterSession(ref, KEEPER_CALL_MS + waitMs, (sandbox) =>
+      readKept(sandbox, jobId, offsets, limit, waitMs, signal).catch((error: unknown) => this.explainOutput(ref, sandbox, jobId, error)),
     );
   }
 
@@ -271,31 +272,31 @@ export class JobsService implements BeforeApplicationShutdown {
   ): Promise<void> {
     const ref = this.ref(user, sessionId);
     await audited(user, ref, { op, job: jobId }, () =>
-      this.sandboxes.enter(ref, KEEPER_CALL_MS, async (lease) => {
+      this.entrance.enterSession(ref, KEEPER_CALL_MS, async (sandbox) => {
         try {
-          await lease.channel.call({ ...request, job_id: knownId(jobId) }, { ...options, deadlineMs: KEEPER_CALL_MS });
+          await sandbox.channel.call({ ...request, job_id: knownId(jobId) }, { ...options, deadlineMs: KEEPER_CALL_MS });
         } catch (error) {
-          await this.explain(ref, lease, jobId, error);
+          await this.explain(ref, sandbox, jobId, error);
           throw new SandboxError(ErrorCode.JOB_ENDED, 'The job was lost with its sandbox.', { cause: error });
         }
       }),
     );
   }
 
-  private ask(lease: Lease, request: AgentRequest, signal?: AbortSignal): Promise<Record<string, unknown>> {
-    return lease.channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS });
+  private ask(sandbox: OpenSandbox, request: AgentRequest, signal?: AbortSignal): Promise<Record<string, unknown>> {
+    return sandbox.channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS });
   }
 
   /** Of a job that its sandbox does not know: that it is lost, where it was there. Any other error goes on. */
-  private async explain(ref: SessionRef, lease: Lease, jobId: string, error: unknown): Promise<Job> {
+  private async explain(ref: SessionRef, sandbox: OpenSandbox, jobId: string, error: unknown): Promise<Job> {
     if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
     const record = await this.index.find(ref, jobId);
     if (record === undefined) throw error;
-    return absentJob(record, lease, this.store.now());
+    return absentJob(record, sandbox, this.store.now());
   }
 
-  private async explainOutput(ref: SessionRef, lease: Lease, jobId: string, error: unknown): Promise<never> {
-    await this.explain(ref, lease, jobId, error);
+  private async explainOutput(ref: SessionRef, sandbox: OpenSandbox, jobId: string, error: unknown): Promise<never> {
+    await this.explain(ref, sandbox, jobId, error);
     throw new SandboxError(ErrorCode.JOB_LOST, 'The job was lost with its sandbox, and its output too.', { cause: error });
   }
 }

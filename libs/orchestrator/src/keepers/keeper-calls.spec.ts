@@ -29,29 +29,29 @@ describe('A list of jobs', () => {
   });
 
   it('leaves terminals out, and comes in pieces of any size', async () => {
-    const { lease } = await setUp((_, send) => {
+    const { sandbox } = await setUp((_, send) => {
       for (const byte of linesOf(line(1), line(2, { terminal: true }), line(3))) send(Buffer.of(byte));
       return {};
     });
-    expect((await listKept(lease)).jobs.map(({ jobId }) => jobId)).toEqual([idOf(1), idOf(3)]);
+    expect((await listKept(sandbox)).jobs.map(({ jobId }) => jobId)).toEqual([idOf(1), idOf(3)]);
   });
 
   it('is no longer than its bound', async () => {
-    const { lease } = await setUp((_, send) => {
+    const { sandbox } = await setUp((_, send) => {
       for (let sent = 0; sent <= 4 * 1024 * 1024; sent += 64 * 1024) send(Buffer.alloc(64 * 1024, ' '));
       return {};
     });
-    await expect(listKept(lease)).rejects.toMatchObject(UNSOUND);
+    await expect(listKept(sandbox)).rejects.toMatchObject(UNSOUND);
   });
 });
 
 describe('An account of one job', () => {
   const ask = async (answer: object, command: string): Promise<unknown> => {
-    const { lease } = await setUp((_, send) => {
+    const { sandbox } = await setUp((_, send) => {
       for (const character of Buffer.from(command)) send(Buffer.of(character));
       return answer as Record<string, unknown>;
     });
-    return statKept(lease, idOf(1));
+    return statKept(sandbox, idOf(1));
   };
 
   it('brings its command before its end', async () => {
@@ -74,14 +74,14 @@ describe('Output', () => {
   const part = { next_offset: 4, gap: 0, eof: false };
 
   it('is joined from pieces of any size, by stream, up to what was asked for', async () => {
-    const { lease } = await setUp((_, send) => {
+    const { sandbox } = await setUp((_, send) => {
       send(Buffer.from('a'));
       send(Buffer.from('x'), 'stderr');
       send(Buffer.from('bc'));
       return { stdout: part, stderr: part };
     });
-    const { bytes } = await readKept(lease, idOf(1), { stdout: 0, stderr: 0 }, 4, 0);
+    const { bytes } = await readKept(sandbox, idOf(1), { stdout: 0, stderr: 0 }, 4, 0);
     expect([bytes.stdout.toString(), bytes.stderr.toString()]).toEqual(['abc', 'x']);
-    await expect(readKept(lease, idOf(1), { stdout: 0, stderr: 0 }, 3, 0)).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    await expect(readKept(sandbox, idOf(1), { stdout: 0, stderr: 0 }, 3, 0)).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
   });
 });

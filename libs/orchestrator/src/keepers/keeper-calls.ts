@@ -2,7 +2,7 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { parseAgentJson, unsound } from '../channel/agent-values';
 import type { AgentRequest, CallOptions } from '../channel/channel';
 import { GrowingBuffer } from '../bytes/growing-buffer';
-import type { Lease } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/session-connections';
 import {
   isJobId,
   parseCommand,
@@ -34,7 +34,7 @@ export interface KeptOutput {
 
 /** Reads what a keeper has past the offsets, waiting up to `waitMs` for the first byte. @throws SandboxError JOB_NOT_FOUND, RANGE_NOT_SATISFIABLE */
 export async function readKept(
-  lease: Lease,
+  sandbox: OpenSandbox,
   jobId: string,
   offsets: Partial<Record<JobStream, number>>,
   limit: number,
@@ -50,7 +50,7 @@ export async function readKept(
   };
   const began = performance.now();
   const request = { op: 'job_output', job_id: knownId(jobId), offsets, limit, wait_ms: waitMs } as const;
-  const answer = await lease.channel.call(request, { onOutput, signal, deadlineMs: KEEPER_CALL_MS + waitMs });
+  const answer = await sandbox.channel.call(request, { onOutput, signal, deadlineMs: KEEPER_CALL_MS + waitMs });
   const parts = Object.fromEntries(Object.keys(offsets).map((stream) => [stream, parseStreamPart(answer[stream])]));
   const ended = Object.values(parts).some(({ eof }) => eof);
   const hasty = size === 0 && !ended && performance.now() - began < waitMs / 2;
@@ -58,22 +58,22 @@ export async function readKept(
 }
 
 /** The session's jobs, and no terminals, as their keepers tell them. Which of the silent ones are jobs, the store knows. */
-export async function listKept(lease: Lease, signal?: AbortSignal): Promise<KeptJobs> {
-  const { output } = await collect(lease, { op: 'job_list' }, MAX_LIST_BYTES, signal);
+export async function listKept(sandbox: OpenSandbox, signal?: AbortSignal): Promise<KeptJobs> {
+  const { output } = await collect(sandbox, { op: 'job_list' }, MAX_LIST_BYTES, signal);
   const { jobs, silent } = parseJobLines(output);
   return { jobs: jobs.filter(({ terminal }) => !terminal), silent };
 }
 
 /** A job as its keeper tells it. @throws SandboxError JOB_NOT_FOUND, also of a terminal */
-export async function statKept(lease: Lease, jobId: string, signal?: AbortSignal): Promise<KeptJob> {
-  const { answer, output } = await collect(lease, { op: 'job_stat', job_id: knownId(jobId) }, MAX_COMMAND_BYTES, signal);
+export async function statKept(sandbox: OpenSandbox, jobId: string, signal?: AbortSignal): Promise<KeptJob> {
+  const { answer, output } = await collect(sandbox, { op: 'job_stat', job_id: knownId(jobId) }, MAX_COMMAND_BYTES, signal);
   const job = parseKeptJob(answer);
   if (job.jobId !== jobId || job.terminal) throw notFound();
   return { ...job, command: parseCommand(parsed(output)) };
 }
 
 async function collect(
-  lease: Lease,
+  sandbox: OpenSandbox,
   request: AgentRequest,
   maxBytes: number,
   signal?: AbortSignal,
@@ -83,7 +83,7 @@ async function collect(
     if (bytes.length + chunk.length > maxBytes) throw unsound();
     bytes.append(chunk);
   };
-  const answer = await lease.channel.call(request, { signal, onOutput, deadlineMs: KEEPER_CALL_MS });
+  const answer = await sandbox.channel.call(request, { signal, onOutput, deadlineMs: KEEPER_CALL_MS });
   return { answer, output: bytes.take() };
 }
 

@@ -110,7 +110,7 @@ export class Sweeper {
         return true;
       } catch (error) {
         report.failed++;
-        this.logger.warn({ msg: 'sandbox not removed', reason, session: name.slice(0, 12), err: error });
+        this.logger.warn({ msg: 'sandbox not removed', reason, sandbox_key: name.slice(0, 12), err: error });
         return (report.complete = await this.canGoOn(error));
       }
     });
@@ -131,7 +131,7 @@ export class Sweeper {
     this.logger.log({
       msg: 'sandbox removed',
       reason,
-      session: sandbox?.key === null ? null : name.slice(0, 12),
+      sandbox_key: sandbox?.key === null ? null : name.slice(0, 12),
       container: sandbox ? sandbox.id.slice(0, 12) : null,
       age_seconds: sandbox ? Math.round((now - sandbox.createdAt) / 1000) : null,
     });

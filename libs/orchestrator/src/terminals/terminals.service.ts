@@ -8,8 +8,8 @@ import { audited } from '../audit/audit-log';
 import { isJobId, parseKeptJob } from '../keepers/job-answers';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, readKept } from '../keepers/keeper-calls';
 import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
-import { SessionSandboxes } from '../entering/session-sandboxes';
-import { shellRequest, withSessionEnv } from '../commands/shell-command';
+import { SessionEntrance } from '../entering/session-entrance';
+import { checkPolicy, parseShellCommand, withSessionEnv } from '../commands/shell-command';
 
 export interface TerminalSize {
   cols: number;
@@ -55,7 +55,7 @@ export class TerminalsService {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
-    private readonly sandboxes: SessionSandboxes,
+    private readonly entrance: SessionEntrance,
   ) {}
 
   /**
@@ -77,14 +77,15 @@ export class TerminalsService {
       const request = {
         op: 'job_start',
         job_id: terminal,
-        ...shellRequest({ command: shown }, this.policy, this.config.EXEC_SHELL),
+        ...parseShellCommand({ command: shown }),
+        shell: checkPolicy({ command: shown }, this.policy, this.config.EXEC_SHELL),
         timeout_ms: MAX_LIFE_MS,
         max_output: RING_BYTES,
         stdin: false,
         open_stdin: true,
         terminal: { columns: cols, rows, detached_ms: DETACHED_MS },
       } as const;
-      await this.sandboxes.enter(ref, KEEPER_CALL_MS, ({ channel, options }) =>
+      await this.entrance.enterSession(ref, KEEPER_CALL_MS, ({ channel, options }) =>
         channel.call(withSessionEnv(request, options), { signal, deadlineMs: KEEPER_CALL_MS }),
       );
     });
@@ -101,8 +102,8 @@ export class TerminalsService {
   /** Gives output from `since` (bytes) on until the terminal has ended: its exit code. Keeps the session alive. */
   async follow(name: TerminalName, since: number, watcher: TerminalWatcher, signal: AbortSignal): Promise<number | null> {
     for (let offset = since; ;) {
-      const { bytes, parts, hasty } = await this.enter(name, KEEPER_CALL_MS + WAIT_MS, (lease) =>
-        readKept(lease, name.terminal, { stdout: offset }, READ_BYTES, WAIT_MS, signal),
+      const { bytes, parts, hasty } = await this.enterTerminal(name, KEEPER_CALL_MS + WAIT_MS, (sandbox) =>
+        readKept(sandbox, name.terminal, { stdout: offset }, READ_BYTES, WAIT_MS, signal),
       );
       const { nextOffset, gap, eof } = parts.stdout!;
       if (gap > 0) await watcher.gap(gap);
@@ -116,7 +117,7 @@ export class TerminalsService {
 
   /** @throws SandboxError JOB_STDIN_FULL where what was sent before is still to be read, JOB_STDIN_CLOSED where it has ended */
   async write(name: TerminalName, input: Buffer, signal?: AbortSignal): Promise<void> {
-    await this.enter(name, KEEPER_CALL_MS, ({ channel }) =>
+    await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) =>
       channel.call({ op: 'job_stdin', job_id: idOf(name), eof: false }, { input, signal, deadlineMs: KEEPER_CALL_MS }),
     );
   }
@@ -124,17 +125,19 @@ export class TerminalsService {
   /** @throws SandboxError JOB_ENDED */
   async resize(name: TerminalName, { cols, rows }: TerminalSize, signal?: AbortSignal): Promise<void> {
     const request = { op: 'job_resize', job_id: idOf(name), columns: cols, rows } as const;
-    await this.enter(name, KEEPER_CALL_MS, ({ channel }) => channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS }));
+    await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) => channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS }));
   }
 
   private async stat(name: TerminalName): Promise<ReturnType<typeof parseKeptJob>> {
     const request = { op: 'job_stat', job_id: idOf(name) } as const;
-    return parseKeptJob(await this.enter(name, KEEPER_CALL_MS, ({ channel }) => channel.call(request, { deadlineMs: KEEPER_CALL_MS })));
+    return parseKeptJob(
+      await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) => channel.call(request, { deadlineMs: KEEPER_CALL_MS })),
+    );
   }
 
-  private async enter<T>(name: TerminalName, maxMs: number, work: Parameters<typeof this.sandboxes.enter<T>>[2]): Promise<T> {
+  private async enterTerminal<T>(name: TerminalName, maxMs: number, work: Parameters<typeof this.entrance.enterSession<T>>[2]): Promise<T> {
     try {
-      return await this.sandboxes.enter(this.ref(name), maxMs, work);
+      return await this.entrance.enterSession(this.ref(name), maxMs, work);
     } catch (error) {
       throw error instanceof SandboxError && error.code === ErrorCode.JOB_NOT_FOUND ? notThere() : error;
     }

@@ -5,7 +5,7 @@ import { audited } from '../audit/audit-log';
 import type { AgentRequest, CallOptions } from '../channel/channel';
 import type { AgentConditions, EntityTags } from '../channel/file-requests';
 import { GrowingBuffer } from '../bytes/growing-buffer';
-import type { SessionSandboxes } from '../entering/session-sandboxes';
+import type { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, shownBytes, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 
 /** Whose file it is. `to` is a second path, where a call has two. */
@@ -20,7 +20,7 @@ export interface Preconditions {
 /** A call's place in the system: the services that make file calls each have one. */
 export interface FileCaller {
   readonly config: Config;
-  readonly sandboxes: SessionSandboxes;
+  readonly entrance: SessionEntrance;
 }
 
 /**
@@ -30,7 +30,7 @@ export interface FileCaller {
  * @param request takes the paths in the form that the agent wants
  */
 export function fileCall(
-  { config, sandboxes }: FileCaller,
+  { config, entrance }: FileCaller,
   op: string,
   { user, sessionId, path, to }: FileCall,
   request: (file: WorkspacePath, to: WorkspacePath) => AgentRequest,
@@ -40,7 +40,7 @@ export function fileCall(
   const logged = { op, file: loggedPath(path), to: to === undefined ? undefined : loggedPath(to) };
   return audited(user, ref, logged, async () => {
     const agentRequest = request(workspaceFile(path), workspaceFile(to ?? ''));
-    return sandboxes.enter(ref, options.deadlineMs, ({ channel }) => channel.call(agentRequest, options), { signal: options.signal });
+    return entrance.enterSession(ref, options.deadlineMs, ({ channel }) => channel.call(agentRequest, options), { signal: options.signal });
   });
 }
 

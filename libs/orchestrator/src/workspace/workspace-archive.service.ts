@@ -6,7 +6,7 @@ import type { User } from '@sandbox/sessions';
 import type { AgentRequest, CallOptions } from '../channel/channel';
 import { drained } from '../bytes/drained';
 import { type FileCall, fileCall } from './file-call';
-import { SessionSandboxes } from '../entering/session-sandboxes';
+import { SessionEntrance } from '../entering/session-entrance';
 import { gzipped } from './gzipped';
 import { TarWriter } from '../bytes/tar-writer';
 import { DOWNLOAD_LIMITS } from './workspace.service';
@@ -25,7 +25,7 @@ const UNPACK_DEADLINE_MS = 300_000;
 export class WorkspaceArchiveService {
   constructor(
     @Inject(CONFIG) readonly config: Config,
-    readonly sandboxes: SessionSandboxes,
+    readonly entrance: SessionEntrance,
   ) {}
 
   /**

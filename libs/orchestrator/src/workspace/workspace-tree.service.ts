@@ -4,7 +4,7 @@ import type { User } from '@sandbox/sessions';
 import { parseFlag } from '../channel/agent-values';
 import type { AgentRequest } from '../channel/channel';
 import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
-import { SessionSandboxes } from '../entering/session-sandboxes';
+import { SessionEntrance } from '../entering/session-entrance';
 import { etag, parseInSlices, splitLines } from './workspace-answers';
 import { type SearchResult, parseSearchLine, searchResult } from './search-answers';
 import { workspaceGlob } from '../paths/workspace-glob';
@@ -52,7 +52,7 @@ const MAX_DIFF_BYTES = 2 * 1024 * 1024;
 export class WorkspaceTreeService {
   constructor(
     @Inject(CONFIG) readonly config: Config,
-    readonly sandboxes: SessionSandboxes,
+    readonly entrance: SessionEntrance,
   ) {}
 
   /** What is at the path itself: a link is not followed. */

@@ -4,7 +4,7 @@ import type { User } from '@sandbox/sessions';
 import { count, unsound } from '../channel/agent-values';
 import { collectedFileCall, notRoot } from './file-call';
 import { binaryType, IMAGE_BEGINNINGS, imageType } from './file-type';
-import { SessionSandboxes } from '../entering/session-sandboxes';
+import { SessionEntrance } from '../entering/session-entrance';
 import { type DecodedText, decodeText, utf16Of } from './text-encoding';
 import { parseFileHeader, parseObject } from './workspace-answers';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
@@ -44,7 +44,7 @@ const MAX_HEADER_BYTES = 4096;
 export class WorkspaceViewService {
   constructor(
     @Inject(CONFIG) readonly config: Config,
-    readonly sandboxes: SessionSandboxes,
+    readonly entrance: SessionEntrance,
   ) {}
 
   /**

@@ -4,8 +4,8 @@ import { Logger } from '@nestjs/common';
 import type { Config } from '@sandbox/config';
 import type { User } from '@sandbox/sessions';
 import type { CallOptions } from '../channel/channel';
-import type { Lease } from '../entering/session-connections';
-import type { SessionSandboxes } from '../entering/session-sandboxes';
+import type { OpenSandbox } from '../entering/session-connections';
+import type { SessionEntrance } from '../entering/session-entrance';
 import { WorkspaceService } from './workspace.service';
 
 const USER: User = { id: 'key:u' };
@@ -27,10 +27,10 @@ function over(
     }
     return end;
   };
-  const enter = async (_ref: unknown, _maxMs: number, work: (lease: Lease) => unknown): Promise<unknown> =>
-    work({ channel: { call } } as unknown as Lease);
+  const enterSession = async (_ref: unknown, _maxMs: number, work: (sandbox: OpenSandbox) => unknown): Promise<unknown> =>
+    work({ channel: { call } } as unknown as OpenSandbox);
   const config = { DEPLOYMENT: 'd', WORKSPACE_MAX_FILE_SIZE_BYTES: limit } as Config;
-  return { workspace: new WorkspaceService(config, { enter } as unknown as SessionSandboxes), sent: () => sent };
+  return { workspace: new WorkspaceService(config, { enterSession } as unknown as SessionEntrance), sent: () => sent };
 }
 
 function* file(length: number, header: object = { ...HEADER, size: length, length }): Generator<Buffer> {

@@ -8,7 +8,7 @@ import type { AgentRequest } from '../channel/channel';
 import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
 import { drained } from '../bytes/drained';
 import { GrowingBuffer } from '../bytes/growing-buffer';
-import { SessionSandboxes } from '../entering/session-sandboxes';
+import { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import { etag, type FileHeader, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
 
@@ -93,7 +93,7 @@ const MAX_HEADER_BYTES = 4096;
 export class WorkspaceService {
   constructor(
     @Inject(CONFIG) readonly config: Config,
-    readonly sandboxes: SessionSandboxes,
+    readonly entrance: SessionEntrance,
   ) {}
 
   /**

@@ -1,5 +1,5 @@
 import type { Config } from '@sandbox/config';
-import type { JobsService, OrchestratorService } from '@sandbox/orchestrator';
+import type { JobsService, CommandsService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { ExecuteDto } from '../../execute/execute.dto';
 import { MAX_ENV_BYTES } from '../../validation/rules';
@@ -11,7 +11,7 @@ import { defineTool, type Tool } from './tool';
 const SHELL = { auto: 'shell (bash if the command needs it)', sh: 'sh', bash: 'bash' };
 const REST_OF_OUTPUT = 'send long output to a file and read parts of it';
 
-export function executeTool(orchestrator: OrchestratorService, jobs: JobsService, config: Config): Tool {
+export function executeTool(commands: CommandsService, jobs: JobsService, config: Config): Tool {
   return defineTool({
     name: 'execute',
     title: 'Run a shell command',
@@ -33,7 +33,7 @@ export function executeTool(orchestrator: OrchestratorService, jobs: JobsService
     },
     output: ExecuteToolResultDto,
     call: ({ background = false, open_stdin = false, ...command }, { user, signal, onOutput }) =>
-      background ? startJob(jobs, user, { ...command, open_stdin }, signal) : run(orchestrator, user, command, config, signal, onOutput),
+      background ? startJob(jobs, user, { ...command, open_stdin }, signal) : run(commands, user, command, config, signal, onOutput),
     text: executeText,
   });
 }
@@ -49,14 +49,14 @@ async function startJob(
 }
 
 async function run(
-  orchestrator: OrchestratorService,
+  commands: CommandsService,
   user: User,
   command: ExecuteDto,
   { MCP_MAX_OUTPUT_CHARS }: Config,
   signal: AbortSignal,
   onOutput?: (text: string) => void,
 ): Promise<ExecuteToolResultDto> {
-  const result = await orchestrator.execute(user, command, signal, onOutput);
+  const result = await commands.execute(user, command, signal, onOutput);
   const cut = command.encoding === 'base64' ? cutBase64 : cutText;
   // What one stream does not need is the other's.
   const room = (other: string): number => Math.max(MCP_MAX_OUTPUT_CHARS / 2, MCP_MAX_OUTPUT_CHARS - other.length);

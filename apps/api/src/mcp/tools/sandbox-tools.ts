@@ -1,7 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Tool as ToolDescriptor } from '@modelcontextprotocol/sdk/types.js';
 import { CONFIG, type Config } from '@sandbox/config';
-import { JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService, WorkspaceViewService } from '@sandbox/orchestrator';
+import {
+  CommandsService,
+  JobsService,
+  SessionsService,
+  WorkspaceService,
+  WorkspaceTreeService,
+  WorkspaceViewService,
+} from '@sandbox/orchestrator';
 import { executeTool } from './execute-tool';
 import { jobTools } from './job-tools';
 import { sessionTools } from './session-tools';
@@ -16,7 +23,8 @@ export class SandboxTools {
   private readonly tools: ReadonlyMap<string, Tool>;
 
   constructor(
-    orchestrator: OrchestratorService,
+    sessions: SessionsService,
+    commands: CommandsService,
     jobs: JobsService,
     workspace: WorkspaceService,
     tree: WorkspaceTreeService,
@@ -24,8 +32,8 @@ export class SandboxTools {
     @Inject(CONFIG) config: Config,
   ) {
     const tools = [
-      ...sessionTools(orchestrator, config),
-      executeTool(orchestrator, jobs, config),
+      ...sessionTools(sessions, config),
+      executeTool(commands, jobs, config),
       ...jobTools(jobs, config),
       ...workspaceTools(workspace, config),
       readTool(views, config),

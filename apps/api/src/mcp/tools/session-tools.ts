@@ -1,5 +1,5 @@
 import type { Config } from '@sandbox/config';
-import { formatSize, sessionLimits, type OrchestratorService } from '@sandbox/orchestrator';
+import { formatSize, sessionLimits, type SessionsService } from '@sandbox/orchestrator';
 import { CreateSessionDto, DeletedSessionDto, SessionCreatedDto, SessionIdDto } from '../../sessions/sessions.dto';
 import { filesFate } from './server-instructions';
 import { defineTool, type Tool } from './tool';
@@ -7,7 +7,7 @@ import { defineTool, type Tool } from './tool';
 /** A longer list of images costs every conversation more than it is worth; a refusal has it. */
 const MAX_IMAGES_CHARACTERS = 200;
 
-export function sessionTools(orchestrator: OrchestratorService, config: Config): Tool[] {
+export function sessionTools(sessions: SessionsService, config: Config): Tool[] {
   const most = sessionLimits(config);
   return [
     defineTool({
@@ -30,7 +30,7 @@ export function sessionTools(orchestrator: OrchestratorService, config: Config):
         metadata: 'Notes of your own',
       },
       output: SessionCreatedDto,
-      call: ({ session_id, ...options }, { user, signal }) => orchestrator.createSession(user, session_id, options, signal),
+      call: ({ session_id, ...options }, { user, signal }) => sessions.createSession(user, session_id, options, signal),
     }),
     defineTool({
       name: 'delete_session',
@@ -40,7 +40,7 @@ export function sessionTools(orchestrator: OrchestratorService, config: Config):
       input: SessionIdDto,
       args: { session_id: null },
       output: DeletedSessionDto,
-      call: ({ session_id }, { user }) => orchestrator.deleteSession(user, session_id),
+      call: ({ session_id }, { user }) => sessions.deleteSession(user, session_id),
     }),
   ];
 }

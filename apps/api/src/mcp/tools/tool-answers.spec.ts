@@ -8,7 +8,8 @@ import {
   type Job,
   type JobsService,
   type JobState,
-  type OrchestratorService,
+  type SessionsService,
+  type CommandsService,
   type WorkspaceEntry,
   type WorkspaceService,
   type WorkspaceTreeService,
@@ -75,10 +76,10 @@ const services = {
 
 const tools = new SandboxTools(
   {
-    execute: services.execute,
     createSession: async (_user, session_id) => ({ session_id, container_id: '0123456789ab', session_created: true }),
     deleteSession: async (_user, session_id) => ({ status: 'deleted', session_id }),
-  } as Pick<OrchestratorService, 'execute' | 'createSession' | 'deleteSession'> as OrchestratorService,
+  } as Pick<SessionsService, 'createSession' | 'deleteSession'> as SessionsService,
+  { execute: services.execute } as Pick<CommandsService, 'execute'> as CommandsService,
   {
     start: services.startJob,
     get: services.getJob,

@@ -1,6 +1,13 @@
 import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { loadConfig } from '@sandbox/config';
-import type { JobsService, OrchestratorService, WorkspaceService, WorkspaceTreeService, WorkspaceViewService } from '@sandbox/orchestrator';
+import type {
+  CommandsService,
+  JobsService,
+  SessionsService,
+  WorkspaceService,
+  WorkspaceTreeService,
+  WorkspaceViewService,
+} from '@sandbox/orchestrator';
 import { SandboxTools } from './sandbox-tools';
 
 /** Every conversation of every agent pays for these bytes. */
@@ -8,9 +15,10 @@ const MAX_BYTES = 12_000;
 
 function list(env: Record<string, string> = {}): Tool[] {
   const config = loadConfig({ API_KEYS: 'test-key', ...env });
-  const [orchestrator, jobs, workspace, tree, views] = [{}, {}, {}, {}, {}];
+  const [sessions, commands, jobs, workspace, tree, views] = [{}, {}, {}, {}, {}, {}];
   return new SandboxTools(
-    orchestrator as OrchestratorService,
+    sessions as SessionsService,
+    commands as CommandsService,
     jobs as JobsService,
     workspace as WorkspaceService,
     tree as WorkspaceTreeService,

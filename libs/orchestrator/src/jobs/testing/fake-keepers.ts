@@ -1,7 +1,7 @@
 import { loadConfig } from '@sandbox/config';
 import { createSessionStore, sessionRef, type SessionStore } from '@sandbox/sessions';
 import type { AgentRequest, CallOptions } from '../../channel/channel';
-import type { Lease } from '../../entering/session-connections';
+import type { OpenSandbox } from '../../entering/session-connections';
 
 export const USER = { id: 'key:user' };
 export const CONFIG = loadConfig({ SESSION_STORE: 'memory', MAX_JOBS_PER_SESSION: '3', ALLOWED_COMMANDS: '*' }, { needsAuth: false });
@@ -58,7 +58,7 @@ export async function setUp(answers: Answers) {
     calls.push(request);
     return answers(request, (output, stream = 'stdout') => void onOutput?.(stream, output));
   };
-  const lease = {
+  const sandbox = {
     channel: { open: true, call },
     containerId: 'container',
     startId: 'start',
@@ -68,5 +68,5 @@ export async function setUp(answers: Answers) {
     restarted: false,
     takeRestarted: async () => false,
   };
-  return { calls, scripts, store, lease: lease as unknown as Lease };
+  return { calls, scripts, store, sandbox: sandbox as unknown as OpenSandbox };
 }

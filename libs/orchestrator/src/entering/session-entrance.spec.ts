@@ -5,8 +5,8 @@ import { createSessionStore, sessionRef, type SessionStore } from '@sandbox/sess
 import { connectTo } from '../runtime/agent-channel';
 import { RequestNotSentError } from '../channel/channel';
 import type { SandboxOwner, SandboxRuntime } from '../runtime/sandbox-runtime';
-import type { Lease } from './session-connections';
-import { SessionSandboxes } from './session-sandboxes';
+import { type OpenSandbox, SessionConnections } from './session-connections';
+import { SessionEntrance } from './session-entrance';
 import { FakeSandboxes } from './testing/fake-sandboxes';
 import type { WarmPool } from '../pool/warm-pool';
 
@@ -23,14 +23,14 @@ interface News {
 const NOTHING: News = { created: false, restarted: false };
 const CREATED: News = { created: true, restarted: false };
 const RESTARTED: News = { created: false, restarted: true };
-const told = async ({ created, takeRestarted }: Lease): Promise<News> => ({ created, restarted: await takeRestarted() });
+const told = async ({ created, takeRestarted }: OpenSandbox): Promise<News> => ({ created, restarted: await takeRestarted() });
 
-describe('SessionSandboxes', () => {
+describe('SessionEntrance', () => {
   let engine: FakeSandboxes;
   let store: SessionStore;
   /** Two processes that share an engine and a store. */
-  let processes: SessionSandboxes[];
-  const begun: SessionSandboxes[] = [];
+  let processes: SessionEntrance[];
+  const begun: SessionEntrance[] = [];
 
   beforeEach(() => {
     engine = new FakeSandboxes();
@@ -39,14 +39,14 @@ describe('SessionSandboxes', () => {
   });
   afterEach(() => Promise.all(begun.splice(0).map((each) => each.onApplicationShutdown())));
 
-  function begin(pool = NO_POOL, runtime = engine.runtime): SessionSandboxes {
-    const sandboxes = new SessionSandboxes(config, store, runtime, pool);
+  function begin(pool = NO_POOL, runtime = engine.runtime): SessionEntrance {
+    const sandboxes = new SessionEntrance(config, store, runtime, new SessionConnections(config, store, runtime, pool));
     begun.push(sandboxes);
     return sandboxes;
   }
 
-  const enter = (sandboxes = processes[0]!, work: (lease: Lease) => Promise<News> = told): Promise<News> =>
-    sandboxes.enter(REF, 1_000, work);
+  const enter = (sandboxes = processes[0]!, work: (sandbox: OpenSandbox) => Promise<News> = told): Promise<News> =>
+    sandboxes.enterSession(REF, 1_000, work);
 
   it('leaves a place for others beside a user whose sandboxes do not come to be', async () => {
     const asked: string[] = [];
@@ -58,7 +58,7 @@ describe('SessionSandboxes', () => {
     } as unknown as SandboxRuntime;
     const sandboxes = begin(NO_POOL, runtime);
     const enterAs = (user: string, session: string): void => {
-      sandboxes.enter(refOf(user, session), 1_000, async () => undefined).catch(() => undefined);
+      sandboxes.enterSession(refOf(user, session), 1_000, async () => undefined).catch(() => undefined);
     };
     for (let n = 0; n < 5; n++) enterAs('jwt:slow', `s${n}`);
     for (let turn = 0; turn < 20; turn++) await nextTurn();
@@ -201,7 +201,7 @@ describe('SessionSandboxes', () => {
     });
 
     it('through a channel into the new start, also before the end of the old one has come through', async () => {
-      const startOf = (sandboxes: SessionSandboxes): Promise<string> => sandboxes.enter(REF, 1_000, async ({ startId }) => startId);
+      const startOf = (sandboxes: SessionEntrance): Promise<string> => sandboxes.enterSession(REF, 1_000, async ({ startId }) => startId);
       engine.startAgain(REF.key);
       expect(await startOf(begin())).toBe('first again');
       expect(await startOf(processes[0]!)).toBe('first again');

@@ -1,0 +1,80 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
+import { CONFIG, type Config } from '@sandbox/config';
+import { sessionRef, type User } from '@sandbox/sessions';
+import { audited } from '../audit/audit-log';
+import type { OpenSandbox } from '../entering/session-connections';
+import { SessionEntrance } from '../entering/session-entrance';
+import { CollectedOutput, StreamedOutput, type CommandOutput, type ExecuteWatcher } from './command-output';
+import type { ExecuteExit, ExecuteResult } from './execute-answer';
+import { parseExecuteCommand, type ExecuteCommand } from './execute-command';
+import { runCommand } from './run-command';
+import { checkPolicy } from './shell-command';
+
+/** Runs commands in users' sessions. */
+@Injectable()
+export class CommandsService {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
+    private readonly entrance: SessionEntrance,
+  ) {}
+
+  /**
+   * Runs a command and answers when it has ended. The session is made if it is not there. A command
+   * that fails or runs out of time is a result, not an error.
+   * @param signal aborts the command and all that it has started
+   * @param onOutput is told of the output that the answer will begin with, while the command runs;
+   * the command does not wait for it
+   * @throws SandboxError COMMAND_NOT_ALLOWED, VALIDATION_FAILED (timeout), INVALID_WORKING_DIR,
+   * SHELL_NOT_AVAILABLE, SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*, RUNTIME_UNAVAILABLE,
+   * STORE_UNAVAILABLE
+   */
+  execute(user: User, command: ExecuteCommand, signal?: AbortSignal, onOutput?: (text: string) => void): Promise<ExecuteResult> {
+    const { EXEC_MAX_OUTPUT_BYTES } = this.config;
+    const collect = (sandbox: OpenSandbox): CommandOutput<ExecuteResult> =>
+      new CollectedOutput(this.config, sandbox, EXEC_MAX_OUTPUT_BYTES, command.encoding, onOutput);
+    return this.run(user, command, EXEC_MAX_OUTPUT_BYTES, collect, signal);
+  }
+
+  /**
+   * Runs a command and gives its whole output while it runs. A slow watcher makes the command wait,
+   * and no other one. The timeout counts on meanwhile.
+   * @throws SandboxError as execute; REQUEST_TIMEOUT if the watcher has not taken the output 5 s
+   * after the timeout
+   */
+  stream(user: User, command: ExecuteCommand, watcher: ExecuteWatcher, signal?: AbortSignal): Promise<ExecuteExit> {
+    const tell = (sandbox: OpenSandbox): CommandOutput<ExecuteExit> => new StreamedOutput(this.config, sandbox, watcher, command.encoding);
+    return this.run(user, command, null, tell, signal);
+  }
+
+  /** All that a command passes: parse, policy, enter, run, answer. One line of the log tells of it. */
+  private run<Answer extends ExecuteExit>(
+    user: User,
+    command: ExecuteCommand,
+    maxOutput: number | null,
+    outputFor: (sandbox: OpenSandbox) => CommandOutput<Answer>,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
+    const ref = sessionRef(this.config.DEPLOYMENT, user, command.session_id);
+    const subject = { op: 'execute', command: command.command };
+    const work = async (): Promise<Answer> => {
+      const parsed = parseExecuteCommand(command, this.config, maxOutput);
+      const shell = checkPolicy(command, this.policy, this.config.EXEC_SHELL);
+      const enter = { command: true, signal };
+      return this.entrance.enterSession(
+        ref,
+        parsed.deadlineMs,
+        async (sandbox) => {
+          const output = outputFor(sandbox);
+          await output.begin();
+          const runnable = { ...parsed, request: { ...parsed.request, shell } };
+          const end = await runCommand(sandbox, runnable, (stream, chunk) => output.take(stream, chunk), signal);
+          return output.answer(end);
+        },
+        enter,
+      );
+    };
+    return audited(user, ref, subject, work, ({ exit_code, timed_out }) => ({ exit_code, timed_out }));
+  }
+}

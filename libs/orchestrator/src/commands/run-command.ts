@@ -1,0 +1,38 @@
+import type { CallOptions } from '../channel/channel';
+import type { OpenSandbox } from '../entering/session-connections';
+import { execEnd, type ExecEnd } from './exec-end';
+import type { ExecRequest, ParsedExecuteCommand } from './execute-command';
+import { withSessionEnv } from './shell-command';
+
+/** A parsed command with the shell that the policy chose. */
+export interface RunnableCommand extends ParsedExecuteCommand {
+  readonly request: ExecRequest;
+}
+
+/** How a command ended, and how long the call took. */
+export interface CommandEnd extends ExecEnd {
+  readonly seconds: number;
+}
+
+/**
+ * Has the sandbox's agent run a command.
+ * @param signal aborts the command and all that it has started
+ * @throws RequestNotSentError if the channel is closed, so that another sandbox may be tried
+ * @throws SandboxError the agent's own, or as Channel.call
+ */
+export async function runCommand(
+  { channel, options }: OpenSandbox,
+  { request, stdin, deadlineMs }: RunnableCommand,
+  onOutput: CallOptions['onOutput'],
+  signal: AbortSignal | undefined,
+): Promise<CommandEnd> {
+  const started = performance.now();
+  const end = await channel.call(withSessionEnv(request, options), {
+    input: stdin === undefined ? undefined : Buffer.from(stdin),
+    onOutput,
+    signal,
+    deadlineMs,
+  });
+  const seconds = (performance.now() - started) / 1000;
+  return { ...execEnd(end), seconds };
+}

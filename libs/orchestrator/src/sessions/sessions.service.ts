@@ -1,0 +1,140 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
+import { CONFIG, type Config } from '@sandbox/config';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
+import {
+  SESSION_STORE,
+  sessionRef,
+  type SessionOptions,
+  type SessionRecord,
+  type SessionRef,
+  type SessionSettings,
+  type SessionStore,
+  type User,
+} from '@sandbox/sessions';
+import { audited } from '../audit/audit-log';
+import type { OpenSandbox } from '../entering/session-connections';
+import { SessionEntrance } from '../entering/session-entrance';
+import { SessionRemoval } from '../entering/session-removal';
+import { shortId } from '../entering/short-id';
+import { checkSessionOptions, differences, sandboxShape, type SandboxShape } from '../options/session-options';
+
+/** What POST /sessions and the MCP tool answer. */
+export interface CreatedSession {
+  session_id: string;
+  container_id: string;
+  /** Whether this call made the session. */
+  session_created: boolean;
+}
+
+/** A live session as GET /sessions tells of it. Times are ISO 8601 in UTC. */
+export interface SessionInfo extends SandboxShape {
+  session_id: string;
+  container_id: string;
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+  ttl_seconds: number;
+  metadata: Record<string, string>;
+}
+
+/** Makes, lists, changes and deletes a user's sessions. */
+@Injectable()
+export class SessionsService {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(SESSION_STORE) private readonly store: SessionStore,
+    @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
+    private readonly entrance: SessionEntrance,
+    private readonly removal: SessionRemoval,
+  ) {}
+
+  /**
+   * Makes the session unless the user has it already. Idempotent.
+   * @throws SandboxError VALIDATION_FAILED if the operator does not allow an option;
+   * SESSION_OPTIONS_DIFFER if the session is there and differs from an option that is given
+   */
+  async createSession(user: User, sessionId: string, options: SessionOptions = {}, signal?: AbortSignal): Promise<CreatedSession> {
+    const ref = this.ref(user, sessionId);
+    const answer = async (sandbox: OpenSandbox): Promise<CreatedSession> => {
+      const { ttlMs, metadata } = sandbox.record;
+      const errors = differences(this.config, options, { ...sandbox.options, ttl_seconds: ttlMs / 1000, metadata });
+      if (errors.length > 0) {
+        throw new SandboxError(ErrorCode.SESSION_OPTIONS_DIFFER, 'The session is there, with other options.', { errors });
+      }
+      return { session_id: sessionId, container_id: shortId(sandbox.containerId), session_created: sandbox.created };
+    };
+    return audited(user, ref, { op: 'create_session' }, async () => {
+      checkSessionOptions(this.config, this.policy, options);
+      return this.entrance.enterSession(ref, 0, answer, { options, signal });
+    });
+  }
+
+  /**
+   * Changes how long a live session may stay unused, or its metadata. Counts as a use of it.
+   * @throws SandboxError SESSION_NOT_FOUND, VALIDATION_FAILED
+   */
+  async updateSession(user: User, sessionId: string, settings: SessionSettings): Promise<SessionInfo> {
+    const ref = this.ref(user, sessionId);
+    return audited(user, ref, { op: 'update_session' }, async () => {
+      checkSessionOptions(this.config, this.policy, settings);
+      return this.info(await this.store.update(ref.key, settings, this.store.now()));
+    });
+  }
+
+  /**
+   * Lists the user's live sessions, oldest first. It does not prolong them.
+   * @param metadata a session is listed only if its metadata has all these pairs
+   */
+  async listSessions(user: User, metadata: readonly (readonly [string, string])[] = []): Promise<SessionInfo[]> {
+    const records = await this.store.list(this.ref(user, '').userKey, this.store.now());
+    const matches = (record: SessionRecord): boolean => metadata.every(([name, value]) => record.metadata[name] === value);
+    return records
+      .filter(hasSandbox)
+      .filter(matches)
+      .map((record) => this.info(record));
+  }
+
+  /**
+   * Tells of one live session. It does not prolong it.
+   * @throws SandboxError SESSION_NOT_FOUND
+   */
+  async getSession(user: User, sessionId: string): Promise<SessionInfo> {
+    return this.info(await this.store.get(this.ref(user, sessionId).key, this.store.now()));
+  }
+
+  /**
+   * Deletes the session. Its container and volume are gone when the promise resolves. Calls under
+   * way in it end with SESSION_DELETED. Idempotent.
+   */
+  async deleteSession(user: User, sessionId: string): Promise<{ status: 'deleted'; session_id: string }> {
+    const ref = this.ref(user, sessionId);
+    await audited(user, ref, { op: 'delete_session' }, () => this.removal.removeSession(ref));
+    return { status: 'deleted', session_id: sessionId };
+  }
+
+  /** @throws SandboxError SESSION_NOT_FOUND */
+  private info(record: SessionRecord | null): SessionInfo {
+    if (!record || !hasSandbox(record)) throw new SandboxError(ErrorCode.SESSION_NOT_FOUND, 'There is no such session.');
+    return {
+      session_id: record.ref.sessionId,
+      container_id: shortId(record.containerId),
+      created_at: new Date(record.createdAt).toISOString(),
+      last_used_at: new Date(record.lastUsedAt).toISOString(),
+      expires_at: new Date(record.expiresAt).toISOString(),
+      ...sandboxShape(this.config, record.options ?? {}),
+      image: record.image,
+      ttl_seconds: record.ttlMs / 1000,
+      metadata: record.metadata,
+    };
+  }
+
+  private ref(user: User, sessionId: string): SessionRef {
+    return sessionRef(this.config.DEPLOYMENT, user, sessionId);
+  }
+}
+
+/** A record whose first sandbox is still being made is no session to a reader yet. */
+function hasSandbox(record: SessionRecord): record is SessionRecord & { containerId: string; image: string } {
+  return record.containerId !== null && record.image !== null;
+}
