@@ -136,7 +136,7 @@ describe('Faults of the API', () => {
       expect((await put(witness, 'a')).status).toBe(204);
       let acknowledged = 'a';
       const startVictim = () => Service.start({ deployment: cluster.deployment, redis, env: { WORKSPACE_MAX_FILE_SIZE_BYTES: '0' } });
-      for (let kills = 0; kills < 15; kills += 1) {
+      for (let kills = 0; kills < 10; kills += 1) {
         const victim = await startVictim();
         victims.push(victim);
         const killAfter = sleep(100 + Math.random() * 400).then(() => victim.stop('SIGKILL'));
