@@ -32,8 +32,8 @@ async function userOf(rawHeaders: string[], env?: Record<string, string>): Promi
   return (await authenticate(rawHeaders, env)).user?.id ?? null;
 }
 
-describe('API keys', () => {
-  it.each(KEYS.map((key) => [key]))('knows %s, each as a user of its own', async (key) => {
+describe('Authenticator, for API keys', () => {
+  it.each(KEYS.map((key) => [key]))('gives a user of its own when the key is %s', async (key) => {
     const others = KEYS.filter((other) => other !== key);
     const asSent = Buffer.from(key, 'utf8').toString('latin1');
     const user = await userOf(['X-API-Key', asSent]);
@@ -41,29 +41,32 @@ describe('API keys', () => {
     for (const other of others) expect(await userOf(['x-api-key', Buffer.from(other, 'utf8').toString('latin1')])).not.toBe(user);
   });
 
-  it.each(['', 'first-ke', 'first-key2', 'First-key', 'first-key,second-key', 'undefined'])('refuses %j', async (key) => {
-    expect(await authenticate(['X-API-Key', key])).toEqual({ user: null, presented: true });
-  });
+  it.each(['', 'first-ke', 'first-key2', 'First-key', 'first-key,second-key', 'undefined'])(
+    'refuses a request when its key is %j',
+    async (key) => {
+      expect(await authenticate(['X-API-Key', key])).toEqual({ user: null, presented: true });
+    },
+  );
 
-  it('takes the header that the configuration names, and no other', async () => {
+  it('takes a key only when it is in the header that the configuration names', async () => {
     expect(await userOf(['X-Other', 'first-key'], { API_KEY_HEADER: 'X-Other' })).not.toBeNull();
     expect(await userOf(['X-API-Key', 'first-key'], { API_KEY_HEADER: 'X-Other' })).toBeNull();
   });
 
-  it('refuses two keys, also two good ones', async () => {
+  it('refuses a request when it has two keys, also two good ones', async () => {
     expect(await userOf(['X-API-Key', 'first-key', 'X-API-Key', 'first-key'])).toBeNull();
   });
 });
 
-describe('Bearer tokens', () => {
-  it('takes the user from sub, else user_id, else uid', async () => {
+describe('Authenticator, for Bearer tokens', () => {
+  it('takes the user from sub, from user_id when that is missing, and else from uid', async () => {
     expect(await userOf(bearer(valid({ sub: 'a', user_id: 'b', uid: 'c' })))).toBe('jwt:a');
     expect(await userOf(bearer(valid({ user_id: 'b', uid: 'c' })))).toBe('jwt:b');
     expect(await userOf(bearer(valid({ uid: 'c' })))).toBe('jwt:c');
     expect(await userOf(bearer(valid({ user_id: 42 })))).toBe('jwt:42');
   });
 
-  it('keeps users of tokens apart from users of keys', async () => {
+  it('gives different users when a token names the user of a key', async () => {
     const keyUser = (await userOf(['X-API-Key', 'first-key']))!;
     expect(await userOf(bearer(valid({ sub: keyUser })))).not.toBe(keyUser);
   });
@@ -77,15 +80,15 @@ describe('Bearer tokens', () => {
     ['a lone surrogate', { sub: 'a\ud800' }],
     ['too long', { sub: 'x'.repeat(257) }],
     ['a fraction', { uid: 1.5 }],
-  ])('refuses a user that is %s', async (_name, claims) => {
+  ])('refuses a token when its user is %s', async (_name, claims) => {
     expect(await userOf(bearer(valid(claims as object)))).toBeNull();
   });
 
-  it('takes a user of 256 characters', async () => {
+  it('takes a user when its name has 256 characters', async () => {
     expect(await userOf(bearer(valid({ sub: 'x'.repeat(256) })))).not.toBeNull();
   });
 
-  it('requires exp and honours nbf, with 60 s of skew', async () => {
+  it('refuses a token when exp is missing or past, or nbf is ahead, by more than 60 s', async () => {
     const at = (claims: object): Promise<string | null> => userOf(bearer(token({ sub: 'a', ...claims })));
     expect(await at({})).toBeNull();
     expect(await at({ exp: null })).toBeNull();
@@ -97,7 +100,7 @@ describe('Bearer tokens', () => {
     expect(await at({ exp: now() + 300, nbf: 'soon' })).toBeNull();
   });
 
-  it('takes the one algorithm of the configuration', async () => {
+  it('refuses a token when it has another algorithm than the configuration', async () => {
     for (const configured of Object.keys(HASHES)) {
       for (const alg of Object.keys(HASHES)) {
         const user = await userOf(bearer(token({ sub: 'a', exp: now() + 300 }, { alg })), { JWT_ALGORITHM: configured });
@@ -106,7 +109,7 @@ describe('Bearer tokens', () => {
     }
   });
 
-  it('refuses alg none, whatever its spelling, with and without a signature', async () => {
+  it('refuses a token when its alg is none, in any spelling, signed or not', async () => {
     for (const alg of ['none', 'None', 'NONE', '', null]) {
       const content = `${encode({ alg, typ: 'JWT' })}.${encode({ sub: 'a', exp: now() + 300 })}`;
       expect(await userOf(bearer(`${content}.`))).toBeNull();
@@ -114,7 +117,7 @@ describe('Bearer tokens', () => {
     }
   });
 
-  it('refuses a token of another family, and takes no key from a token', async () => {
+  it('refuses a token when its algorithm is of another family or it brings its own key', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const jwk = publicKey.export({ format: 'jwk' });
     const content = `${encode({ alg: 'RS256', jwk })}.${encode({ sub: 'a', exp: now() + 300 })}`;
@@ -124,14 +127,14 @@ describe('Bearer tokens', () => {
     expect(await userOf(bearer(token({ sub: 'a', exp: now() + 300 }, { secret: own, header })))).toBeNull();
   });
 
-  it('refuses a changed token, another secret, and what is no token', async () => {
+  it('refuses a token when it was changed, has another secret, or is none', async () => {
     const [header, , signature] = valid().split('.');
     expect(await userOf(bearer(`${header}.${encode({ sub: 'root', exp: now() + 300 })}.${signature}`))).toBeNull();
     expect(await userOf(bearer(token({ sub: 'a', exp: now() + 300 }, { secret: 'y'.repeat(40) })))).toBeNull();
     for (const text of ['', 'x', 'a.b.c', '..', `${encode('text')}.${encode('text')}.x`]) expect(await userOf(bearer(text))).toBeNull();
   });
 
-  it('refuses a huge token', async () => {
+  it('refuses a token when it is huge', async () => {
     expect(await userOf(bearer(valid({ sub: 'a', padding: 'x'.repeat(10_000) })))).toBeNull();
   });
 
@@ -142,11 +145,11 @@ describe('Bearer tokens', () => {
     expect(await userOf(['authorization', `Bearer ${valid()} x`])).toBeNull();
   });
 
-  it('refuses two Authorization headers', async () => {
+  it('refuses a request when it has two Authorization headers', async () => {
     expect(await userOf([...bearer(valid()), ...bearer(valid())])).toBeNull();
   });
 
-  it('are off without a secret, or with the one of the example', async () => {
+  it('refuses every token when no secret is set, or the one of the example', async () => {
     for (const JWT_SECRET of ['', 'change-me-in-production']) {
       const secret = 'change-me-in-production';
       expect(await userOf(bearer(token({ sub: 'a', exp: now() + 300 }, { secret })), { JWT_SECRET })).toBeNull();
@@ -154,12 +157,12 @@ describe('Bearer tokens', () => {
   });
 });
 
-describe('Keys as Bearer', () => {
-  /** As `Bearer`, what a header of one character for each byte holds of it. */
+describe('Authenticator, for keys after Bearer', () => {
+  /** A key after `Bearer`, in a header of one character for each byte. */
   const sent = (key: string): string[] => bearer(Buffer.from(key, 'utf8').toString('latin1'));
   const ODD = ['two words', 'a.b.c', '..', 'key=with+odd/~chars', 'ünï.cödé.€', 'Bearer', encode({ alg: 'HS256' }), `${encode([])}.x.y`];
 
-  it.each([...KEYS, ...ODD])('knows %j, as the same user that it is in the header of keys', async (key) => {
+  it.each([...KEYS, ...ODD])('gives the same user as in the key header when the key is %j', async (key) => {
     const env = { API_KEYS: [...KEYS, ...ODD].join(',') };
     const user = await userOf(['X-API-Key', Buffer.from(key, 'utf8').toString('latin1')], env);
     expect(user).toMatch(/^key:/);
@@ -175,14 +178,14 @@ describe('Keys as Bearer', () => {
     },
   );
 
-  it('takes the scheme in any case, and no other', async () => {
+  it('takes a key when the scheme is Bearer in any case, and with no other scheme', async () => {
     for (const scheme of ['bearer', 'BEARER', 'Bearer ']) expect(await userOf(['Authorization', `${scheme} first-key`])).toMatch(/^key:/);
     for (const text of ['first-key', 'Basic first-key', 'Bearerfirst-key', 'ApiKey first-key', 'Bearer', 'Bearer ']) {
       expect(await userOf(['Authorization', text])).toBeNull();
     }
   });
 
-  it('checks what has the form of a JWT as one, also where it is a key, and JWTs are off', async () => {
+  it('checks a text as a JWT when it has that form, even if it is a key and JWTs are off', async () => {
     const key = valid();
     for (const JWT_SECRET of ['y'.repeat(40), '']) {
       const env = { API_KEYS: key, JWT_SECRET };
@@ -191,15 +194,15 @@ describe('Keys as Bearer', () => {
     }
   });
 
-  it('refuses one beside a wrong key, and two', async () => {
+  it('refuses a key after Bearer when a wrong key or a second one is beside it', async () => {
     expect(await userOf(['X-API-Key', 'wrong', ...bearer('first-key')])).toBeNull();
     expect(await userOf([...bearer('first-key'), ...bearer('first-key')])).toBeNull();
     expect(await userOf(['X-API-Key', 'second-key', ...bearer('first-key')])).toBe(await userOf(['X-API-Key', 'second-key']));
   });
 });
 
-describe('Both', () => {
-  it('lets a valid key win, and a wrong key lose, over a good token', async () => {
+describe('Authenticator, for both', () => {
+  it('lets the key decide when a good token is beside it', async () => {
     expect(await userOf(['X-API-Key', 'first-key', ...bearer(valid())])).toMatch(/^key:/);
     expect(await userOf(['X-API-Key', 'first-key', ...bearer('broken')])).toMatch(/^key:/);
     expect(await userOf(['X-API-Key', 'wrong', ...bearer(valid())])).toBeNull();
@@ -207,12 +210,12 @@ describe('Both', () => {
     expect(await userOf(['X-API-Key', 'wrong', ...bearer(valid())], { API_KEYS: '' })).toBeNull();
   });
 
-  it('tells no credential from a wrong one', async () => {
+  it('tells whether a credential was given when there is no user', async () => {
     expect(await authenticate([])).toEqual({ user: null, presented: false });
     expect(await authenticate(bearer('x'))).toEqual({ user: null, presented: true });
   });
 
-  it('challenges for each header that takes a credential', () => {
+  it('gives one challenge for each header when it takes a credential', () => {
     const challenges = (env: Record<string, string>): readonly string[] => new Authenticator(loadConfig(env)).challenges;
     expect(challenges({ API_KEYS: 'k' })).toEqual(['Bearer realm="sandbox-api"', 'ApiKey realm="sandbox-api", header="X-API-Key"']);
     expect(challenges({ JWT_SECRET: SECRET })).toEqual(['Bearer realm="sandbox-api"']);

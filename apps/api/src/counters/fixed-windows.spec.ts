@@ -1,20 +1,20 @@
 import { FixedWindows } from './fixed-windows';
 
 describe('FixedWindows', () => {
-  it('counts a key in a window that begins with its first hit, and then anew', () => {
+  it('starts a new window when the one that began with the first hit is over', () => {
     const windows = new FixedWindows(1000);
     expect(windows.hit('a', 500)).toEqual({ hits: 1, remainingMs: 1000 });
     expect(windows.hit('a', 1499)).toEqual({ hits: 2, remainingMs: 1 });
     expect(windows.hit('a', 1500)).toEqual({ hits: 1, remainingMs: 1000 });
   });
 
-  it('counts keys apart', () => {
+  it('counts each key by itself when there are several', () => {
     const windows = new FixedWindows(1000);
     windows.hit('a', 0);
     expect(windows.hit('b', 0).hits).toBe(1);
   });
 
-  it('forgets the oldest windows where there are too many keys', () => {
+  it('forgets the oldest windows when there are too many keys', () => {
     const windows = new FixedWindows(1000, 2);
     windows.hit('a', 0);
     windows.hit('b', 1);

@@ -18,18 +18,18 @@ describe('Health routes', () => {
     return [response.status, await response.json()];
   };
 
-  it('is healthy, touching nothing', async () => {
+  it('answers that it is healthy, and checks nothing, when /health is asked for', async () => {
     expect(await get('/health')).toEqual([200, { status: 'ok' }]);
     expect(check).not.toHaveBeenCalled();
   });
 
-  it('is ready when everything is there', async () => {
+  it('answers that it is ready when everything is there', async () => {
     const checks = { docker: 'ok', store: 'ok', image: 'ok' };
     check.mockResolvedValue(checks);
     expect(await get('/ready')).toEqual([200, { status: 'ready', checks, pool: POOL }]);
   });
 
-  it('names what is not there', async () => {
+  it('names what is missing when it is not ready', async () => {
     const checks = { docker: 'not available', store: 'ok', image: 'not available' };
     check.mockResolvedValue(checks);
     expect(await get('/ready')).toEqual([503, expect.objectContaining({ code: 'NOT_READY', detail: 'Not ready: docker, image.', checks })]);

@@ -6,7 +6,7 @@ import express from 'express';
 import { SILENCE_MS } from '../request/event-stream';
 import { HttpExchange } from './http-exchange';
 
-/** Real: Node's server, Express and a client of theirs. Time passes as the tests say. */
+/** Node’s server, Express and their client are real. The tests move the time. */
 
 const REQUEST = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: {} } as const;
 const RESULT: JSONRPCMessage = { jsonrpc: '2.0', id: 7, result: { content: [] } };
@@ -32,7 +32,7 @@ afterAll(() => {
   server.close();
 });
 
-/** An answer as it comes in. */
+/** An answer while it comes in. */
 interface Incoming {
   readonly response: Promise<Response>;
   /** The next bytes; empty at the end. */
@@ -72,14 +72,14 @@ describe('HttpExchange', () => {
     },
   );
 
-  it('answers an event to a client that takes nothing else', async () => {
+  it('answers with an event when the client takes nothing else', async () => {
     const { exchange, answer } = await post('text/event-stream');
     await exchange.send(RESULT);
     expect((await answer.response).headers.get('content-type')).toMatch(/^text\/event-stream/);
     expect(await rest(answer)).toBe(event(RESULT));
   });
 
-  it('answers events from the first note on', async () => {
+  it('answers with events when there is a note', async () => {
     const { exchange, answer } = await post(BOTH);
     await exchange.send(NOTE);
     expect(await answer.next()).toBe(event(NOTE));
@@ -87,14 +87,14 @@ describe('HttpExchange', () => {
     expect(await rest(answer)).toBe(event(RESULT));
   });
 
-  it.each([['application/json'], ['*/*'], [undefined]])('keeps notes from a client that takes no events: Accept %s', async (accept) => {
+  it.each([['application/json'], ['*/*'], [undefined]])('sends no notes when the client takes no events: Accept %s', async (accept) => {
     const { exchange, answer } = await post(accept);
     await exchange.send(NOTE);
     await exchange.send(RESULT);
     expect(JSON.parse(await rest(answer))).toEqual(RESULT);
   });
 
-  it('breaks a silence with comments, and again', async () => {
+  it('sends a comment, and another, when it is silent for long', async () => {
     const { exchange, answer } = await post(BOTH);
     for (let silence = 0; silence < 3; silence++) {
       jest.advanceTimersByTime(SILENCE_MS);
@@ -104,7 +104,7 @@ describe('HttpExchange', () => {
     expect(await rest(answer)).toBe(event(RESULT));
   });
 
-  it('breaks a silence with spaces for a client that takes no events', async () => {
+  it('sends spaces when it is silent for long and the client takes no events', async () => {
     const { exchange, answer } = await post('application/json');
     for (let silence = 0; silence < 3; silence++) {
       jest.advanceTimersByTime(SILENCE_MS);
@@ -115,7 +115,7 @@ describe('HttpExchange', () => {
     expect(JSON.parse(await rest(answer))).toEqual(RESULT);
   });
 
-  it('breaks no silence before its time, nor after the answer', async () => {
+  it('sends nothing when the silence is short or the answer is out', async () => {
     const { exchange, answer } = await post(BOTH);
     jest.advanceTimersByTime(SILENCE_MS - 1);
     await exchange.send(RESULT);
@@ -124,7 +124,7 @@ describe('HttpExchange', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('keeps no timer, and takes an answer, when its client has gone', async () => {
+  it('keeps no timer, and still takes an answer, when the client has gone', async () => {
     const exchange = new Promise<HttpExchange>((resolve) => (begun = resolve));
     const gone = new AbortController();
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
@@ -141,7 +141,7 @@ describe('HttpExchange', () => {
 });
 
 describe('SILENCE_MS', () => {
-  it('is less than the ten seconds that are promised', () => {
+  it('is shorter than the ten seconds that the API promises', () => {
     expect(SILENCE_MS).toBeLessThan(10_000);
   });
 });

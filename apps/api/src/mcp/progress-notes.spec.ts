@@ -18,7 +18,7 @@ describe('ProgressNotes', () => {
   beforeEach(() => jest.useFakeTimers());
   afterEach(() => jest.useRealTimers());
 
-  it('tells of output at once, and then in steps', () => {
+  it('sends the first output at once, and later output in steps, when a command writes', () => {
     const progress = start();
     progress.add('a');
     progress.add('b');
@@ -32,7 +32,7 @@ describe('ProgressNotes', () => {
     progress.end();
   });
 
-  it('breaks a silence in less than ten seconds, again and again, with a number that grows', () => {
+  it('sends a note with a growing number every ten seconds or sooner when there is no output', () => {
     const progress = start();
     progress.add('text');
     for (let silence = 0; silence < 5; silence++) {
@@ -46,7 +46,7 @@ describe('ProgressNotes', () => {
     progress.end();
   });
 
-  it('breaks no silence while there is none', () => {
+  it('sends no empty note when there is output', () => {
     const progress = start();
     for (let second = 0; second < 20; second++) {
       progress.add('x');
@@ -56,7 +56,7 @@ describe('ProgressNotes', () => {
     progress.end();
   });
 
-  it('sends nothing to a client that is behind, and then the newest', () => {
+  it('sends nothing, and then the newest output, when the client was behind', () => {
     const progress = start();
     behind = true;
     progress.add('old ');
@@ -69,7 +69,7 @@ describe('ProgressNotes', () => {
     progress.end();
   });
 
-  it('sends nothing after its end', () => {
+  it('sends nothing when it has ended', () => {
     const progress = start();
     progress.add('a');
     progress.add('b');

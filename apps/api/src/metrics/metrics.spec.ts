@@ -4,7 +4,7 @@ const TOKEN = 'a-token-for-prometheus';
 const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });
 
 describe('GET /metrics', () => {
-  it('is for who has the token, and no user', async () => {
+  it('answers only when the request has the token, not a user’s credential', async () => {
     const app = await TestApp.start({}, { METRICS_TOKEN: TOKEN });
     try {
       const read = (init?: RequestInit) => fetch(`${app.url}/metrics`, init);
@@ -24,7 +24,7 @@ describe('GET /metrics', () => {
     }
   });
 
-  it('is for nobody where there is no token', async () => {
+  it('refuses everybody when no token is set', async () => {
     const app = await TestApp.start();
     try {
       for (const init of [undefined, bearer(''), bearer('undefined')]) expect((await fetch(`${app.url}/metrics`, init)).status).toBe(401);

@@ -13,9 +13,9 @@ interface Schema {
 interface Operation {
   /** `POST /sessions/{session_id}/jobs` */
   route: string;
-  /** Whether it is there for whoever asks, whatever the query. */
+  /** Whether the route answers without a session, whatever the query. */
   probe: boolean;
-  /** Parameters of the query that have to be there. */
+  /** The query parameters that are required. */
   needed: string[];
   json?: Schema;
 }
@@ -25,8 +25,8 @@ interface Documented {
   parameters?: { name: string; in: string; required?: boolean }[];
 }
 
-/** A field that is ignored without a word would be one that its caller relies on. */
-describe('A request with an unknown field', () => {
+/** The API never ignores an unknown field, because its caller relies on it. */
+describe('an API that closes its requests', () => {
   let app: TestApp;
   let document: OpenAPIObject;
   let operations: Operation[];
@@ -38,7 +38,7 @@ describe('A request with an unknown field', () => {
       Object.entries(item as Record<string, Documented>).map(([method, { requestBody, parameters = [] }]) => ({
         route: `${method.toUpperCase()} ${path}`,
         probe: path === '/health' || path === '/ready',
-        // A path may also be given by its bytes, so the document requires neither of the two.
+        // A caller may give a path by its bytes instead, so the document requires neither field.
         needed: parameters.filter((each) => each.in === 'query' && (each.required || each.name === 'path')).map(({ name }) => name),
         json: requestBody?.content['application/json']?.schema,
       })),
@@ -46,7 +46,7 @@ describe('A request with an unknown field', () => {
   });
   afterAll(() => app.stop());
 
-  /** The object schemas that a body is made of, by name. */
+  /** The object schemas of which a body consists, by name. */
   function objectsIn(schema: Schema, name: string): [string, Schema][] {
     const { $ref, properties = {}, items = {}, allOf = [], oneOf = [] } = schema;
     if ($ref !== undefined) {
@@ -69,7 +69,7 @@ describe('A request with an unknown field', () => {
     return [route, response.status, code, errors];
   }
 
-  it('does not fit the schema of its body, whichever it is', () => {
+  it('describes a body as invalid when it has an unknown field', () => {
     const objects = operations.flatMap(({ route, json }) => (json ? objectsIn(json, route) : []));
     expect([...new Set(objects.map(([name]) => name))].sort()).toEqual([
       'CreateSessionDto',
@@ -86,7 +86,7 @@ describe('A request with an unknown field', () => {
     for (const [name, { additionalProperties }] of objects) expect([name, additionalProperties]).toEqual([name, false]);
   });
 
-  it('is refused with a 422 that names the field when it is in the body', async () => {
+  it('answers 422 with the field’s name when an unknown field is in the body', async () => {
     for (const { route, json, needed } of operations) {
       if (!json) continue;
       const errors = expect.arrayContaining([
@@ -101,7 +101,7 @@ describe('A request with an unknown field', () => {
     }
   });
 
-  it('is refused with a 422 that names the field when it is in the query', async () => {
+  it('answers 422 with the field’s name when an unknown field is in the query', async () => {
     for (const { route, probe } of operations) {
       if (probe) continue;
       const errors = expect.arrayContaining([

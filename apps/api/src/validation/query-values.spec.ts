@@ -17,8 +17,8 @@ class Dto extends Base {
 
 const read = (query: object): Dto => validateDto(Dto, withIntegers(Dto, query));
 
-describe('integers of a query string', () => {
-  it('become numbers, and nothing else does', () => {
+describe('withIntegers', () => {
+  it('turns digits into a number when the field is an integer, and nothing else', () => {
     expect(read({ depth: '1', path: '1' })).toEqual({ depth: 1, path: '1' });
     expect(read({ depth: '20' })).toEqual({ depth: 20 });
     expect(read({})).toEqual({});
@@ -35,7 +35,7 @@ describe('integers of a query string', () => {
     },
   );
 
-  it('are not made of the texts of a body', () => {
+  it('converts nothing when the value comes from a body', () => {
     expect(() => validateDto(Dto, { depth: '1' })).toThrow(expect.objectContaining({ code: 'VALIDATION_FAILED' }));
     expect(() => validateDto(Dto, { depth: 1.5 })).toThrow(expect.objectContaining({ code: 'VALIDATION_FAILED' }));
   });

@@ -28,11 +28,11 @@ describe('a refusal', () => {
     ['an empty text', ExecuteDto, { ...COMMAND, command: '' }, 'command must have 1 to 32000 characters, not 0.'],
     ['a missing field', ExecuteDto, { command: 'true' }, 'session_id is missing; it must be a string.'],
     ['too many bytes', ExecuteDto, { ...COMMAND, stdin: 'x'.repeat(1048577) }, 'stdin must have at most 1048576 bytes, not 1048577.'],
-  ])('says what came and what is allowed for %s', (_what, dto, value, text) => {
+  ])('says what came and what is allowed when it is for %s', (_what, dto, value, text) => {
     expect(refusal(dto, value)).toBe(text);
   });
 
-  it('says what to do for a command that is too long', () => {
+  it('says what to do when a command is too long', () => {
     const text = refusal(ExecuteDto, { ...COMMAND, command: 'x'.repeat(32_001) });
     expect(text).toMatch(/^command must have 1 to 32000 characters, not 32001: /);
     expect(text).toContain('workspace_write');
@@ -46,7 +46,7 @@ describe('a refusal', () => {
     [{ command: 'hunter2\0' }],
     [{ working_dir: 'hunter2\0' }],
     [{ hunter: 'hunter2' }],
-  ])('shows no value that may be a secret for %j', (fields) => {
+  ])('shows no value when it may be a secret: %j', (fields) => {
     expect(refusal(ExecuteDto, { ...COMMAND, ...fields })).not.toContain('hunter2');
   });
 
@@ -60,16 +60,16 @@ describe('a refusal', () => {
     ['sessionId', 'session_id'],
     ['run_in_background', 'background'],
     ['timeout_ms', 'timeout'],
-  ])('names the right field for the unknown field %s', (name, right) => {
+  ])('names the right field when the unknown one is %s', (name, right) => {
     expect(refusal(ExecuteToolArgs, { ...COMMAND, [name]: 'x' })).toBe(`${name} is not a known field; use ${right}.`);
   });
 
-  it('names the right field for an unknown field of an edit', () => {
+  it('names the right field when an edit has an unknown one', () => {
     const edits = [{ old_string: 'a', new_string: 'b' }];
     expect(refusal(EditDto, { path: 'f', edits })).toBe('edits[0].old_string is not a known field; use old.');
   });
 
-  it('names the known fields for an unknown field like none of them', () => {
+  it('names the known fields when an unknown field is like none of them', () => {
     expect(refusal(EditDto, { path: 'f', edits: [{ old: 'a', new: 'b' }], verbose: true })).toMatch(
       /^verbose is not a known field; known are .*edits, .*path/,
     );

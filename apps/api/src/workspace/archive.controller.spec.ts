@@ -6,7 +6,7 @@ import { TestApp } from '../../../../test/support/test-app';
 
 const URL = '/sessions/s/workspace/archive';
 
-describe('…/workspace/archive', () => {
+describe('the API at …/workspace/archive', () => {
   let app: TestApp;
   let pack: jest.MockedFunction<WorkspaceArchiveService['pack']>;
   let unpack: jest.MockedFunction<WorkspaceArchiveService['unpack']>;
@@ -40,7 +40,7 @@ describe('…/workspace/archive', () => {
       'application/x-tar',
       expect.stringMatching(/^attachment; filename="é\\"\?\.tar"; filename\*=UTF-8''%C3%A9%22%0A\.tar$/),
     ],
-  ])('GET %s', async (query, path, gzip, type, disposition) => {
+  ])('sends an archive, when GET has %s', async (query, path, gzip, type, disposition) => {
     const response = await app.fetch(URL + query);
     expect([response.status, response.headers.get('content-type'), response.headers.get('content-disposition')]).toEqual([
       200,
@@ -55,7 +55,7 @@ describe('…/workspace/archive', () => {
     expect([(await app.fetch(URL + query)).status, pack.mock.calls]).toEqual([422, []]);
   });
 
-  it('answers with a problem what fails before the first byte, and cuts the connection after it', async () => {
+  it('answers a problem when packing fails before the first byte, and cuts the connection when it fails later', async () => {
     pack.mockRejectedValueOnce(new SandboxError(ErrorCode.NOT_FOUND, 'x'));
     expect((await app.fetch(URL)).status).toBe(404);
     const archive = new PassThrough();
@@ -66,7 +66,7 @@ describe('…/workspace/archive', () => {
     await expect(response.text()).rejects.toThrow();
   });
 
-  it('ends the archive of a client that goes away', async () => {
+  it('ends the archive when the client goes away', async () => {
     const archive = new PassThrough();
     pack.mockResolvedValueOnce(archive);
     archive.write('begun');
@@ -78,7 +78,7 @@ describe('…/workspace/archive', () => {
     await closed;
   });
 
-  it('HEAD sends the headers alone', async () => {
+  it('sends only the headers when the method is HEAD', async () => {
     const response = await app.fetch(URL, { method: 'HEAD' });
     expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([200, 'application/x-tar', '']);
   });
@@ -96,13 +96,13 @@ describe('…/workspace/archive', () => {
     { 'Content-Type': 'application/json' },
     { 'Content-Type': 'multipart/form-data; boundary=x' },
     { 'Content-Encoding': 'gzip' },
-  ])('PUT refuses %j', async (headers) => {
+  ])('refuses PUT when it has the headers %j', async (headers) => {
     const response = await app.fetch(URL, { method: 'PUT', body: Buffer.from('{}'), headers });
     const { code } = (await response.json()) as { code: string };
     expect([response.status, code, unpack.mock.calls]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', []]);
   });
 
-  it('PUT answers a refusal while the body is still coming', async () => {
+  it('answers a refusal when the body of PUT is still coming', async () => {
     unpack.mockRejectedValueOnce(new SandboxError(ErrorCode.ARCHIVE_REFUSED, 'The archive holds a device (null).'));
     const response = await app.fetch(URL, { method: 'PUT', body: Buffer.alloc(4 * 1024 * 1024) });
     expect([response.status, await response.json()]).toEqual([

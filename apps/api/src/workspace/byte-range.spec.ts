@@ -16,11 +16,11 @@ describe('byteRange', () => {
     ['bytes=9999999999999999-', undefined],
     ['lines=1-2', undefined],
     ['', undefined],
-  ])('%s', (range, expected) => {
+  ])('reads the Range %s', (range, expected) => {
     expect(byteRange({ headers: { range } })).toEqual(expected);
   });
 
-  it('refuses the last 0 bytes', () => {
+  it('throws when the range is the last 0 bytes', () => {
     expect(() => byteRange({ headers: { range: 'bytes=-0' } })).toThrow(expect.objectContaining({ code: 'RANGE_NOT_SATISFIABLE' }));
   });
 
@@ -32,11 +32,11 @@ describe('byteRange', () => {
     ['"x", "y"', undefined],
     ['Wed, 21 Oct 2015 07:28:00 GMT', undefined],
     ['', undefined],
-  ])('takes If-Range: %s', (ifRange, expected) => {
+  ])('applies If-Range when it can match: %s', (ifRange, expected) => {
     expect(byteRange({ headers: { range: 'bytes=0-1', 'if-range': ifRange } })).toEqual(expected);
   });
 
-  it('is none of a condition alone', () => {
+  it('gives no range when there is only If-Range', () => {
     expect(byteRange({ headers: { 'if-range': '"x"' } })).toBeUndefined();
   });
 });

@@ -47,7 +47,7 @@ const PIECES = [
 const one = <T>(random: Random, of: readonly T[]): T => of[random(of.length)]!;
 const some = <T>(random: Random, most: number, of: readonly T[]): T[] => Array.from({ length: random(most) }, () => one(random, of));
 
-/** Parts that are well formed, or pieces of any kind; the whole is cut off now and then. */
+/** Well-formed parts or any other pieces, sometimes cut off. */
 function body(random: Random): Buffer {
   const part = (): string => `--${BOUNDARY}${LINE}${some(random, 4, HEADERS).join(LINE)}${LINE}${LINE}${one(random, PIECES)}${LINE}`;
   const formed = `${Array.from({ length: random(4) }, part).join('')}--${BOUNDARY}--${LINE}`;
@@ -66,7 +66,7 @@ function pieces(random: Random, bytes: Buffer): Buffer[] {
   return chunks;
 }
 
-it('stores a file whole or not at all, and answers, whatever the form', async () => {
+it('stores a file whole or not at all, and answers, when the form is anything', async () => {
   const outcomes = new Map<string, number>();
   await fuzz(1_500, async (random) => {
     const request = Object.assign(Readable.from(pieces(random, body(random))), {

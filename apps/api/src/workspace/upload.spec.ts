@@ -42,12 +42,12 @@ describe('POST …/upload', () => {
     return data;
   };
 
-  /** A part with a header of any kind, closed as it should be or not. */
+  /** A part with any header, closed properly or not. */
   const part = (disposition: string, end = `\r\n--${BOUNDARY}--\r\n`): Buffer =>
     Buffer.from(`--${BOUNDARY}\r\nContent-Disposition: ${disposition}\r\n\r\ncontent${end}`);
   const multipart = { type: `multipart/form-data; boundary=${BOUNDARY}` };
 
-  it('stores the file under its own name', async () => {
+  it('stores the file under its own name when no path is given', async () => {
     expect(await upload(form(['file', 'content', 'a é😀.txt']))).toEqual({
       status: 201,
       body: { path: 'a é😀.txt', session_id: 's', size: 7 },
@@ -55,17 +55,17 @@ describe('POST …/upload', () => {
     expect(stored).toEqual([{ path: 'a é😀.txt', content: Buffer.from('content') }]);
   });
 
-  it('stores it under the path given', async () => {
+  it('stores the file under the path when one is given', async () => {
     expect((await upload(form(['file', '', 'x']), { query: '?path=d%2Fe' })).body).toEqual({ path: 'd/e', session_id: 's', size: 0 });
   });
 
-  it('takes no directories from the name', async () => {
+  it('drops directories when the file’s name has some', async () => {
     for (const name of ['../../etc/passwd', '/etc/passwd', 'C:\\\\temp\\\\passwd', './passwd']) {
       expect((await upload(part(`form-data; name="file"; filename="${name}"`), multipart)).body.path).toBe('passwd');
     }
   });
 
-  it.each(['=".."', '="."', '=""', '="a/"', '="a/.."', "*=utf-8''a%00b"])('refuses the name %s where there is no path', async (name) => {
+  it.each(['=".."', '="."', '=""', '="a/"', '="a/.."', "*=utf-8''a%00b"])('refuses the name %s when no path is given', async (name) => {
     const answer = await upload(part(`form-data; name="file"; filename${name}`), multipart);
     expect([answer.status, stored]).toEqual([422, []]);
   });
@@ -77,16 +77,16 @@ describe('POST …/upload', () => {
     ['text beside the file', form(['file', 'x', 'f'], ['path', 'y'])],
     ['text before the file', form(['path', 'y'], ['file', 'x', 'f'])],
     ['two files', form(['file', 'x', 'f'], ['file', 'y', 'g'])],
-  ])('refuses %s and stores nothing', async (_name, body) => {
+  ])('stores nothing when the form is refused: %s', async (_name, body) => {
     expect([(await upload(body, { query: '?path=p' })).status, stored]).toEqual([422, []]);
   });
 
-  it('stores nothing of a form whose second part comes late', async () => {
+  it('stores nothing when a second part comes late', async () => {
     const first = part('form-data; name="file"; filename="f"', '');
     const body = new ReadableStream({
       async start(controller) {
         controller.enqueue(Buffer.concat([first, Buffer.from(`\r\n--${BOUNDARY}`)]));
-        // Long enough for the first part to be stored, were it taken for all there is.
+        // Long enough to store the first part, if it were taken for the whole form.
         await new Promise((resolve) => setTimeout(resolve, 200));
         controller.enqueue(part('form-data; name="file"; filename="g"').subarray(`--${BOUNDARY}`.length));
         controller.close();
@@ -109,13 +109,13 @@ describe('POST …/upload', () => {
     },
   );
 
-  it('answers when a part that is no form-data is long', async () => {
+  it('answers when a long part is no form-data', async () => {
     const long = Buffer.from(`--${BOUNDARY}\r\nX: y\r\n\r\n${'x'.repeat(300_000)}\r\n`);
     expect((await upload(Buffer.concat([long, part('form-data; name="file"; filename="f"')]), multipart)).status).toBe(201);
     expect((await upload(Buffer.concat([long, Buffer.from(`--${BOUNDARY}--\r\n`)]), multipart)).status).toBe(422);
   });
 
-  it('stores nothing of a form that is cut off', async () => {
+  it('stores nothing when the form is cut off', async () => {
     const answer = await upload(part('form-data; name="file"; filename="f"', ''), multipart);
     expect([answer.status, stored]).toEqual([400, []]);
   });
@@ -128,12 +128,12 @@ describe('POST …/upload', () => {
     },
   );
 
-  it('refuses a form that declares clearly more than a file may have', async () => {
+  it('refuses a form when it declares clearly more than a file may have', async () => {
     expect((await upload(form(['file', 'x'.repeat(LIMIT), 'f']))).status).toBe(201);
     expect(await upload(form(['file', 'x'.repeat(LIMIT + 20_000), 'f']))).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
   });
 
-  it('answers where storing fails', async () => {
+  it('answers a problem when storing fails', async () => {
     const failing = await TestApp.start({ workspace: { write: () => Promise.reject(new Error('disk')) } });
     const body = form(['file', 'x'.repeat(LIMIT), 'f']);
     expect((await failing.fetch('/sessions/s/workspace/upload', { method: 'POST', body })).status).toBe(500);

@@ -11,7 +11,7 @@ const TAG = '"1f.a"';
 const ENTRY = { name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' } as const;
 const STAT = { path: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z', mode: '0644', etag: TAG } as const;
 
-describe('Workspace routes: the tree, parts and preconditions', () => {
+describe('the workspace API for the tree, parts and preconditions', () => {
   let app: TestApp;
   const seen: unknown[][] = [];
   let truncated = false;
@@ -80,7 +80,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
   const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
     app.json('POST', `/sessions/s/workspace${path}`, body, headers);
 
-  it('lists so deep and so much, and says when that is not all', async () => {
+  it('lists to a depth and a limit, and says so when there is more', async () => {
     expect(await (await get('?path=d&depth=3&limit=5')).json()).toEqual({ entries: [ENTRY] });
     truncated = true;
     expect(await (await get('?limit=1')).json()).toEqual({ entries: [ENTRY], truncated: true });
@@ -90,7 +90,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     ]);
   });
 
-  it('looks', async () => {
+  it('describes a file when stat is asked for', async () => {
     const response = await get('/stat?path=a');
     expect([await response.json(), response.headers.get('etag')]).toEqual([STAT, TAG]);
     expect((await get('/stat')).status).toBe(200);
@@ -100,7 +100,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     ]);
   });
 
-  it('moves', async () => {
+  it('moves a file when the body names two paths', async () => {
     const response = await post('/move', { from: 'a', to: 'b/c' }, { 'If-Match': TAG, 'If-None-Match': '*' });
     expect([response.status, await response.json(), response.headers.get('etag')]).toEqual([200, { path: 'b/c', etag: TAG }, TAG]);
     expect((await post('/move', { from: 'a', to: 'b', overwrite: true })).status).toBe(200);
@@ -110,13 +110,13 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     ]);
   });
 
-  it('makes directories', async () => {
+  it('makes directories when they do not exist', async () => {
     const response = await post('/mkdir', { path: 'a/b' });
     expect([response.status, await response.json()]).toEqual([200, { path: 'a/b', created: true }]);
     expect(seen).toEqual([['s', 'a/b']]);
   });
 
-  it('searches', async () => {
+  it('searches files when a glob or a pattern is given', async () => {
     const response = await get(`/search?path=src&glob=${encodeURIComponent('**/*.py')}&pattern=${encodeURIComponent('a+|\\d')}&limit=7`);
     expect([response.status, await response.json()]).toEqual([200, { ...FOUND, truncated: false }]);
     expect((await get('/search')).status).toBe(200);
@@ -126,7 +126,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     ]);
   });
 
-  it('edits', async () => {
+  it('edits a file when the body has edits', async () => {
     const edits = [
       { old: 'a', new: '' },
       { old: 'b', new: 'c', all: true },
@@ -141,7 +141,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     ]);
   });
 
-  it('takes a hundred edits and no more', async () => {
+  it('refuses a body when it has more than a hundred edits', async () => {
     const edits = (count: number): object[] => Array.from({ length: count }, () => ({ old: 'a', new: 'b' }));
     expect((await post('/edit', { path: 'f', edits: edits(100) })).status).toBe(200);
     expect((await post('/edit', { path: 'f', edits: edits(101) })).status).toBe(422);
@@ -187,7 +187,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     ['/mkdir', {}, 'path', /is missing: give it, or path_base64/],
     ['/mkdir', { path: 'a', mode: '0755' }, 'mode', /not a known field/],
     ['/mkdir', { path: 'a', [`${'x'.repeat(99)}😀`]: 1 }, 'x'.repeat(99), /not a known field/],
-  ])('POST %s %j is 422', async (path, body, field, message) => {
+  ])('answers 422 when POST %s has %j', async (path, body, field, message) => {
     const response = await post(path, body);
     expect(response.status).toBe(422);
     const { errors } = (await response.json()) as { errors: unknown[] };
@@ -215,14 +215,14 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     [`/search?pattern=${'a'.repeat(1001)}`, 'pattern'],
     ['/search?regex=a', 'regex'],
     ['/stat?path=a&path=b', 'path'],
-  ])('GET %s is 422', async (path, field) => {
+  ])('answers 422 when GET has %s', async (path, field) => {
     const response = await get(path);
     expect(response.status).toBe(422);
     expect(((await response.json()) as { errors: unknown[] }).errors).toContainEqual({ field, message: expect.any(String) });
     expect(seen).toEqual([]);
   });
 
-  it('takes what is at the limits', async () => {
+  it('takes values when they are at the limits', async () => {
     for (const path of [
       '?depth=20&limit=1000000',
       `/search?limit=5000&pattern=${'é'.repeat(1000)}`,
@@ -233,7 +233,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
 
   const BYTES = { Accept: 'application/octet-stream' };
 
-  it('reads lines, in either form', async () => {
+  it('reads lines when they are asked for, in either form', async () => {
     expect((await get('/content?path=f&start_line=2&end_line=3')).status).toBe(200);
     const response = await get('/content?path=f&end_line=3', BYTES);
     expect([response.status, await response.text(), response.headers.get('content-length'), response.headers.get('content-range')]).toEqual(
@@ -247,7 +247,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     ]);
   });
 
-  it('reads lines or a range, not both', async () => {
+  it('answers 422 when lines and a range are asked for', async () => {
     const response = await get('/content?path=f&start_line=2', { ...BYTES, Range: 'bytes=0-1' });
     const { code, errors } = (await response.json()) as Record<string, unknown>;
     expect([response.status, code, errors]).toEqual([
@@ -258,7 +258,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     expect(seen).toEqual([]);
   });
 
-  it.each([{}, BYTES])('does not send again what the client has: %j', async (form) => {
+  it.each([{}, BYTES])('answers 304 when the client has the file: %j', async (form) => {
     const unchanged = await get('/content?path=f', { ...form, 'If-None-Match': `"x", W/${TAG}` });
     expect([unchanged.status, await unchanged.text(), unchanged.headers.get('etag')]).toEqual([304, '', TAG]);
     const changed = await get('/content?path=f', { ...form, 'If-None-Match': '"x"', 'If-Match': TAG });
@@ -268,12 +268,12 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     expect([other.status, ((await other.json()) as { code: string }).code]).toEqual([412, 'PRECONDITION_FAILED']);
   });
 
-  it('lets go of a file that it does not send', async () => {
+  it('closes a file when it is not sent', async () => {
     expect((await get('/content?path=f', { ...BYTES, 'If-None-Match': TAG })).status).toBe(304);
     expect(destroyed).toBe(true);
   });
 
-  it('hands preconditions on to what changes a file', async () => {
+  it('passes preconditions on when a call changes a file', async () => {
     const put = await app.fetch('/sessions/s/workspace/content?path=f', { method: 'PUT', body: 'text', headers: { 'If-None-Match': '*' } });
     expect([put.status, put.headers.get('etag')]).toEqual([204, TAG]);
     const headers = { 'If-Match': '"a", W/"b"' };
@@ -284,7 +284,7 @@ describe('Workspace routes: the tree, parts and preconditions', () => {
     ]);
   });
 
-  it('refuses a precondition that it cannot read, before anything is done', async () => {
+  it('refuses a precondition, before anything is done, when it is malformed', async () => {
     for (const headers of [{ 'If-Match': 'abc' }, { 'If-None-Match': '"a' }] as Record<string, string>[]) {
       const calls = [
         app.fetch('/sessions/s/workspace/content?path=f', { method: 'PUT', body: 'text', headers }),

@@ -10,19 +10,19 @@ const FILE = Buffer.from('0123456789');
 const LIMIT = 1024 * 1024;
 const TAG = '"1f.a"';
 
-/** The file, or its range 2-4 if any is asked for whose condition holds. */
+/** The file, or its range 2-4 if a range is asked for and its condition holds. */
 function fileOf(part: ByteRange | LineRange | undefined): FilePart {
   const ranged = part !== undefined && !('firstLine' in part) && (part.ifEtag ?? TAG) === TAG;
   return { size: 10, modified: '2025-01-01T00:00:00.000Z', etag: TAG, offset: ranged ? 2 : 0, length: ranged ? 3 : 10, ranged };
 }
 
-describe('Workspace routes', () => {
+describe('the workspace API', () => {
   let app: TestApp;
   const stored: { session: string; path: string; content: Buffer }[] = [];
   const failures: unknown[] = [];
   const seen: unknown[][] = [];
 
-  /** Keeps what is written as the real one would: nothing of a stream that fails. */
+  /** Keeps what is written, as the real service does: nothing of a stream that fails. */
   const write: WorkspaceService['write'] = async (_user, session, path, content) => {
     try {
       const bytes = Buffer.isBuffer(content) ? content : await buffer(content);
@@ -83,9 +83,9 @@ describe('Workspace routes', () => {
     return socket;
   };
 
-  it.each(['a/b 😀', '..', '.', '%2e', 'a?b#c', '\n\0', 'x'.repeat(256)])('takes the session id %j from the URL as it is', async (id) => {
+  it.each(['a/b 😀', '..', '.', '%2e', 'a?b#c', '\n\0', 'x'.repeat(256)])('takes the session id %j from the URL unchanged', async (id) => {
     const encoded = [...Buffer.from(id)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
-    // By hand: URL classes would take %2e%2e for a step upwards.
+    // Written by hand, because URL classes take %2e%2e for a step upwards.
     const socket = openSocket(
       `GET /sessions/${encoded}/workspace?path=p HTTP/1.1\r\nHost: x\r\nX-API-Key: ${API_KEY}\r\nConnection: close\r\n\r\n`,
     );
@@ -93,11 +93,11 @@ describe('Workspace routes', () => {
     expect(seen).toEqual([[id, 'p']]);
   });
 
-  it('refuses a session id over its limit', async () => {
+  it('answers 422 when a session id is over its limit', async () => {
     expect((await app.fetch(`/sessions/${'x'.repeat(257)}/workspace`)).status).toBe(422);
   });
 
-  it('lists, the root where no path is given', async () => {
+  it('lists the root when no path is given', async () => {
     const response = await app.fetch('/sessions/s/workspace');
     expect(await response.json()).toEqual({ entries: [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }] });
     expect(seen).toEqual([['s', '']]);
@@ -116,13 +116,13 @@ describe('Workspace routes', () => {
     ['GET', '/sessions/s/workspace?path_base64=Yf+8=', 'path_base64'],
     ['GET', '/sessions/s/workspace/content?path_base64=YQ', 'path_base64'],
     ['GET', `/sessions/s/workspace?${'x'.repeat(99)}%F0%9F%98%80=1`, 'x'.repeat(99)],
-  ])('%s %s is 422', async (method, path, field) => {
+  ])('answers 422 to %s %s', async (method, path, field) => {
     const response = await app.fetch(path, { method });
     expect(response.status).toBe(422);
     expect(((await response.json()) as { errors: unknown[] }).errors).toContainEqual({ field, message: expect.any(String) });
   });
 
-  it('takes a path by its bytes, with every call', async () => {
+  it('takes a path by its bytes when a call gives path_base64', async () => {
     const query = 'path_base64=Y2Fm6Q%3D%3D';
     const bytes = Buffer.from('caf\xe9', 'latin1');
     await app.fetch(`/sessions/s/workspace?${query}`);
@@ -131,7 +131,7 @@ describe('Workspace routes', () => {
     expect(seen.map((call) => call[1])).toEqual([bytes, bytes, bytes]);
   });
 
-  it('says in a 400 of a path that is not UTF-8 how to give it', async () => {
+  it('says how to give a path when it is not UTF-8', async () => {
     const response = await app.fetch('/sessions/s/workspace?path=caf%E9');
     expect([response.status, ((await response.json()) as { detail: string }).detail]).toEqual([
       400,
@@ -139,7 +139,7 @@ describe('Workspace routes', () => {
     ]);
   });
 
-  it('reads as JSON', async () => {
+  it('reads a file as JSON when the client takes anything', async () => {
     for (const accept of ['*/*', 'application/json', 'text/html, */*;q=0.8']) {
       const response = await app.fetch('/sessions/s/workspace/content?path=f', { headers: { Accept: accept } });
       expect(await response.json()).toEqual({ content: 'text', encoding: 'utf8' });
@@ -150,7 +150,7 @@ describe('Workspace routes', () => {
   const bytes = (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> =>
     app.fetch(`/sessions/s/workspace/content?path=${path}`, { method, headers: { Accept: 'application/octet-stream', ...headers } });
 
-  it('reads as bytes, which no browser runs', async () => {
+  it('reads a file as bytes, which no browser runs, when the client asks for them', async () => {
     const response = await bytes('f');
     expect(response.status).toBe(200);
     expect(Buffer.from(await response.arrayBuffer())).toEqual(FILE);
@@ -163,14 +163,14 @@ describe('Workspace routes', () => {
     });
   });
 
-  it('reads a range', async () => {
+  it('reads a range when the request has one', async () => {
     const response = await bytes('f', { Range: 'bytes=2-4' });
     expect([response.status, await response.text()]).toEqual([206, '234']);
     expect(response.headers.get('content-range')).toBe('bytes 2-4/10');
     expect(seen).toEqual([['f', { start: 2, end: 4 }]]);
   });
 
-  it('reads a range without Accept as bytes, and with application/json as JSON', async () => {
+  it('reads a range as bytes when Accept is missing, and as JSON when it asks for that', async () => {
     const any = await bytes('f', { Accept: '*/*', Range: 'bytes=2-4' });
     expect([any.status, any.headers.get('content-type'), await any.text()]).toEqual([206, 'application/octet-stream', '234']);
     const json = await bytes('f', { Accept: 'application/json', Range: 'bytes=2-4' });
@@ -185,14 +185,17 @@ describe('Workspace routes', () => {
     ]);
   });
 
-  it.each(['application/octet-stream', 'application/json'])('answers the whole file as %s when If-Range names another', async (Accept) => {
-    const range = { Accept, Range: 'bytes=2-4' };
-    expect((await bytes('f', { ...range, 'If-Range': TAG })).status).toBe(206);
-    for (const other of ['"1f.b"', `W/${TAG}`, 'Wed, 21 Oct 2015 07:28:00 GMT']) {
-      const response = await bytes('f', { ...range, 'If-Range': other });
-      expect([other, response.status, response.headers.get('content-range')]).toEqual([other, 200, null]);
-    }
-  });
+  it.each(['application/octet-stream', 'application/json'])(
+    'answers the whole file as %s when If-Range names another tag',
+    async (Accept) => {
+      const range = { Accept, Range: 'bytes=2-4' };
+      expect((await bytes('f', { ...range, 'If-Range': TAG })).status).toBe(206);
+      for (const other of ['"1f.b"', `W/${TAG}`, 'Wed, 21 Oct 2015 07:28:00 GMT']) {
+        const response = await bytes('f', { ...range, 'If-Range': other });
+        expect([other, response.status, response.headers.get('content-range')]).toEqual([other, 200, null]);
+      }
+    },
+  );
 
   it('names the other ways when a file is too large for JSON', async () => {
     const response = await app.fetch('/sessions/s/workspace/content?path=large');
@@ -206,16 +209,16 @@ describe('Workspace routes', () => {
     ]);
   });
 
-  it('answers HEAD with the headers alone', async () => {
+  it('sends only the headers when the method is HEAD', async () => {
     const response = await bytes('f', {}, 'HEAD');
     expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([200, '10', '']);
   });
 
-  it('answers 406 where neither form is acceptable', async () => {
+  it('answers 406 when neither form is acceptable', async () => {
     expect((await bytes('f', { Accept: 'image/png' })).status).toBe(406);
   });
 
-  it('answers what fails before the first byte as a problem, and cuts the connection where it fails later', async () => {
+  it('answers a problem when reading fails before the first byte, and cuts the connection when it fails later', async () => {
     const absent = await bytes('absent');
     expect([absent.status, absent.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
     const broken = await bytes('broken');
@@ -226,7 +229,7 @@ describe('Workspace routes', () => {
   const put = (body: RequestInit['body'], headers: Record<string, string> = {}): Promise<Response> =>
     app.fetch('/sessions/s/workspace/content?path=f', { method: 'PUT', body, headers, duplex: 'half' });
 
-  it('writes the bytes of the body, of any type but JSON', async () => {
+  it('writes the bytes of the body when its type is any but JSON', async () => {
     const content = Buffer.from([0, 255, 10, 13]);
     for (const type of ['application/octet-stream', 'text/plain', 'application/x-www-form-urlencoded']) {
       expect((await put(content, { 'Content-Type': type })).status).toBe(204);
@@ -235,12 +238,12 @@ describe('Workspace routes', () => {
     expect(stored.map((file) => file.content)).toEqual([content, content, content, content]);
   });
 
-  it('writes an empty file from an empty body', async () => {
+  it('writes an empty file when the body is empty', async () => {
     expect((await put(undefined)).status).toBe(204);
     expect(stored).toEqual([{ session: 's', path: 'f', content: Buffer.alloc(0) }]);
   });
 
-  it('writes what JSON holds', async () => {
+  it('writes the content when the body is JSON', async () => {
     const json = (body: unknown, type = 'application/json'): Promise<Response> => put(JSON.stringify(body), { 'Content-Type': type });
     expect((await json({ content: 'é' })).status).toBe(204);
     expect((await json({ content: '', encoding: 'utf8' }, 'application/json; charset=utf-8')).status).toBe(204);
@@ -260,7 +263,7 @@ describe('Workspace routes', () => {
     expect(stored).toHaveLength(3);
   });
 
-  it('takes a body of the limit, and refuses a larger one before it is sent', async () => {
+  it('refuses a body before it is sent when it is over the limit', async () => {
     expect((await put(Buffer.alloc(LIMIT))).status).toBe(204);
     const socket = openSocket(
       `PUT /sessions/s/workspace/content?path=f HTTP/1.1\r\nHost: x\r\nX-API-Key: ${API_KEY}\r\nContent-Length: ${LIMIT + 1}\r\n\r\n`,
@@ -271,11 +274,11 @@ describe('Workspace routes', () => {
     expect(stored).toHaveLength(1);
   });
 
-  it('refuses a compressed body, which would be stored compressed', async () => {
+  it('refuses a body when it is compressed', async () => {
     await expectUnsupported(await put('x', { 'Content-Encoding': 'gzip' }));
   });
 
-  it('stores nothing of a body whose sender goes away', async () => {
+  it('stores nothing when the sender of a body goes away', async () => {
     const socket = openSocket(
       `PUT /sessions/s/workspace/content?path=f HTTP/1.1\r\nHost: x\r\nX-API-Key: ${API_KEY}\r\nContent-Length: 100\r\n\r\nhalf`,
     );
@@ -286,7 +289,7 @@ describe('Workspace routes', () => {
     expect(stored).toEqual([]);
   });
 
-  it('answers a write that is refused halfway, and goes on to read the rest', async () => {
+  it('answers, and reads the rest of the body, when a write is refused halfway', async () => {
     const refusing = await TestApp.start({
       workspace: {
         write: async (_user, _session, _path, content) => {
@@ -306,7 +309,7 @@ describe('Workspace routes', () => {
     await refusing.stop();
   });
 
-  it('deletes', async () => {
+  it('deletes a file when its path is given', async () => {
     expect((await app.fetch('/sessions/s/workspace?path=a%2Fb', { method: 'DELETE' })).status).toBe(204);
     expect(seen).toEqual([['s', 'a/b']]);
   });

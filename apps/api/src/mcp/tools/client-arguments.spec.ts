@@ -29,7 +29,7 @@ describe('clientArguments', () => {
     [{ edits: ['{"old":"x"}', { old: 7, all: null }] }, { edits: [{ old: 'x' }, { old: '7' }] }],
     ['{"limit":"3"}', { limit: 3 }],
     [{ toolCallId: 'c', sessionId: 's', chatInput: 'hi', action: 'sendMessage', tool: 't', _meta: {}, limit: 1 }, { limit: 1 }],
-  ])('takes %j for %j', (args, meant) => {
+  ])('reads %j as %j', (args, meant) => {
     expect(clientArguments(SCHEMA as never, args)).toEqual(meant);
   });
 

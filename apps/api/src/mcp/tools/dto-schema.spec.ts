@@ -33,7 +33,7 @@ class Undocumented {
 const INNER = { type: 'object', properties: { size: { type: 'integer' } }, required: ['size'], additionalProperties: false };
 
 describe('argumentsSchema', () => {
-  it('makes one closed, self-contained JSON Schema of a class', () => {
+  it('makes one closed schema without references when a class has documented properties', () => {
     expect(argumentsSchema(Outer)).toEqual({
       type: 'object',
       properties: {
@@ -49,13 +49,13 @@ describe('argumentsSchema', () => {
     });
   });
 
-  it('does not take a class without documented properties for one that has none', () => {
+  it('throws when a class has no documented properties', () => {
     expect(() => argumentsSchema(Undocumented)).toThrow('Undocumented');
   });
 });
 
 describe('resultSchema', () => {
-  it('says what may be there, and is open', () => {
+  it('makes an open schema of names and types when it is for a result', () => {
     const inner = { type: 'object', properties: { size: { type: 'integer' } } };
     expect(resultSchema(Outer)).toEqual({
       type: 'object',
@@ -72,7 +72,7 @@ describe('resultSchema', () => {
 });
 
 describe('withoutWords', () => {
-  it('takes descriptions away, down to the last, and nothing else', () => {
+  it('removes every description, and nothing else, when parts have some too', () => {
     const items = { type: 'object', description: 'x', properties: { description: { type: 'string', description: 'y' } } };
     expect(withoutWords({ type: 'array', maxItems: 2, description: 'z', items })).toEqual({
       type: 'array',

@@ -15,18 +15,18 @@ const RESULT: ExecuteResult = {
 };
 
 describe('executeText', () => {
-  it('leaves out streams that are empty', () => {
+  it('leaves out a stream when it is empty', () => {
     expect(executeText(RESULT)).toBe('exit code 0 after 0.004 s');
     expect(executeText({ ...RESULT, stderr: 'no' })).toBe('exit code 0 after 0.004 s\n--- stderr ---\nno');
   });
 
-  it('says that memory ran out, how much there is, and what to do', () => {
+  it('says what the limit is and what to do when memory ran out', () => {
     const text = executeText({ ...RESULT, exit_code: 137, oom_killed: true, memory_limit: 512 * 1024 ** 2 });
     expect(text).toMatch(/^exit code 137 .*\nnote: a process was killed: .*memory limit of 512 MiB .*more memory$/);
     expect(executeText(RESULT)).not.toContain('memory');
   });
 
-  it('says in neutral words that the call made the session', () => {
+  it('says so in neutral words when the call made the session', () => {
     const text = executeText({ ...RESULT, session_created: true });
     expect(text).toMatch(/^exit code 0 .*\nnote: this call made the session; .* unless the workspace is persistent$/);
     expect(executeText(RESULT)).not.toContain('session');
@@ -34,7 +34,7 @@ describe('executeText', () => {
     expect(job).toMatch(/^started as job a: .*\nnote: this call made the session/);
   });
 
-  it('says what a model has to know before it reads the output', () => {
+  it('puts notes before the output when there are some', () => {
     const text = executeText({ ...RESULT, exit_code: 124, timed_out: true, truncated: true, session_restarted: true, stdout: 'a' });
     expect(text).toMatch(/^exit code 124 \(timed out, killed\)/);
     expect(text).toMatch(/output was cut[^]*made anew[^]*--- stdout ---\na$/);

@@ -6,7 +6,7 @@ describe('firstItems', () => {
     [['aa', 'bb'], 10, ['aa', 'bb']],
     [['aa', 'bb'], 9, ['aa']],
     [['a long one', 'b'], 3, ['a long one']],
-  ])('%j in %i characters: %j', (items, max, expected) => {
+  ])('gives of %j, when there is room for %i characters, %j', (items, max, expected) => {
     expect(firstItems(items, max)).toEqual(expected);
   });
 });
