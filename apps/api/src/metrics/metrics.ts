@@ -4,12 +4,12 @@ import { SessionEntrance, WarmPool } from '@sandbox/orchestrator';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
 /**
- * The figures of this process: memory, descriptors, event loop, and what it does. They are read
- * when asked for.
+ * The figures of this process: memory, descriptors, event loop, and its work. They are read when
+ * Prometheus asks.
  */
 @Injectable()
 export class Metrics {
-  /** Content type of the Prometheus text format. */
+  /** The content type of the Prometheus text format. */
   static readonly CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
   private readonly registry = new Registry();
 
@@ -18,7 +18,7 @@ export class Metrics {
     private readonly pool: WarmPool,
     private readonly entrance: SessionEntrance,
   ) {
-    // Watching the event loop costs time, so it is done only if someone may ask.
+    // Watching the event loop costs time, so it is done only if somebody may ask.
     if (config.METRICS_TOKEN === '') return;
     collectDefaultMetrics({ register: this.registry });
     this.gauge('sandbox_api_channels_open', 'Open channels into sandboxes of sessions', () => this.entrance.state.channels);
@@ -29,6 +29,7 @@ export class Metrics {
     this.counter('sandbox_api_pool_misses_total', 'New sessions that could have, and found none', () => this.pool.state.misses);
   }
 
+  /** @returns the figures in the Prometheus text format */
   text(): Promise<string> {
     return this.registry.metrics();
   }

@@ -5,12 +5,15 @@ import { firstCharacters } from '@sandbox/text';
 import type { WorkspacePath } from '../paths/workspace-path';
 
 const COMMAND_CHARACTERS = 200;
-/** No longer path exists; one that is asked for may be. */
+/** No longer path exists, but a caller may ask for one. */
 const PATH_CHARACTERS = 4096;
 
 const logger = new Logger('Audit');
 
-/** What was asked: a command, a path (or two), a job. Environment values, stdin and file content never stand here. */
+/**
+ * What a caller asked for: a command, a path (or two), a job. Environment values, stdin and file
+ * content are never part of it.
+ */
 export interface AuditSubject {
   readonly op: string;
   readonly command?: string;
@@ -20,8 +23,8 @@ export interface AuditSubject {
 }
 
 /**
- * Runs one command or file call and writes its one log line, whether it ends well or not.
- * @param outcome members of the line that only the result knows (the exit code)
+ * Runs one command or file call and writes its one log line, also if the call fails.
+ * @param outcome members of the line that only the result knows, such as the exit code
  */
 export async function audited<T>(
   { requestId }: User,
@@ -56,7 +59,7 @@ export async function audited<T>(
   }
 }
 
-/** A path in the line, and the exact bytes of one that is no UTF-8 beside it. */
+/** @returns the members of the line for a path. One that is no UTF-8 gets its exact bytes too. */
 function logged(name: string, file: WorkspacePath | undefined): Record<string, string> {
   if (file === undefined) return {};
   const { path, path_base64 } = file;

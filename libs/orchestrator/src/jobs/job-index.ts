@@ -3,17 +3,25 @@ import type { JobRecord, SessionRef, SessionStore } from '@sandbox/sessions';
 import type { OpenSandbox } from '../entering/session-connections';
 import type { KeptJob } from '../keepers/job-answers';
 
-/** A job's hold on its session outlives its time by so much, milliseconds: its end has still to be made. */
+/** A job's hold outlives its deadline by this long, because the agent needs time to end the job. */
 const HOLD_GRACE_MS = 10_000;
 
-/** What the store has of jobs: that they were there, and that those that run hold their session. */
+/**
+ * Keeps the store's account of jobs: which ones there were, and a hold on the session for each one
+ * that runs.
+ */
 export class JobIndex {
   constructor(
     private readonly store: SessionStore,
     private readonly config: Pick<Config, 'JOB_MAX_SECONDS' | 'MAX_JOBS_PER_SESSION'>,
   ) {}
 
-  /** Notes a job that is about to start, and has it hold its session; nothing but the answer where there is no room, or the session moved on. */
+  /**
+   * Notes a job that is about to start, and lets it hold its session. Does neither if the answer is
+   * not `added`.
+   * @param endsBy when the job's time is over, in milliseconds since the epoch
+   * @returns `full` if the session has too many jobs; `moved` if the session began anew meanwhile
+   */
   async add(
     ref: SessionRef,
     sandbox: OpenSandbox,
@@ -28,18 +36,21 @@ export class JobIndex {
   }
 
   /**
-   * Brings the store up to what the sandbox says: a job that has ended holds its session no longer, and one that runs does, also where a
-   * flushed store knows nothing of it.
+   * Updates the store to what the sandbox says of one job. A job that ended stops holding its
+   * session. A job that runs holds it, even if a flushed store forgot the job.
    */
   async settle(ref: SessionRef, sandbox: OpenSandbox, job: KeptJob): Promise<void> {
     if (job.endedAt === null) await this.hold(ref, sandbox, job);
-    // Its end was a use of the session, and not when somebody learns of it. (The time comes out of the sandbox.)
+    // The job's end was the last use of the session, not the moment at which the API learns of it.
+    // The time comes from the sandbox, so the store's present bounds it.
     else await this.store.end(ref.key, sandbox.record.generation, holdId(job.jobId), Math.min(job.endedAt, this.store.now()));
   }
 
   /**
-   * `settle` for all that the sandbox lists: what the store has of the session's jobs, as it was before. A sandbox may list anything, so
-   * what it says has ended counts only where the store knows it, and of others that run no more are noted than there is room for.
+   * Does `settle` for every job that the sandbox lists. A sandbox may list anything. So a job that
+   * has ended counts only if the store knows it. And of running jobs that the store does not know,
+   * only as many are noted as there is room for.
+   * @returns the store's jobs of the session as they were before
    */
   async settleAll(ref: SessionRef, sandbox: OpenSandbox, kept: readonly KeptJob[]): Promise<JobRecord[]> {
     const known = await this.all(ref);
@@ -52,13 +63,14 @@ export class JobIndex {
     return known;
   }
 
-  /** Oldest first. */
+  /** @returns the session's jobs, oldest first */
   all(ref: SessionRef): Promise<JobRecord[]> {
     return this.store.jobs(ref.key);
   }
 
   private hold(ref: SessionRef, sandbox: OpenSandbox, { jobId, command, startedAt, endsBy }: KeptJob): ReturnType<typeof this.add> {
-    // The end comes out of the sandbox: no session is held for longer than a job may last.
+    // The sandbox says when the job ends, so bound it: no job holds its session for longer than
+    // JOB_MAX_SECONDS.
     return this.add(ref, sandbox, { jobId, command, startedAt }, Math.min(endsBy, this.store.now() + this.config.JOB_MAX_SECONDS * 1000));
   }
 
@@ -66,6 +78,7 @@ export class JobIndex {
     return (await this.all(ref)).find((job) => job.jobId === jobId);
   }
 
+  /** Ends the job's hold and removes it from the store. */
   async forget(ref: SessionRef, sandbox: OpenSandbox, jobId: string): Promise<void> {
     await this.store.end(ref.key, sandbox.record.generation, holdId(jobId), this.store.now());
     await this.store.removeJob(ref.key, jobId);

@@ -10,7 +10,7 @@ beforeEach(() => jest.useFakeTimers({ doNotFake: ['performance'] }));
 afterEach(() => jest.useRealTimers());
 
 describe('JobWatch', () => {
-  it('asks a few sessions at a time, each once a round, and begins no round before the last is over', async () => {
+  it('asks at most eight sessions at a time when there are many, and begins no round before the last ends', async () => {
     const watch = new JobWatch({} as JobIndex);
     let asked = 0;
     const waiting: (() => void)[] = [];

@@ -9,14 +9,20 @@ interface Watched {
   readonly sandbox: OpenSandbox;
 }
 
-/** How long after its end a job may still hold its session, where nobody looks at it, milliseconds. */
+/**
+ * How often the jobs are asked for. So a job that ended holds its session for at most this long.
+ */
 const LOOK_MS = 10_000;
-/** Sessions that are asked at a time: an answer may be large, and each one that tells of an end costs the store some calls. */
+/**
+ * How many sessions are asked at a time. An answer may be large, and each one that reports an end
+ * costs some calls to the store.
+ */
 const LOOKS_AT_A_TIME = 8;
 
 /**
- * Lets a session go soon after its last job has ended. It asks over the open channel and does not enter the session: that would be a
- * use of it. A process that dies watches no more; its jobs then hold their sessions until somebody looks, or their time is over.
+ * Releases a session soon after its last job has ended. It asks over the open channel and does not
+ * enter the session, because that would count as a use. If this process dies, nothing watches its
+ * jobs. They then hold their sessions until another call asks for them or their time is over.
  */
 export class JobWatch {
   private readonly logger = new Logger(JobWatch.name);
@@ -28,7 +34,7 @@ export class JobWatch {
     this.timer = setInterval(() => void this.lookAtAll(), LOOK_MS).unref();
   }
 
-  /** Watches the jobs of a session in which one runs. */
+  /** Watches the jobs of a session. The caller knows that at least one runs. */
   add(ref: SessionRef, sandbox: OpenSandbox): void {
     this.sessions.set(ref.key, { ref, sandbox });
   }
@@ -39,7 +45,7 @@ export class JobWatch {
   }
 
   private async lookAtAll(): Promise<void> {
-    if (this.looking) return; // the round before is not over
+    if (this.looking) return; // the last round still runs
     this.looking = true;
     const sessions = [...this.sessions.values()].values();
     const lookAtRest = async (): Promise<void> => {
@@ -51,10 +57,11 @@ export class JobWatch {
   private async look(session: Watched): Promise<void> {
     const { ref, sandbox } = session;
     const forget = (): void => {
-      // Another call may have come upon a new sandbox of the session meanwhile.
+      // Another call may have found a new sandbox of the session meanwhile, and watch that one.
       if (this.sessions.get(ref.key) === session) this.sessions.delete(ref.key);
     };
-    // With its sandbox the jobs are gone; where it is the agent alone, whoever comes next watches them again.
+    // The channel is closed. If the sandbox is gone, so are its jobs. If only the agent is gone,
+    // the next call watches the jobs again.
     if (!sandbox.channel.open) return forget();
     try {
       const { jobs, silent } = await listKept(sandbox);

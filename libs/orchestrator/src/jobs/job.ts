@@ -5,61 +5,62 @@ import type { OpenSandbox } from '../entering/session-connections';
 import type { ShellCommand } from '../commands/shell-command';
 import type { JobState, JobStream, KeptJob } from '../keepers/job-answers';
 
-/** A command to be started as a job. Field names are those of REST. */
+/** A command to start as a job. The field names are those of REST. */
 export interface JobCommand extends ShellCommand {
-  /** The beginning of its input. */
+  /** The first part of the job's input. */
   stdin?: string;
-  /** Input may follow later; else it ends with `stdin`. */
+  /** More input may follow later. Otherwise the input ends with `stdin`. */
   open_stdin?: boolean;
   /** Seconds. */
   timeout?: number;
 }
 
+/** A job as the API shows it. The field names are those of REST. */
 export interface Job extends OomReport {
   job_id: string;
   command: string;
   state: JobState;
-  /** As the shell gives it; null while it runs, and of a lost job. */
+  /** The shell's exit code. Null while the job runs, and for a lost job. */
   exit_code: number | null;
-  /** Name of the signal that ended it. */
+  /** The name of the signal that ended the job; null if none did. */
   signal: string | null;
   started_at: string;
   ended_at: string | null;
-  /** Written in all; null of a lost job, and where its keeper does not answer. */
+  /** Bytes written in all. Null for a lost job, and if the job's keeper does not answer. */
   stdout_bytes: number | null;
   stderr_bytes: number | null;
 }
 
 export interface StartedJob extends Job {
-  /** This call made the session. */
+  /** This call created the session. */
   session_created: boolean;
   session_restarted: boolean;
 }
 
 export interface OutputQuery {
   stream?: JobStream;
-  /** Bytes from the stream's beginning. */
+  /** Where to begin, in bytes from the start of the stream. */
   offset?: number;
-  /** Bytes. */
+  /** The most bytes to return. */
   limit?: number;
   encoding?: 'utf8' | 'base64';
-  /** For news past the offset, or the job's end. */
+  /** How long to wait for new output after the offset, or for the job's end. */
   wait_seconds?: number;
 }
 
 export interface JobOutput {
   data: string;
   next_offset: number;
-  /** Nothing will follow. */
+  /** No more output will follow. */
   eof: boolean;
-  /** Bytes between the offset asked for and the first of `data` that were dropped. */
+  /** How many bytes after the requested offset were dropped, so that `data` begins later. */
   gap: number;
 }
 
-/** So young, a job that its sandbox does not know may be one that is just being started, milliseconds. */
+/** A job may be about to start if its sandbox does not know it and it is younger than this. */
 const STARTING_MS = 15_000;
 
-/** A job of which its sandbox tells. */
+/** Describes a job by what its keeper in the sandbox says. */
 export function keptJob(job: KeptJob, config: Config, options: SandboxOptions): Job {
   const { jobId, command, state, exitCode, signal, startedAt, endedAt, stdoutBytes, stderrBytes } = job;
   return {
@@ -76,19 +77,20 @@ export function keptJob(job: KeptJob, config: Config, options: SandboxOptions): 
   };
 }
 
+/** Describes a job that is about to start. */
 export function startingJob({ jobId, command, startedAt }: Pick<JobRecord, 'jobId' | 'command' | 'startedAt'>): Job {
   const none = { exit_code: null, signal: null, ended_at: null, oom_killed: false, stdout_bytes: 0, stderr_bytes: 0 };
   return { job_id: jobId, command, state: 'running', started_at: new Date(startedAt).toISOString(), ...none };
 }
 
-/** A job whose keeper is there and does not answer. */
+/** Describes a job whose keeper exists but does not answer. */
 export function silentJob(job: JobRecord): Job {
   return { ...startingJob(job), stdout_bytes: null, stderr_bytes: null };
 }
 
 /**
- * A job that its sandbox does not know. If the sandbox is the one that the job was started in, in
- * the same start, a young job may be about to begin.
+ * Describes a job that its sandbox does not know. The job is `lost`, unless it is young and its
+ * sandbox still has the same start: then it may be about to begin.
  */
 export function absentJob(job: JobRecord, { containerId, startId }: Pick<OpenSandbox, 'containerId' | 'startId'>, now: number): Job {
   const same = job.containerId === containerId && (job.startId === null || job.startId === startId);

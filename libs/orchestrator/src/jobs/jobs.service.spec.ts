@@ -7,7 +7,7 @@ import { CONFIG, ended, idOf, line, linesOf, REF, setUp, USER, type Answers } fr
 
 beforeAll(() => Logger.overrideLogger(false));
 
-/** A sandbox that lists these, and agrees to anything else. */
+/** Answers as a sandbox that lists these jobs and agrees to anything else. */
 const listing =
   (...lines: object[]): Answers =>
   async (request, send) => {
@@ -16,7 +16,7 @@ const listing =
     return {};
   };
 
-describe('Jobs of a sandbox that says what it likes', () => {
+describe('JobsService, when a sandbox lists any jobs it likes', () => {
   const services: JobsService[] = [];
   afterEach(() => services.splice(0).forEach((each) => each.beforeApplicationShutdown()));
 
@@ -45,7 +45,7 @@ describe('Jobs of a sandbox that says what it likes', () => {
 
   const many = (of: typeof line): object[] => Array.from({ length: 250 }, (_, number) => of(1000 + number));
 
-  it('cost the store no more than the session may have', async () => {
+  it('makes few store calls when the sandbox lists hundreds of jobs', async () => {
     for (const lines of [many(ended), many(line), [...many(line), ...many(ended).slice(0, 3)]]) {
       const { jobs, scripts } = await open(listing(ended(1), ...lines), [1]);
       expect((await jobs.list(USER, 'session')).length).toBeGreaterThan(250);
@@ -54,26 +54,26 @@ describe('Jobs of a sandbox that says what it likes', () => {
     }
   });
 
-  it('are too many where an agent cannot have listed them, and nothing is written', async () => {
+  it('refuses a list and writes nothing when it is longer than an agent sends', async () => {
     const { jobs, scripts } = await open(listing(...many(ended), ...many((number) => line(number + 1000))));
     await expect(jobs.list(USER, 'session')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
     expect(scripts).toEqual({});
   });
 
-  it('make room for a new one where the store knows them, the oldest first', async () => {
+  it('deletes the oldest ended job that the store knows when a new job needs room', async () => {
     const { jobs, store, deleted } = await open(listing(ended(9), line(1), ended(2), ended(3)), [1, 2, 3]);
     const { job_id } = await jobs.start(USER, 'session', { command: 'true' });
     expect(deleted()).toEqual([idOf(2)]);
     expect((await store.jobs(REF.key)).map(({ jobId }) => jobId)).toEqual([idOf(1), idOf(3), job_id]);
   });
 
-  it('are not deleted without an end where the store does not know them', async () => {
+  it('deletes no job when the store knows none of the ended ones', async () => {
     const { jobs, deleted } = await open(listing(line(1), line(2), line(3), ...many(ended)), [1, 2, 3]);
     await expect(jobs.start(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
     expect(deleted()).toEqual([]);
   });
 
-  it('nor where others come again and again in the place of those that go', async () => {
+  it('stops deleting when a new ended job appears for each deleted one', async () => {
     let next = 100;
     const { jobs, add, deleted } = await open(
       async (request, send) => {
@@ -88,7 +88,7 @@ describe('Jobs of a sandbox that says what it likes', () => {
     expect(deleted()).toHaveLength(3);
   });
 
-  it('run on where their keepers are there and do not answer', async () => {
+  it('shows a job as running when its keeper exists but does not answer', async () => {
     const { jobs, deleted } = await open(
       listing(line(1), line(2), { job_id: idOf(3), silent: true }, { job_id: idOf(8), silent: true }),
       [1, 2, 3],
@@ -103,7 +103,7 @@ describe('Jobs of a sandbox that says what it likes', () => {
     expect(deleted()).toEqual([]);
   });
 
-  it('are lost where nobody listens for them', async () => {
+  it('shows a job as lost when the sandbox has no keeper for it', async () => {
     const { jobs } = await open(listing(line(1)), [1, 2]);
     expect((await jobs.list(USER, 'session')).map(({ state }) => state)).toEqual(['running', 'lost']);
   });

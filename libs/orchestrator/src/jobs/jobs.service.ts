@@ -29,22 +29,29 @@ import { JobWatch } from './job-watch';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, listKept, readKept, statKept } from '../keepers/keeper-calls';
 import { signalNumber } from './signals';
 
+/** The most bytes that one read of a job's output returns. */
 export const MAX_JOB_READ_BYTES = 1024 * 1024;
+/** The most bytes that one call adds to a job's input. */
 export const MAX_JOB_INPUT_BYTES = 1024 * 1024;
+/** The longest that one read waits for new output. */
 export const MAX_JOB_WAIT_SECONDS = 30;
 const DEFAULT_READ_BYTES = 64 * 1024;
 const FOLLOW_READ_BYTES = 256 * 1024;
 const FOLLOW_WAIT_MS = 20_000;
-/** Reads that bring no more than this are this far apart, bytes and milliseconds: a job that trickles costs no call a line. */
+/**
+ * A read that brings fewer bytes than this is followed by a pause of PACE_MS. So a job that writes
+ * slowly does not cost one call a line.
+ */
 const LITTLE_BYTES = 4 * 1024;
 const PACE_MS = 20;
 
 /**
- * Commands that outlive the call that started them. The job's keeper in the sandbox has its output and its end, so that any replica can
- * ask, also after a restart; the store has that it was there, which tells a lost job from one that never was.
+ * Commands that outlive the call that starts them. A job's keeper in the sandbox holds its output
+ * and its end. So any replica can ask for them, also after a restart. The store only notes that the
+ * job existed, which tells a lost job from one that never was.
  *
- * Every method but `start` throws SandboxError JOB_NOT_FOUND, and all throw SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*,
- * RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE.
+ * Every method but `start` and `list` throws SandboxError JOB_NOT_FOUND. All of them throw
+ * SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*, RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE.
  */
 @Injectable()
 export class JobsService implements BeforeApplicationShutdown {
@@ -66,8 +73,10 @@ export class JobsService implements BeforeApplicationShutdown {
   }
 
   /**
-   * Answers once the command has started. It keeps its session alive for as long as it runs.
-   * @throws SandboxError COMMAND_NOT_ALLOWED, VALIDATION_FAILED (timeout), INVALID_WORKING_DIR, SHELL_NOT_AVAILABLE, TOO_MANY_JOBS besides
+   * Starts a command as a job. Resolves once the command has started. A running job keeps its
+   * session alive.
+   * @throws SandboxError COMMAND_NOT_ALLOWED, VALIDATION_FAILED (timeout), INVALID_WORKING_DIR,
+   *   SHELL_NOT_AVAILABLE, TOO_MANY_JOBS besides
    */
   async start(user: User, sessionId: string, command: JobCommand, signal?: AbortSignal): Promise<StartedJob> {
     const ref = this.ref(user, sessionId);
@@ -90,12 +99,13 @@ export class JobsService implements BeforeApplicationShutdown {
     });
   }
 
-  /** Oldest first. */
+  /** @returns the session's jobs, oldest first */
   async list(user: User, sessionId: string, signal?: AbortSignal): Promise<Job[]> {
     const ref = this.ref(user, sessionId);
     return this.entrance.enterSession(ref, KEEPER_CALL_MS, (sandbox) => this.all(ref, sandbox, signal));
   }
 
+  /** @returns one job as it is now */
   async get(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<Job> {
     const ref = this.ref(user, sessionId);
     return this.entrance.enterSession(ref, KEEPER_CALL_MS, async (sandbox) => {
@@ -111,7 +121,8 @@ export class JobsService implements BeforeApplicationShutdown {
   }
 
   /**
-   * Output from an offset on, as much of it as there is and fits. As text, a character whose rest is still to come is left for the next read.
+   * Reads output from an offset on, as much as is there and fits. If the output is text and ends
+   * within a character, that character is left for the next read.
    * @throws SandboxError RANGE_NOT_SATISFIABLE, JOB_LOST besides
    */
   async output(user: User, sessionId: string, jobId: string, query: OutputQuery, signal?: AbortSignal): Promise<JobOutput> {
@@ -121,14 +132,20 @@ export class JobsService implements BeforeApplicationShutdown {
       const { bytes, parts } = await this.read(ref, jobId, { [stream]: offset }, limit, wait_seconds * 1000, signal);
       const part = parts[stream]!;
       const held = encoding === 'utf8' && !part.eof ? incompleteSuffix(bytes[stream]) : 0;
-      // What is left of a character whose beginning was dropped is of no use.
+      // The rest of a character is useless if its beginning was dropped.
       const lost = encoding === 'utf8' && part.gap > 0 ? continuationPrefix(bytes[stream]) : 0;
       const data = bytes[stream].subarray(lost, bytes[stream].length - held);
       return { data: data.toString(encoding), next_offset: part.nextOffset - held, eof: part.eof, gap: part.gap + lost };
     });
   }
 
-  /** Gives output as it is produced, from the offsets on, until the job has ended and all of it was given: the job as it ended, or as lost. */
+  /**
+   * Hands output to the watcher as it appears, until the job has ended and all of it was given. A
+   * client that goes away ends the call.
+   * @param from where to begin in each stream, in bytes
+   * @param streams the streams to follow
+   * @returns the job as it ended, or as lost
+   */
   async follow(
     user: User,
     sessionId: string,
@@ -156,7 +173,8 @@ export class JobsService implements BeforeApplicationShutdown {
   }
 
   /**
-   * Adds to the job's input: all of it or, where an error is thrown, nothing.
+   * Adds to the job's input. If this throws, nothing was added.
+   * @param eof closes the input after these bytes
    * @throws SandboxError JOB_STDIN_CLOSED, JOB_STDIN_FULL besides
    */
   async write(user: User, sessionId: string, jobId: string, input: Buffer, eof: boolean, signal?: AbortSignal): Promise<void> {
@@ -164,9 +182,9 @@ export class JobsService implements BeforeApplicationShutdown {
   }
 
   /**
-   * Signals the job's processes as a terminal would, its process group.
-   * @param given what `signalNumber` takes, such as `SIGINT`
-   * @throws SandboxError VALIDATION_FAILED for anything else, JOB_ENDED besides
+   * Sends a signal to the job's process group, as a terminal does.
+   * @param given what `signalNumber` reads, such as `SIGINT`
+   * @throws SandboxError VALIDATION_FAILED if it is no such signal; JOB_ENDED besides
    */
   async signal(user: User, sessionId: string, jobId: string, given: string | number, signal?: AbortSignal): Promise<void> {
     const number = signalNumber(given);
@@ -174,7 +192,7 @@ export class JobsService implements BeforeApplicationShutdown {
     await this.change('job_signal', user, sessionId, jobId, { op: 'job_signal', signal: number }, { signal });
   }
 
-  /** Kills the job with all it started, and forgets it. */
+  /** Kills the job and everything it started, and forgets it. */
   async delete(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<void> {
     const ref = this.ref(user, sessionId);
     await audited(user, ref, { op: 'job_delete', job: jobId }, () =>
@@ -207,7 +225,10 @@ export class JobsService implements BeforeApplicationShutdown {
     };
   }
 
-  /** Notes the job in the store; where there are too many, the oldest that has ended gives way. */
+  /**
+   * Notes the job in the store. If the session has too many jobs, the oldest one that has ended is
+   * deleted for it.
+   */
   private async note(
     ref: SessionRef,
     sandbox: OpenSandbox,
@@ -229,7 +250,10 @@ export class JobsService implements BeforeApplicationShutdown {
     }
   }
 
-  /** Of those that the store has: to delete others, which a sandbox can list without end, makes no room. */
+  /**
+   * @returns the oldest ended job that the store knows. A sandbox can list other jobs without end,
+   *   and deleting those makes no room.
+   */
   private async oldestEnded(ref: SessionRef, sandbox: OpenSandbox, signal?: AbortSignal): Promise<Job | undefined> {
     const known = new Set((await this.index.all(ref)).map(({ jobId }) => jobId));
     return (await this.all(ref, sandbox, signal)).find(({ job_id, state }) => state !== 'running' && known.has(job_id));
@@ -287,7 +311,11 @@ export class JobsService implements BeforeApplicationShutdown {
     return sandbox.channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS });
   }
 
-  /** Of a job that its sandbox does not know: that it is lost, where it was there. Any other error goes on. */
+  /**
+   * Explains that the sandbox does not know the job.
+   * @returns the job as lost, or as about to start, if the store knows it
+   * @throws the given error, if it is another one or the store does not know the job
+   */
   private async explain(ref: SessionRef, sandbox: OpenSandbox, jobId: string, error: unknown): Promise<Job> {
     if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
     const record = await this.index.find(ref, jobId);

@@ -4,16 +4,16 @@ import { ended, idOf, line, linesOf, setUp } from '../jobs/testing/fake-keepers'
 
 const UNSOUND = { code: 'SANDBOX_LOST', message: 'The sandbox gave an answer that makes no sense.' };
 
-describe('A list of jobs', () => {
+describe('parseJobLines and listKept', () => {
   const numbers = (count: number): object[] => Array.from({ length: count }, (_, number) => line(number));
 
-  it('has as many lines as an agent can send, and no more', () => {
+  it('refuses a list when it has more lines than an agent sends', () => {
     expect(parseJobLines(linesOf(...numbers(256))).jobs).toHaveLength(256);
     expect(() => parseJobLines(linesOf(...numbers(257)))).toThrow(expect.objectContaining(UNSOUND));
     expect(() => parseJobLines(Buffer.from('\n'.repeat(4 * 1024 * 1024)))).toThrow(expect.objectContaining(UNSOUND));
   });
 
-  it('has each job once, and no line that makes no sense', () => {
+  it('gives each job once and leaves out lines when they make no sense', () => {
     const nonsense = [
       null,
       [],
@@ -45,7 +45,7 @@ describe('A list of jobs', () => {
   });
 });
 
-describe('An account of one job', () => {
+describe('statKept', () => {
   const ask = async (answer: object, command: string): Promise<unknown> => {
     const { sandbox } = await setUp((_, send) => {
       for (const character of Buffer.from(command)) send(Buffer.of(character));
@@ -54,23 +54,26 @@ describe('An account of one job', () => {
     return statKept(sandbox, idOf(1));
   };
 
-  it('brings its command before its end', async () => {
+  it('reads the longest command when it comes byte by byte', async () => {
     const command = '\u{1f600}'.repeat(16_000);
     const ascii = JSON.stringify(command).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
     expect(await ask(line(1, { command: undefined }), ascii)).toMatchObject({ jobId: idOf(1), command, state: 'running' });
   });
 
-  it.each(['', '7', '"x', `"${'x'.repeat(64_001)}"`, `"${'x'.repeat(600_000)}`])('refuses a command that is none', async (command) => {
-    await expect(ask(line(1), command)).rejects.toMatchObject(UNSOUND);
-  });
+  it.each(['', '7', '"x', `"${'x'.repeat(64_001)}"`, `"${'x'.repeat(600_000)}`])(
+    'refuses an answer when its command is no command',
+    async (command) => {
+      await expect(ask(line(1), command)).rejects.toMatchObject(UNSOUND);
+    },
+  );
 
-  it('is not of another job, or of a terminal', async () => {
+  it('says that there is no such job when the answer is of another job or of a terminal', async () => {
     await expect(ask(line(2), '"x"')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' });
     await expect(ask(line(1, { terminal: true }), '"x"')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' });
   });
 });
 
-describe('Output', () => {
+describe('readKept', () => {
   const part = { next_offset: 4, gap: 0, eof: false };
 
   it('is joined from pieces of any size, by stream, up to what was asked for', async () => {

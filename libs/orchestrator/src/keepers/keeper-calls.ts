@@ -15,24 +15,32 @@ import {
   type StreamPart,
 } from './job-answers';
 
-/** A call to a keeper takes no longer than this, beyond what it waits for; milliseconds. */
+/** The longest that a call to a keeper takes, besides the time for which it waits for output. */
 export const KEEPER_CALL_MS = 15_000;
 
-/** Before a follower asks again where the answer was hasty, milliseconds. */
+/** How long a follower pauses before it asks again, if the last answer was hasty. */
 export const HASTY_PAUSE_MS = 1_000;
 
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
-/** A command's longest, as JSON that is ASCII alone. */
+/** The longest command, written as ASCII-only JSON. */
 const MAX_COMMAND_BYTES = 512 * 1024;
 
+/** What one read of a job's output brought. */
 export interface KeptOutput {
-  /** It brought nothing, and did not wait for it either, as a keeper would: commands may pose as one. */
+  /**
+   * The answer brought nothing and came too soon: a real keeper would have waited. A command may
+   * pose as a keeper.
+   */
   hasty: boolean;
   bytes: Record<JobStream, Buffer>;
   parts: Partial<Record<JobStream, StreamPart>>;
 }
 
-/** Reads what a keeper has past the offsets, waiting up to `waitMs` for the first byte. @throws SandboxError JOB_NOT_FOUND, RANGE_NOT_SATISFIABLE */
+/**
+ * Reads the output that a keeper has after the offsets. Waits up to `waitMs` for the first byte.
+ * @param limit the most bytes of both streams together
+ * @throws SandboxError JOB_NOT_FOUND, RANGE_NOT_SATISFIABLE
+ */
 export async function readKept(
   sandbox: OpenSandbox,
   jobId: string,
@@ -57,14 +65,20 @@ export async function readKept(
   return { hasty, bytes: { stdout: bytes.stdout.take(), stderr: bytes.stderr.take() }, parts };
 }
 
-/** The session's jobs, and no terminals, as their keepers tell them. Which of the silent ones are jobs, the store knows. */
+/**
+ * Asks the keepers for the session's jobs, without the terminals. A keeper that is silent does not
+ * say which of the two it is; the store knows that.
+ */
 export async function listKept(sandbox: OpenSandbox, signal?: AbortSignal): Promise<KeptJobs> {
   const { output } = await collect(sandbox, { op: 'job_list' }, MAX_LIST_BYTES, signal);
   const { jobs, silent } = parseJobLines(output);
   return { jobs: jobs.filter(({ terminal }) => !terminal), silent };
 }
 
-/** A job as its keeper tells it. @throws SandboxError JOB_NOT_FOUND, also of a terminal */
+/**
+ * Asks a keeper for its job.
+ * @throws SandboxError JOB_NOT_FOUND, also if the id is a terminal's
+ */
 export async function statKept(sandbox: OpenSandbox, jobId: string, signal?: AbortSignal): Promise<KeptJob> {
   const { answer, output } = await collect(sandbox, { op: 'job_stat', job_id: knownId(jobId) }, MAX_COMMAND_BYTES, signal);
   const job = parseKeptJob(answer);
@@ -95,7 +109,10 @@ function parsed(text: Buffer): unknown {
   }
 }
 
-/** @throws SandboxError JOB_NOT_FOUND where it cannot be one */
+/**
+ * Checks that a job id is well formed.
+ * @throws SandboxError JOB_NOT_FOUND if it is not
+ */
 export function knownId(jobId: string): string {
   if (!isJobId(jobId)) throw notFound();
   return jobId;

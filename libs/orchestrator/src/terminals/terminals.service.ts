@@ -11,44 +11,47 @@ import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
 import { SessionEntrance } from '../entering/session-entrance';
 import { checkPolicy, parseShellCommand, withSessionEnv } from '../commands/shell-command';
 
+/** The size of a terminal in characters. */
 export interface TerminalSize {
   cols: number;
   rows: number;
 }
 
-/** One who looks at a terminal. */
+/** Receives the output of a terminal. */
 export interface TerminalWatcher {
-  /** The next bytes of its output. While the promise is pending nothing more is read. */
+  /** Takes the next bytes of output. While the promise is pending, nothing more is read. */
   output(bytes: Buffer): Promise<void>;
-  /** So many bytes were dropped before they were read. */
+  /** Learns how many bytes were dropped before they were read. */
   gap(bytes: number): Promise<void>;
 }
 
-/** A terminal as its user's connection has it. */
+/** Identifies one terminal of one user. */
 export interface TerminalName {
   readonly user: User;
   readonly sessionId: string;
   readonly terminal: string;
 }
 
-/** How long a terminal lives that nobody looks at, milliseconds. */
+/** How long a terminal lives while no client is connected to it. */
 const DETACHED_MS = 60_000;
-/** What is kept of its output for one who comes back, bytes. */
+/** How many bytes of output the keeper keeps for a client that comes back. */
 const RING_BYTES = 256 * 1024;
 const MAX_LIFE_MS = 24 * 3600 * 1000;
 const READ_BYTES = 64 * 1024;
 const WAIT_MS = 20_000;
-/** Between two reads: a key's echo comes soon, and a flood in large pieces. Milliseconds. */
+/** The pause between two reads. A key's echo comes soon, and a flood of output in large pieces. */
 const PACE_MS = 5;
-/** bash if the image has it. */
+/** Runs bash if the image has it. */
 const BASH_OR_SH = 'if command -v bash >/dev/null; then exec bash; else exec sh; fi';
 
 /**
- * Pseudo-terminals in sessions. Each has a keeper in the sandbox, as a job has, so a connection that is lost may come back through any
- * replica; one that nobody looks at for 60 s ends, with all that runs in it.
+ * Pseudo-terminals in sessions. Each one has a keeper in the sandbox, like a job. So a client whose
+ * connection broke may come back through any replica. A terminal without a client for 60 s ends,
+ * with everything that runs in it.
  *
- * Methods throw SandboxError NOT_FOUND where the terminal is not there, SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*, RUNTIME_UNAVAILABLE and
- * STORE_UNAVAILABLE.
+ * Every method throws SandboxError SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*,
+ * RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE. Every method but `open` throws NOT_FOUND if the
+ * terminal does not exist.
  */
 @Injectable()
 export class TerminalsService {
@@ -59,8 +62,9 @@ export class TerminalsService {
   ) {}
 
   /**
-   * Starts a terminal: its id.
+   * Starts a terminal.
    * @param command what runs in it; by default bash if the image has it, else sh
+   * @returns the terminal's id
    * @throws SandboxError COMMAND_NOT_ALLOWED besides
    */
   async open(
@@ -92,14 +96,18 @@ export class TerminalsService {
     return terminal;
   }
 
-  /** How many bytes it has written in all. */
+  /** @returns how many bytes the terminal has written in all */
   async written(name: TerminalName): Promise<number> {
     const { terminal, stdoutBytes } = await this.stat(name);
     if (!terminal) throw notThere();
     return stdoutBytes;
   }
 
-  /** Gives output from `since` (bytes) on until the terminal has ended: its exit code. Keeps the session alive. */
+  /**
+   * Hands output to the watcher until the terminal has ended. This keeps the session alive.
+   * @param since where to begin, in bytes from the start of the output
+   * @returns the exit code; null if the sandbox says that the terminal still runs
+   */
   async follow(name: TerminalName, since: number, watcher: TerminalWatcher, signal: AbortSignal): Promise<number | null> {
     for (let offset = since; ;) {
       const { bytes, parts, hasty } = await this.enterTerminal(name, KEEPER_CALL_MS + WAIT_MS, (sandbox) =>
@@ -115,14 +123,21 @@ export class TerminalsService {
     }
   }
 
-  /** @throws SandboxError JOB_STDIN_FULL where what was sent before is still to be read, JOB_STDIN_CLOSED where it has ended */
+  /**
+   * Sends input to the terminal.
+   * @throws SandboxError JOB_STDIN_FULL if earlier input is still unread, JOB_STDIN_CLOSED if the
+   *   terminal has ended
+   */
   async write(name: TerminalName, input: Buffer, signal?: AbortSignal): Promise<void> {
     await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) =>
       channel.call({ op: 'job_stdin', job_id: idOf(name), eof: false }, { input, signal, deadlineMs: KEEPER_CALL_MS }),
     );
   }
 
-  /** @throws SandboxError JOB_ENDED */
+  /**
+   * Changes the terminal's size.
+   * @throws SandboxError JOB_ENDED
+   */
   async resize(name: TerminalName, { cols, rows }: TerminalSize, signal?: AbortSignal): Promise<void> {
     const request = { op: 'job_resize', job_id: idOf(name), columns: cols, rows } as const;
     await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) => channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS }));
@@ -143,7 +158,10 @@ export class TerminalsService {
     }
   }
 
-  /** What runs in a terminal whose opener names nothing: bash if it may, for history and Tab. */
+  /**
+   * @returns what runs in a terminal whose opener names no command. Bash if allowed, for its
+   *   history and completion.
+   */
   private interactiveShell(): string {
     const { EXEC_SHELL } = this.config;
     if (EXEC_SHELL !== 'auto') return EXEC_SHELL;

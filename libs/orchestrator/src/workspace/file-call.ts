@@ -8,16 +8,18 @@ import { GrowingBuffer } from '../bytes/growing-buffer';
 import type { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, shownBytes, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 
-/** Whose file it is. `to` is a second path, where a call has two. */
+/** A file, and the user and session it belongs to. `to` is a second path, if the call has two. */
 export type FileCall = { readonly user: User; readonly sessionId: string; readonly path: GivenPath; readonly to?: GivenPath };
 
-/** What has to hold of the file that is there (RFC 9110, section 13.1); what is absent holds. */
+/**
+ * Conditions on the file that is there (RFC 9110, section 13.1). An absent condition always holds.
+ */
 export interface Preconditions {
   readonly ifMatch?: EntityTags;
   readonly ifNoneMatch?: EntityTags;
 }
 
-/** A call's place in the system: the services that make file calls each have one. */
+/** What a service needs to make file calls. */
 export interface FileCaller {
   readonly config: Config;
   readonly entrance: SessionEntrance;
@@ -25,9 +27,13 @@ export interface FileCaller {
 
 /**
  * Makes one file call and writes its one line in the log, also if the path is refused before
- * anything is sent. The line has the paths as answers have them, relative to /workspace. A path
- * that is refused stands there as it came.
- * @param request takes the paths in the form that the agent wants
+ * anything is sent. The line has the paths as answers have them, relative to /workspace. A refused
+ * path is logged as it came.
+ * @param op the call's name in the log, such as `workspace_write`
+ * @param request builds the agent's request from the paths in their one form
+ * @returns the members of the agent's END
+ * @throws SandboxError INVALID_PATH, PATH_OUTSIDE_WORKSPACE; what SessionSandboxes.enter and the
+ *   agent throw
  */
 export function fileCall(
   { config, entrance }: FileCaller,
@@ -52,7 +58,10 @@ function loggedPath(path: GivenPath): WorkspacePath {
   }
 }
 
-/** As fileCall, with the output held in memory: over `maxBytes` of it the call fails with FILE_TOO_LARGE and that detail. */
+/**
+ * Does the same as fileCall and holds the output in memory. If the output has more than `maxBytes`,
+ * the call fails with FILE_TOO_LARGE and `detail`.
+ */
 export async function collectedFileCall(
   caller: FileCaller,
   op: string,
@@ -72,11 +81,15 @@ export async function collectedFileCall(
   return { output: output.take(), end };
 }
 
+/** Writes preconditions as the agent takes them. */
 export function agentConditions({ ifMatch, ifNoneMatch }: Preconditions): AgentConditions {
   return { if_match: ifMatch, if_none_match: ifNoneMatch };
 }
 
-/** @throws SandboxError INVALID_PATH */
+/**
+ * Refuses the root of the workspace.
+ * @throws SandboxError INVALID_PATH
+ */
 export function notRoot(file: WorkspacePath): WorkspacePath {
   if (file.path === '') throw new SandboxError(ErrorCode.INVALID_PATH, 'The path is the workspace itself.');
   return file;

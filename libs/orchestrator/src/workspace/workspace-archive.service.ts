@@ -13,13 +13,15 @@ import { DOWNLOAD_LIMITS } from './workspace.service';
 import type { GivenPath, WorkspacePath } from '../paths/workspace-path';
 import { parseUnpackResult, type UnpackResult } from './workspace-answers';
 
-/** An archive that comes in takes no longer, however slow its client. Milliseconds. */
+/** The longest that unpacking takes, however slow the client sends the archive. */
 const UNPACK_DEADLINE_MS = 300_000;
 
 /**
- * Whole directories of a session's /workspace, out and in as tar archives, which are never held here.
+ * Packs and unpacks directories of a session's /workspace as tar archives. No archive is held in
+ * memory.
  *
- * Both methods throw what WorkspaceService's do, and FILE_TOO_LARGE past ARCHIVE_MAX_BYTES or ARCHIVE_MAX_ENTRIES.
+ * Both methods throw what WorkspaceService's methods throw, and FILE_TOO_LARGE past
+ * ARCHIVE_MAX_BYTES or ARCHIVE_MAX_ENTRIES.
  */
 @Injectable()
 export class WorkspaceArchiveService {
@@ -29,12 +31,14 @@ export class WorkspaceArchiveService {
   ) {}
 
   /**
-   * Resolves with the archive once its first bytes are there; errors until then reject, later ones come on the stream. Destroying the
-   * stream ends the call.
+   * Packs a directory or a file. Resolves with the archive once its first bytes are there. Until
+   * then an error rejects the promise; later errors come on the stream. Destroying the stream ends
+   * the call.
    */
   pack(user: User, sessionId: string, path: GivenPath, gzip: boolean, signal?: AbortSignal): Promise<Readable> {
     const archive = gzip ? createGzip() : new PassThrough({ highWaterMark: 256 * 1024 });
-    // An error before anybody has the stream is told by the promise.
+    // Without this, an error before the caller has the stream would end the process. The promise
+    // reports it.
     archive.on('error', () => undefined);
     const gone = new AbortController();
     archive.once('close', () => gone.abort());
@@ -62,8 +66,8 @@ export class WorkspaceArchiveService {
   }
 
   /**
-   * Puts what a tar, or a tar in gzip, holds into the directory, which is made where it is missing. All of it or, where anything is wrong
-   * with it or it breaks off, nothing.
+   * Unpacks a tar, or a tar in gzip, into a directory, which is created if missing. If anything is
+   * wrong with the archive, or it breaks off, nothing is unpacked.
    * @throws SandboxError ARCHIVE_REFUSED, STORAGE_FULL, IS_A_DIRECTORY besides
    */
   async unpack(user: User, sessionId: string, path: GivenPath, archive: Readable, signal?: AbortSignal): Promise<UnpackResult> {
@@ -72,7 +76,7 @@ export class WorkspaceArchiveService {
     try {
       return parseUnpackResult(await this.call('workspace_unpack', { user, sessionId, path }, request, { input, signal }));
     } finally {
-      // Of an archive that was refused, more may be on its way.
+      // More of a refused archive may still be on its way.
       input.destroy();
     }
   }

@@ -11,42 +11,45 @@ import { workspaceGlob } from '../paths/workspace-glob';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import { parseDiff, parseStat, type WorkspaceStat } from './workspace-tree-answers';
 
+/** One replacement in a text file. */
 export interface TextEdit {
-  /** What is there, exactly. */
+  /** The text to replace, exactly as the file has it. */
   readonly old: string;
   readonly new: string;
-  /** Replaces it wherever it is; else it has to be there once. */
+  /** Replaces every occurrence. Otherwise the text has to occur once. */
   readonly all?: boolean;
 }
 
+/** What to search for. */
 export interface SearchOptions {
-  /** Which files, as workspaceGlob takes it; all if absent. */
+  /** Which files to search, as workspaceGlob takes it; all if absent. */
   readonly glob?: string;
-  /** A regular expression for their lines; without it the files are what is found. */
+  /** A regular expression for lines. Without it, the search finds files. */
   readonly pattern?: string;
-  /** Most matches. */
+  /** The most matches to return. */
   readonly limit: number;
 }
 
+/** The result of an edit. */
 export interface EditResult {
-  /** Unified. */
+  /** A unified diff. */
   diff: string;
   etag: string;
-  /** The diff, not the edit, was cut. */
+  /** The diff was cut; the edit is complete. */
   truncated: boolean;
 }
 
-/** None of these calls takes longer, milliseconds. */
+/** The longest that one of these calls takes. */
 const CALL_DEADLINE_MS = 60_000;
-/** In the sandbox, where a search that takes longer is killed. Milliseconds. */
+/** The agent kills a search that takes longer than this. */
 const SEARCH_TIMEOUT_MS = 10_000;
-/** The agent ends sooner: past these it does not keep to its protocol. Bytes. */
+/** An agent that keeps to its protocol stops before these limits. */
 const MAX_SEARCH_BYTES = 8 * 1024 * 1024;
 const MAX_DIFF_BYTES = 2 * 1024 * 1024;
 
 /**
- * Calls on the tree of files that neither list, read, write nor delete. A session is made on first use. What they throw is what
- * WorkspaceService's methods throw, and what is named at each.
+ * File calls besides listing, reading, writing and deleting. A session is created on first use. All
+ * methods throw what WorkspaceService's methods throw, and what each of them names.
  */
 @Injectable()
 export class WorkspaceTreeService {
@@ -55,7 +58,7 @@ export class WorkspaceTreeService {
     readonly entrance: SessionEntrance,
   ) {}
 
-  /** What is at the path itself: a link is not followed. */
+  /** Describes what the path itself names: a link is not followed. */
   async stat(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspaceStat> {
     const end = await fileCall(this, 'workspace_stat', { user, sessionId, path }, (file) => ({ op: 'stat', ...file }), {
       deadlineMs: CALL_DEADLINE_MS,
@@ -65,7 +68,8 @@ export class WorkspaceTreeService {
   }
 
   /**
-   * In one step; parents of the target are made. Preconditions hold of the one place each: If-Match of `from`, If-None-Match of `to`.
+   * Moves a file or directory in one step, and creates the parents of the target. If-Match applies
+   * to `from`, If-None-Match to `to`.
    * @throws SandboxError ALREADY_EXISTS, PRECONDITION_FAILED
    */
   async move(
@@ -86,8 +90,8 @@ export class WorkspaceTreeService {
   }
 
   /**
-   * Parents are made too. A directory that is there is left as it is.
-   * @throws SandboxError ALREADY_EXISTS where something else is there
+   * Creates a directory and its parents. Leaves an existing directory as it is.
+   * @throws SandboxError ALREADY_EXISTS if the path names something else
    */
   async makeDirectory(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspacePath & { created: boolean }> {
     const end = await fileCall(this, 'workspace_mkdir', { user, sessionId, path }, (file) => ({ op: 'mkdir', ...file }), {
@@ -98,9 +102,9 @@ export class WorkspaceTreeService {
   }
 
   /**
-   * A `path` that is a file is searched itself, whatever the glob. A search whose time is over
-   * gives what it has found by then, with `truncated`.
-   * @throws SandboxError INVALID_PATTERN; SEARCH_TIMED_OUT if it has found nothing by then
+   * Searches files. If `path` is a file, it is searched whatever the glob says. A search whose time
+   * is over returns what it found by then, with `truncated`.
+   * @throws SandboxError INVALID_PATTERN; SEARCH_TIMED_OUT if nothing was found by then
    */
   async search(
     user: User,
@@ -129,7 +133,7 @@ export class WorkspaceTreeService {
   }
 
   /**
-   * All edits, in order, or none.
+   * Applies all edits in order, or none.
    * @throws SandboxError EDIT_NOT_APPLICABLE, PRECONDITION_FAILED, and what a write throws
    */
   async edit(
@@ -161,7 +165,7 @@ function moved(from: WorkspacePath, to: WorkspacePath): Pick<AgentRequest & { op
   return { from: from.path, from_base64: from.path_base64, to: to.path, to_base64: to.path_base64 };
 }
 
-/** Not in the request itself, which has to fit one frame. */
+/** The edits are input and no part of the request, because a request has to fit one frame. */
 function editsInput(edits: readonly TextEdit[]): Buffer {
   return Buffer.from(JSON.stringify(edits.map((edit) => ({ old: edit.old, new: edit.new, all: edit.all === true }))));
 }

@@ -10,36 +10,40 @@ import { parseFileHeader, parseObject } from './workspace-answers';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import type { LineRange } from './workspace.service';
 
-/** What a reader can be shown of a file. */
+/** What a reader sees of a file. */
 export type FileView = WorkspacePath & {
   /** Bytes of the whole file. */
   readonly size: number;
 } & (
     | { readonly kind: 'image'; readonly mimeType: string; readonly bytes: Buffer }
     | { readonly kind: 'binary'; readonly mimeType: string }
-    /** The first bytes of what was asked for; `omitted` more follow. */
+    /** The first bytes of what the caller asked for; `omitted` more follow. */
     | { readonly kind: 'bytes'; readonly bytes: Buffer; readonly omitted: number }
-    /** The beginning and the end of what was asked for; `omitted` bytes are between. */
+    /** The beginning and the end of what the caller asked for; `omitted` bytes are between them. */
     | { readonly kind: 'text'; readonly text: DecodedText; readonly omitted: number }
   );
 
+/** How a reader wants to see a file. */
 export interface ViewOptions {
-  /** Some lines of a text; an image is shown whole. */
+  /** Which lines of a text to show. An image is shown whole. */
   readonly lines?: LineRange;
-  /** Bytes are wanted, whatever they are. */
+  /** Show bytes, whatever they are. */
   readonly asBytes: boolean;
-  /** Most bytes of anything but an image. */
+  /** The most bytes to show of anything but an image. */
   readonly maxBytes: number;
-  /** An image over so many bytes is shown as other binaries are: by size and type. */
+  /** An image with more bytes is shown like other binaries, by size and type. */
   readonly maxImageBytes: number;
 }
 
-/** In the sandbox: lines are looked for in a file of any size. Milliseconds. */
+/** The longest that a view takes. The agent may look for lines in a file of any size. */
 const CALL_DEADLINE_MS = 60_000;
-/** The line before a file's bytes is shorter, with the 512 bytes that it may repeat. */
+/** The line before a file's bytes is shorter, even with the 512 bytes that it may repeat. */
 const MAX_HEADER_BYTES = 4096;
 
-/** Shows files of a session's /workspace by what they are. A session is made on first use. */
+/**
+ * Shows files of a session's /workspace in the form that fits their type. A session is created on
+ * first use.
+ */
 @Injectable()
 export class WorkspaceViewService {
   constructor(
@@ -48,12 +52,12 @@ export class WorkspaceViewService {
   ) {}
 
   /**
-   * The file by its type, in one call of the agent, which sends no more than is shown.
+   * Shows a file in one call to the agent, which sends no more than is shown.
    * @throws SandboxError as WorkspaceService.openRead
    */
   async view(user: User, sessionId: string, path: GivenPath, options: ViewOptions, signal?: AbortSignal): Promise<FileView> {
     const { lines, asBytes, maxBytes, maxImageBytes } = options;
-    // Even, so that no unit of UTF-16 is cut.
+    // An even number, so that no UTF-16 unit is cut.
     const half = 2 * Math.floor(maxBytes / 4);
     const excerpt = asBytes
       ? { head: maxBytes, tail: 0, whole: [], max_whole: 0 }
@@ -93,7 +97,10 @@ function viewOf(named: WorkspacePath, output: Buffer, { asBytes, maxImageBytes }
   return { ...file, kind: 'binary', mimeType: binaryType(beginning) };
 }
 
-/** @throws SandboxError SANDBOX_LOST if it is not what an agent sends */
+/**
+ * Reads the agent's answer to a view.
+ * @throws SandboxError SANDBOX_LOST if it is not what an agent sends
+ */
 function parseExcerpt(output: Buffer): { size: number; offset: number; beginning: Buffer; omitted: number; bytes: Buffer } {
   const end = output.indexOf(0x0a);
   if (end === -1) throw unsound();

@@ -11,7 +11,10 @@ import { WorkspaceService } from './workspace.service';
 const USER: User = { id: 'key:u' };
 const HEADER = { modified: 1, offset: 0, etag: '1.2.3.4' };
 
-/** The service over a sandbox that sends these pieces, while they are taken, and then its END. */
+/**
+ * Creates the service over a sandbox that sends these pieces, while they are taken, and then its
+ * END.
+ */
 function over(
   limit: number,
   pieces: Iterable<Buffer>,
@@ -40,8 +43,8 @@ function* file(length: number, header: object = { ...HEADER, size: length, lengt
 
 beforeAll(() => Logger.overrideLogger(false));
 
-describe('a file that is read as bytes', () => {
-  it('has no limit', async () => {
+describe('WorkspaceService.openRead', () => {
+  it('reads a file as bytes when it is longer than the limit on files', async () => {
     const { workspace } = over(1000, file(200_000));
     const { size, content } = await workspace.openRead(USER, 's', 'f');
     expect([size, (await buffer(content)).length]).toEqual([200_000, 200_000]);
@@ -53,29 +56,29 @@ describe('a file that is read as bytes', () => {
     [{ start: 0, ifEtag: '"1.2.3.5"' }, false],
     [{ firstLine: 1 }, false],
     [undefined, false],
-  ])('of %j is a range: %s', async (part, ranged) => {
+  ])('says for %j whether it reads a range: %s', async (part, ranged) => {
     const { workspace } = over(0, file(10));
     expect(await workspace.readText(USER, 's', 'f', undefined, part)).toMatchObject({ size: 10, ranged });
   });
 });
 
-describe('a file that is read as text', () => {
-  it('is whole', async () => {
+describe('WorkspaceService.readText', () => {
+  it('reads a whole file when no limit is set', async () => {
     const { workspace } = over(0, file(200_000));
     const { content, encoding } = await workspace.readText(USER, 's', 'f');
     expect([content.length, encoding]).toEqual([200_000, 'utf8']);
   });
 
   it.each([
-    ['longer than the limit, whatever its sandbox was asked for', 1_000_000],
-    ['past what memory is given for it, where there is no limit', 0],
-  ])('is refused where it is %s', async (_, limit) => {
+    ['longer than the limit, whatever the sandbox was asked for', 1_000_000],
+    ['past the memory set aside for it, and no limit is set', 0],
+  ])('refuses a file when it is %s', async (_, limit) => {
     const { workspace, sent } = over(limit, file(2 ** 40));
     await expect(workspace.readText(USER, 's', 'f')).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
     expect(sent()).toBeLessThan(2_000_000);
   });
 
-  it('is refused where its sandbox does not come to the end of its header', async () => {
+  it('refuses an answer when its header does not end', async () => {
     const endless = (function* () {
       for (;;) yield Buffer.alloc(65_536, 'x');
     })();
@@ -85,10 +88,10 @@ describe('a file that is read as text', () => {
   });
 });
 
-describe('the END of a file call', () => {
+describe('WorkspaceService, by the END of a file call', () => {
   const written = { size: 3, created: true, etag: '1.2.3.4' };
 
-  it('says what was written when it makes sense', async () => {
+  it('says what was written when END makes sense', async () => {
     const { workspace } = over(0, [], written);
     expect(await workspace.write(USER, 's', 'f', Buffer.from('abc'))).toEqual({ ...written, path: 'f', etag: '"1.2.3.4"' });
   });
@@ -107,19 +110,19 @@ describe('the END of a file call', () => {
     { created: null },
     { created: undefined },
     { etag: 7 },
-  ])('is refused as a write’s when it says %j', async (wrong) => {
+  ])('refuses the END of a write when it says %j', async (wrong) => {
     const { workspace } = over(0, [], { ...written, ...wrong });
     await expect(workspace.write(USER, 's', 'f', Buffer.from('abc'))).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
   });
 
   const entry = Buffer.from(`${JSON.stringify({ name: 'a', type: 'file', size: 1, modified: 1 })}\n`);
 
-  it.each([true, false])('says whether a listing is cut when it says %j', async (truncated) => {
+  it.each([true, false])('says whether a listing is cut when END says %j', async (truncated) => {
     const { workspace } = over(0, [entry], { count: 1, truncated });
     expect(await workspace.list(USER, 's', '')).toMatchObject({ entries: [{ name: 'a' }], truncated });
   });
 
-  it.each(['true', 1, 0, null, undefined, {}])('is refused as a listing’s when it says truncated: %j', async (truncated) => {
+  it.each(['true', 1, 0, null, undefined, {}])('refuses the END of a listing when it says truncated: %j', async (truncated) => {
     const { workspace } = over(0, [entry], { count: 1, truncated });
     await expect(workspace.list(USER, 's', '')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
   });

@@ -18,76 +18,86 @@ export interface FilePart {
   size: number;
   /** ISO 8601, UTC. */
   modified: string;
-  /** As the ETag header has it. */
+  /** As the ETag header has it, with quotes. */
   etag: string;
-  /** First byte of the part, from 0. */
+  /** The first byte of the part, counted from 0. */
   offset: number;
   /** Bytes of the part. */
   length: number;
-  /** Whether it is the range of bytes that was asked for. */
+  /** Whether the part is the byte range that the caller asked for. */
   ranged: boolean;
 }
 
-/** An open file: its bytes have to be read to the end, or the stream destroyed. */
+/** An open file. The caller has to read its bytes to the end, or destroy the stream. */
 export interface FileStream extends FilePart {
   content: Readable;
 }
 
+/** A part of a file as text. */
 export interface FileText extends FilePart {
   content: string;
   encoding: 'utf8' | 'base64';
 }
 
 /**
- * First and last byte wanted, as in RFC 9110 section 14.1.2: `{start}`, `{start, end}`, or
- * `{suffix}` for the last so many bytes. With `ifEtag`, an entity tag as the ETag header has it,
- * the whole file is meant if its own tag is another (section 13.1.5).
+ * The byte range that a caller wants (RFC 9110, section 14.1.2): `{start}`, `{start, end}` with
+ * both included, or `{suffix}` for the last so many bytes. `ifEtag` is an entity tag as the ETag
+ * header has it. If the file's own tag differs, the whole file is read (section 13.1.5).
  */
 export type ByteRange = ({ start: number; end?: number } | { suffix: number }) & { ifEtag?: string };
 
+/** How to write a file. */
 export interface WriteOptions extends Preconditions {
-  /** Permission bits; those of the file that is replaced if absent, else 0644. */
+  /** Permission bits. If absent, those of the file that is replaced, or 0644 for a new one. */
   readonly mode?: number;
 }
 
-/** Lines from 1, both included; to the end of the file where it has fewer, or none is given. */
+/**
+ * A range of lines, counted from 1, both ends included. It reaches to the end of the file if
+ * `lastLine` is absent or beyond.
+ */
 export type LineRange = { firstLine: number; lastLine?: number };
 
-/** Entries, and whether there are more than were asked for. */
+/** Entries, and whether there are more than the caller asked for. */
 export interface WorkspaceListing {
   entries: WorkspaceEntry[];
   truncated: boolean;
 }
 
+/** How much to list. */
 export interface ListOptions {
   /** Levels of directories; 1 for the directory itself. */
   readonly depth?: number;
-  /** Most entries; all where absent. */
+  /** The most entries; all if absent. */
   readonly limit?: number;
 }
 
-/** A list or a deletion takes no longer, milliseconds. */
+/** The longest that a listing or a deletion takes. */
 const CALL_DEADLINE_MS = 60_000;
-/** Neither does a write, milliseconds. */
+/** The longest that a write takes. */
 const WRITE_DEADLINE_MS = 300_000;
 /**
- * A read goes on for as long as its bytes are taken, but for an hour at most. It ends if none are
- * taken for five minutes. Milliseconds.
+ * A read lasts as long as its client takes bytes, but an hour at most. It ends if the client takes
+ * none for five minutes.
  */
 export const DOWNLOAD_LIMITS = { deadlineMs: 3_600_000, stallMs: 300_000 } as const;
-/** A listing is held in memory: past this it is refused, bytes of the agent's answer. */
+/**
+ * The longest listing, in bytes of the agent's answer. It is held in memory, so a longer one is
+ * refused.
+ */
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
-/** So is what is answered as text, where no limit on files bounds it. */
+/** The longest answer as text, if no limit on files applies. It is held in memory too. */
 const MAX_TEXT_BYTES = 32 * 1024 * 1024;
-/** The line before a file's bytes is far shorter. */
+/** The line before a file's bytes is far shorter than this. */
 const MAX_HEADER_BYTES = 4096;
 
 /**
- * File calls into a session's /workspace. A session is made on first use.
+ * File calls into a session's /workspace. A session is created on first use.
  *
- * Every method throws SandboxError INVALID_PATH, PATH_OUTSIDE_WORKSPACE, NOT_FOUND, NOT_A_DIRECTORY, PERMISSION_DENIED as the path
- * has it, SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*, RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE; reads and writes besides
- * NOT_A_REGULAR_FILE, IS_A_DIRECTORY, FILE_TOO_LARGE; writes STORAGE_FULL.
+ * Every method throws SandboxError INVALID_PATH, PATH_OUTSIDE_WORKSPACE, NOT_FOUND, NOT_A_DIRECTORY
+ * and PERMISSION_DENIED for its path. Every method throws SESSION_DELETED, TOO_MANY_COMMANDS,
+ * SANDBOX_*, RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE. Reads and writes also throw
+ * NOT_A_REGULAR_FILE, IS_A_DIRECTORY and FILE_TOO_LARGE; writes also STORAGE_FULL.
  */
 @Injectable()
 export class WorkspaceService {
@@ -97,8 +107,9 @@ export class WorkspaceService {
   ) {}
 
   /**
-   * Entries of the directory, and of those below it as deep as asked for: in the order of their names, each directory right before what
-   * is in it. A listing over 8 MiB (some 50,000 names) is refused with FILE_TOO_LARGE.
+   * Lists a directory, and the directories below it as deep as asked for. Entries are in the order
+   * of their names, each directory right before its contents. A listing over 8 MiB (some 50,000
+   * names) is refused with FILE_TOO_LARGE.
    */
   async list(
     user: User,
@@ -119,8 +130,9 @@ export class WorkspaceService {
   }
 
   /**
-   * The whole file, or a part of it: text if it is UTF-8, else base64. The file may be of any size;
-   * what is read of it has at most WORKSPACE_MAX_FILE_SIZE_BYTES, or 32 MiB if that is no limit.
+   * Reads a file, or a part of it: as text if it is UTF-8, else in base64. The file may have any
+   * size. What is read has at most WORKSPACE_MAX_FILE_SIZE_BYTES, or 32 MiB if that setting is no
+   * limit.
    * @throws SandboxError FILE_TOO_LARGE, RANGE_NOT_SATISFIABLE besides
    */
   async readText(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal, part?: ByteRange | LineRange): Promise<FileText> {
@@ -141,16 +153,16 @@ export class WorkspaceService {
   }
 
   /**
-   * The whole file, or a part of it, of any size. Resolves once the file is open and its size
-   * known; errors until then reject, later ones come on the stream. Destroying the stream ends the
-   * transfer.
+   * Reads a file of any size, or a part of it, as a stream. Resolves once the file is open and its
+   * size known. Until then an error rejects the promise; later errors come on the stream.
+   * Destroying the stream ends the transfer.
    * @throws SandboxError RANGE_NOT_SATISFIABLE besides
    */
   openRead(user: User, sessionId: string, path: GivenPath, part?: ByteRange | LineRange, signal?: AbortSignal): Promise<FileStream> {
     return this.open(user, sessionId, path, part, signal, 0);
   }
 
-  /** @param maxLength bytes of the part: over so many it is FILE_TOO_LARGE; 0 for no bound */
+  /** @param maxLength the most bytes of the part, else FILE_TOO_LARGE; 0 for no bound */
   private open(
     user: User,
     sessionId: string,
@@ -160,7 +172,8 @@ export class WorkspaceService {
     maxLength: number,
   ): Promise<FileStream> {
     const content = new PassThrough({ highWaterMark: 256 * 1024 });
-    // An error before anybody has the stream is told by the promise.
+    // Without this, an error before the caller has the stream would end the process. The promise
+    // reports it.
     content.on('error', () => undefined);
     const gone = new AbortController();
     const abort = signal ? AbortSignal.any([signal, gone.signal]) : gone.signal;
@@ -183,7 +196,8 @@ export class WorkspaceService {
   }
 
   /**
-   * Replaces the file atomically; parents are made. A stream is not held in memory; where it fails the old file stays.
+   * Replaces the file atomically, and creates its parents. A stream is not held in memory. If the
+   * write fails, the old file stays.
    * @returns `path` relative to /workspace, however it was given; `size` in bytes
    * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
    */
@@ -210,7 +224,7 @@ export class WorkspaceService {
   }
 
   /**
-   * A directory goes with all it holds, a link by itself.
+   * Deletes a file, or a directory with all it holds. A link is deleted itself, not its target.
    * @returns `path` relative to /workspace, however it was given
    * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
    */
@@ -232,7 +246,10 @@ export class WorkspaceService {
   }
 }
 
-/** Takes a read's answer apart: one line of JSON about the file, then its bytes, which go on as fast as they are read. */
+/**
+ * Splits a read's answer: first one line of JSON about the file, then its bytes. The bytes go on as
+ * fast as the client reads them.
+ */
 class HeaderThenBody {
   private pending: Buffer | null = Buffer.alloc(0);
   private left = 0;
@@ -271,13 +288,13 @@ function readRequest(file: WorkspacePath, part: ByteRange | LineRange | undefine
   const whole = { op: 'read', ...notRoot(file), offset: 0, length: null, max_length: maxLength } as const;
   if (part === undefined) return whole;
   if ('firstLine' in part) return { ...whole, lines: [part.firstLine, part.lastLine ?? null] };
-  // Without its quotes, as the agent has it.
+  // The agent's tag has no quotes.
   const ranged = { ...whole, if_range: part.ifEtag?.slice(1, -1) };
   if ('suffix' in part) return { ...ranged, offset: -part.suffix };
   return { ...ranged, offset: part.start, length: part.end === undefined ? null : part.end - part.start + 1 };
 }
 
-/** Whether it is a range of bytes that the file with this tag was to be read by. */
+/** Whether the file with this tag is read by a range of bytes. */
 function isRange(part: ByteRange | LineRange | undefined, tag: string): boolean {
   if (part === undefined || 'firstLine' in part) return false;
   return part.ifEtag === undefined || part.ifEtag === tag;

@@ -21,7 +21,8 @@ export function executeTool(commands: CommandsService, jobs: JobsService, config
     args: {
       session_id: 'Made when it is not there',
       command: '',
-      // Two limits in one schema take `if` at its root, for which some clients drop the tool.
+      // Two limits on one field would need `if` at the root of the schema, and some clients drop
+      // such a tool.
       timeout: { description: 'Seconds', maximum: Math.max(config.MAX_EXEC_TIMEOUT_SECONDS, config.JOB_MAX_SECONDS) },
       working_dir: 'Relative to /workspace',
       env: `At most ${MAX_ENV_BYTES} bytes`,
@@ -58,7 +59,7 @@ async function run(
 ): Promise<ExecuteToolResultDto> {
   const result = await commands.execute(user, command, signal, onOutput);
   const cut = command.encoding === 'base64' ? cutBase64 : cutText;
-  // What one stream does not need is the other's.
+  // One stream may use the room that the other does not need.
   const room = (other: string): number => Math.max(MCP_MAX_OUTPUT_CHARS / 2, MCP_MAX_OUTPUT_CHARS - other.length);
   const stderr = cut(result.stderr, room(result.stdout), REST_OF_OUTPUT);
   const stdout = cut(result.stdout, room(result.stderr), REST_OF_OUTPUT);

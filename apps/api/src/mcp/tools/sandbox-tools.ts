@@ -17,7 +17,10 @@ import type { Tool } from './tool';
 import { workspaceTools } from './workspace-tools';
 import { workspaceTreeTools } from './workspace-tree-tools';
 
-/** The tools by name, made once: their schemas and descriptions hold for the life of the process. */
+/**
+ * The tools by name. They are created once, because their schemas and descriptions hold for the
+ * life of the process.
+ */
 @Injectable()
 export class SandboxTools {
   private readonly tools: ReadonlyMap<string, Tool>;

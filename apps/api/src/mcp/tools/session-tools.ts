@@ -4,7 +4,10 @@ import { CreateSessionDto, DeletedSessionDto, SessionCreatedDto, SessionIdDto } 
 import { filesFate } from './server-instructions';
 import { defineTool, type Tool } from './tool';
 
-/** A longer list of images costs every conversation more than it is worth; a refusal has it. */
+/**
+ * A longer list of images costs every conversation more than it is worth. A refusal still lists
+ * them.
+ */
 const MAX_IMAGES_CHARACTERS = 200;
 
 export function sessionTools(sessions: SessionsService, config: Config): Tool[] {

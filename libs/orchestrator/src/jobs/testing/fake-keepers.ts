@@ -9,7 +9,7 @@ export const REF = sessionRef(CONFIG.DEPLOYMENT, USER, 'session');
 
 export const idOf = (number: number): string => number.toString(16).padStart(32, '0');
 
-/** A line of a job_list, as an agent sends it. */
+/** @returns a line of a job_list answer, as an agent sends it */
 export function line(number: number, more: object = {}): object {
   const started_at = Date.now() / 1000 - 3600 + number;
   return {
@@ -33,13 +33,17 @@ export const ended = (number: number): object => line(number, { state: 'exited',
 
 export const linesOf = (...lines: object[]): Buffer => Buffer.from(lines.map((each) => `${JSON.stringify(each)}\n`).join(''));
 
-/** What an agent answers to a request: its END, after it has sent output. */
+/** Answers a request as an agent does: sends output, then returns the members of END. */
 export type Answers = (
   request: AgentRequest,
   send: (output: Buffer, stream?: 'stdout' | 'stderr') => void,
 ) => Record<string, unknown> | Promise<Record<string, unknown>>;
 
-/** A session whose sandbox answers anything; `calls` is what was asked of it, `store` is a real one, and `scripts` counts its calls. */
+/**
+ * Creates a session whose sandbox answers as the test says.
+ * @returns `calls`, the requests that the sandbox received; `store`, a real store; `scripts`, the
+ *   number of calls to each of its methods
+ */
 export async function setUp(answers: Answers) {
   const calls: AgentRequest[] = [];
   const scripts: Record<string, number> = {};
