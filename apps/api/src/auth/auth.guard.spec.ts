@@ -13,7 +13,7 @@ describe('AuthGuard', () => {
   /** Without Alice's key. */
   const get = (headers: Record<string, string> = {}): Promise<Response> => fetch(`${app.url}/sessions`, { headers });
 
-  it('answers everything that can be wrong in one way', async () => {
+  it('answers in one way when anything is wrong with a credential', async () => {
     const bodies = new Set<string>();
     for (const headers of [
       {},
@@ -31,12 +31,12 @@ describe('AuthGuard', () => {
     expect(bodies.size).toBe(1);
   });
 
-  it('reads nothing of a stranger’s body', async () => {
+  it('reads nothing of the body when a request has no credential', async () => {
     const response = await fetch(`${app.url}/execute`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{' });
     expect(response.status).toBe(401);
   });
 
-  it('limits wrong credentials by address, and lets good ones pass', async () => {
+  it('limits an address when it sends wrong credentials, and lets good ones pass', async () => {
     const statuses: number[] = [];
     for (let i = 0; i < 62; i++) statuses.push((await get(wrong)).status);
     expect(statuses.slice(0, 60).every((status) => status === 401)).toBe(true);
@@ -50,7 +50,7 @@ describe('AuthGuard', () => {
     expect((await get()).status).toBe(401);
   });
 
-  it('logs no credential', async () => {
+  it('logs no credential when a request is refused', async () => {
     await get({ 'X-API-Key': 'secret-that-is-wrong', Authorization: 'Bearer secret-token', Cookie: 'secret-cookie' });
     await fetch(`${app.url}/sessions?key=secret-in-query`, { headers: { 'X-API-Key': API_KEY } });
     expect(app.log.some((line) => line.includes('"statusCode":401'))).toBe(true);

@@ -36,7 +36,7 @@ describe('POST /execute', () => {
     return { status: response.status, body: (await response.json()) as Record<string, never> };
   };
 
-  it('passes user and command on and gives the result back, as 200', async () => {
+  it('answers 200 with the result when the command was run for the user', async () => {
     const command = {
       command: 'cat',
       session_id: 'a/b 😀',
@@ -63,7 +63,7 @@ describe('POST /execute', () => {
     ['env bytes', { ...COMMAND, env: { A: 'x'.repeat(32 * 1024 - 1) } }],
     ['stdin', { ...COMMAND, stdin: 'x'.repeat(1024 * 1024) }],
     ['timeout', { ...COMMAND, timeout: 1 }],
-  ])('takes what is at the limit: %s', async (_name, body) => {
+  ])('takes a body when it is at the limit: %s', async (_name, body) => {
     expect((await post(body)).status).toBe(200);
   });
 
@@ -100,13 +100,13 @@ describe('POST /execute', () => {
     ['body a list', '', [COMMAND]],
     ['body a string', '', 'text'],
     ['body null', '', null],
-  ])('refuses with 422: %s', async (_name, field, body) => {
+  ])('answers 422 when a field is wrong: %s', async (_name, field, body) => {
     const answer = await post(body);
     expect(answer).toMatchObject({ status: 422, body: { code: 'VALIDATION_FAILED', errors: [{ field }] } });
     expect(execute).not.toHaveBeenCalled();
   });
 
-  it('refuses __proto__ as an unknown field', async () => {
+  it('answers 422 when the body holds __proto__', async () => {
     const response = await app.fetch('/execute', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -116,13 +116,13 @@ describe('POST /execute', () => {
     expect(await response.json()).toMatchObject({ errors: [{ field: '__proto__' }] });
   });
 
-  it('names every bad field at once, and never a value', async () => {
+  it('names every bad field, and no value, when several are wrong', async () => {
     const { body } = await post({ command: '', session_id: 7, env: { A: 'secret\0' } });
     expect(body.errors?.map((error) => error.field).sort()).toEqual(['command', 'env', 'session_id']);
     expect(JSON.stringify(body)).not.toContain('secret');
   });
 
-  it('refuses a missing body with 422', async () => {
+  it('answers 422 when the body is missing', async () => {
     expect((await app.fetch('/execute', { method: 'POST' })).status).toBe(422);
   });
 
@@ -133,7 +133,7 @@ describe('POST /execute', () => {
     ['{"command": "\xff"}', 400],
     ['['.repeat(10_000) + ']'.repeat(10_000), 400],
     ['{"command":"id","session_id":"s","env":' + '{"a":'.repeat(100_000) + '1' + '}'.repeat(100_000) + '}', 400],
-  ])('answers a broken body with a client error: %.20s', async (text, status) => {
+  ])('answers a client error when the body is broken: %.20s', async (text, status) => {
     const response = await app.fetch('/execute', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -150,18 +150,18 @@ describe('POST /execute', () => {
     ['application/json; charset=UTF-8', 200],
     ['application/json;charset="utf-8"', 200],
     ['application/jsonp', 415],
-  ])('answers content type %s with %i', async (type, status) => {
+  ])('takes or refuses a body when its type is %s: %i', async (type, status) => {
     const response = await app.fetch('/execute', { method: 'POST', headers: { 'Content-Type': type }, body: JSON.stringify(COMMAND) });
     const { code } = (await response.json()) as { code?: string };
     expect([response.status, code]).toEqual([status, status === 415 ? 'UNSUPPORTED_MEDIA_TYPE' : undefined]);
   });
 
-  it('refuses a compressed body', async () => {
+  it('answers 415 when the body is compressed', async () => {
     const response = await app.json('POST', '/execute', COMMAND, { 'Content-Encoding': 'gzip' });
     expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
   });
 
-  it('takes a body of 2 MiB and refuses one byte more, declared or chunked', async () => {
+  it('answers 413 when the body is one byte over 2 MiB, declared or chunked', async () => {
     const body = (size: number): string => JSON.stringify(COMMAND).padEnd(size);
     const limit = 2 * 1024 * 1024;
     const send = (text: string, chunked: boolean): Promise<Response> =>
@@ -177,11 +177,11 @@ describe('POST /execute', () => {
     }
   });
 
-  it('refuses a query parameter', async () => {
+  it('answers 422 when there is a query parameter', async () => {
     expect((await app.json('POST', '/execute?timeout=5', COMMAND)).status).toBe(422);
   });
 
-  it('gives an error of the core as a problem document', async () => {
+  it('answers a problem document when the orchestrator throws', async () => {
     execute.mockRejectedValue(
       new SandboxError(ErrorCode.COMMAND_NOT_ALLOWED, 'rm is not on the list.', { extensions: { word: 'rm' }, cause: new Error('inner') }),
     );
@@ -198,13 +198,13 @@ describe('POST /execute', () => {
     });
   });
 
-  it('tells when to come again', async () => {
+  it('sends Retry-After when the error has one', async () => {
     execute.mockRejectedValue(new SandboxError(ErrorCode.RUNTIME_UNAVAILABLE, 'Away.', { retryAfter: 1.2 }));
     const response = await app.json('POST', '/execute', COMMAND);
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
   });
 
-  it('shows nothing of an unexpected error, and logs all of it', async () => {
+  it('logs an unexpected error and shows nothing of it when one is thrown', async () => {
     execute.mockRejectedValue(new Error('connect ENOENT /var/run/docker.sock'));
     const response = await app.json('POST', '/execute', COMMAND, { 'X-Request-Id': 'seen-in-the-log' });
     const text = await response.text();
@@ -214,7 +214,7 @@ describe('POST /execute', () => {
     expect(line).toContain('seen-in-the-log');
   });
 
-  it('ends the command when its client goes away', async () => {
+  it('aborts the command when its client goes away', async () => {
     let signal: AbortSignal | undefined;
     const started = new Promise<void>((resolve) =>
       execute.mockImplementation((_user, _command, given) => {

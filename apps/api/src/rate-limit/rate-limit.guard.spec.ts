@@ -13,11 +13,11 @@ describe('RateLimitGuard', () => {
   });
   afterEach(() => app.stop());
 
-  it('gives each user one budget over all routes, and says how it stands', async () => {
+  it('gives each user one budget, and says what is left, when calls go to several routes', async () => {
     const first = await app.fetch('/sessions');
     expect([first.status, first.headers.get('ratelimit-limit'), first.headers.get('ratelimit-remaining')]).toEqual([200, '3', '2']);
     expect(Number(first.headers.get('ratelimit-reset'))).toBeGreaterThan(0);
-    // A refused request counts too, or finding out what is refused would be free.
+    // A refused request counts too. Otherwise, trying out what is refused would be free.
     expect((await app.json('POST', '/execute', {})).status).toBe(422);
     const third = await app.json(
       'POST',
@@ -35,7 +35,7 @@ describe('RateLimitGuard', () => {
     expect((await app.fetch('/sessions', { headers: { 'X-API-Key': BOB } })).status).toBe(200);
   });
 
-  it('leaves health, readiness and docs free', async () => {
+  it('counts nothing when the route is health, readiness or docs', async () => {
     for (const path of ['/health', '/ready', '/docs', '/openapi.json', '/health', '/ready']) {
       const response = await app.fetch(path);
       expect([path, response.status, response.headers.get('ratelimit-limit')]).toEqual([path, 200, null]);
