@@ -2,10 +2,11 @@
 /**
  * Runs the server scenarios of the official MCP conformance suite against a running API.
  *
- *   API_KEY=… node scripts/mcp-conformance.mjs URL ORIGIN
+ *     API_KEY=… node scripts/mcp-conformance.mjs URL ORIGIN
  *
- * URL is the MCP endpoint (http://127.0.0.1:8000/mcp), ORIGIN one of its ALLOWED_ORIGINS. Exits 0 when every scenario that applies passes and
- * every other one still fails. The suite comes from the npm registry into node_modules/.cache on first use.
+ * URL is the MCP endpoint (http://127.0.0.1:8000/mcp), ORIGIN one of its ALLOWED_ORIGINS. Exits
+ * with 0 if every scenario that applies passes and every other one still fails. On first use, the
+ * suite is installed from the npm registry into node_modules/.cache.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const SUITE = '@modelcontextprotocol/conformance@0.1.16';
-/** The suite's own requirement; the product runs on less. */
+/** The suite needs this version of Node. The product itself runs on older ones. */
 const SUITE_NODE_MAJOR = 22;
 const CACHE = resolve(import.meta.dirname, '../node_modules/.cache/mcp-conformance');
 
@@ -24,7 +25,10 @@ const NO_RESOURCES = 'the server offers no resources';
 const NO_PROMPTS = 'the server offers no prompts';
 const ONE_WAY = 'the server is stateless and asks its clients nothing';
 
-/** Scenarios of features this server does not offer. One that begins to pass is an error too: the list is out of date. */
+/**
+ * Scenarios of features that this server does not offer. One that begins to pass is an error too,
+ * because then the list is out of date.
+ */
 const NOT_APPLICABLE = {
   'logging-set-level': 'the server sends no log messages',
   'completion-complete': 'the server offers no completions',
@@ -92,14 +96,17 @@ async function install() {
   if (existsSync(marker)) return;
   mkdirSync(CACHE, { recursive: true });
   writeFileSync(join(CACHE, 'package.json'), '{ "private": true }\n');
-  // The npm package `node` brings a Node of its own.
+  // The npm package `node` brings its own Node.
   const packages = nodeIsNewEnough() ? [SUITE] : [SUITE, `node@${SUITE_NODE_MAJOR}`];
   const code = await run('npm', ['install', '--prefix', CACHE, '--no-audit', '--no-fund', '--loglevel=error', ...packages]);
   if (code !== 0) throw new Error('the conformance suite could not be installed from the npm registry');
   writeFileSync(marker, '');
 }
 
-/** The suite cannot send a credential. The proxy adds it, and stands for its own origin with one that the API allows. */
+/**
+ * Starts a proxy, because the suite cannot send a credential. The proxy adds one, and replaces its
+ * own origin with one that the API allows.
+ */
 async function startProxy(target) {
   const server = http.createServer((incoming, outgoing) => {
     const { port } = server.address();

@@ -4,17 +4,19 @@ import { join } from 'node:path';
 import { STATE_DIR } from './setup/steps.mjs';
 import { countOfJest } from './test-counts.mjs';
 
-/** How each project of jest.config.js is run. */
+/** How to run each project of jest.config.js. */
 const OPTIONS = {
   unit: [],
-  // A connection that a failed test left open must not keep the sum from being printed.
+  // With --forceExit, a connection that a failed test left open cannot keep the sum from being
+  // printed.
   medium: ['--maxWorkers=2', '--forceExit'],
-  // More files at a time than two cores have room for: much of what they do is to wait. Those that take longest begin first.
+  // More files at a time than two cores have room for, because they mostly wait. The longest ones
+  // begin first.
   e2e: ['--maxWorkers=3', '--forceExit', '--testSequencer=./test/e2e/support/longest-first.cjs'],
 };
 
 /**
- * Runs one project of jest; its output is shown.
+ * Runs one project of jest and shows its output.
  * @param {'unit' | 'medium' | 'e2e'} project
  * @param {readonly string[]} jestArguments
  * @param {{ env: NodeJS.ProcessEnv, signal?: AbortSignal }} options

@@ -1,7 +1,9 @@
 /**
- * Sees to the base images of our Dockerfiles and of docker-compose.yml: `node scripts/standin-images.mjs`. Those that are absent are pulled;
- * where no registry gives them, one image of this machine's distribution, with the programs they are used for, is tagged in their place and
- * labelled as a stand-in. For machines that test without a registry; `docker rmi` takes them away.
+ * Provides the base images of our Dockerfiles and of docker-compose.yml: `node
+ * scripts/standin-images.mjs`. Pulls those that are absent. If no registry has them, makes one
+ * image of this machine's distribution, with the programs that they are used for. That image gets
+ * their tags and a label that says it is a stand-in. For machines that test without a registry;
+ * `docker rmi` removes the images.
  */
 import { realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -36,7 +38,7 @@ async function makeStandIns(engine, [first, ...others]) {
   if (!canInstallPackages()) throw new SetupError('Stand-ins for base images can be made as root on Debian or Ubuntu only.');
   say(`making stand-ins from packages of ${suite()} (about a minute)`);
   const npm = dirname(dirname(realpathSync(which('npm'))));
-  // Whatever this machine's npm needs to reach its registry, the stand-in's needs too.
+  // The stand-in's npm needs the same certificates to reach its registry as this machine's npm.
   const certificates = process.env.NODE_EXTRA_CA_CERTS;
   await makeDebianImage(engine, {
     tag: first,

@@ -1,4 +1,4 @@
-/** `npm start`: from a fresh clone to a running API, with as little as Node on the machine. */
+/** `npm start`: goes from a fresh clone to a running API, on a machine that only has Node. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -42,7 +42,7 @@ await runMain(async () => {
     ...(authIsSet() ? {} : { API_KEYS: keptApiKey() }),
   };
   if (isAbandoned()) throw new SetupError('npm has ended; so the API is not started.');
-  // A process group of its own: Ctrl-C reaches the API through us, and only so.
+  // A process group of its own, so that Ctrl-C reaches the API only through this process.
   const api = spawn(process.execPath, ['dist/apps/api/src/main.js'], { env, detached: true, stdio: ['ignore', 'inherit', 'inherit'] });
   const ended = exitCodeOf(api);
   forwardSignals(api);
@@ -53,12 +53,16 @@ await runMain(async () => {
   process.exitCode = await ended;
 });
 
-/** What the environment or .env says; a variable set to nothing counts as unset. */
+/** Returns what the environment or .env says. A variable that is set to nothing counts as unset. */
 function chosen(name, otherwise) {
   return process.env[name]?.trim() || otherwise;
 }
 
-/** A store in memory knows no other's sessions, and its sweeper would remove them: what is started elsewhere on this engine has another name. */
+/**
+ * Returns a deployment name for this directory. With a memory store, a process does not know the
+ * sessions of another one on this engine, and its sweeper would remove them. So each directory gets
+ * a name of its own.
+ */
 function ownDeployment() {
   return `local-${createHash('sha256').update(ROOT).digest('hex').slice(0, 8)}`;
 }
@@ -68,7 +72,7 @@ function authIsSet() {
   return chosen('API_KEYS', '') !== '' || secret !== DISABLED_JWT_SECRET;
 }
 
-/** The port itself where it is free; for 0, one the system picks. */
+/** Returns the port itself if it is free; for 0, one that the system picks. */
 async function freePort(host, port) {
   const server = createServer();
   try {
@@ -89,8 +93,11 @@ function urlOf(host, port) {
 }
 
 /**
- * The API takes a second signal for impatience and ends at once; a Ctrl-C under npm arrives here twice, from the terminal and from npm.
- * A signal to npm alone does not arrive at all, where npm's shell keeps it to itself: then the loss of that shell is the signal.
+ * Passes signals on to the API. The API ends at once on a second signal, but under npm one Ctrl-C
+ * arrives here twice: from the terminal and from npm. So a repeated signal is passed on once.
+ *
+ * A signal to npm alone may not arrive at all, because npm's shell keeps it. Then the loss of that
+ * shell counts as the signal.
  */
 function forwardSignals(child) {
   let last = -Infinity;
@@ -109,7 +116,7 @@ function forwardSignals(child) {
   watch.unref();
 }
 
-/** Whether the npm that ran this is gone. */
+/** Whether the npm that ran this script is gone. */
 function isAbandoned() {
   return process.env.npm_lifecycle_event !== undefined && process.ppid !== PARENT;
 }
@@ -121,7 +128,11 @@ function exitCodeOf(child) {
   });
 }
 
-/** False where the API ended, or is not ready in time (it goes on trying, and its log says what is missing). */
+/**
+ * Waits until the API is ready.
+ * @returns false if the API ended, or is not ready in time. It keeps trying, and its log says what
+ *   is missing.
+ */
 async function isReady(url, ended) {
   const deadline = Date.now() + READY_DEADLINE_MS;
   let running = true;
@@ -131,7 +142,7 @@ async function isReady(url, ended) {
       const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(5_000) });
       if (response.ok) return true;
     } catch {
-      // Not listening yet.
+      // The API does not listen yet.
     }
     await sleep(200);
   }

@@ -1,16 +1,22 @@
-/** How many tests passed, failed and were skipped, out of what each runner reports. */
+/** Counts how many tests passed, failed and were skipped, from what each runner reports. */
 
-/** A run that failed without a failed test (a crash, a file that does not load) counts as one failure. */
+/**
+ * A run that failed without a failed test (a crash, a file that does not load) counts as one
+ * failure.
+ */
 function counted(succeeded, { passed, failed, skipped }) {
   return { passed, failed: succeeded ? failed : Math.max(failed, 1), skipped };
 }
 
-/** A check that only succeeds or fails, such as a linter. */
+/** Counts a check that only succeeds or fails, such as a linter. */
 export function countOfCheck(succeeded) {
   return counted(succeeded, { passed: succeeded ? 1 : 0, failed: 0, skipped: 0 });
 }
 
-/** @param {string} output of `python3 -m unittest` */
+/**
+ * Counts the tests of the agent.
+ * @param {string} output of `python3 -m unittest`
+ */
 export function countOfUnittest(succeeded, output) {
   const number = (pattern) => Number(pattern.exec(output)?.[1] ?? 0);
   const failed = number(/\bfailures=(\d+)/) + number(/\berrors=(\d+)/);
@@ -18,13 +24,19 @@ export function countOfUnittest(succeeded, output) {
   return counted(succeeded, { passed: Math.max(number(/^Ran (\d+) tests?/m) - failed - skipped, 0), failed, skipped });
 }
 
-/** @param {string} output of `node --test --test-reporter=tap` */
+/**
+ * Counts the tests of scripts/.
+ * @param {string} output of `node --test --test-reporter=tap`
+ */
 export function countOfNodeTests(succeeded, output) {
   const number = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(output)?.[1] ?? 0);
   return counted(succeeded, { passed: number('pass'), failed: number('fail'), skipped: number('skipped') + number('todo') });
 }
 
-/** @param {object | undefined} report of `jest --json`; undefined where jest wrote none */
+/**
+ * Counts the tests of a jest project.
+ * @param {object | undefined} report of `jest --json`; undefined if jest wrote none
+ */
 export function countOfJest(succeeded, report) {
   const { numPassedTests = 0, numFailedTests = 0, numPendingTests = 0, numTodoTests = 0, numRuntimeErrorTestSuites = 0 } = report ?? {};
   return counted(succeeded, {
@@ -39,7 +51,7 @@ export function sumOf(counts) {
   return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
 }
 
-/** Prints the sum as the last line; a run without a passed test has failed. */
+/** Prints the sum as the last line. A run without a passed test counts as failed. */
 export function finish(counts) {
   const { passed, failed, skipped } = sumOf(counts);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

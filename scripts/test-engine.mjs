@@ -1,4 +1,7 @@
-/** `npm run test:engine26` and `npm run test:gvisor`: the tests on another engine, set up beside this machine's. ARGS go to jest. */
+/**
+ * `npm run test:engine26` and `npm run test:gvisor`: run the tests on another engine, which is set
+ * up beside this machine's own. Further arguments go to jest.
+ */
 import { OTHER_ENGINES, testOnOtherEngine } from './engines/other-engines.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
 import { build, installPackages } from './setup/node-project.mjs';

@@ -1,7 +1,7 @@
 /**
- * `npm test`: from a fresh clone to every test run. `npm test -- ARGS` hands ARGS to jest, and runs jest alone.
- * The last line is the sum, `N passed, N failed, N skipped`; a check such as the linter counts as one. TEST_ENGINES=all runs the tests on
- * other engines too.
+ * `npm test`: goes from a fresh clone to a run of every test. `npm test -- ARGS` only runs jest,
+ * with ARGS. The last line is the sum, `N passed, N failed, N skipped`. A check such as the linter
+ * counts as one. TEST_ENGINES=all also runs the tests on other engines.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -34,7 +34,7 @@ const CHECKS = [
   {
     title: 'tests of agent/',
     command: 'python3',
-    // Verbose, for the reasons of what it skips.
+    // Verbose, so that the reasons of skipped tests are printed.
     args: ['-m', 'unittest', 'discover', '-v', '-s', 'agent/tests'],
     count: countOfUnittest,
   },
@@ -45,7 +45,7 @@ await runMain(async () => {
   await step('packages', installPackages);
   await step('programs the tests use', ensureTestPrograms);
   await step('build', build);
-  // They need no Docker, and much of its set-up is to wait.
+  // The checks need no Docker, and its set-up mostly waits. So both run at the same time.
   const checks = runChecks(jestArguments.length === 0 ? CHECKS : []);
   const docker = await step('Docker engine', ensureDocker);
   await step('sandbox image', () => ensureSandboxImage(docker.engine));
@@ -66,7 +66,10 @@ async function test(project, jestArguments, env) {
   return (await step(`jest: ${project}`, () => runJest(project, jestArguments, { env }))).count;
 }
 
-/** One after the other; each is printed as a whole once it has ended, for other steps print meanwhile. */
+/**
+ * Runs the checks one after the other. Each is printed as a whole once it has ended, because other
+ * steps print meanwhile.
+ */
 async function runChecks(checks) {
   const counts = [];
   for (const { title, command, args, count = countOfCheck } of checks) {

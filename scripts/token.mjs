@@ -24,7 +24,7 @@ function readArguments() {
   }
 }
 
-/** From the environment, then .env, as the service reads them. */
+/** Reads the key as the service does: from the environment, then from .env. */
 function readKey() {
   if (existsSync('.env')) process.loadEnvFile('.env');
   const secret = process.env.JWT_SECRET?.trim() ?? '';

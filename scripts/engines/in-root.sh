@@ -1,8 +1,9 @@
 #!/bin/sh
 # Runs a program in another system's root directory, under this machine's kernel:
 #   unshare -m sh in-root.sh ROOT SHARED PROGRAM [ARGUMENT...]
-# SHARED is a directory that both systems see under one path. What is mounted here goes with the mount namespace; ROOT itself stays as it
-# is. The root is pivoted, since an engine cannot unpack images in a mere chroot.
+# SHARED is a directory that both systems see under one path. What is mounted here ends with the
+# mount namespace; ROOT itself stays as it is. The root is pivoted, because an engine cannot unpack
+# images in a mere chroot.
 set -eu
 root=$1
 shared=$2

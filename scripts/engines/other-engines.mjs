@@ -6,8 +6,9 @@ import { startTrixieEngine } from './trixie-engine.mjs';
 import { ensureTrixieRoot } from './trixie-root.mjs';
 
 /**
- * What the tests run on beside this machine's engine, by the name of the npm script `test:NAME`. `paths` picks test files, all where it is
- * absent; `leftOut` says why a file cannot run there.
+ * The engines on which the tests run besides this machine's own, by the name of the npm script
+ * `test:NAME`. `paths` selects test files; without it, all run. `leftOut` says why a file cannot
+ * run there.
  */
 export const OTHER_ENGINES = {
   engine26: {
@@ -38,16 +39,16 @@ export const OTHER_ENGINES = {
   },
 };
 
-/** One line each for those that a run leaves out. */
+/** Prints one line for each engine that a run leaves out. */
 export function sayWhatIsNotRun() {
   for (const [name, { title }] of Object.entries(OTHER_ENGINES))
     say(`not run: the tests on ${title}; \`npm run test:${name}\` does, and TEST_ENGINES=all npm test`);
 }
 
 /**
- * Starts the engine, runs its tests and takes it away again, also where it is interrupted.
+ * Starts the engine, runs its tests and removes it again, even if it is interrupted.
  * @param {keyof typeof OTHER_ENGINES} name
- * @param {object} engine this machine's, that has the sandbox image
+ * @param {object} engine this machine's engine, which has the sandbox image
  * @param {readonly string[]} jestArguments
  * @returns the counts of each project
  */
@@ -83,16 +84,19 @@ export async function testOnOtherEngine(name, engine, jestArguments) {
   }
 }
 
-/** What the caller asks for takes the place of the paths that would run. */
+/** Chooses the test files. Paths that the caller names replace those of the engine. */
 function fileArguments(project, { paths = [], leftOut = {} }, jestArguments) {
   const at = (file) => `test/${project}/${file}`;
   for (const [file, reason] of Object.entries(leftOut)) say(`left out: ${at(file)}.spec.ts; ${reason}`);
   const ignored = Object.keys(leftOut).map((file) => `--testPathIgnorePatterns=${at(file)}`);
-  // Paths first: an option that takes several values would take them too.
+  // Paths come first, because an option that takes several values would take them too.
   return [...(jestArguments.length > 0 ? jestArguments : paths.map(at)), ...ignored];
 }
 
-/** Ctrl-C and SIGTERM end the tests, not us: what was started is to be stopped first. */
+/**
+ * Lets Ctrl-C and SIGTERM end the tests and not this process, which first has to stop what it
+ * started.
+ */
 function interruption() {
   const controller = new AbortController();
   const interrupt = () => controller.abort(new SetupError('Interrupted.'));

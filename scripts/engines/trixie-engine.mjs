@@ -7,23 +7,25 @@ import { engineAt } from '../setup/docker-api.mjs';
 import { waitForEngine } from '../setup/docker-engine.mjs';
 
 const IN_ROOT = join(import.meta.dirname, 'in-root.sh');
-/** Of containers when the engine stops, seconds. */
+/** How long containers may take to end when the engine stops. */
 const SHUTDOWN_SECONDS = 2;
 const STOP_DEADLINE_MS = 30_000;
 
 /**
- * gVisor's KVM platform hangs on some virtual machines. Without cgroups, since its own processes would use up a sandbox's process limit,
- * which ends all of it.
+ * gVisor's KVM platform hangs on some virtual machines, so this uses systrap. Without cgroups,
+ * because gVisor's own processes would use up a sandbox's process limit and end all of it.
  */
 const RUNTIMES = {
   runsc: { path: '/usr/bin/runsc', runtimeArgs: ['--platform=systrap', '--network=none', '--ignore-cgroups'] },
 };
 
 /**
- * The Docker engine of a Debian 13's root directory, beside this machine's own and without a network. All its files are in a directory
- * of its own, and its mounts in a name space of its own: `stop` leaves nothing of either.
+ * Starts the Docker engine of a Debian 13 root directory, beside this machine's own engine and
+ * without a network. All its files are in a directory of its own, and its mounts in a mount
+ * namespace of its own. So `stop` leaves nothing behind.
  * @param {string} root
- * @returns {Promise<{ host: string, engine: ReturnType<typeof engineAt>, stop: () => Promise<void> }>}
+ * @returns {Promise<{ host: string, engine: ReturnType<typeof engineAt>, stop: () => Promise<void>
+ *   }>}
  */
 export async function startTrixieEngine(root) {
   const directory = mkdtempSync(join(tmpdir(), 'sandbox-engine-'));
@@ -33,8 +35,9 @@ export async function startTrixieEngine(root) {
   const options = ['--config-file', at('daemon.json'), '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')];
   options.push('-H', host, '--shutdown-timeout', String(SHUTDOWN_SECONDS), '--bridge=none', '--iptables=false', '--ip6tables=false');
   const log = openSync(at('log'), 'a');
-  // In a network name space of its own: --bridge=none would otherwise delete the other engine's bridge. Ended with us, however we end. In a
-  // session of its own: Ctrl-C is for us, who stop it when the tests have ended.
+  // A network namespace of its own, because --bridge=none would otherwise delete the other engine's
+  // bridge. It ends with this process, however that ends. A session of its own, because Ctrl-C is
+  // for this process, which stops the engine after the tests.
   const args = ['-m', '-n', 'setpriv', '--pdeathsig', 'TERM', 'sh', IN_ROOT, root, directory, 'dockerd', ...options];
   const dockerd = spawn('unshare', args, { cwd: '/', detached: true, stdio: ['ignore', log, log] });
   closeSync(log);
@@ -62,7 +65,10 @@ export async function startTrixieEngine(root) {
   }
 }
 
-/** What an engine that was killed leaves, its containers' shims and their children, all name its directory. */
+/**
+ * Kills what a killed engine leaves: its containers' shims and their children. The command lines of
+ * all of them name its directory.
+ */
 async function killAllOf(directory) {
   for (let left = processesThatName(directory); left.length > 0; left = processesThatName(directory)) {
     for (const pid of left) kill(pid);
@@ -86,6 +92,6 @@ function kill(pid) {
   try {
     process.kill(Number(pid), 'SIGKILL');
   } catch {
-    // It ended in between.
+    // It ended meanwhile.
   }
 }

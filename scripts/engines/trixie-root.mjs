@@ -9,7 +9,8 @@ const DEADLINE_MS = 10 * 60_000;
 const PACKAGES = ['docker.io', 'runsc', 'mount', 'procps', 'ca-certificates'];
 
 /**
- * A Debian 13 in a directory, with its Docker engine and gVisor. Made once a machine and kept; outside the clone, where no tool crawls it.
+ * Makes a Debian 13 in a directory, with its Docker engine and gVisor. It is made once for each
+ * machine and kept. It lies outside the clone, so that no tool searches it.
  * @returns {Promise<{ path: string, note: string }>}
  */
 export async function ensureTrixieRoot() {
@@ -35,7 +36,7 @@ export async function ensureTrixieRoot() {
   return { path, note: `made, ${path}` };
 }
 
-/** From where this machine gets its own packages. */
+/** @returns the sources from which this machine gets its own packages, for Debian 13 */
 function trixieSources() {
   return distributionSources().map((source) => source.replaceAll(suite(), 'trixie'));
 }

@@ -5,7 +5,10 @@ import { STATE_DIR } from './steps.mjs';
 
 const FILE = join(STATE_DIR, 'api-key');
 
-/** The key of this clone: made on first use, then kept where only its owner can read it. */
+/**
+ * Returns the API key of this clone. It is made on first use and kept where only its owner can read
+ * it.
+ */
 export function keptApiKey() {
   if (!existsSync(FILE)) writeFileSync(FILE, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
   return readFileSync(FILE, 'utf8').trim();

@@ -5,7 +5,7 @@ import { run, say, which } from './steps.mjs';
 const APT_DEADLINE_MS = 10 * 60_000;
 let listsUpdated = false;
 
-/** Whether packages can be installed here: Debian or Ubuntu (or a derivative), and we are root. */
+/** Whether packages can be installed here: on Debian, Ubuntu or a derivative, as root. */
 export function canInstallPackages() {
   return process.platform === 'linux' && process.getuid() === 0 && isDebianLike() && which('apt-get') !== undefined;
 }
@@ -15,13 +15,13 @@ export function isDebianLike() {
   return [ID, ...ID_LIKE.split(' ')].some((id) => id === 'debian' || id === 'ubuntu');
 }
 
-/** The suite of this machine's packages, such as `bookworm`. */
+/** Returns the suite of this machine's packages, such as `bookworm`. */
 export function suite() {
   const release = osRelease();
   return release.UBUNTU_CODENAME ?? release.VERSION_CODENAME;
 }
 
-/** Installs Debian packages and nothing they merely recommend. */
+/** Installs Debian packages, and nothing that they merely recommend. */
 export async function aptInstall(packages) {
   say(`installing ${packages.join(', ')} with apt-get`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
@@ -32,8 +32,8 @@ export async function aptInstall(packages) {
 }
 
 /**
- * Where this machine gets its suite from (its own mirror, updates and security included), as one-line apt sources. Other suites and other
- * vendors' archives are left out.
+ * Returns where this machine gets its suite from, as one-line apt sources. That includes its own
+ * mirror, updates and security. Other suites and other vendors' archives are left out.
  */
 export function distributionSources(directory = '/etc/apt', codename = suite()) {
   const files = [join(directory, 'sources.list')];

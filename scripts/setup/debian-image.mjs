@@ -8,9 +8,11 @@ const DEADLINE_MS = 10 * 60_000;
 const IMPORT_SILENCE_MS = 120_000;
 
 /**
- * Makes an image of this machine's own distribution from its packages, without a registry. Needs root and apt.
- * @param {{ tag: string, packages: readonly string[], hooks: readonly string[], changes: readonly string[] }} image
- *   hooks: shell commands that finish the root directory, `$1`; changes: Dockerfile instructions such as `ENV A=b`
+ * Makes an image of this machine's own distribution from its packages, without a registry. Needs
+ * root and apt.
+ * @param {{ tag: string, packages: readonly string[], hooks: readonly string[], changes: readonly
+ *   string[] }} image `hooks` are shell commands that finish the root directory, `$1`; `changes`
+ *   are Dockerfile instructions such as `ENV A=b`
  */
 export async function makeDebianImage(engine, { tag, packages, hooks, changes }) {
   if (which('mmdebstrap') === undefined) await aptInstall(['mmdebstrap']);

@@ -9,8 +9,8 @@ const MAX_LINE_BYTES = 1024 * 1024;
 const PULL_SILENCE_MS = 30_000;
 
 /**
- * Where a Docker engine listens, as options of node:http. Read as Docker's clients read it: DOCKER_HOST, and for TLS DOCKER_TLS_VERIFY and
- * DOCKER_CERT_PATH.
+ * Returns where a Docker engine listens, as options of node:http. Reads DOCKER_HOST as Docker's
+ * clients do, and DOCKER_TLS_VERIFY and DOCKER_CERT_PATH for TLS.
  * @param {string} dockerHost such as `unix:///var/run/docker.sock` or `tcp://host:2375`
  */
 export function engineAt(dockerHost, env = process.env) {
@@ -27,15 +27,21 @@ export function engineAt(dockerHost, env = process.env) {
 }
 
 /**
- * One call of the Docker Engine API. The answer is read line by line (pull, build and import report as they go).
+ * Makes one call to the Docker Engine API. The answer is read line by line, because pull, build and
+ * import report their progress in lines.
  * @param {ReturnType<typeof engineAt>} engine
- * @param {{ method?: string, path: string, headers?: object, body?: Buffer | import('node:stream').Readable, silenceMs: number,
- *   onLine?: (line: string) => void }} call silenceMs: how long the engine may say nothing
+ * @param {object} call
+ * @param {string} [call.method]
+ * @param {string} call.path
+ * @param {object} [call.headers]
+ * @param {Buffer | import('node:stream').Readable} [call.body]
+ * @param {number} call.silenceMs how long the engine may send nothing
+ * @param {(line: string) => void} [call.onLine]
  * @returns {Promise<number>} the status
  */
 export function callEngine(engine, { method = 'GET', path, headers, body, silenceMs, onLine = () => {} }) {
   return new Promise((resolve, reject) => {
-    // A connection for each call: a kept one could belong to an engine that has been restarted since.
+    // A connection for each call. A kept one could belong to an engine that has restarted since.
     const options = { ...engine.options, agent: false, method, path, headers, timeout: silenceMs };
     const request = engine.transport.request(options, (response) => {
       let pending = '';
@@ -58,7 +64,10 @@ export function callEngine(engine, { method = 'GET', path, headers, body, silenc
   });
 }
 
-/** Undefined where an engine answers, else the reason why none does (an errno such as `ENOENT`, or a text). */
+/**
+ * Says why no engine answers.
+ * @returns an errno such as `ENOENT`, or a text; undefined if an engine answers
+ */
 export async function whyNoEngine(engine) {
   try {
     const status = await callEngine(engine, { path: '/_ping', silenceMs: 5_000 });
@@ -68,7 +77,7 @@ export async function whyNoEngine(engine) {
   }
 }
 
-/** The labels of an image, or undefined where there is no such image. */
+/** @returns the labels of an image; undefined if there is no such image */
 export async function imageLabels(engine, tag) {
   let text = '';
   const status = await callEngine(engine, { path: `/images/${encodeURI(tag)}/json`, silenceMs: 30_000, onLine: (line) => (text += line) });
@@ -76,7 +85,7 @@ export async function imageLabels(engine, tag) {
 }
 
 /**
- * A call that reports its progress as JSON lines: pull, build, import.
+ * Makes a call that reports its progress as JSON lines: pull, build or import.
  * @throws Error with what the engine says went wrong
  */
 export async function runOnEngine(engine, call) {
@@ -93,8 +102,9 @@ export async function runOnEngine(engine, call) {
 }
 
 /**
+ * Pulls an image if it is absent.
  * @param {string} image such as `python:3.12-slim`
- * @throws Error where it is absent and no registry gives it
+ * @throws Error if no registry has it
  */
 export async function pullUnlessPresent(engine, image) {
   if ((await imageLabels(engine, image)) !== undefined) return;

@@ -11,9 +11,10 @@ const DEFAULT_SOCKET = process.platform === 'win32' ? 'npipe:////./pipe/docker_e
 const START_DEADLINE_MS = 60_000;
 
 /**
- * Finds a Docker engine; as root on Debian or Ubuntu, installs and starts one where there is none (unless SETUP_DOCKER=off).
+ * Finds a Docker engine. If there is none, installs and starts one, as root on Debian or Ubuntu,
+ * unless SETUP_DOCKER=off.
  * @returns {Promise<{ host: string, engine: ReturnType<typeof engineAt>, note: string }>}
- * @throws SetupError saying what the user has to install or start
+ * @throws SetupError that says what the user has to install or start
  */
 export async function ensureDocker() {
   if (process.env.DOCKER_HOST) return engineOfUser(process.env.DOCKER_HOST);
@@ -28,7 +29,7 @@ export async function ensureDocker() {
   if (process.env.SETUP_DOCKER?.toLowerCase() === 'off' || !canInstallPackages())
     throw new SetupError(`No Docker engine answers. ${advice()}`);
   say('no Docker engine answers; setting one up (SETUP_DOCKER=off prevents this)');
-  // iptables is named because an engine started without it comes up and then cannot make its bridge.
+  // iptables is named because an engine without it starts but cannot make its bridge.
   if (which('dockerd') === undefined) await aptInstall(['docker.io', 'iptables']);
   await startEngine();
   return found(DEFAULT_SOCKET, 'started');
@@ -44,7 +45,9 @@ function found(host, note) {
   return { host, engine: engineAt(host), note };
 }
 
-/** The engine of the system, then those of Docker Desktop, Colima and a rootless engine. */
+/**
+ * Returns the sockets of the system's engine, then of Docker Desktop, Colima and a rootless engine.
+ */
 function usualHosts() {
   if (process.platform === 'win32') return [DEFAULT_SOCKET];
   const runtimeDir = process.env.XDG_RUNTIME_DIR;
@@ -73,7 +76,8 @@ async function startEngine() {
   const log = join(STATE_DIR, 'dockerd.log');
   say(`starting dockerd; its log is ${log}`);
   const output = openSync(log, 'a');
-  // A session of its own, and none of our file descriptors: it goes on when this terminal closes, and keeps no pipe of ours open.
+  // A session of its own, and none of our file descriptors. So it lives on when this terminal
+  // closes, and keeps no pipe of ours open.
   const dockerd = spawn(which('dockerd'), [], { cwd: '/', detached: true, stdio: ['ignore', output, output] });
   closeSync(output);
   dockerd.unref();
@@ -83,9 +87,10 @@ async function startEngine() {
 }
 
 /**
- * @param {() => boolean} ended whether the engine's process has
+ * Waits until an engine answers.
+ * @param {() => boolean} ended whether the engine's process has ended
  * @param {() => string} hint where to look for the reason
- * @throws SetupError where it ends, or does not answer in time
+ * @throws SetupError if the engine ends or does not answer in time
  */
 export async function waitForEngine(engine, ended, hint) {
   const deadline = Date.now() + START_DEADLINE_MS;

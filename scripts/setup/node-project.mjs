@@ -8,17 +8,17 @@ const BUILD_STAMP = join(ROOT, 'dist', '.built-from');
 
 /** Installs the packages of package-lock.json, unless that was done since the file last changed. */
 export async function installPackages() {
-  // npm writes this file at the very end of an installation, so half a node_modules never counts.
+  // npm writes this file at the very end of an installation, so half an installation never counts.
   const installed = modifiedAt('node_modules/.package-lock.json');
   if (installed >= modifiedAt('package-lock.json')) return { note: 'up to date' };
   const npm = process.env.npm_execpath;
   const [command, ...prefix] = npm === undefined ? ['npm'] : [process.execPath, npm];
-  // --include=dev: the compiler is needed here even where NODE_ENV says production.
+  // --include=dev, because the compiler is needed even if NODE_ENV says production.
   await run(command, [...prefix, 'ci', '--include=dev', '--no-audit', '--no-fund'], { deadlineMs: 10 * 60_000 });
   return { note: 'installed' };
 }
 
-/** Compiles the services into dist/, unless it was made from the very same sources. */
+/** Compiles the services into dist/, unless it was compiled from the very same sources. */
 export async function build() {
   const sources = hashOf(BUILD_INPUTS);
   if (existsSync(BUILD_STAMP) && readFileSync(BUILD_STAMP, 'utf8') === sources) return { note: 'up to date' };
@@ -27,7 +27,7 @@ export async function build() {
   return { note: 'built' };
 }
 
-/** 0 where the file is absent. */
+/** @returns 0 if the file is absent */
 function modifiedAt(path) {
   return statSync(join(ROOT, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }

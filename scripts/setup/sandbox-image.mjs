@@ -7,20 +7,20 @@ import { imageLabels, pullUnlessPresent, runOnEngine } from './docker-api.mjs';
 import { ROOT, say, SetupError } from './steps.mjs';
 import { tarOfOneFile } from './tar.mjs';
 
-/** The image that `npm start`, `npm test` and compose make; everyone else's tags are left alone. */
+/** The image that `npm start`, `npm test` and compose make. They leave all other tags alone. */
 export const SANDBOX_IMAGE = 'sandbox-api-agent:latest';
 
-/** Of the Dockerfile an image was made from: a newer recipe makes a newer image. */
+/** The label with a hash of the Dockerfile. A changed Dockerfile makes a new image. */
 const RECIPE_LABEL = 'sandbox-api.recipe';
-/** What python:3.12-slim brings and a bare Debian lacks. */
+/** The packages that python:3.12-slim has and a bare Debian lacks. */
 const PYTHON_PACKAGES = ['python3', 'python3-pip', 'python3-venv', 'python-is-python3', 'ca-certificates'];
 
 const BUILD_SILENCE_MS = 120_000;
 
 /**
- * Makes the sandbox image unless it is there: from Dockerfile.agent, or, where its base image
- * cannot be had, from this distribution's packages. An image under that tag without our label is
- * the user's (or compose's) and is kept.
+ * Makes the sandbox image unless it exists. It is built from Dockerfile.agent or, if the base image
+ * cannot be pulled, from this distribution's packages. An image with that tag but without our label
+ * belongs to the user (or to compose) and is kept.
  */
 export async function ensureSandboxImage(engine) {
   const dockerfile = readFileSync(join(ROOT, 'Dockerfile.agent'));
@@ -59,7 +59,10 @@ async function buildFromDockerfile(engine, dockerfile, recipe) {
   });
 }
 
-/** Build arguments that every Dockerfile knows; what it downloads takes them. */
+/**
+ * Returns the build arguments for proxies, which every Dockerfile knows. The programs that download
+ * something use them.
+ */
 function proxies() {
   const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()]);
   return Object.fromEntries(names.filter((name) => process.env[name]).map((name) => [name, process.env[name]]));
@@ -83,7 +86,7 @@ async function makeFromPackages(engine, dockerfile, recipe) {
 }
 
 /**
- * The shell commands of a Dockerfile's RUN instructions, but for the first, which installs
+ * Returns the shell commands of a Dockerfile's RUN instructions, except the first, which installs
  * packages.
  */
 export function commandsOf(dockerfile) {
@@ -92,14 +95,14 @@ export function commandsOf(dockerfile) {
 }
 
 /**
- * A hook of mmdebstrap, whose `$1` is the root directory. Base64 spares the command a second round
- * of quoting.
+ * Makes a hook for mmdebstrap, whose `$1` is the root directory. Base64 saves a second round of
+ * quoting.
  */
 function inRootDirectory(command) {
   return `echo ${Buffer.from(command).toString('base64')} | base64 -d | chroot "$1" sh -e`;
 }
 
-/** The one list of tools lives in Dockerfile.agent. */
+/** Reads the list of tools from Dockerfile.agent, so that there is only one list. */
 function packagesOf(dockerfile) {
   const [, list] = /--no-install-recommends([^&;]+)/.exec(dockerfile);
   return list.split(/[\s\\]+/).filter((word) => word !== '');

@@ -12,7 +12,10 @@ import { tarOfOneFile } from './tar.mjs';
 const directory = mkdtempSync(join(tmpdir(), 'sandbox-setup-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-/** A Docker engine that answers as told, for answers that a real one cannot be made to give. */
+/**
+ * Runs a Docker engine that answers as the test says, for answers that a real engine does not give
+ * on request.
+ */
 async function withEngine(respond, work) {
   const socket = join(directory, 'engine.sock');
   const server = createServer(respond).listen(socket);
@@ -24,27 +27,27 @@ async function withEngine(respond, work) {
   }
 }
 
-test('DOCKER_HOST is read as Docker’s clients read it', () => {
+test('engineAt reads DOCKER_HOST as Docker’s clients do', () => {
   assert.deepEqual(engineAt('unix:///run/x.sock', {}).options, { socketPath: '/run/x.sock' });
   assert.deepEqual(engineAt('tcp://example.com', {}).options, { host: 'example.com', port: 2375 });
   assert.deepEqual(engineAt('tcp://[::1]:99', {}).options, { host: '::1', port: '99' });
   assert.throws(() => engineAt('ssh://example.com', {}), /DOCKER_HOST must begin with/);
 });
 
-test('TLS takes its certificates from DOCKER_CERT_PATH', () => {
+test('engineAt takes certificates from DOCKER_CERT_PATH when TLS is on', () => {
   for (const name of ['ca', 'cert', 'key']) writeFileSync(join(directory, `${name}.pem`), name);
   const { options } = engineAt('tcp://example.com', { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: directory });
   assert.equal(options.port, 2376);
   assert.equal(options.key.toString(), 'key');
 });
 
-test('an absent engine is told from one that answers', async () => {
+test('whyNoEngine gives a reason when no engine answers', async () => {
   assert.equal(await whyNoEngine(engineAt('unix:///nowhere/docker.sock')), 'ENOENT');
   assert.equal(await withEngine((_, response) => response.end('OK'), whyNoEngine), undefined);
   assert.equal(await withEngine((_, response) => response.writeHead(503).end(), whyNoEngine), 'status 503');
 });
 
-test('an engine that falls silent ends in an error', async () => {
+test('callEngine throws when the engine falls silent', async () => {
   const call = (engine) => callEngine(engine, { path: '/', silenceMs: 50 });
   await assert.rejects(
     withEngine(() => {}, call),
@@ -52,7 +55,7 @@ test('an engine that falls silent ends in an error', async () => {
   );
 });
 
-test('an image: its labels, or undefined where there is none', async () => {
+test('imageLabels gives undefined when there is no such image', async () => {
   const image = JSON.stringify({ Config: { Labels: { a: 'b' } } });
   assert.deepEqual(
     await withEngine(
@@ -70,7 +73,7 @@ test('an image: its labels, or undefined where there is none', async () => {
   );
 });
 
-test('an error reported half-way through a build is thrown, though the status is 200', async () => {
+test('runOnEngine throws when a build reports an error, even with status 200', async () => {
   const lines = '{"stream":"Step 1"}\r\n{"errorDetail":{"message":"boom"},"error":"boom"}\r\n';
   const build = (engine) => runOnEngine(engine, { path: '/build', silenceMs: 1_000 });
   await assert.rejects(
@@ -79,13 +82,13 @@ test('an error reported half-way through a build is thrown, though the status is
   );
 });
 
-test('the archive is one that tar reads', () => {
+test('tarOfOneFile makes an archive that tar reads', () => {
   const archive = join(directory, 'one.tar');
   writeFileSync(archive, tarOfOneFile('Dockerfile', Buffer.from('FROM scratch\n')));
   assert.equal(execFileSync('tar', ['-xOf', archive, 'Dockerfile'], { encoding: 'utf8' }), 'FROM scratch\n');
 });
 
-test('package sources: both formats, this suite only, no other vendor', () => {
+test('distributionSources reads both formats and leaves out other suites and vendors', () => {
   mkdirSync(join(directory, 'sources.list.d'));
   writeFileSync(
     join(directory, 'sources.list'),

@@ -3,14 +3,14 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The top of the clone. */
+/** The top directory of the clone. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** What set-up makes and keeps: the API key, logs. Never committed. */
+/** The directory of what set-up makes and keeps: the API key and logs. It is never committed. */
 export const STATE_DIR = join(ROOT, '.sandbox');
 
 const OUTPUT_TAIL_BYTES = 8 * 1024;
 
-/** Something the user has to put right; its message is all they need to see. */
+/** An error that the user has to put right. Its message is all that the user needs to see. */
 export class SetupError extends Error {}
 
 export function makeStateDir() {
@@ -20,7 +20,7 @@ export function makeStateDir() {
 /**
  * Runs one step of the set-up and prints how long it took.
  * @param {string} title
- * @param {() => Promise<T> | T} work its answer may carry a `note` to print
+ * @param {() => Promise<T> | T} work may return a `note` to print
  * @returns {Promise<T>}
  * @template {{ note?: string } | void} T
  */
@@ -33,17 +33,17 @@ export async function step(title, work) {
   return result;
 }
 
-/** Says what a step is about to do, where that takes long or changes the machine. */
+/** Prints what a step is about to do, if that takes long or changes the machine. */
 export function say(text) {
   console.log(`  ${text}`);
 }
 
 /**
- * Runs a program to its end without a stdin, keeping the end of its output for the error.
+ * Runs a program to its end, without stdin. Keeps the end of its output for the error.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ env?: NodeJS.ProcessEnv, deadlineMs: number }} options
- * @throws SetupError with the last lines of output, where it fails or outlives its deadline
+ * @throws SetupError with the last lines of output, if the program fails or passes its deadline
  */
 export async function run(command, args, { env = process.env, deadlineMs }) {
   const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: deadlineMs, killSignal: 'SIGKILL' });
@@ -58,7 +58,10 @@ export async function run(command, args, { env = process.env, deadlineMs }) {
   if (end !== 0) throw new SetupError(`\`${[command, ...args].join(' ')}\` failed (${end}):\n${tail.trimEnd()}`);
 }
 
-/** The path of a program, or undefined. The administrator's directories count also where PATH lacks them. */
+/**
+ * Finds a program. Searches the administrator's directories even if PATH lacks them.
+ * @returns its path, or undefined
+ */
 export function which(program) {
   const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
   return directories.map((directory) => join(directory, program)).find(isExecutable);
@@ -74,7 +77,8 @@ function isExecutable(path) {
 }
 
 /**
- * Runs a script's main function: a SetupError is printed plainly, anything else with its stack; both exit with 1.
+ * Runs a script's main function. A SetupError is printed plainly, any other error with its stack.
+ * Both exit with 1.
  * @param {() => Promise<void>} main
  */
 export async function runMain(main) {

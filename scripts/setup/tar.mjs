@@ -1,6 +1,8 @@
 const BLOCK = 512;
 
-/** A tar archive (POSIX ustar) of one file: all the context that a Dockerfile without COPY needs. */
+/**
+ * Makes a tar archive (POSIX ustar) of one file. A Dockerfile without COPY needs no other context.
+ */
 export function tarOfOneFile(name, content) {
   const header = Buffer.alloc(BLOCK);
   const octal = (value, length) => `${value.toString(8).padStart(length - 1, '0')}\0`;

@@ -1,10 +1,13 @@
 import { aptInstall, canInstallPackages } from './apt.mjs';
 import { run, SetupError, which } from './steps.mjs';
 
-/** Programs that only the tests need, and the Debian packages they come from. */
+/** The programs that only the tests need, and the Debian packages that have them. */
 const PROGRAMS = { python3: 'python3', 'redis-server': 'redis-server' };
 
-/** Installs what the tests need and the service does not: Python for the agent's tests, Redis, and Docker's CLI with compose. */
+/**
+ * Installs what the tests need and the service does not: Python for the agent's tests, Redis, and
+ * Docker's CLI with compose.
+ */
 export async function ensureTestPrograms() {
   const missing = Object.keys(PROGRAMS)
     .filter((program) => which(program) === undefined)
@@ -16,7 +19,7 @@ export async function ensureTestPrograms() {
   return { note: 'installed' };
 }
 
-/** Either kind will do: `docker-compose`, or the plugin of Docker's CLI. */
+/** Whether there is `docker-compose` or the compose plugin of Docker's CLI. */
 async function hasCompose() {
   if (which('docker-compose') !== undefined) return true;
   try {
