@@ -1,4 +1,7 @@
-/** In a thread of its own, so that its work delays nobody's clock: a user who runs `width` commands at a time, from `go` to `stop`. */
+/**
+ * Simulates a user who runs `width` commands at a time, from `go` to `stop`. It runs in a thread of
+ * its own, so that its work delays nobody's clock.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { execute } from './client.mjs';
 import { inParallel } from './measure.mjs';

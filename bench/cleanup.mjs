@@ -1,9 +1,11 @@
-/** What a run leaves on the machine is taken away at its end, however it ends: done, failed, Ctrl-C, SIGTERM. */
+/**
+ * Removes what a run leaves on the machine, however the run ends: done, failed, Ctrl-C, SIGTERM.
+ */
 const steps = new Set();
 let underWay = null;
 
 /**
- * Has `undo` run at the end of the process, unless it was run before.
+ * Runs `undo` at the end of the process, unless it was run before.
  * @returns a function that runs it now
  */
 export function atExit(undo) {
@@ -16,12 +18,15 @@ export function atExit(undo) {
 
 export const isEnding = () => underWay !== null;
 
-/** To be called before anything is started that a step would have to take away. */
+/**
+ * Throws if the process is ending. To be called before starting anything that a step would have to
+ * remove.
+ */
 export function refuseWhenEnding() {
   if (isEnding()) throw new Error('the bench is ending');
 }
 
-/** The last first. One that fails keeps none of the others from being run. */
+/** Runs the steps, the last one first. A step that fails does not keep the others from running. */
 export function cleanUp() {
   underWay ??= (async () => {
     for (const step of [...steps].toReversed()) await step().catch((error) => console.error(`clean-up: ${error.message}`));
@@ -29,7 +34,10 @@ export function cleanUp() {
   return underWay;
 }
 
-/** Also where the process is told to end, or fails where nobody catches it. A second signal ends it at once. */
+/**
+ * Runs the steps also if the process is told to end or fails with an uncaught error. A second
+ * signal ends it at once.
+ */
 export function cleanUpWhateverHappens() {
   for (const [event, status] of [
     ['SIGINT', 130],

@@ -1,21 +1,27 @@
-/** A client of the service. Lean, for it shares the machine's cores with what it measures: answers are kept only where they are looked at. */
+/**
+ * A client of the service. It is lean, because it shares the machine's cores with what it measures.
+ * So it keeps answers only if somebody looks at them.
+ */
 import http from 'node:http';
 import net from 'node:net';
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 512 });
 const JSON_BODY = { 'Content-Type': 'application/json' };
 const EVENTS = { ...JSON_BODY, Accept: 'text/event-stream' };
-/** Around an output event's data, where that needs no escapes. */
+/** What surrounds the data of an output event that needs no escapes. */
 const OUTPUT_HEAD = 'event: stdout\ndata: {"data":"';
 const OUTPUT_TAIL = '"}';
 
-/** Those that wait for another call. */
+/** Closes the connections that wait for another call. */
 export const closeConnections = () => agent.destroy();
 
-/** The service as the other user sees it. */
+/** Returns the service as the other user sees it. */
 export const asOtherUser = (service) => ({ ...service, key: service.keys[1] });
 
-/** One HTTP request over kept-alive connections, to the service's processes in turns; its answer whole. */
+/**
+ * Makes one HTTP request over a kept connection. The processes of the service take turns.
+ * @returns the whole answer
+ */
 export async function request(service, method, path, { body, headers = {}, keep = true } = {}) {
   const response = await open(service, method, path, body, headers);
   const chunks = [];
@@ -27,14 +33,14 @@ export async function request(service, method, path, { body, headers = {}, keep 
   return { status: response.statusCode, bytes, body: Buffer.concat(chunks) };
 }
 
-/** A request that has to answer this status. */
+/** Makes a request that has to answer this status. */
 export async function expectStatus(status, service, method, path, options) {
   const answer = await request(service, method, path, options);
   if (answer.status !== status) throw new Error(`${method} ${path}: ${answer.status} ${answer.body.toString('utf8', 0, 300)}`);
   return answer;
 }
 
-/** POST /execute that has to answer 200 and exit 0. */
+/** Calls POST /execute, which has to answer 200 and exit 0. */
 export async function execute(service, session, command, more = {}) {
   const body = JSON.stringify({ session_id: session, command, ...more });
   const answer = await expectStatus(200, service, 'POST', '/execute', { body, headers: JSON_BODY });
@@ -43,7 +49,10 @@ export async function execute(service, session, command, more = {}) {
   return result;
 }
 
-/** A JSON call; its answer parsed. */
+/**
+ * Makes a JSON call.
+ * @returns the parsed answer
+ */
 export async function callJson(status, service, method, path, value) {
   const options = value === undefined ? {} : { body: JSON.stringify(value), headers: JSON_BODY };
   const { body } = await expectStatus(status, service, method, path, options);
@@ -53,7 +62,10 @@ export async function callJson(status, service, method, path, value) {
 export const sessionPath = (session, rest = '') => `/sessions/${encodeURIComponent(session)}${rest}`;
 export const deleteSession = (service, session) => expectStatus(200, service, 'DELETE', sessionPath(session));
 
-/** Runs a command that prints letters, as a stream of events. Bytes it wrote, and milliseconds until the first of them. */
+/**
+ * Runs a command that prints letters, as a stream of events.
+ * @returns the bytes that it wrote, and the milliseconds until the first of them
+ */
 export async function streamed(service, session, command, more = {}) {
   const began = performance.now();
   const response = await open(service, 'POST', '/execute', JSON.stringify({ session_id: session, command, ...more }), EVENTS);
@@ -71,7 +83,10 @@ export async function streamed(service, session, command, more = {}) {
   return { bytes, firstMs };
 }
 
-/** Tells the head (latin1, at most 256 bytes) and length of each event, without taking its data apart: that would cost the client more than the service. */
+/**
+ * Reports the head (latin1, at most 256 bytes) and the length of each event. Does not parse the
+ * data, because that would cost the client more than the service.
+ */
 function eventReader(onEvent) {
   let head = '';
   let length = 0;
@@ -103,8 +118,8 @@ function eventReader(onEvent) {
 }
 
 /**
- * A reader that takes in the first event of a command's stream and then nothing any more.
- * @returns a function that goes away
+ * Opens a stream, reads the first event of its command, and then reads nothing more.
+ * @returns a function that closes the connection
  */
 export function stalledStream({ ports, key }, session, command) {
   const body = JSON.stringify({ session_id: session, command, timeout: 120 });

@@ -1,4 +1,4 @@
-/** The Docker engine, asked directly: the floors, and what is cleaned away at the end. */
+/** Asks the Docker engine directly: for the floors, and to clean up at the end. */
 import { randomBytes } from 'node:crypto';
 import { cpus, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,13 +8,13 @@ import { withWidth } from './measure.mjs';
 
 export const docker = new Docker();
 export const IMAGE = process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest';
-/** On the containers of floors. */
+/** The label of the floors' containers. */
 const FLOOR_LABEL = `sandbox-api.bench=${randomBytes(4).toString('hex')}`;
 const REMOVALS_AT_A_TIME = 8;
 /** The engine puts a header before each piece of output: stream, three zeros, length. */
 const HEADER_BYTES = 8;
 
-/** The machine in one line. */
+/** Describes the machine in one line. */
 export async function describeMachine() {
   const { ServerVersion, KernelVersion, CgroupVersion } = await docker.info();
   const [{ model }] = cpus();
@@ -22,9 +22,10 @@ export async function describeMachine() {
 }
 
 /**
- * The floor: a plain `docker exec` through dockerode, its output read to the end, its exit code asked for.
- * @param keep whether to hand the output back
- * @returns its length, milliseconds until its first byte, and the output
+ * Runs the floor: a plain `docker exec` through dockerode. Reads its output to the end and asks for
+ * its exit code.
+ * @param keep whether to return the output
+ * @returns its length, the milliseconds until its first byte, and the output
  */
 export async function plainExec(containerId, argv, { stdin, keep = false } = {}) {
   const began = performance.now();
@@ -48,7 +49,10 @@ export async function plainExec(containerId, argv, { stdin, keep = false } = {})
   return { bytes, firstMs, output: Buffer.concat(pieces) };
 }
 
-/** Takes the engine's headers out of a stream without copying it: a dear floor would flatter us. */
+/**
+ * Removes the engine's headers from a stream without copying it, because an expensive floor would
+ * flatter us.
+ */
 function demultiplexer(onPiece) {
   let header = Buffer.alloc(0);
   let left = 0;
@@ -71,7 +75,10 @@ function demultiplexer(onPiece) {
   };
 }
 
-/** The engine calls of `docker run --rm --network none IMAGE true`. (With Docker's default network it is slower.) */
+/**
+ * Makes the engine calls of `docker run --rm --network none IMAGE true`. (With Docker's default
+ * network it is slower.)
+ */
 export async function dockerRun() {
   const container = await createFloor({ Cmd: ['true'], HostConfig: { NetworkMode: 'none', AutoRemove: true } });
   const removed = container.wait({ condition: 'removed' });
@@ -80,7 +87,7 @@ export async function dockerRun() {
   if (StatusCode !== 0) throw new Error(`docker run: ${StatusCode}`);
 }
 
-/** A container that waits, made, started and removed. */
+/** Creates, starts and removes a container that waits. */
 export async function createAndRemove() {
   const container = await createFloor({ Cmd: ['sleep', '1000'], HostConfig: { NetworkMode: 'none' } });
   await container.start();
@@ -95,7 +102,10 @@ function createFloor(spec) {
 
 export const removeFloors = () => removeLabelled(FLOOR_LABEL);
 
-/** Until none is left: the engine may still be making one for a process that is gone. */
+/**
+ * Removes containers until none is left. The engine may still be creating one for a process that is
+ * gone.
+ */
 export async function removeLabelled(label) {
   const filters = { label: [label] };
   for (let quiet = 0; quiet < 2;) {
@@ -110,7 +120,7 @@ async function removeContainer(id) {
   try {
     await docker.getContainer(id).remove({ force: true, v: true });
   } catch (error) {
-    // Gone already, or being removed by somebody else.
+    // It is gone already, or somebody else is removing it.
     if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
   }
 }

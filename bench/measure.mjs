@@ -1,13 +1,16 @@
-/** Timing. Every figure is a ratio against a floor that is measured in the same run, in turns with it. */
+/**
+ * Measures time. Every figure is a ratio to a floor that is measured in the same run, alternately
+ * with it.
+ */
 
-/** One call's time, milliseconds. */
+/** @returns the time of one call in milliseconds */
 export async function timed(call) {
   const start = performance.now();
   await call();
   return performance.now() - start;
 }
 
-/** p50, p95 and p99 of numbers. */
+/** @returns p50, p95 and p99 of numbers */
 export function percentiles(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b);
   const at = (share) => sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
@@ -15,9 +18,10 @@ export function percentiles(numbers) {
 }
 
 /**
- * Times of `a` and `b` in turns, `rounds` times `perRound` calls each, after one call of each that does not count: the machine's drift
- * meets both alike.
- * @param {'whole' | 'returned'} time of the whole call, or what the call returns, milliseconds
+ * Times `a` and `b` alternately: `rounds` times `perRound` calls each, after one call of each that
+ * does not count. So the machine's drift affects both alike.
+ * @param {'whole' | 'returned'} time measure the whole call, or take the milliseconds that the call
+ *   returns
  */
 export async function interleaved(rounds, a, b, time = 'whole') {
   const times = [[], []];
@@ -35,7 +39,10 @@ export async function interleaved(rounds, a, b, time = 'whole') {
   return times.map(percentiles);
 }
 
-/** Rates of `a` and `b` in turns: `width` workers that call one after the other for `seconds`, `rounds` times. */
+/**
+ * Measures the rates of `a` and `b` alternately, `rounds` times. For `seconds`, `width` workers
+ * call one after the other.
+ */
 export async function ratesInTurns(rounds, seconds, width, a, b) {
   const sides = [a, b].map((call) => ({ call, perSecond: [], times: [] }));
   for (let round = 0; round < rounds; round++) {
@@ -44,7 +51,7 @@ export async function ratesInTurns(rounds, seconds, width, a, b) {
   return sides.map(({ perSecond: rates, times }) => ({ perSecond: percentiles(rates).p50, times: percentiles(times) }));
 }
 
-/** Calls a second of `width` workers; adds each call's time to `times`. */
+/** Counts the calls per second of `width` workers. Adds each call's time to `times`. */
 export async function perSecond(width, seconds, call, times = []) {
   const start = performance.now();
   const end = start + seconds * 1000;
@@ -58,12 +65,12 @@ export async function perSecond(width, seconds, call, times = []) {
   return (count * 1000) / (performance.now() - start);
 }
 
-/** `work(0)` to `work(count - 1)`, all at once. */
+/** Runs `work(0)` to `work(count - 1)`, all at once. */
 export function inParallel(count, work) {
   return Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 }
 
-/** `work` for each item, at most `width` at a time. */
+/** Runs `work` for each item, at most `width` at a time. */
 export async function withWidth(width, items, work) {
   const left = [...items];
   await inParallel(Math.min(width, left.length), async () => {

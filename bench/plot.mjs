@@ -1,4 +1,6 @@
-/** Two small plots as SVG, for the docs: lines over a number, and groups of bars. */
+/**
+ * Draws two kinds of small SVG plots for the documents: lines over a number, and groups of bars.
+ */
 
 const WIDTH = 760;
 const LEFT = 70;
@@ -12,7 +14,7 @@ const round = (value) => Math.round(value * 10) / 10;
 const text = (x, y, content, more = '') => `<text x="${round(x)}" y="${round(y)}" ${more}>${escaped(content)}</text>`;
 const line = (x1, y1, x2, y2) => `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" stroke="#e5e7eb"/>`;
 
-/** A round number of steps from 0 to at least `most`. */
+/** Returns round steps from 0 to at least `most`. */
 function scale(most) {
   const rough = (most > 0 ? most : 1) / TICKS;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -42,8 +44,9 @@ function legend(names, y) {
 }
 
 /**
+ * Draws lines.
  * @param xs numbers, rising
- * @param series [{ name, values }], a value for each of `xs`
+ * @param series [{ name, values }], one value for each of `xs`
  */
 export function lineChart({ title, xLabel, yLabel, xs, series }) {
   const [height, bottom] = [320, 250];
@@ -69,9 +72,9 @@ export function lineChart({ title, xLabel, yLabel, xs, series }) {
 }
 
 /**
- * Bars across, in groups. Where the smallest would be less than a hundredth of the largest they are as long as their logarithms, and the
- * title says so.
- * @param groups [{ name, values }], a value for each of `names`
+ * Draws horizontal bars in groups. If the smallest would be less than a hundredth of the largest,
+ * the bars have the length of their logarithms, and the title says so.
+ * @param groups [{ name, values }], one value for each of `names`
  */
 export function barChart({ title, unit, names, groups }) {
   const [bar, gap, labels] = [13, 12, 270];
@@ -90,7 +93,7 @@ export function barChart({ title, unit, names, groups }) {
   return page(bottom + 34, logarithmic ? `${title} (logarithmic)` : title, [...parts, ...legend(names, bottom + 18)]);
 }
 
-/** How long the bar of a value is, from 0 to 1. */
+/** Returns how long the bar of a value is, from 0 to 1. */
 function barShares(values) {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   if (least > most / 100) return { logarithmic: false, share: (value) => value / most };

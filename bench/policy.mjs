@@ -1,6 +1,7 @@
 /**
- * What it costs to check a command and to choose its shell: everyday commands, and the worst of
- * 32,000 characters. Run it after `npm run build`. Its table is of this machine and this moment.
+ * Measures what it costs to check a command and to choose its shell: for everyday commands, and for
+ * the worst of 32,000 characters. Run it after `npm run build`. Its table is about this machine at
+ * this moment.
  */
 import { createRequire } from 'node:module';
 
@@ -25,7 +26,7 @@ const COMMON = [
   'find . -name "*.ts" -not -path "./node_modules/*" -exec grep -l TODO {} +',
 ];
 
-/** Opened and closed as often as fits, or `depth` times over and over. */
+/** Opened and closed as often as fits, or `depth` times again and again. */
 const PAIRS = [
   ['(', ')'],
   ['{ ', ';}'],

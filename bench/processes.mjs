@@ -1,18 +1,18 @@
-/** What /proc says of a process and of the machine. Linux only, as the engine is. */
+/** Reads what /proc says of a process and of the machine. Linux only, like the engine. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Of USER_HZ, which is 100 on every Linux that Node runs on. */
+/** One tick of USER_HZ, which is 100 on every Linux on which Node runs. */
 const TICK_SECONDS = 0.01;
 
-/** User and system time of a process so far, seconds. */
+/** @returns the user and system time of a process so far, in seconds */
 export function cpuSeconds(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  // The second field is the name, in brackets, and may hold anything.
+  // The second field is the name in brackets. It may hold anything.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * TICK_SECONDS;
 }
 
-/** CPU time of all processes together so far, seconds. */
+/** @returns the CPU time of all processes together so far, in seconds */
 export function machineCpuSeconds() {
   const [, user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0].split(/ +/).map(Number);
   return (user + nice + system + irq + softirq) * TICK_SECONDS;
@@ -22,17 +22,17 @@ export function parentOf(pid) {
   return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]);
 }
 
-/** Resident memory of a process, bytes. */
+/** @returns the resident memory of a process in bytes */
 export function residentBytes(pid) {
   return kibibytes(`/proc/${pid}/status`, 'VmRSS');
 }
 
-/** Memory of a process, what it shares with others counted in parts, bytes. */
+/** @returns the memory of a process in bytes; what it shares with others counts in parts */
 export function proportionalBytes(pid) {
   return kibibytes(`/proc/${pid}/smaps_rollup`, 'Pss');
 }
 
-/** Memory that the machine could still give out, bytes. */
+/** @returns how much memory the machine can still give out, in bytes */
 export function availableBytes() {
   return kibibytes('/proc/meminfo', 'MemAvailable');
 }
@@ -41,7 +41,7 @@ export function openDescriptors(pid) {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** Memory charged to the cgroup of a process, bytes; cgroup v1 or v2. */
+/** @returns the memory charged to the cgroup of a process, in bytes; cgroup v1 or v2 */
 export function cgroupBytes(pid) {
   const lines = readFileSync(`/proc/${pid}/cgroup`, 'latin1').trim().split('\n');
   const v1 = lines.map((line) => line.split(':')).find(([, controllers]) => controllers.split(',').includes('memory'));
@@ -54,7 +54,7 @@ function kibibytes(file, field) {
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(file, 'latin1'))[1]) * 1024;
 }
 
-/** CPU time of all processes in the cgroup of a process so far, seconds. */
+/** @returns the CPU time of all processes in the cgroup of a process so far, in seconds */
 export function cgroupCpuSeconds(pid) {
   const lines = readFileSync(`/proc/${pid}/cgroup`, 'latin1').trim().split('\n');
   const v1 = lines.map((line) => line.split(':')).find(([, controllers]) => controllers.split(',').includes('cpuacct'));

@@ -1,5 +1,6 @@
-// Prints where a CPU profile's time went, of all of it or of its last seconds (the scenario, after start and warm-up):
-// `node bench/profile.mjs FILE [seconds] [entries]`. Profiles come from `npm run bench -- --profile DIR`.
+// Prints where a CPU profile's time went: all of it, or its last seconds (the scenario, after start
+// and warm-up). `node bench/profile.mjs FILE [seconds] [entries]`. `npm run bench -- --profile DIR`
+// writes profiles.
 import { readFileSync } from 'node:fs';
 
 const [file, seconds = 'Infinity', entries = '25'] = process.argv.slice(2);

@@ -1,4 +1,7 @@
-/** The results as files: docs/bench.json holds them, docs/bench.md and docs/bench/*.svg are drawn from it. */
+/**
+ * Writes the results to files. docs/bench.json holds them; docs/bench.md and docs/bench/*.svg are
+ * drawn from it.
+ */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { barChart, lineChart } from './plot.mjs';
 
@@ -6,7 +9,7 @@ const JSON_FILE = 'docs/bench.json';
 const MARKDOWN_FILE = 'docs/bench.md';
 const PLOTS = 'docs/bench';
 
-/** Puts these scenarios' results in the place of their earlier ones; `order` is that of the document. */
+/** Replaces the earlier results of these scenarios. `order` is the order of the document. */
 export function writeReport(results, order) {
   const known = existsSync(JSON_FILE) ? JSON.parse(readFileSync(JSON_FILE, 'utf8')) : { scenarios: [] };
   const fresh = new Set(results.map(({ name }) => name));
@@ -64,7 +67,10 @@ function section({ name, title, date, quick, rows, notes, charts, cpu }) {
   ].join('\n');
 }
 
-/** The rest is the engine, Redis, what runs in sandboxes and floors, and whatever else the machine does. */
+/**
+ * Says who used the CPU time. "The rest" is the engine, Redis, commands in sandboxes and floors,
+ * and whatever else the machine does.
+ */
 export function cpuText({ client, api, all, wall, cores, others }) {
   if (all === 0) return 'none';
   const percent = (seconds) => `${Math.round((100 * seconds) / all)} %`;

@@ -1,4 +1,5 @@
-// The figures of docs/bench.md: `npm run bench -- [options] [scenario…]`. Needs a Docker engine, redis-server, the sandbox image and the built service (`npm test` sets all up).
+// Measures the figures of docs/bench.md: `npm run bench -- [options] [scenario…]`. Needs a Docker
+// engine, redis-server, the sandbox image and the built service. `npm test` sets all of them up.
 import { parseArgs } from 'node:util';
 import { atExit, cleanUp, cleanUpWhateverHappens, isEnding } from './cleanup.mjs';
 import { describeMachine, removeFloors } from './engine.mjs';
@@ -37,7 +38,7 @@ const SCENARIOS = [
   agentDay,
   gvisor,
 ];
-/** Minutes long: only where they are asked for. */
+/** Scenarios that take minutes. They run only if asked for. */
 const LONG = { density: denseThousand.name, day: agentDay.name };
 
 const USAGE = `npm run bench -- [--quick] [--density] [--day] [--write] [--profile DIR] [SCENARIO…]

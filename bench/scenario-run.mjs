@@ -1,4 +1,4 @@
-/** What a scenario is given to run with, and where its results gather. */
+/** Gives a scenario what it needs to run, and gathers its results. */
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execute } from './client.mjs';
@@ -6,9 +6,12 @@ import { inParallel, timed } from './measure.mjs';
 import { cpuSeconds, machineCpuSeconds } from './processes.mjs';
 import { startService } from './service.mjs';
 
-/** Until V8 has compiled what a call runs through: a service that has been up for a minute is what is measured. */
+/**
+ * The calls until V8 has compiled what a call runs through. So the bench measures a service that
+ * has been up for a minute.
+ */
 const WARM_UP_CALLS = { full: 6_000, quick: 1_000 };
-/** For so long the machine is watched before a scenario: what it is busy with then is not the bench. */
+/** How long the machine is watched before a scenario. Whatever it does then is not the bench. */
 const OTHERS_MS = 500;
 export const WARM_SESSIONS = 8;
 export const warmSession = (index) => `warm${index % WARM_SESSIONS}`;
@@ -16,17 +19,20 @@ export const warmSession = (index) => `warm${index % WARM_SESSIONS}`;
 export class Bench {
   #shared = null;
 
-  /** @param profileDir where the services are to leave CPU profiles, if anywhere */
+  /** @param profileDir where the services leave CPU profiles, if anywhere */
   constructor({ quick, profileDir, machine }) {
     Object.assign(this, { quick, profileDir, machine });
   }
 
-  /** How often, or how many: in a full run, and in a quick one. */
+  /** Picks how often, or how many: for a full run or for a quick one. */
   pick(full, quick) {
     return this.quick ? quick : full;
   }
 
-  /** Runs one scenario; its results, as they stand in docs/bench.json. */
+  /**
+   * Runs one scenario.
+   * @returns its results, as docs/bench.json has them
+   */
   async run({ name, title, run }) {
     const results = { name, title, date: new Date().toISOString().slice(0, 10), machine: this.machine, quick: this.quick };
     const gathered = { rows: [], notes: [], charts: [] };
@@ -36,9 +42,9 @@ export class Bench {
     const scope = {
       quick: this.quick,
       pick: (full, quick) => this.pick(full, quick),
-      /** A warm service with one API process and Redis, that other scenarios use too. */
+      /** A warm service with one API process and Redis. Other scenarios use it too. */
       shared: async () => meter.watch((this.#shared ??= await this.#start({ warm: true }))),
-      /** One of its own, that ends with the scenario. */
+      /** A service of the scenario's own, which ends with it. */
       start: async (options) => {
         const service = await this.#start(options);
         const { stop } = service;
@@ -84,7 +90,7 @@ async function warmUp(service, calls) {
   });
 }
 
-/** Of the machine's CPU time, how much is used now, from 0 to 1. */
+/** @returns how much of the machine's CPU time is used now, from 0 to 1 */
 async function machineShare(ms) {
   const before = machineCpuSeconds();
   const took = await timed(() => sleep(ms));
@@ -92,7 +98,7 @@ async function machineShare(ms) {
   return Math.min(1, Math.round(100 * share) / 100);
 }
 
-/** Whose the CPU time of a scenario is. A service counts from when it is watched. */
+/** Tells who used the CPU time of a scenario. A service counts from the moment it is watched. */
 class CpuMeter {
   #began = { wall: performance.now(), client: process.cpuUsage(), all: machineCpuSeconds() };
   #apis = new Map();
@@ -103,7 +109,7 @@ class CpuMeter {
     return service;
   }
 
-  /** Before it ends. */
+  /** Takes the last figures of a service, before it ends. */
   release({ pids }) {
     for (const pid of pids) {
       this.#released += this.#used(pid);

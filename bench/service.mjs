@@ -1,4 +1,7 @@
-/** The built service as processes of its own, as it is deployed: authentication and rate limiting on. */
+/**
+ * Runs the built service as processes of its own, as it is deployed: with authentication and rate
+ * limiting.
+ */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -9,24 +12,31 @@ import { request } from './client.mjs';
 import { IMAGE, removeLabelled } from './engine.mjs';
 
 const MAIN = fileURLToPath(new URL('../dist/apps/api/src/main.js', import.meta.url));
-/** Where no .env file lies. */
+/** A directory without a .env file. */
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-/** What would stop a bench before the machine does. Nothing else differs from the defaults. */
+/**
+ * Limits that would stop a bench before the machine does. Nothing else differs from the defaults.
+ */
 const RAISED_LIMITS = {
   RATE_LIMIT_REQUESTS: '100000000',
   MAX_SESSIONS: '5000',
   MAX_SESSIONS_PER_USER: '5000',
 };
-/** Sandboxes that are made in the background would disturb what is measured; the scenarios about them say how many they want. */
+/**
+ * Without a pool, because sandboxes that are created in the background would disturb the
+ * measurements. Scenarios about the pool say how large it is.
+ */
 const NO_POOL = { POOL_SIZE: '0' };
 const READY_MS = 20_000;
 const STOP_MS = 10_000;
 
 /**
+ * Starts the service.
  * @param store 'redis', with a Redis of its own, or 'memory'
- * @param apis processes of the API, of one deployment
- * @param profileDir where each API process is to leave a CPU profile at its end, if anywhere
- * @returns ports, pids, two users' keys, and `stop`, which removes all that was started, sandboxes included
+ * @param apis number of API processes of one deployment
+ * @param profileDir where each API process leaves a CPU profile when it ends, if anywhere
+ * @returns ports, pids, two users' keys, and `stop`, which removes everything that was started,
+ *   sandboxes included
  */
 export async function startService({ store = 'redis', apis = 1, env = {}, profileDir } = {}) {
   const deployment = `bench-${randomBytes(4).toString('hex')}`;

@@ -1,16 +1,19 @@
-/** What an AI agent does in a session: commands, files, jobs, with pauses to think. The same every time, given the same seed. */
+/**
+ * Does what an AI agent does in a session: commands, files and jobs, with pauses to think. The same
+ * seed gives the same calls.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callJson, deleteSession, execute, expectStatus, sessionPath, streamed } from './client.mjs';
 
 const RAW = { 'Content-Type': 'application/octet-stream', Accept: 'application/octet-stream' };
-/** Milliseconds: an hour's pauses of some seconds, twelve times as fast. */
+/** An hour's pauses of some seconds, twelve times as fast. In milliseconds. */
 const THINK_MS = { least: 100, most: 700 };
-/** Calls until its task is done, the session deleted and another begun. */
+/** How many calls a task takes. Then the agent deletes the session and begins another. */
 const CALLS_A_SESSION = { least: 30, most: 90 };
 const FILE_BYTES = 200_000;
 
-/** Each with how often it comes, of a hundred. */
+/** Each action with its frequency in percent. */
 const ACTIONS = [
   [30, ({ service, session }) => execute(service, session, 'ls -la; grep -rn main . | head -5; true')],
   [8, ({ service, session }) => execute(service, session, 'python3 -c "print(sum(i * i for i in range(200000)))"')],
@@ -60,7 +63,8 @@ async function job({ service, session }) {
 }
 
 /**
- * Works through one session after the other until `until` (of performance.now()), and deletes the last.
+ * Works through one session after the other until `until` (of performance.now()), and deletes the
+ * last one.
  * @param tally { calls, sessions, failures: [messages] }, added to
  */
 export async function simulateAgent(service, seed, until, tally) {
@@ -92,7 +96,10 @@ function drawn(random) {
   return ACTIONS.find(([weight]) => (left -= weight) < 0)[1];
 }
 
-/** Numbers from 0 to 1, the same for a seed (Numerical Recipes' linear congruential generator). */
+/**
+ * Returns numbers from 0 to 1, the same for one seed (the linear congruential generator of
+ * Numerical Recipes).
+ */
 function generator(seed) {
   let state = seed;
   return () => {

@@ -1,4 +1,7 @@
-/** In a thread of its own, so that nobody's work delays its clock: samples a process of the API every second until it is told to stop. */
+/**
+ * Samples an API process every second until it is told to stop. It runs in a thread of its own, so
+ * that nobody's work delays its clock.
+ */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
@@ -9,7 +12,11 @@ import { openDescriptors, residentBytes } from './processes.mjs';
 const PROBE_MS = 100;
 const PROBES_A_SAMPLE = 10;
 
-/** @returns a function that stops, and resolves to the samples: `seconds`, `rss`, `descriptors`, `lag` (times of GET /health, ms) */
+/**
+ * Starts the watcher.
+ * @returns a function that stops it and resolves to the samples: `seconds`, `rss`, `descriptors`,
+ *   `lag` (times of GET /health, ms)
+ */
 export function watch({ ports, key, pids }) {
   const service = { ports: [ports[0]], pids: [pids[0]], key, turn: 0 };
   const worker = new Worker(new URL(import.meta.url), { workerData: { watched: service } });

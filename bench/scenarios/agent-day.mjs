@@ -11,12 +11,18 @@ export const title = 'An hour of agents’ work in five minutes: commands, files
 
 const AGENTS = 10;
 const SECONDS = { full: 300, quick: 60 };
-/** Until what the last call left behind is closed: Node keeps an idle connection, here to the engine, for 5 s. */
+/**
+ * The wait until everything from the last call is closed. Node keeps an idle connection, here the
+ * one to the engine, for 5 s.
+ */
 const SETTLE_MS = 8_000;
-/** What may still differ: memory as V8 collects it, descriptors as sessions and calls come and go. */
+/**
+ * The difference that is allowed. Memory varies as V8 collects it, and descriptors as sessions and
+ * calls come and go.
+ */
 const FLAT = 1.15;
 
-/** With the pool that the service has by default. */
+/** Runs with the pool that the service has by default. */
 export async function run(scope) {
   const service = await scope.start({ warm: true, env: { POOL_SIZE: '4' } });
   const descriptors = () => openDescriptors(service.pids[0]);
@@ -70,7 +76,10 @@ function report(scope, samples, { calls, sessions, failures }) {
   draw(scope, samples, { memory, descriptors });
 }
 
-/** The median of one fifth of the values; 0 is the first, in which the service grows into its work. */
+/**
+ * @returns the median of one fifth of the values. Fifth 0 is the first, in which the service still
+ *   grows.
+ */
 function fifth(values, index) {
   const length = Math.ceil(values.length / 5);
   return percentiles(values.slice(index * length, (index + 1) * length)).p50;

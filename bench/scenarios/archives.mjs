@@ -46,7 +46,7 @@ export async function run(scope) {
   await execute(service, 'archives', 'rm -rf ours theirs made', { timeout: 60 });
 }
 
-/** A hundred directories of a hundred files of 200 bytes, as tar(1) makes it of them. */
+/** Makes a hundred directories of a hundred files of 200 bytes, and a tar of them with tar(1). */
 async function tarOfManyFiles(service, container) {
   const content = randomBytes(100).toString('hex');
   const script = `mkdir made && cd made && for d in $(seq 100); do mkdir d$d; for f in $(seq 100); do echo ${content} > d$d/f$f; done; done`;

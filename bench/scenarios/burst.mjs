@@ -7,10 +7,13 @@ import { inParallel, percentiles, timed, withWidth } from '../measure.mjs';
 export const name = 'burst';
 export const title = 'Many new sessions at once';
 
-/** A new service's pool has to be full before it is measured. */
+/** A new service's pool has to be full before anything is measured. */
 const SETTLE_MS = 2_500;
 
-/** With the pool and the limits on creation that the service has by default; one user asks for all. */
+/**
+ * Runs with the service's default pool and default limits on creation. One user asks for all
+ * sandboxes.
+ */
 export async function run(scope) {
   const service = await scope.start({ warm: true, env: { POOL_SIZE: '4', MAX_CONCURRENT_COMMANDS_PER_USER: '100' } });
   for (const [count, rounds] of [

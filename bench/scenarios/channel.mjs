@@ -43,7 +43,7 @@ export async function run(scope) {
   }
 }
 
-/** One of our own into a session's sandbox, beside the service's. */
+/** Opens a channel of our own into a session's sandbox, beside the service's. */
 async function openChannel({ deployment }, container) {
   const env = { DEPLOYMENT: deployment, CONTAINER_IMAGE: IMAGE, SESSION_STORE: 'memory' };
   const config = built('config/src').loadConfig(env, { needsAuth: false });
@@ -51,7 +51,7 @@ async function openChannel({ deployment }, container) {
   return commands(await runtime.exec(container, agentArgv, []), '/workspace');
 }
 
-/** An agent on the machine itself, in no container. */
+/** Starts an agent on the machine itself, in no container. */
 function agentAlone() {
   const [program, ...argv] = agentArgv;
   const { stdin, stdout } = spawn(program, argv, { stdio: ['pipe', 'pipe', 'ignore'] });

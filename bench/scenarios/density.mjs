@@ -11,9 +11,9 @@ export const title = 'Idle sessions: their memory, and a warm command beside the
 
 const CREATIONS_AT_A_TIME = 4;
 const TRIES = 10;
-/** An agent keeps a second worker for 30 s, and then gives it up; a quick run does not wait for that. */
+/** An agent keeps a second worker for 30 s and then ends it. A quick run does not wait for that. */
 const SETTLE_MS = { full: 40_000, quick: 5_000 };
-/** Sessions that the commands go round. */
+/** The sessions among which the commands go round. */
 const USED = 50;
 const GOALS_AT = 1_000;
 
@@ -21,7 +21,7 @@ export async function run(scope) {
   await density(scope, scope.pick([100], [20]));
 }
 
-/** Fills a service with idle sessions up to each of `counts`, and looks. */
+/** Fills a service with idle sessions up to each of `counts`, and measures. */
 export async function density(scope, counts) {
   const service = await scope.start({ warm: true, env: { SESSION_TTL_SECONDS: '7200' } });
   await inParallel(WARM_SESSIONS - 1, (index) => deleteSession(service, warmSession(index + 1)));
@@ -43,7 +43,7 @@ async function fill(service, sessions, count) {
   });
 }
 
-/** The engine may be late while it makes hundreds. */
+/** Retries, because the engine may be late while it makes hundreds of sandboxes. */
 async function patiently(call) {
   for (let tries = 1; ; tries++) {
     try {
@@ -90,7 +90,10 @@ async function look(scope, service, sessions, empty) {
   return { count, warm, each: sandbox + shim, api };
 }
 
-/** Of each sandbox on average, MiB: its cgroup's, and its shim's (what shims share counted in parts). */
+/**
+ * @returns the average memory of each sandbox in MiB: of its cgroup, and of its shim. What shims
+ *   share counts in parts.
+ */
 async function memoryEach(sessions) {
   const sum = { sandbox: 0, shim: 0 };
   await withWidth(8, sessions, async ({ container }) => {

@@ -9,7 +9,7 @@ import { WARM_SESSIONS, warmSession } from '../scenario-run.mjs';
 export const name = 'fairness';
 export const title = 'One user at full blast, and another’s warm command';
 
-/** As many as a user may run at a time. */
+/** As many commands as one user may run at a time. */
 const WIDTH = 64;
 const SETTLE_MS = 500;
 
@@ -47,7 +47,7 @@ export async function run(scope) {
   scope.note(`GET /health between its commands: ${spread(percentiles(health.beside))}; alone ${spread(percentiles(health.alone))}.`);
 }
 
-/** GET /health in between tells how much of a delay is the API's process. */
+/** Measures. GET /health in between tells how much of a delay comes from the API's process. */
 async function measure(service, times, health) {
   for (let call = 0; call < 40; call++) {
     times.push(await timed(() => execute(service, 'quiet', 'true')));

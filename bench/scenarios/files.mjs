@@ -9,7 +9,7 @@ export const title = 'A file written and read, whole';
 
 const MIB = 2 ** 20;
 const RAW = { 'Content-Type': 'application/octet-stream', Accept: 'application/octet-stream' };
-/** A file and the one that takes its place are there at the same time. */
+/** Enough room for a file and its replacement at the same time. */
 const ROOM = { WORKSPACE_MAX_FILE_SIZE_BYTES: '0', CONTAINER_TMPFS_WORKSPACE_SIZE: '512m', CONTAINER_MEM_LIMIT: '1g' };
 const WAYS = [
   { way: 'in', floorName: '`docker exec` `cat > file`' },
@@ -60,7 +60,7 @@ async function large(scope, place, bytes) {
   });
 }
 
-/** Ours and the floor's call, each way. */
+/** Makes our call and the floor's call, in both directions. */
 function calls({ service, container }, bytes) {
   const path = sessionPath('files', '/workspace/content?path=ours');
   const exactly = (answer) => {
@@ -78,7 +78,9 @@ function calls({ service, container }, bytes) {
   };
 }
 
-/** A call whose time, and CPU time in the API, in the sandbox and in this client, are taken. */
+/**
+ * Makes a call that measures its time, and the CPU time of the API, the sandbox and this client.
+ */
 function costed({ service, container }, call) {
   const side = { times: [], cpu: { api: 0, sandbox: 0, client: 0 } };
   side.run = async (counts) => {

@@ -38,7 +38,7 @@ async function withPool(scope, service) {
     const before = await fullPool(service);
     const time = await timed(() => execute(service, `pooled${round}`, 'true'));
     const hit = (await poolOf(service)).hits > before.hits;
-    // Refilling costs the engine as much as the floor does: not at the same time.
+    // Refilling the pool costs the engine as much as the floor does, so wait until it is over.
     await fullPool(service);
     const floorTime = await timed(dockerRun);
     await deleteSession(service, `pooled${round}`);

@@ -20,7 +20,7 @@ export async function run(scope) {
   await healthMeanwhile(scope, place);
 }
 
-/** Of a command that goes on. */
+/** Measures the first byte of a command that goes on running. */
 async function firstByte(scope, { service, container }) {
   const command = 'printf x; exec sleep 0.2';
   const [ours, floor] = await interleaved(
@@ -38,7 +38,10 @@ async function streamedOut(scope, { service, container }, bytes) {
   scope.row(rateRow({ what: '64 MiB streamed', ours: our, floor, floorName: 'docker exec', unit: 'MiB/s', goal: 1 }));
 }
 
-/** The answer holds its beginning and its end; all of it is taken out of the command. */
+/**
+ * Measures output of which the answer holds only the beginning and the end. The service still reads
+ * all of it from the command.
+ */
 async function collected(scope, { service, container }, bytes) {
   const before = residentBytes(service.pids[0]);
   const [our, floor] = await throughputs(scope, bytes, container, async () => {

@@ -8,7 +8,7 @@ export const name = 'stalled-readers';
 export const title = 'Streams that nobody reads, and the others';
 
 const STALLED = 20;
-/** Until every buffer on the way is full; and until their commands are gone again. */
+/** The waits until every buffer on the way is full, and until the commands are gone again. */
 const FULL_MS = 2_000;
 const GONE_MS = 1_000;
 
@@ -25,7 +25,7 @@ export async function run(scope) {
       for (let call = 0; call < 30; call++) times[where][state].push(await timed(() => streamed(service, session, 'echo x')));
     }
   };
-  // The first streams make V8 compile what runs them.
+  // The first streams make V8 compile the code that runs them.
   for (const session of Object.values(sessions)) for (let call = 0; call < 100; call++) await streamed(service, session, 'echo x');
   let most = 0;
   const before = residentBytes(service.pids[0]);

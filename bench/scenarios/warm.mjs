@@ -10,7 +10,7 @@ export const title = 'Warm commands: `true` in sessions that are there';
 
 const TRUE = ['sh', '-c', 'true'];
 const SECONDS = { full: 4, quick: 1 };
-/** The goals are set for the first, which is how the service is deployed. */
+/** The goals hold for the first one, because the service is deployed like that. */
 const SERVICES = [
   { label: 'Redis store, 1 API process', options: null, goals: { alone: 1 / 25, eight: 20 } },
   { label: 'Redis store, 2 API processes', options: { apis: 2 }, goals: {} },
