@@ -39,6 +39,36 @@ module.exports = {
       to: { path: '^node_modules/(@types/)?(dockerode|docker-modem)/' },
     },
     {
+      name: 'docker-is-behind-its-port',
+      comment: 'createSandboxRuntime alone chooses a runtime.',
+      severity: 'error',
+      from: {
+        path: '^libs/orchestrator/src/',
+        pathNot: ['^libs/orchestrator/src/runtime/', '^libs/orchestrator/src/index\\.ts$', '\\.spec\\.ts$'],
+      },
+      to: { path: '^libs/orchestrator/src/runtime/docker/' },
+    },
+    {
+      name: 'bytes-and-paths-are-leaves',
+      severity: 'error',
+      from: { path: '^libs/orchestrator/src/(bytes|paths)/' },
+      to: { path: '^libs/orchestrator/src/', pathNot: '^libs/orchestrator/src/$1/' },
+    },
+    {
+      name: 'channel-is-a-leaf',
+      comment: 'It knows frames and requests, and neither sessions nor engines.',
+      severity: 'error',
+      from: { path: '^libs/orchestrator/src/channel/' },
+      to: { path: '^libs/orchestrator/src/', pathNot: '^libs/orchestrator/src/(channel|bytes|paths)/' },
+    },
+    {
+      name: 'calls-enter-and-know-no-runtime',
+      comment: 'A call gets into its sandbox by entering/, whatever runs the sandbox.',
+      severity: 'error',
+      from: { path: '^libs/orchestrator/src/(commands|workspace|jobs|terminals|keepers)/' },
+      to: { path: '^libs/orchestrator/src/(runtime|pool)/' },
+    },
+    {
       name: 'only-store-and-rate-limit-know-redis',
       severity: 'error',
       from: { path: '^(apps|libs)/', pathNot: ['^libs/sessions/src/redis/', '^apps/api/src/rate-limit/'] },

@@ -13,8 +13,8 @@ interface Violation {
 }
 
 /** What dependency-cruiser, with our rules, has against the sources below `directory`. */
-function violations(directory: string, folders: readonly string[]): string[] {
-  const cruise = spawnSync(process.execPath, [CRUISER, '--output-type', 'json', ...folders], {
+function violations(directory: string, folders: readonly string[], rules = '.dependency-cruiser.cjs'): string[] {
+  const cruise = spawnSync(process.execPath, [CRUISER, '--config', rules, '--output-type', 'json', ...folders], {
     cwd: directory,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
@@ -33,6 +33,10 @@ function sourcesBelow(folder: string): string[] {
 describe('architecture', () => {
   test('every import follows the rules of .dependency-cruiser.cjs', () => {
     expect(violations(ROOT, ['apps', 'libs', 'test'])).toEqual([]);
+  });
+
+  test('no two folders of the product import each other', () => {
+    expect(violations(ROOT, ['apps', 'libs'], '.dependency-cruiser.folders.cjs')).toEqual([]);
   });
 
   test('only libs/config reads process.env', () => {
@@ -62,6 +66,12 @@ describe('the rules themselves', () => {
     ['no-sideways-between-apps', 'apps/cleanup/src/a.ts', '../../api/src/b'],
     ['only-docker-knows-dockerode', 'apps/api/src/docker.ts', 'dockerode'],
     ['only-docker-knows-dockerode', 'libs/orchestrator/src/channel/a.ts', 'dockerode'],
+    ['docker-is-behind-its-port', 'libs/orchestrator/src/entering/a.ts', '../runtime/docker/b'],
+    ['bytes-and-paths-are-leaves', 'libs/orchestrator/src/bytes/a.ts', '../channel/b'],
+    ['bytes-and-paths-are-leaves', 'libs/orchestrator/src/paths/a.ts', '../channel/b'],
+    ['channel-is-a-leaf', 'libs/orchestrator/src/channel/c.ts', '../runtime/b'],
+    ['calls-enter-and-know-no-runtime', 'libs/orchestrator/src/commands/a.ts', '../runtime/b'],
+    ['calls-enter-and-know-no-runtime', 'libs/orchestrator/src/keepers/a.ts', '../runtime/b'],
     ['only-store-and-rate-limit-know-redis', 'libs/sessions/src/memory/a.ts', 'ioredis'],
     ['no-framework-in-the-ground-floor', 'libs/config/src/a.ts', 'zod'],
     ['no-test-code-in-the-product', 'apps/api/src/test-code.ts', '../../../test/b'],
@@ -70,6 +80,9 @@ describe('the rules themselves', () => {
   ];
   const allowed: [path: string, imported: string][] = [
     ['libs/orchestrator/src/runtime/docker/ok.ts', 'dockerode'],
+    ['libs/orchestrator/src/runtime/ok.ts', './docker/b'],
+    ['libs/orchestrator/src/commands/ok.ts', '../entering/b'],
+    ['libs/orchestrator/src/channel/ok.ts', '../bytes/b'],
     ['libs/sessions/src/redis/ok.ts', 'ioredis'],
     ['libs/orchestrator/src/ok.ts', '@sandbox/sessions'],
     ['apps/api/src/ok.ts', '@sandbox/orchestrator'],
@@ -85,6 +98,8 @@ describe('the rules themselves', () => {
     try {
       for (const name of ['.dependency-cruiser.cjs', 'tsconfig.json']) cpSync(join(ROOT, name), join(directory, name));
       for (const library of ['config', 'errors', 'sessions', 'orchestrator']) plant(`libs/${library}/src/index.ts`, 'export const a = 1;');
+      for (const room of ['bytes', 'channel', 'entering', 'runtime', 'runtime/docker'])
+        plant(`libs/orchestrator/src/${room}/b.ts`, 'export const b = 1;');
       for (const path of ['apps/api/src/b.ts', 'libs/sessions/src/b.ts', 'test/b.ts']) plant(path, 'export const b = 1;');
       for (const name of ['dockerode', 'ioredis', 'zod']) {
         plant(`node_modules/${name}/package.json`, JSON.stringify({ name, main: 'index.js' }));
@@ -103,6 +118,6 @@ describe('the rules themselves', () => {
   });
 
   test.each(allowed)('%s may import %s', (path) => {
-    expect(found).not.toContainEqual(expect.stringContaining(path));
+    expect(found).not.toContainEqual(expect.stringContaining(`: ${path} -> `));
   });
 });

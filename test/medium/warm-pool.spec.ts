@@ -32,8 +32,7 @@ const settled = async (): Promise<void> => {
 };
 
 /** The runtime, but that it claims in another way. */
-const withClaim = (claim: SandboxRuntime['claim']): SandboxRuntime =>
-  new Proxy(runtime, { get: (target, name: keyof SandboxRuntime) => (name === 'claim' ? claim : target[name].bind(target)) });
+const withClaim = (claim: SandboxRuntime['claim']): SandboxRuntime => Object.assign(Object.create(runtime) as SandboxRuntime, { claim });
 
 beforeAll(async () => {
   redis = await TestRedis.start();
@@ -143,7 +142,12 @@ it('goes on once the engine is back', async () => {
   const broken = { ...testConfig({ DEPLOYMENT: config.DEPLOYMENT, POOL_SIZE: '1', DOCKER_HOST: 'unix:///nothing/there.sock' }) };
   const away = createDockerRuntime(broken);
   let current: SandboxRuntime = away;
-  const flapping = new Proxy({} as SandboxRuntime, { get: (_, name) => current[name as keyof SandboxRuntime].bind(current) });
+  const flapping = new Proxy({} as SandboxRuntime, {
+    get: (_, name) => {
+      const member: unknown = current[name as keyof SandboxRuntime];
+      return typeof member === 'function' ? (member.bind(current) as unknown) : member;
+    },
+  });
   const pool = new WarmPool(config, store, flapping);
   pool.onApplicationBootstrap();
   expect(await pool.claim(testOwner())).toBeNull();

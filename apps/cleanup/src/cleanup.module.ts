@@ -1,6 +1,6 @@
 import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
-import { createDockerRuntime, SANDBOX_RUNTIME, SweeperModule, SweeperService } from '@sandbox/orchestrator';
+import { createSandboxRuntime, SANDBOX_RUNTIME, SweeperModule, SweeperService } from '@sandbox/orchestrator';
 import { createSessionStore, SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import { beat } from './heartbeat';
 
@@ -22,7 +22,7 @@ export class CleanupModule implements OnApplicationShutdown {
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: SESSION_STORE, useFactory: () => createSessionStore(config) },
-        { provide: SANDBOX_RUNTIME, useFactory: () => createDockerRuntime(config) },
+        { provide: SANDBOX_RUNTIME, useFactory: () => createSandboxRuntime(config) },
       ],
       exports: [CONFIG, SESSION_STORE, SANDBOX_RUNTIME],
     };

@@ -200,6 +200,7 @@ export const VARIABLES = {
   ),
   ALLOWED_COMMANDS: variable('', 'Programs a command may name, comma-separated; empty: the built-in list; `*`: no policy', list),
 
+  SANDBOX_RUNTIME: variable('docker', 'What runs the sandboxes: `docker`', oneOf('docker')),
   CONTAINER_IMAGE: variable('python:3.12-slim', 'Image of the sandboxes; needs `sh` and python3 ≥ 3.8', image),
   ALLOWED_IMAGES: variable('', 'Images that a session may ask for instead of CONTAINER_IMAGE, comma-separated', images),
   CONTAINER_RUNTIME: variable('', 'OCI runtime of the sandboxes, such as `runsc` (gVisor); empty: the engine’s default', text),

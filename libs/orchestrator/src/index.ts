@@ -31,6 +31,7 @@ export { WorkspaceArchiveService } from './workspace/workspace-archive.service';
 export { WorkspaceViewService, type FileView } from './workspace/workspace-view.service';
 export { type UnpackResult, type WorkspaceEntry } from './workspace/workspace-answers';
 export { drained } from './bytes/drained';
+export { createSandboxRuntime } from './runtime/create-sandbox-runtime';
 export { createDockerRuntime } from './runtime/docker/docker-runtime';
 export { formatSize, sessionLimits, type SandboxShape, type SessionLimits } from './options/session-options';
 export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './runtime/sandbox-runtime';

@@ -2,7 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { COMMAND_POLICY, createCommandPolicy } from '@sandbox/command-policy';
 import { CONFIG, type Config } from '@sandbox/config';
 import { createSessionStore, SESSION_STORE } from '@sandbox/sessions';
-import { createDockerRuntime } from './runtime/docker/docker-runtime';
+import { createSandboxRuntime } from './runtime/create-sandbox-runtime';
 import { JobsService } from './jobs/jobs.service';
 import { CommandsService } from './commands/commands.service';
 import { ReadinessService } from './readiness/readiness.service';
@@ -41,7 +41,7 @@ export class OrchestratorModule {
       providers: [
         { provide: CONFIG, useValue: config },
         { provide: SESSION_STORE, useFactory: () => createSessionStore(config) },
-        { provide: SANDBOX_RUNTIME, useFactory: () => createDockerRuntime(config) },
+        { provide: SANDBOX_RUNTIME, useFactory: () => createSandboxRuntime(config) },
         { provide: COMMAND_POLICY, useFactory: () => createCommandPolicy(config.ALLOWED_COMMANDS) },
         WarmPool,
         SessionConnections,

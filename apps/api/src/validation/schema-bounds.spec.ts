@@ -71,7 +71,14 @@ function services(): { sessions: SessionsService; commands: CommandsService; job
   const policy: CommandPolicy = { mode: 'off', allowed: [], check: () => undefined };
   const [store, entrance, removal] = [{}, {}, {}] as [SessionStore, SessionEntrance, never];
   return {
-    sessions: new SessionsService(config, store, policy, entrance, removal),
+    sessions: new SessionsService(
+      config,
+      store,
+      policy,
+      { capabilities: { pids: true, persistent: true, ociRuntime: true } },
+      entrance,
+      removal,
+    ),
     commands: new CommandsService(config, policy, entrance),
     jobs: new JobsService(config, store, policy, entrance),
   };

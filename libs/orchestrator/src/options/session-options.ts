@@ -2,6 +2,7 @@ import { type Config, leastMemory, parseSize } from '@sandbox/config';
 import { ErrorCode, SandboxError, type FieldError } from '@sandbox/errors';
 import type { SandboxOptions, SessionOptions } from '@sandbox/sessions';
 import type { CommandPolicy } from '@sandbox/command-policy';
+import type { RuntimeCapabilities } from './runtime-capabilities';
 import { memoryLimit } from './memory-limit';
 
 /** What a session's sandbox is, its own options and the deployment's defaults taken together. */
@@ -57,16 +58,23 @@ export function isDefaultSandbox(config: Config, options: SandboxOptions): boole
   return !usual.persistent && SHAPE.every((field) => asked[field] === usual[field]) && Object.keys(options.env ?? {}).length === 0;
 }
 
+/** Who has a say in what a session may ask for: the operator, and the runtime by what it can do. */
+export interface OptionLimits {
+  readonly config: Config;
+  readonly policy: CommandPolicy;
+  readonly capabilities: Pick<RuntimeCapabilities, 'pids' | 'persistent'>;
+}
+
 /**
- * That the operator allows what a session asks for.
- * @throws SandboxError VALIDATION_FAILED naming every option that is not
+ * Checks that a session may have the options it asks for.
+ * @throws SandboxError VALIDATION_FAILED naming every option that it may not have
  */
-export function checkSessionOptions(config: Config, policy: CommandPolicy, options: SessionOptions): void {
-  const errors = faults(config, policy, options);
+export function checkSessionOptions(limits: OptionLimits, options: SessionOptions): void {
+  const errors = faults(limits, options);
   if (errors.length > 0) throw new SandboxError(ErrorCode.VALIDATION_FAILED, 'The session’s options are not allowed.', { errors });
 }
 
-function faults(config: Config, policy: CommandPolicy, options: SessionOptions): FieldError[] {
+function faults({ config, policy, capabilities }: OptionLimits, options: SessionOptions): FieldError[] {
   const { image, memory, cpus, pids, persistent, env, ttl_seconds } = options;
   const errors: FieldError[] = [];
   const check = (field: keyof SessionOptions, holds: boolean, message: string): void => {
@@ -80,6 +88,8 @@ function faults(config: Config, policy: CommandPolicy, options: SessionOptions):
     check('memory', bytes >= least && bytes <= most.memory, `must be a size from ${formatSize(least)} to ${formatSize(most.memory)}`);
   }
   check('cpus', cpus === undefined || (cpus >= MIN_CPUS && cpus <= most.cpus), `must be a number from ${MIN_CPUS} to ${most.cpus}`);
+  check('pids', pids === undefined || capabilities.pids, 'cannot be had with the runtime of this deployment');
+  check('persistent', persistent !== true || capabilities.persistent, 'cannot be had with the runtime of this deployment');
   check('pids', pids === undefined || (pids >= MIN_PIDS && pids <= most.pids), `must be from ${MIN_PIDS} to ${most.pids}`);
   check('ttl_seconds', ttl_seconds === undefined || ttl_seconds <= most.ttl_seconds, `must be at most ${most.ttl_seconds}`);
   const mayPersist = config.ALLOW_PERSISTENT_SESSIONS || config.WORKSPACE_PERSIST_VOLUMES;

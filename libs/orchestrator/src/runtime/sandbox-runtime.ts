@@ -1,5 +1,6 @@
 import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
 import type { SandboxProcess } from '../channel/sandbox-process';
+import type { RuntimeCapabilities } from '../options/runtime-capabilities';
 
 /** What a sandbox is made for. */
 export interface SandboxOwner {
@@ -53,6 +54,7 @@ export interface SandboxStart {
  * SANDBOX_LOST (the sandbox named is not there or not running). "Already gone" is success where something is removed.
  */
 export interface SandboxRuntime {
+  readonly capabilities: RuntimeCapabilities;
   /**
    * The running sandbox of that name, made where there is none. The name is the lock: of two callers one creates, the other
    * adopts, whatever options the sandbox was made with. One that is there but stopped, dead or not as its options and the settings

@@ -17,7 +17,8 @@ import type { OpenSandbox } from '../entering/session-connections';
 import { SessionEntrance } from '../entering/session-entrance';
 import { SessionRemoval } from '../entering/session-removal';
 import { shortId } from '../entering/short-id';
-import { checkSessionOptions, differences, sandboxShape, type SandboxShape } from '../options/session-options';
+import { checkSessionOptions, differences, sandboxShape, type OptionLimits, type SandboxShape } from '../options/session-options';
+import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 
 /** What POST /sessions and the MCP tool answer. */
 export interface CreatedSession {
@@ -41,13 +42,18 @@ export interface SessionInfo extends SandboxShape {
 /** Makes, lists, changes and deletes a user's sessions. */
 @Injectable()
 export class SessionsService {
+  private readonly limits: OptionLimits;
+
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(SESSION_STORE) private readonly store: SessionStore,
-    @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
+    @Inject(COMMAND_POLICY) policy: CommandPolicy,
+    @Inject(SANDBOX_RUNTIME) { capabilities }: Pick<SandboxRuntime, 'capabilities'>,
     private readonly entrance: SessionEntrance,
     private readonly removal: SessionRemoval,
-  ) {}
+  ) {
+    this.limits = { config, policy, capabilities };
+  }
 
   /**
    * Makes the session unless the user has it already. Idempotent.
@@ -65,7 +71,7 @@ export class SessionsService {
       return { session_id: sessionId, container_id: shortId(sandbox.containerId), session_created: sandbox.created };
     };
     return audited(user, ref, { op: 'create_session' }, async () => {
-      checkSessionOptions(this.config, this.policy, options);
+      checkSessionOptions(this.limits, options);
       return this.entrance.enterSession(ref, 0, answer, { options, signal });
     });
   }
@@ -77,7 +83,7 @@ export class SessionsService {
   async updateSession(user: User, sessionId: string, settings: SessionSettings): Promise<SessionInfo> {
     const ref = this.ref(user, sessionId);
     return audited(user, ref, { op: 'update_session' }, async () => {
-      checkSessionOptions(this.config, this.policy, settings);
+      checkSessionOptions(this.limits, settings);
       return this.info(await this.store.update(ref.key, settings, this.store.now()));
     });
   }

@@ -36,6 +36,7 @@ export function createDockerRuntime(config: Config, deadlines?: EngineDeadlines)
 
 /** Runs sandboxes as containers of a Docker engine. It touches only containers with our labels. */
 export class DockerRuntime implements SandboxRuntime {
+  readonly capabilities = { pids: true, persistent: true, ociRuntime: true };
   private readonly docker: Docker;
   private readonly containers: Containers;
   private readonly sessions: SessionContainers;

@@ -1,0 +1,26 @@
+import type { Config } from '@sandbox/config';
+
+/** What a runtime can do of that which not every runtime can. The service asks, and assumes nothing. */
+export interface RuntimeCapabilities {
+  /** Limits the processes of each sandbox: the option `pids`. */
+  readonly pids: boolean;
+  /** Keeps a workspace when its sandbox ends: the option `persistent`. */
+  readonly persistent: boolean;
+  /** Runs sandboxes by an OCI runtime of the operator's choice: CONTAINER_RUNTIME. */
+  readonly ociRuntime: boolean;
+}
+
+/**
+ * Compares the settings with what the runtime can do.
+ * @returns one sentence for each setting that the runtime cannot honour
+ */
+export function unmetSettings(config: Config, capabilities: RuntimeCapabilities): string[] {
+  const asked = {
+    persistent: config.WORKSPACE_PERSIST_VOLUMES || config.ALLOW_PERSISTENT_SESSIONS,
+    ociRuntime: config.CONTAINER_RUNTIME !== '',
+  };
+  const settings = { persistent: 'WORKSPACE_PERSIST_VOLUMES and ALLOW_PERSISTENT_SESSIONS', ociRuntime: 'CONTAINER_RUNTIME' };
+  return (['persistent', 'ociRuntime'] as const)
+    .filter((capability) => asked[capability] && !capabilities[capability])
+    .map((capability) => `${settings[capability]} cannot be had with SANDBOX_RUNTIME=${config.SANDBOX_RUNTIME}`);
+}
