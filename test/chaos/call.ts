@@ -1,16 +1,20 @@
 import { type IncomingMessage, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 
+/** One call to the service. */
 export interface Call {
   readonly method: string;
   readonly path: string;
   readonly headers?: Record<string, string>;
   readonly body?: Buffer | string;
-  /** The body is said to be longer, and its rest never comes. */
+  /** The client declares a longer body and never sends the rest. */
   readonly unfinished?: boolean;
-  /** What the call itself may take by its own terms, milliseconds; for its answer it has MARGIN_MS more. */
+  /**
+   * How long the call may take by its own terms, in milliseconds. The answer may come MARGIN_MS
+   * later.
+   */
   readonly timeoutMs: number;
-  /** The client goes away after so long, milliseconds. */
+  /** After this long, in milliseconds, the client goes away. */
   readonly abandonAfterMs?: number;
 }
 
@@ -24,10 +28,13 @@ export type Outcome =
   | { readonly kind: 'abandoned' }
   | { readonly kind: 'hung' };
 
-/** Of a call's answer past the call's own timeout. */
+/** How much later than the call's own timeout an answer may come. */
 export const MARGIN_MS = 30_000;
 
-/** Over a connection of its own, so that nothing but the service stands between the call and its outcome; never sent twice. */
+/**
+ * Sends a call over a connection of its own, so that only the service decides its outcome. Never
+ * sends it twice.
+ */
 export function send(url: string, call: Call): Promise<Outcome> {
   return new Promise((resolve) => {
     const { method, path, body, unfinished, timeoutMs, abandonAfterMs } = call;

@@ -7,28 +7,38 @@ import { API_KEYS, Load } from './load';
 import { DISK_FULL, SANDBOX_FAULTS, type SandboxFault } from './sandbox-faults';
 import { startWorld, type World } from './world';
 
+/** How to run the service under faults. */
 export interface ChaosOptions {
-  /** Which faults there are, when and where, and what the clients ask for; not how they meet. */
+  /**
+   * Decides which faults there are, when and where, and what the clients ask for. It does not
+   * decide how these meet.
+   */
   readonly seed: number;
-  /** Length of the time in which faults are begun. */
+  /** How long new faults begin, in seconds. */
   readonly seconds: number;
-  /** Workspaces in volumes, which outlive their sandboxes, on an engine of the run's own, which is ended too. */
+  /**
+   * Keep workspaces in volumes, which outlive their sandboxes. The run then has an engine of its
+   * own, which is ended too.
+   */
   readonly persistent: boolean;
   readonly say: (line: string) => void;
 }
 
-/** A run of so many seconds also waits for sessions to expire. */
+/** A run of at least this length also waits for sessions to expire. */
 const LONG_SECONDS = 120;
-/** For what comes after the faults. */
+/** The time for what comes after the faults. */
 const AFTER_SECONDS = { short: 150, long: 600 };
 const LOG_LINES = 8;
 const LOG_LINE = 500;
-/** Before the first fault, and between faults, milliseconds. */
+/** The wait before the first fault. */
 const WARM_UP_MS = 1_500;
 const SESSION_TTL_SECONDS = 20;
 const PAUSE_MS = 1_500;
 
-/** Runs the service under load and faults; what it then did against its promises. Says its counts. */
+/**
+ * Runs the service under load and faults, and prints the counts.
+ * @returns the promises that the service broke
+ */
 export async function chaos(options: ChaosOptions): Promise<readonly string[]> {
   const { seconds, persistent } = options;
   const world = await startWorld(
@@ -91,7 +101,7 @@ async function run(world: World, { seed, seconds, persistent, say }: ChaosOption
   return journal.violations;
 }
 
-/** What the cleanup worker and the channels said of a sandbox that a violation names. */
+/** Finds what the cleanup worker and the channels logged about a sandbox that a violation names. */
 function logLines(world: World, violation: string): string[] {
   const container = /its sandbox ([0-9a-f]{12}) was lost/.exec(violation)?.[1];
   if (container === undefined) return [];
@@ -99,24 +109,26 @@ function logLines(world: World, violation: string): string[] {
   return lines.filter((line) => /sandbox removed|channel/.test(line)).slice(0, LOG_LINES);
 }
 
-/** The most that a run can take. */
+/** @returns the longest time that a run can take, in seconds */
 export function runSeconds(seconds: number): number {
   return seconds + (seconds >= LONG_SECONDS ? AFTER_SECONDS.long : AFTER_SECONDS.short);
 }
 
-/** Whatever hangs, the programs and sandboxes are taken away. */
+/**
+ * Throws after `seconds`, so that the programs and sandboxes are removed even if something hangs.
+ */
 async function never(seconds: number, signal: AbortSignal): Promise<never> {
   await sleep(seconds * 1000, undefined, { signal });
   throw new Error(`not over ${seconds} s after its beginning`);
 }
 
-/** Random generators that have nothing to do with one another, the same ones for the same seed. */
+/** Makes independent random generators. The same seed gives the same ones. */
 function forks(seed: number): () => Random {
   let count = 0;
   return () => randomizer(Math.imul(seed + count++, 0x9e3779b1) ^ seed);
 }
 
-/** One fault after another until the time is over. */
+/** Causes one fault after another until the time is over. */
 async function inflict<T>(
   faults: Readonly<Record<string, T>>,
   random: Random,
@@ -130,7 +142,7 @@ async function inflict<T>(
   }
 }
 
-/** Each of them once in some order, and then again and again. */
+/** Gives each card once in some order, and then again and again. */
 function* dealt<T>(cards: readonly T[], random: Random): Generator<T> {
   for (;;) {
     const deck = [...cards];

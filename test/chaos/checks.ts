@@ -5,22 +5,31 @@ import type { Load } from './load';
 import { ABANDONED_COMMAND, executed, type SessionClient } from './session-client';
 import type { Replica, World } from './world';
 
-/** After the last fault. */
+/** How soon every session has to be served again after the last fault. */
 const SERVES_AGAIN_MS = 15_000;
 const PAUSE_MS = 100;
-/** Sandboxes that wait for sessions to come. They belong to nobody, and stay. */
+/** Sandboxes that wait for new sessions. They belong to no session, so they stay. */
 export const POOL_SIZE = 2;
-/** Connections that come and go with the calls, lazily opened ones, and channels into the pool. */
+/**
+ * Descriptors that may be added: connections that come and go with calls or open late, and channels
+ * into the pool.
+ */
 const SPARE_DESCRIPTORS = 12 + POOL_SIZE;
-/** For what the service still has to take away by itself. */
+/** The time for what the service still has to remove by itself. */
 const SETTLE_SECONDS = 30;
-/** A process that was killed in the middle of a deletion keeps its session closed for 10 s. */
+/** A process that was killed during a deletion keeps its session closed for 10 s. */
 const DELETE_SECONDS = 30;
-/** One that was killed in the middle of a write keeps its session for as long as that could have taken: five minutes, and half a minute to enter. */
+/**
+ * A process that was killed during a write holds its session for as long as the write may have
+ * taken: five minutes, and half a minute to enter.
+ */
 const EXPIRY_SECONDS = 420;
 const IDLE_SESSIONS = 3;
 
-/** Every replica has to serve every session, and to say that it is ready. Milliseconds until they all did. */
+/**
+ * Checks that every replica serves every session and says that it is ready.
+ * @returns the milliseconds until all of them did
+ */
 export async function checkServesAgain(world: World, journal: Journal, clients: readonly SessionClient[]): Promise<number> {
   const began = performance.now();
   const until = async (what: string, check: () => Promise<boolean>): Promise<void> => {
@@ -44,7 +53,7 @@ export async function checkServesAgain(world: World, journal: Journal, clients: 
   return took;
 }
 
-/** What the sessions hold, against what their clients were told. */
+/** Compares what the sessions hold with what their clients were told. */
 export async function checkSessions({ violations }: Journal, clients: readonly SessionClient[]): Promise<void> {
   for (const client of clients) {
     const { name, files } = client.session;
@@ -58,8 +67,9 @@ export async function checkSessions({ violations }: Journal, clients: readonly S
 }
 
 /**
- * Deletes every session there ever was, after which nothing of them may be left.
- * @param expire some sessions are left to the cleanup worker first; what is in a volume stays until it is deleted
+ * Deletes every session that ever existed, and checks that nothing of them is left.
+ * @param expire leave some sessions to the cleanup worker first. What is in a volume stays until it
+ *   is deleted.
  */
 export async function checkNothingIsLeft(
   world: World,

@@ -1,6 +1,7 @@
 /**
- * Preloaded into an API process (node --require): its wall clock, which is what `Date` tells, is off by as many milliseconds as the file
- * CHAOS_CLOCK says at the time. Timers and `performance` run on, as they do where an operator or NTP sets a machine's clock.
+ * Shifts the wall clock of an API process that preloads this file (node --require). `Date` is off
+ * by as many milliseconds as the file CHAOS_CLOCK says at the time. Timers and `performance` run
+ * on, as they do when an operator or NTP sets a machine's clock.
  */
 const { readFileSync } = require('node:fs');
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Stands between the service and a Docker engine, so that the engine can be away or hang for the service alone. What cannot be
- * had this way is an engine that forgets: containers live on meanwhile.
+ * Stands between the service and a Docker engine, so that the engine is away or hangs only for the
+ * service. It cannot make the engine forget: containers live on meanwhile.
  */
 export class EngineProxy {
   private readonly pairs = new Set<readonly [Socket, Socket]>();
@@ -32,13 +32,13 @@ export class EngineProxy {
     return `unix://${join(this.directory, 'docker.sock')}`;
   }
 
-  /** Every connection breaks, and no new one lasts. */
+  /** Breaks every connection, and lets no new one last. */
   cut(): void {
     this.state = 'cut';
     for (const pair of this.pairs) for (const socket of pair) socket.destroy();
   }
 
-  /** Connections stay, and take some bytes, but nothing moves on them. */
+  /** Keeps connections open and takes some bytes, but moves nothing. */
   stall(): void {
     this.state = 'stalled';
     for (const [client, engine] of this.pairs) {

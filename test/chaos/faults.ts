@@ -2,18 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../support/fuzzing';
 import type { OwnEngine, Program, World } from './world';
 
-/** Does its harm, and puts things right again as an operator or a supervisor would: nothing else is ever started anew. */
+/**
+ * Does harm, and repairs it as an operator or a supervisor would. Nothing else is ever restarted.
+ */
 export type Fault = (world: World, random: Random) => Promise<void>;
 
 const MINUTE = 60_000;
 const JUMPS = [2 * MINUTE, 60 * MINUTE, 50 * 60 * MINUTE];
 
-/** Milliseconds. */
+/** @returns a random time in milliseconds */
 const someTime = (random: Random): number => 500 + random(2_000);
 const oneOf = <T>(random: Random, choices: readonly T[]): T => choices[random(choices.length)]!;
 const replicaOf = (world: World, random: Random): World['replicas'][number] => oneOf(random, world.replicas);
 
-/** Faults of the service's programs, of its store and its engine, by name. */
+/** Faults of the service's programs, its store and its engine, by name. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
   'API killed': (world, random) => restart(replicaOf(world, random), 'SIGKILL', random),
   'API restarted': (world, random) => restart(replicaOf(world, random), 'SIGTERM', random),
@@ -40,7 +42,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-/** Of an engine that belongs to the run alone. */
+/** Faults of an engine that belongs only to this run. */
 export function engineFaults(own: OwnEngine): Readonly<Record<string, Fault>> {
   const { engine } = own;
   return {
@@ -55,7 +57,10 @@ export function engineFaults(own: OwnEngine): Readonly<Record<string, Fault>> {
   };
 }
 
-/** These go on beside the others: what a wrong clock spoils is what another fault leaves to be made anew. */
+/**
+ * Faults of the clock. They run beside the others, because a wrong clock only does harm if another
+ * fault makes the service build something anew.
+ */
 export const CLOCK_FAULTS: Readonly<Record<string, Fault>> = {
   'API clock ahead': (world, random) => jump(world, random, 1),
   'API clock behind': (world, random) => jump(world, random, -1),

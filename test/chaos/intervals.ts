@@ -1,4 +1,7 @@
-/** From before a fault's first effect to after its last; milliseconds of `performance`. */
+/**
+ * The time from before a fault's first effect to after its last one, in milliseconds of
+ * `performance`.
+ */
 export interface Interval {
   readonly from: number;
   to: number;

@@ -2,11 +2,11 @@ import { type Call, MARGIN_MS, type Outcome, send } from './call';
 import { overlaps } from './intervals';
 import type { Replica } from './world';
 
-/** Every call there was, counted by how it ended; and what went against a promise of the service. */
+/** Counts every call by how it ended, and collects the promises that the service broke. */
 export class Journal {
   readonly violations: string[] = [];
   private readonly counts = new Map<string, Map<string, number>>();
-  /** Past its own timeout, milliseconds. */
+  /** How far past its own timeout the latest answer came, in milliseconds. */
   private latest = 0;
 
   /** Makes a call of a kind and judges its end, whatever the call is. */
@@ -30,7 +30,7 @@ export class Journal {
     this.counts.set(kind, counts.set(outcome, (counts.get(outcome) ?? 0) + 1));
   }
 
-  /** One line a kind. */
+  /** The counts, one line for each kind. */
   get table(): string[] {
     const lines = [...this.counts].map(([kind, counts]) => {
       const parts = [...counts].sort(([, a], [, b]) => b - a).map(([outcome, count]) => `${outcome} ${count}`);

@@ -2,28 +2,28 @@ import { sessionRef, userFromApiKey } from '@sandbox/sessions';
 import type { Outcome } from './call';
 import { type Interval, overlaps } from './intervals';
 
-/** A command that leaves its token in its session's ledger file, once each time it runs. */
+/** A command that writes its token into its session's ledger file, once each time it runs. */
 export interface CommandEntry {
   readonly token: string;
   readonly kind: 'command' | 'job';
   readonly began: number;
   ended: number;
-  /** `refused`: by an error that says that nothing ran. */
+  /** `refused`: by an error that promises that nothing ran. */
   state: 'acknowledged' | 'refused' | 'unknown';
-  /** Where it ran, as its answer said. */
+  /** Where the command ran, as its answer said. */
   container?: string;
 }
 
-/** One content that somebody tried to give a file. */
+/** One content that a client tried to write to a file. */
 export interface Version {
   readonly token: string;
   readonly content: Buffer;
   readonly began: number;
-  /** Acknowledged, or seen by a reader since. */
+  /** The write was acknowledged, or a reader has seen the content since. */
   known: boolean;
 }
 
-/** A file that one client alone writes, one call after another. */
+/** A file that only one client writes, one call after another. */
 export class FileEntry {
   readonly versions: Version[] = [];
   private lastKnown = -1;
@@ -44,19 +44,26 @@ export class FileEntry {
     this.lastKnown = this.versions.indexOf(version);
   }
 
-  /** Content of the file where it is certain: the newest version is acknowledged, and nothing has happened to the sandbox since. */
+  /**
+   * The content of the file if it is certain: the newest version is acknowledged, and nothing has
+   * happened to the sandbox since.
+   */
   get certain(): Version | undefined {
     const version = this.versions.at(-1);
     return version?.known && !this.mayBeLost ? version : undefined;
   }
 
-  /** Its session may have been deleted: nothing is certain any more. */
+  /** Notes that the session may have been deleted, so that nothing is certain any more. */
   doubt(): void {
     for (const version of this.versions) version.known = false;
     this.lastKnown = -1;
   }
 
-  /** What is wrong with what a reader found (null: no file), or null; the reader learns which version it is. */
+  /**
+   * Checks what a reader found, and notes which version it is.
+   * @param found null if there is no file
+   * @returns what is wrong, or null
+   */
   check(found: Buffer | null): string | null {
     if (found === null) {
       if (this.lastKnown >= 0 && !this.mayBeLost) return `${this.at}: an acknowledged write is gone`;
@@ -73,7 +80,7 @@ export class FileEntry {
     return null;
   }
 
-  /** What a sandbox held goes with it, unless it is kept in a volume. */
+  /** Whether the content may be gone: it ends with the sandbox, unless it is in a volume. */
   private get mayBeLost(): boolean {
     const since = this.versions[Math.max(this.lastKnown, 0)]?.began ?? Infinity;
     return !this.session.persistent && this.session.wasHarmed(since);
@@ -84,15 +91,15 @@ export class FileEntry {
   }
 }
 
-/** What is known of one session that lives through the whole run. */
+/** Everything that is known of one session that lives through the whole run. */
 export class SessionLedger {
-  /** Store key, container and volume label. */
+  /** The store key, also used in the names of container and volume. */
   readonly key: string;
   readonly commands: CommandEntry[] = [];
   readonly files = new Map<string, FileEntry>();
-  /** When the harness ended its sandbox. */
+  /** When the chaos run ended the session's sandbox. */
   readonly harm: (Interval & { readonly container: string })[] = [];
-  /** When an answer first came from each. */
+  /** When an answer first came from each container. */
   readonly containersSeen = new Map<string, number>();
 
   constructor(
@@ -100,7 +107,7 @@ export class SessionLedger {
     readonly apiKey: string,
     readonly name: string,
     readonly persistent: boolean,
-    /** When no sandbox outlived the engine. */
+    /** The times that no sandbox of the engine survived. */
     private readonly outages: readonly Interval[],
   ) {
     this.key = sessionRef(deployment, userFromApiKey(apiKey), name).key;
@@ -112,21 +119,21 @@ export class SessionLedger {
     return file;
   }
 
-  /** The session was deleted: it begins anew, with nothing of what was. */
+  /** Notes that the session was deleted: it begins anew and empty. */
   forget(): void {
     this.commands.length = 0;
     this.files.clear();
     this.containersSeen.clear();
   }
 
-  /** Whether it was deleted is not known. */
+  /** Notes that the session may have been deleted. */
   doubt(): void {
     for (const entry of this.commands) entry.state = 'unknown';
     for (const file of this.files.values()) file.doubt();
     this.containersSeen.clear();
   }
 
-  /** The sandbox, or the engine with all of them. */
+  /** Whether the sandbox, or the engine with all sandboxes, was harmed in this time. */
   wasHarmed(since: number, till = Infinity): boolean {
     return overlaps(this.harm, since, till) || overlaps(this.outages, since, till);
   }
@@ -135,21 +142,21 @@ export class SessionLedger {
     if (!this.containersSeen.has(container)) this.containersSeen.set(container, performance.now());
   }
 
-  /** Whether what has been seen was ended by the harness. */
+  /** Whether the chaos run ended this container. */
   wasEnded(container: string): boolean {
     const seen = this.containersSeen.get(container) ?? Infinity;
     return this.harm.some((harm) => harm.container === container) || overlaps(this.outages, seen, Infinity);
   }
 }
 
-/** Errors that promise that nothing was run: a client tries again after them. */
+/** Errors that promise that nothing was run. A client tries again after them. */
 const NOTHING_RAN = /^(STORE_UNAVAILABLE|RUNTIME_UNAVAILABLE|RATE_LIMITED|TOO_MANY_\w+|HOST_FULL|COMMAND_NOT_ALLOWED)$/;
 
 export function nothingRan(outcome: Outcome): boolean {
   return outcome.kind === 'error' && NOTHING_RAN.test(outcome.code);
 }
 
-/** Checks a session's ledger file, as it is at the end, against what its clients were told. */
+/** Compares a session's ledger file at the end with what its clients were told. */
 export function checkCommands(session: SessionLedger, ledgerFile: string, lastContainer: string): string[] {
   const times = new Map<string, number>();
   for (const [token] of ledgerFile.matchAll(/<\w+>/g)) times.set(token, (times.get(token) ?? 0) + 1);
@@ -173,7 +180,7 @@ function isStillThere(session: SessionLedger, entry: CommandEntry, lastContainer
   return entry.container === undefined ? !session.wasHarmed(entry.began) : entry.container === lastContainer;
 }
 
-/** Sandboxes that were replaced though nobody had ended them. */
+/** Finds sandboxes that were replaced although nobody had ended them. */
 export function checkContainers(session: SessionLedger, lastContainer: string): string[] {
   return [...session.containersSeen.keys()]
     .filter((container) => container !== lastContainer && !session.wasEnded(container))

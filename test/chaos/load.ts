@@ -8,19 +8,22 @@ import type { World } from './world';
 export const API_KEYS = ['chaos-key-of-user-1', 'chaos-key-of-user-2', 'chaos-key-of-user-3'];
 const SESSIONS_PER_USER = 2;
 const CLIENTS_PER_SESSION = 2;
-/** Names that come and go; few, so that a new session often has the name of a deleted one. */
+/**
+ * Names of sessions that come and go. Few, so that a new session often has the name of a deleted
+ * one.
+ */
 const PASSING_NAMES = 3;
 const FILES_PER_CLIENT = 16;
-/** Of which only halves are ever sent. */
+/** A file of which clients only ever send halves. */
 const BROKEN_OFF = 'broken-off';
-/** Between two calls of a client, at most, milliseconds. */
+/** The longest pause between two calls of a client. */
 const THINK_MS = 150;
 
 /** Clients that call the service, each one call after another, until they are told to stop. */
 export class Load {
   /** Sessions that live through the whole run. */
   readonly sessions: SessionLedger[];
-  /** Of them and of those that come and go: whoever made something. */
+  /** The clients of these sessions and of those that come and go. */
   readonly clients: SessionClient[] = [];
   private readonly running: Promise<void>[] = [];
   private stopping = false;
@@ -44,7 +47,7 @@ export class Load {
     for (const apiKey of API_KEYS) this.running.push(this.comeAndGo(apiKey));
   }
 
-  /** No further call is begun; resolves once those under way have ended. */
+  /** Begins no further call. Resolves once the calls under way have ended. */
   async stop(): Promise<void> {
     this.stopping = true;
     await Promise.all(this.running);
@@ -72,7 +75,7 @@ export class Load {
     }
   }
 
-  /** Sessions of one user that are made, used and deleted. */
+  /** Creates, uses and deletes sessions of one user. */
   private async comeAndGo(apiKey: string): Promise<void> {
     const random = this.fork();
     const clients = Array.from({ length: PASSING_NAMES }, (_, index) =>
@@ -83,7 +86,7 @@ export class Load {
       const file = client.session.file('kept');
       if (random(2) === 0) await client.breakOff(BROKEN_OFF);
       await client.create();
-      // Nobody has written it since the last of that name was deleted.
+      // Nobody has written it since the last session of that name was deleted.
       await client.read(file);
       await client.read(client.session.file(BROKEN_OFF));
       for (let calls = random(3); calls >= 0 && !this.stopping; calls--) {

@@ -14,7 +14,7 @@ const TRIES = 60;
 const ENGINE_CALL_MS = 10_000;
 const SHORT_ID = 12;
 
-/** What happens to sandboxes behind the service's back, past the proxy. The engine may be away. */
+/** Harms a sandbox behind the service's back, past the proxy. The engine may be away. */
 export type SandboxFault = (client: SessionClient, world: World, random: Random, journal: Journal) => Promise<void>;
 
 export const SANDBOX_FAULTS: Readonly<Record<string, SandboxFault>> = {
@@ -27,7 +27,7 @@ export const SANDBOX_FAULTS: Readonly<Record<string, SandboxFault>> = {
     const container = world.deployment.engine.getContainer(id);
     await container.pause(inTime()).catch(ignore);
     await sleep(pauseMs);
-    // An engine in which a command is being started at that moment may take more than one attempt.
+    // An engine that is just starting a command may need more than one attempt.
     await eventually('it is not paused', async () => {
       await container.unpause(inTime()).catch(ignore);
       return !(await container.inspect(inTime()).catch(ignore))?.State.Paused;
@@ -35,7 +35,9 @@ export const SANDBOX_FAULTS: Readonly<Record<string, SandboxFault>> = {
   },
 };
 
-/** Only where the workspace is a tmpfs: the disk of a volume is the host's own. */
+/**
+ * Fills the disk. Only if the workspace is a tmpfs, because the disk of a volume is the host's own.
+ */
 export const DISK_FULL: SandboxFault = async (client, _world, _random, journal) => {
   const { session } = client;
   const began = performance.now();
@@ -67,7 +69,7 @@ async function harm({ session }: SessionClient, world: World, how: (container: D
   harmed.to = performance.now();
 }
 
-/** The session's container, running or not; none where the engine does not say. */
+/** @returns the session's container, running or not; undefined if the engine does not say */
 export async function containerOf({ session }: Pick<SessionClient, 'session'>, world: World): Promise<string | undefined> {
   const containers = await world.deployment.containers().catch(() => []);
   const name = `/sandbox-${world.deployment.name}-${session.key}`;
@@ -78,5 +80,5 @@ function inTime(): { abortSignal: AbortSignal } {
   return { abortSignal: AbortSignal.timeout(ENGINE_CALL_MS) };
 }
 
-/** Gone, or not in that state any more: somebody was faster. */
+/** It is gone, or no longer in that state: somebody was faster. */
 function ignore(): undefined {}

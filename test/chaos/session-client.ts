@@ -6,13 +6,13 @@ import { checkCommands, checkContainers, type FileEntry, nothingRan, type Sessio
 import type { Replica, World } from './world';
 
 const COMMAND_TIMEOUT_S = 5;
-/** By the agent's protocol no file call is silent for longer. */
+/** By the agent's protocol, no file call is silent for longer. */
 const FILE_CALL_MS = 15_000;
 const FILE_SIZES = [20, 2_000, 65_536];
-/** A command that goes on for long after its client has gone, unless the service ends it. */
+/** A command that runs long after its client has gone, unless the service ends it. */
 export const ABANDONED_COMMAND = 'sleep 61';
 
-/** What a client asks of a session by REST, with what it was told written into the session's ledger. */
+/** Calls a session by REST, and notes in the session's ledger what it was told. */
 export class SessionClient {
   constructor(
     private readonly world: World,
@@ -29,19 +29,22 @@ export class SessionClient {
     const result = executed(outcome);
     Object.assign(entry, { ended: performance.now() });
     if (nothingRan(outcome)) Object.assign(entry, { state: 'refused' });
-    // One that met a full disk has not done what it says.
+    // A command that met a full disk has not done what it says.
     if (result?.exit_code === 0) Object.assign(entry, { state: 'acknowledged', container: result.container_id });
     else if (result) this.journal.count('command', result.timed_out ? 'timed out' : `exit ${result.exit_code}`);
   }
 
-  /** A fault may meet it before its effect, and after. Its exit code says whether it had one. */
+  /**
+   * Makes a command that leaves a token. A fault may hit before and after the effect. The exit code
+   * says whether there was an effect.
+   */
   private leaving(token: string): string {
     const [effect, pause] = [`echo '${token}' >> ledger`, `sleep 0.${1 + this.random(9)}`];
     const commands = [effect, `${pause}; ${effect}`, `${effect} && ${pause}`];
     return commands[this.random(commands.length)]!;
   }
 
-  /** A job whose end is waited for a little: only then it is certain that it ran. */
+  /** Starts a job and waits a little for its end. Only then is it certain that the job ran. */
   async job(token: string): Promise<void> {
     const entry = { token, kind: 'job' as const, began: performance.now(), ended: Infinity, state: 'unknown' as const };
     this.session.commands.push(entry);
@@ -70,7 +73,7 @@ export class SessionClient {
     if (outcome.kind === 'answer') file.acknowledge(version);
   }
 
-  /** Where the file's content is certain, an edit has to succeed. */
+  /** Edits a file. If the file's content is certain, the edit has to succeed. */
   async edit(path: string, token: string): Promise<void> {
     const file = this.session.file(path);
     const before = file.certain;
@@ -91,7 +94,10 @@ export class SessionClient {
     if (problem !== null) this.violation(problem);
   }
 
-  /** The client goes away in the middle of a file's content, perhaps before there is a sandbox for it. Nothing of it may be found. */
+  /**
+   * Goes away while sending a file's content, perhaps before there is a sandbox for it. No part of
+   * it may be found later.
+   */
   async breakOff(path: string): Promise<void> {
     const outcome = await this.judged('broken off', undefined, {
       method: 'PUT',
@@ -110,7 +116,7 @@ export class SessionClient {
     await this.execute('abandoned', ABANDONED_COMMAND, { abandonAfterMs, timeoutS: 20 });
   }
 
-  /** @param outcome's container is noted */
+  /** Runs a command and notes the container that answered. */
   async execute(
     kind: string,
     command: string,
@@ -134,7 +140,7 @@ export class SessionClient {
     return this.call(kind, method, `/workspace/content?path=${encodeURIComponent(path)}`, { ...more, timeoutMs: FILE_CALL_MS });
   }
 
-  /** @param path below the session's own */
+  /** @param path below the session's own path */
   call(
     kind: string,
     method: string,
@@ -156,7 +162,10 @@ export class SessionClient {
     return this.judged('create', undefined, { method: 'POST', path: '/sessions', headers, body, timeoutMs: FILE_CALL_MS });
   }
 
-  /** True where the session is deleted: nothing of it may be found again. */
+  /**
+   * Deletes the session.
+   * @returns true if it is deleted. Then nothing of it may be found again.
+   */
   async remove(): Promise<boolean> {
     const outcome = await this.call('delete', 'DELETE', '', { timeoutMs: FILE_CALL_MS });
     if (outcome.kind === 'answer') this.session.forget();
@@ -164,7 +173,10 @@ export class SessionClient {
     return outcome.kind === 'answer';
   }
 
-  /** What the session's ledger file says of the commands there were, and its sandbox of those that should have ended. */
+  /**
+   * Compares the session's ledger file with the commands, and its sandbox with those that should
+   * have ended.
+   */
   async check(): Promise<boolean> {
     const { journal, session } = this;
     const result = executed(await this.execute('check', 'touch ledger; cat ledger', { timeoutS: 30 }));
@@ -176,7 +188,9 @@ export class SessionClient {
     return true;
   }
 
-  /** Nobody but the clients deletes a session, and each of them waits for its answer. */
+  /**
+   * Makes a call and judges it. Only the clients delete a session, and each waits for its answer.
+   */
   private async judged(kind: string, replica: Replica | undefined, call: Call): Promise<Outcome> {
     const began = performance.now();
     const outcome = await this.journal.call(kind, replica ?? this.anyReplica(), call);

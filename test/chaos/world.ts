@@ -7,12 +7,15 @@ import { type Env, Service, type ServiceOptions, startCleanup, TestDeployment } 
 import { EngineProxy } from './engine-proxy';
 import type { Interval } from './intervals';
 
-/** One program of the service, which a supervisor starts again where it was ended. What ends without our doing has crashed. */
+/**
+ * One program of the service. A supervisor starts it again after the chaos run ended it. If it ends
+ * otherwise, it has crashed.
+ */
 export class Program {
   readonly downtimes: Interval[] = [];
   readonly crashes: string[] = [];
   private child: Child | undefined;
-  /** Of each time that it ran. */
+  /** One process for each time that the program ran. */
   private readonly children: Child[] = [];
 
   constructor(
@@ -35,7 +38,7 @@ export class Program {
     });
   }
 
-  /** What it logged of something. */
+  /** @returns the log lines that mention the text */
   logged(text: string): string[] {
     return this.children.flatMap(({ output }) => output.split('\n').filter((line) => line.includes(text)));
   }
@@ -50,7 +53,7 @@ export class Program {
   }
 }
 
-/** An API process, with a wall clock of its own. */
+/** An API process with a wall clock of its own. */
 export class Replica extends Program {
   private service!: Service;
 
@@ -61,7 +64,7 @@ export class Replica extends Program {
   ) {
     const env = { ...options.env, NODE_OPTIONS: `--require "${resolve(__dirname, 'clock.cjs')}"`, CHAOS_CLOCK: clockFile };
     super(name, async () => {
-      // The free port that it is given may be taken until it listens, by a connection of some client.
+      // A connection of some client may take the free port before the process listens on it.
       const start = (): Promise<Service> => Service.start({ ...options, env });
       this.service = await start().catch((error: Error) => (/EADDRINUSE/.test(error.message) ? start() : Promise.reject(error)));
       return this.service.child;
@@ -81,31 +84,34 @@ export class Replica extends Program {
   }
 }
 
-/** For the sandbox image, while it comes in too, and for workspaces. */
+/** Room for the sandbox image, also while it is loaded, and for workspaces. */
 const ENGINE_DISK_BYTES = 2 ** 30;
 
 /** A Docker engine that can be ended, stopped and filled. */
 export interface OwnEngine {
   readonly engine: TestEngine;
-  /** When no sandbox outlived it. */
+  /** The times that no sandbox survived. */
   readonly outages: Interval[];
 }
 
-/** The service as an operator runs it: two API processes, the cleanup worker, Redis, and Docker (behind a proxy). */
+/**
+ * The service as an operator runs it: two API processes, the cleanup worker, Redis, and Docker
+ * (behind a proxy).
+ */
 export interface World {
   readonly deployment: TestDeployment;
   readonly redis: TestRedis;
   readonly proxy: EngineProxy;
-  /** Undefined where the service uses the machine's. */
+  /** Undefined if the service uses the machine's engine. */
   readonly own: OwnEngine | undefined;
   readonly replicas: readonly Replica[];
   readonly cleanup: Program;
-  /** Replicas and worker. */
+  /** The replicas and the worker. */
   readonly programs: readonly Program[];
   stop(): Promise<void>;
 }
 
-/** @param withOwnEngine one with a small disk, beside the machine's */
+/** @param withOwnEngine start an engine with a small disk, beside the machine's */
 export async function startWorld(apiKeys: readonly string[], settings: Env, withOwnEngine: boolean): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'sandbox-chaos-'));
   const own = withOwnEngine ? { engine: await TestEngine.start({ diskBytes: ENGINE_DISK_BYTES }), outages: [] } : undefined;

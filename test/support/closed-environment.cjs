@@ -5,18 +5,19 @@ const { listen } = Server.prototype;
 const { connect } = Socket.prototype;
 
 /**
- * Ports and socket paths on which a test of this process has listened. A file's last requests may outlive it, for fetch
- * keeps its connections for all files of a process.
+ * The ports and socket paths on which a test of this process has listened. A file's last requests
+ * may outlive it, because fetch keeps its connections for all files of a process.
  */
 const own = new Set();
 
 /**
- * The world of a unit test: it reaches the servers that tests have started in its own process, and nothing else. A connection to
- * anything else (a Docker engine, a Redis server) is refused, and the file fails, also when the code under test hides the
- * error. So no unit test can touch the sandboxes or the sessions of a deployment that is live on the machine.
+ * The environment of a unit test. A test only reaches servers that tests have started in the same
+ * process. Any other connection (to a Docker engine, a Redis server) is refused, and the file
+ * fails, even if the code under test hides the error. So no unit test can touch the sandboxes or
+ * the sessions of a deployment that is live on the machine.
  */
 class ClosedEnvironment extends TestEnvironment {
-  /** One error for each connection that was refused. A test of this environment itself may empty it. */
+  /** One error for each refused connection. A test of this environment itself may empty it. */
   refused = [];
 
   async setup() {
@@ -28,7 +29,7 @@ class ClosedEnvironment extends TestEnvironment {
       return listen.apply(this, args);
     };
     Socket.prototype.connect = function (...args) {
-      // net.connect() hands its arguments over as one array.
+      // net.connect() passes its arguments on as one array.
       const target = addressOf(Array.isArray(args[0]) ? args[0][0] : args[0]);
       if (own.has(target)) return connect.apply(this, args);
       const error = new Error(`a unit test connects to ${target}, which it has not started itself`);
@@ -46,7 +47,7 @@ class ClosedEnvironment extends TestEnvironment {
   }
 }
 
-/** @returns the socket path, or the port, of what `connect` takes or `address` answers */
+/** @returns the socket path or the port, from what `connect` takes or `address` returns */
 function addressOf(given) {
   const { path, port } = typeof given === 'object' && given !== null ? given : { path: given, port: given };
   return String(path ?? port);

@@ -5,10 +5,9 @@ import addFormats from 'ajv-formats';
 type Schema = Record<string, unknown>;
 
 /**
- * Holds a schema, and a value against it, against JSON Schema 2020-12 as two validators that know
- * nothing of each other read it. A word that is not JSON Schema's is an error, such as OpenAPI's
- * `nullable` and `example`.
- * @returns what is wrong, in words; empty when both validators take it
+ * Checks a schema, and a value against it, with two independent validators of JSON Schema 2020-12.
+ * A keyword that is not JSON Schema's is an error, such as OpenAPI's `nullable` and `example`.
+ * @returns what is wrong, in words; empty if both validators accept it
  */
 export function schemaFaults(schema: object, value: unknown): string[] {
   try {
@@ -18,7 +17,10 @@ export function schemaFaults(schema: object, value: unknown): string[] {
   }
 }
 
-/** What is wrong with the schema itself, against the meta-schema and ajv's strict mode. */
+/**
+ * Checks the schema itself, against the meta-schema and in ajv's strict mode.
+ * @returns what is wrong
+ */
 export function metaSchemaFaults(schema: object): string[] {
   try {
     ajv.compile(schema);
@@ -29,8 +31,8 @@ export function metaSchemaFaults(schema: object): string[] {
 }
 
 /**
- * The schema with every object closed. An answer is held against this one, so that a member which
- * no schema tells of is found, although clients would let it pass.
+ * Returns the schema with every object closed. An answer is checked against this one. So a member
+ * that no schema names is found, although clients would accept it.
  */
 export function closed(schema: object): object {
   return closeAll(schema) as object;
@@ -45,7 +47,7 @@ function closeAll(part: unknown): unknown {
 
 const ajv = new Ajv2020({ strict: true, strictRequired: true, allErrors: true });
 addFormats.default(ajv);
-// The one word of OpenAPI that ajv takes even in strict mode.
+// The only keyword of OpenAPI that ajv takes even in strict mode.
 ajv.removeKeyword('nullable');
 
 function ajvFaults(schema: object, value: unknown): string[] {

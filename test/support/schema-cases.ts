@@ -1,4 +1,4 @@
-/** What of JSON Schema, and of OpenAPI 3.0, says which values a property takes. */
+/** The keywords of JSON Schema and OpenAPI 3.0 that say which values a property takes. */
 export interface PropertySchema {
   $ref?: string;
   allOf?: PropertySchema[];
@@ -19,25 +19,26 @@ export interface PropertySchema {
   example?: unknown;
 }
 
+/** A value at a bound of a schema. */
 export interface Case {
   value: unknown;
-  /** Whether the schema says that this value is taken. */
+  /** Whether the schema says that the service takes this value. */
   taken: boolean;
-  /** Of which bound it is. */
+  /** The bound that the value tests. */
   bound: string;
 }
 
 type Resolve = (ref: string) => PropertySchema;
 
-/** Outside the Basic Multilingual Plane: one character, two units of a string, four bytes. */
+/** Outside the Basic Multilingual Plane: one character, two UTF-16 units, four bytes. */
 const ASTRAL = '\u{1F600}';
 const LONG = 2000;
 const LARGE = 10 ** 12;
 
 /**
- * Values at the bounds of a schema and just beyond.
- * @param terse whether the schema leaves out bounds to be short; then a bound that is not there
- * says nothing. Else it says that there is none.
+ * Makes values at the bounds of a schema and just beyond.
+ * @param terse the schema leaves out bounds to be short, so a missing bound says nothing.
+ *   Otherwise, a missing bound says that there is none.
  */
 export function schemaCases(given: PropertySchema, resolve: Resolve, terse: boolean): Case[] {
   const schema = resolved(given, resolve);
@@ -47,9 +48,10 @@ export function schemaCases(given: PropertySchema, resolve: Resolve, terse: bool
 }
 
 /**
- * A value of an object schema with the examples of what it requires. A field that may be given by
- * its bytes instead is not required by the schema, but by the rule: it is there too.
- * @param beside a field that is set besides; if it holds the bytes of another, that one is left out
+ * Makes a value of an object schema, with the examples of what it requires. A field that may be
+ * given by its bytes instead is required by the rule and not by the schema. It is included, too.
+ * @param beside a field that is also set. If it holds the bytes of another field, that one is left
+ *   out.
  */
 export function requiredExamples(given: PropertySchema, resolve: Resolve, beside = ''): Record<string, unknown> {
   const { properties = {}, required = [] } = resolved(given, resolve);

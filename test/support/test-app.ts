@@ -22,7 +22,7 @@ import { ExpressServerAdapter } from '../../apps/api/src/server/express-server';
 export const API_KEY = 'key-of-alice-0123456789';
 export const JWT_SECRET = 'a secret of at least thirty-two bytes';
 
-/** Stand-ins for the core: these tests are about the transport. */
+/** Fakes for the services below the transport, because these tests are about the transport. */
 export interface Fakes {
   commands?: Partial<CommandsService>;
   sessions?: Partial<SessionsService>;
@@ -33,15 +33,18 @@ export interface Fakes {
   readiness?: Partial<ReadinessService>;
 }
 
-/** In the engine's place. The sweeper alone asks it, and there is nothing to sweep. */
+/** Stands for the engine. Only the sweeper asks it, and there is nothing to sweep. */
 const NO_ENGINE: Pick<SandboxRuntime, 'list'> = { list: async () => [] };
 
-/** The API as it is in production, guards, filter and all, with fakes for the core below it, on a port of its own. */
+/**
+ * The API as in production, with guards, filter and all else, on a port of its own. The services
+ * below it are fakes.
+ */
 export class TestApp {
   private constructor(
     readonly app: NestExpressApplication,
     readonly config: Config,
-    /** What was logged, one JSON text a line. */
+    /** What was logged, one JSON text per line. */
     readonly log: string[],
   ) {}
 
@@ -89,7 +92,7 @@ export class TestApp {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** With Alice's key, unless the headers say otherwise. */
+  /** Makes a request with Alice's key, unless the headers say otherwise. */
   fetch(path: string, { headers, ...init }: RequestInit & { duplex?: 'half' } = {}): Promise<Response> {
     return fetch(this.url + path, { ...init, headers: { 'X-API-Key': API_KEY, ...(headers as Record<string, string> | undefined) } });
   }

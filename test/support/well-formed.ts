@@ -1,5 +1,6 @@
 /**
- * Returns parsed JSON, as a strict reader would take it.
+ * Checks that parsed JSON is valid Unicode, as a strict reader requires.
+ * @returns the value
  * @throws Error if any text in it holds half of a surrogate pair, which has no UTF-8
  */
 export function wellFormed<T>(value: T): T {

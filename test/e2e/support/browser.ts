@@ -1,6 +1,6 @@
 /**
- * Of an answer of another origin a page may read these (Fetch, 2.2.2), and what the server
- * exposes.
+ * The headers that a page may read of another origin's answer (Fetch, 2.2.2), besides those that
+ * the server exposes.
  */
 const SAFE_RESPONSE_HEADERS = ['cache-control', 'content-language', 'content-length', 'content-type', 'expires', 'last-modified', 'pragma'];
 const SAFE_REQUEST_HEADERS = ['accept', 'accept-language', 'content-language'];
@@ -9,8 +9,9 @@ const SAFE_METHODS = ['GET', 'HEAD', 'POST'];
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
 /**
- * `fetch` as a page of that origin has it: a browser asks the server before it sends what a form
- * could not (a preflight), and hides what the server does not let the page read (Fetch, 3.2, 4.8).
+ * Returns `fetch` as a page of that origin has it. A browser asks the server with a preflight
+ * before it sends what a form could not send. And it hides what the server does not let the page
+ * read (Fetch, 3.2, 4.8).
  */
 export function browserFetch(origin: string): Fetch {
   return async (url, init = {}) => {

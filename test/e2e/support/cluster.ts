@@ -1,11 +1,14 @@
 import { TestRedis } from './processes';
 import { ALICE, BOB, Client, type Env, Service, TestDeployment } from './service';
 
-/** The two ways the service is run; every behaviour is the same in both. */
+/** The two ways to run the service. It behaves the same in both. */
 export const SETUPS = ['memory store, one process', 'Redis store, two processes'] as const;
 export type Setup = (typeof SETUPS)[number];
 
-/** The service as a whole, for one test file: its processes, its store, and clients whose requests go to the processes in turn. */
+/**
+ * The whole service for one test file: its processes, its store, and clients. The requests of a
+ * client go to the processes in turn.
+ */
 export class Cluster {
   private turn = 0;
 
@@ -31,7 +34,7 @@ export class Cluster {
     return this.client(BOB);
   }
 
-  /** Of the process whose turn it is. */
+  /** @returns a client of the process whose turn it is */
   client(apiKey: string): Client {
     this.turn = (this.turn + 1) % this.services.length;
     return this.services[this.turn]!.client(apiKey);

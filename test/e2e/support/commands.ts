@@ -2,14 +2,14 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { Tools } from './mcp';
 import { ALICE, type Client, type Env, Service, TestDeployment } from './service';
 
-/** What a command gave: what a caller reads of it, whichever way it came. */
+/** The result of a command, as a caller reads it by REST or MCP. */
 export interface Outcome {
   stdout: string;
   stderr: string;
   exit_code: number;
 }
 
-/** A command the service refused. */
+/** A command that the service refused. */
 export interface Refused {
   code: string;
   detail: string;
@@ -18,8 +18,8 @@ export interface Refused {
 type RunCommand = (session: string, command: string, more?: object) => Promise<Outcome | Refused>;
 
 /**
- * One service, and its `execute` by REST and by the official MCP client.
- * So one table of commands runs both ways.
+ * One service, and its `execute` by REST and by the official MCP client. So one table of commands
+ * runs both ways.
  */
 export class CommandService {
   private constructor(
@@ -29,14 +29,14 @@ export class CommandService {
     private readonly tools: Tools,
   ) {}
 
-  /** @param env settings of the service that are not the tests' usual ones */
+  /** @param env settings that differ from the tests' usual ones */
   static async start(env: Env = {}): Promise<CommandService> {
     const deployment = new TestDeployment();
     const service = await Service.start({ deployment, env });
     return new CommandService(deployment, service, service.client(ALICE), await Tools.connect(service, ALICE));
   }
 
-  /** By name of the way. */
+  /** Runs a command, by name of the way. */
   readonly ways: Readonly<Record<'REST' | 'MCP', RunCommand>> = {
     REST: async (session, command, more) => {
       const { body } = await this.rest.execute(session, command, more);
@@ -48,7 +48,10 @@ export class CommandService {
     },
   };
 
-  /** Calls an MCP tool; its whole result. */
+  /**
+   * Calls an MCP tool.
+   * @returns the whole result
+   */
   tool(name: string, args: Record<string, unknown>): Promise<CallToolResult> {
     return this.tools.call(name, args);
   }
@@ -65,7 +68,7 @@ function outcomeOf(body: Record<string, unknown>): Outcome | Refused {
   return (code === undefined ? { stdout, stderr, exit_code } : { code, detail }) as Outcome | Refused;
 }
 
-/** A refused call's text is `CODE: detail`. */
+/** Reads the text of a refused call, `CODE: detail`. */
 function refusalIn(content: readonly unknown[]): Record<string, unknown> {
   const [first] = content as { text?: string }[];
   const [, code, detail] = /^([A-Z_]+): ([^]*)$/.exec(first?.text ?? '') ?? [];

@@ -9,9 +9,12 @@ import { docker, TEST_IMAGE } from './service';
 const IN_ROOT = join(__dirname, '../../../scripts/engines/in-root.sh');
 const FILLED_AT_A_TIME = Buffer.alloc(1 << 20);
 
-/** A Docker engine of the test's own, beside the machine's, so that it can be killed, stopped and started again. */
+/**
+ * A Docker engine of the test's own, beside the machine's, so that the test can kill, stop and
+ * restart it.
+ */
 export class TestEngine {
-  /** It needs root, and Linux. */
+  /** The engine needs root and Linux. */
   static readonly possible = process.platform === 'linux' && process.getuid?.() === 0;
 
   readonly docker: Docker;
@@ -24,7 +27,9 @@ export class TestEngine {
     this.docker = new Docker({ socketPath: this.socket });
   }
 
-  /** @param diskBytes of a disk of its own for all that it keeps; by default it is on the machine's */
+  /**
+   * @param diskBytes the size of a disk of its own; by default, the engine uses the machine's disk
+   */
   static async start({ diskBytes }: { diskBytes?: number } = {}): Promise<TestEngine> {
     const directory = mkdtempSync(join(tmpdir(), 'sandbox-engine-'));
     const engine = new TestEngine(directory, diskBytes !== undefined);
@@ -75,8 +80,8 @@ export class TestEngine {
 
   async up(): Promise<void> {
     const at = (name: string): string => join(this.directory, name);
-    // In a network namespace of its own: --bridge=none would otherwise delete the other engine's bridge. In a mount namespace too, with
-    // which the mounts of a killed engine go.
+    // A network namespace of its own, because --bridge=none would otherwise delete the other
+    // engine's bridge. A mount namespace too, so that the mounts of a killed engine end with it.
     const args = [
       '-n',
       '-m',
@@ -91,28 +96,32 @@ export class TestEngine {
       this.host,
     ];
     args.push('--bridge=none', '--iptables=false', '--ip6tables=false', '--shutdown-timeout', '2');
-    // To a file and in a session of its own, as a service manager does it: what the engine leaves when killed lives on undisturbed.
+    // Logs to a file, and has a session of its own, as a service manager does it. So what a killed
+    // engine leaves lives on undisturbed.
     const log = openSync(at('log'), 'a');
     this.child = new Child(spawn('unshare', args, { stdio: ['ignore', log, log], detached: true }));
     closeSync(log);
-    // Killed, it left containers running, which it ends first.
+    // A killed engine left containers running, and ends them before it answers.
     await eventually('the engine answers', () => this.docker.ping(), 60).catch((error: Error) => {
       throw new Error(`${error.message}\n${readFileSync(at('log'), 'utf8').slice(-2000)}`);
     });
   }
 
-  /** The engine under test: this machine's, or that of another system's root directory. */
+  /** @returns the engine under test: this machine's, or that of another system's root directory */
   private dockerd(): string[] {
     const root = process.env.SANDBOX_TEST_ENGINE_ROOT;
     return root === undefined ? ['dockerd'] : ['sh', IN_ROOT, root, this.directory, 'dockerd'];
   }
 
   signal(signal: NodeJS.Signals): void {
-    // unshare(1) executes dockerd in its own place, and so does the shell script, so the child is dockerd.
+    // unshare(1) and the shell script both replace themselves by dockerd, so the child is dockerd.
     this.child.process.kill(signal);
   }
 
-  /** SIGSTOP, until no thread of it runs any more; `signal('SIGCONT')` lets it go on. */
+  /**
+   * Sends SIGSTOP and waits until no thread of the engine runs. `signal('SIGCONT')` lets it
+   * continue.
+   */
   async halt(): Promise<void> {
     this.signal('SIGSTOP');
     const tasks = `/proc/${this.child.pid}/task`;
@@ -122,7 +131,8 @@ export class TestEngine {
 
   async down(signal: NodeJS.Signals): Promise<void> {
     await this.child.stop(signal);
-    // Its containerd dies with it. Where nobody reaps it at once, the next engine would take its process id for a living one's.
+    // The engine's containerd dies with it. If nobody reaps it at once, the next engine would take
+    // its process id for that of a living one.
     rmSync(join(this.directory, 'exec/containerd/containerd.pid'), { force: true });
   }
 

@@ -8,7 +8,10 @@ export interface ServerEvent {
   data: Record<string, unknown>;
 }
 
-/** An answer of Server-Sent Events, read event by event. While nobody asks for one, nothing is read beyond what Node buffers by itself. */
+/**
+ * Reads an answer of Server-Sent Events, event by event. Reads nothing ahead, beyond what Node
+ * buffers by itself.
+ */
 export class Events {
   private text = '';
   comments = 0;
@@ -43,7 +46,7 @@ export class Events {
     return Events.open(client, 'POST', '/execute', { session_id: session, command, ...more });
   }
 
-  /** The next event; null at the end of the answer. Rejects where the connection is cut. */
+  /** @returns the next event; null at the end of the answer. Rejects if the connection is cut. */
   async next(): Promise<ServerEvent | null> {
     for (;;) {
       const end = this.text.indexOf('\n\n');
@@ -66,7 +69,7 @@ export class Events {
     return events;
   }
 
-  /** The client goes away. */
+  /** Goes away, as a client. */
   close(): void {
     this.response.on('error', () => undefined).destroy();
   }
@@ -102,7 +105,7 @@ function parse(block: string): ServerEvent {
   };
 }
 
-/** What one stream said in all. */
+/** @returns everything that one stream said */
 export function textOf(events: readonly ServerEvent[], stream: string): string {
   return events
     .filter(({ event }) => event === stream)

@@ -1,7 +1,7 @@
 const { basename } = require('node:path');
 const { default: Sequencer } = require('@jest/test-sequencer');
 
-/** Those that take minutes: one of them that began last would run on alone. */
+/** The files that take minutes. If one of them began last, it would run on alone. */
 const LONGEST = [
   'compose',
   'sessions',
@@ -21,7 +21,10 @@ const place = ({ path }) => {
   return index === -1 ? LONGEST.length : index;
 };
 
-/** The order of a machine that has never run these tests, as CI is: jest itself knows of their size alone. */
+/**
+ * Sorts the files for a machine that has never run these tests, such as CI. There, jest only knows
+ * their size.
+ */
 module.exports = class extends Sequencer {
   sort(tests) {
     return super.sort(tests).sort((one, other) => place(one) - place(other));

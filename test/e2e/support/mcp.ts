@@ -7,8 +7,8 @@ import { wellFormed } from '../../support/well-formed';
 import type { Service } from './service';
 
 /**
- * A user of the MCP server, by the official client. Every answer is held against the output schema
- * of its tool, as plain JSON Schema, and may hold nothing that the schema does not name.
+ * A user of the MCP server with the official client. Checks every answer against the output schema
+ * of its tool, as plain JSON Schema. An answer may hold nothing that the schema does not name.
  */
 export class Tools {
   private constructor(
@@ -34,7 +34,7 @@ export class Tools {
     return result;
   }
 
-  /** The text of the answer that a model reads, whether the call failed or not. */
+  /** @returns the text that a model reads, whether the call failed or not */
   async text(name: string, args: Record<string, unknown>): Promise<string> {
     const { content } = await this.call(name, args);
     return content.map((block) => (block.type === 'text' ? block.text : '')).join('');
@@ -45,7 +45,7 @@ export class Tools {
   }
 }
 
-/** What is wrong with the structured content of an answer; empty for nothing. */
+/** @returns what is wrong with the structured content of an answer; empty if nothing is */
 export function answerFaults(tool: Tool | undefined, { isError, structuredContent }: CallToolResult): string[] {
   if (isError === true) return structuredContent === undefined ? [] : ['an error has no structured content'];
   if (tool?.outputSchema === undefined) return ['the tool has no output schema'];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A TCP port that nothing listens on at this moment. */
+/** @returns a TCP port on which nothing listens at the moment */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -14,7 +14,10 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Polls until `check` gives something true. Throws after `seconds`, with the last error there was. */
+/**
+ * Polls until `check` returns something true.
+ * @throws Error after `seconds`, with the last error of `check`
+ */
 export async function eventually<T>(what: string, check: () => Promise<T | undefined | false | null>, seconds = 30): Promise<T> {
   const giveUpAt = Date.now() + seconds * 1000;
   let last: unknown;
@@ -31,7 +34,7 @@ export async function eventually<T>(what: string, check: () => Promise<T | undef
   }
 }
 
-/** A child process whose output is kept for the tests' questions. */
+/** A child process. Its output is kept for the tests. */
 export class Child {
   output = '';
   readonly exited: Promise<number | null>;
@@ -52,7 +55,9 @@ export class Child {
   }
 }
 
-/** A Redis server of the test's own, on a port that it keeps over restarts; nothing is written to disk. */
+/**
+ * A Redis server of the test's own. It keeps its port over restarts, and writes nothing to disk.
+ */
 export class TestRedis {
   private child!: Child;
 
@@ -73,7 +78,7 @@ export class TestRedis {
     await eventually('Redis answers', () => this.send('PING'));
   }
 
-  /** Kills it; its data is gone. */
+  /** Kills the server. Its data is gone. */
   async down(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await this.child.stop(signal);
   }
@@ -91,7 +96,10 @@ export class TestRedis {
     this.child.process.kill(signal);
   }
 
-  /** One inline command; its reply's text. */
+  /**
+   * Sends one inline command.
+   * @returns the text of the reply
+   */
   send(command: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.port, '127.0.0.1', () => socket.write(`${command}\r\n`));

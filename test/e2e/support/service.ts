@@ -8,24 +8,27 @@ import { Child, eventually, freePort, type TestRedis } from './processes';
 
 const ROOT = resolve(__dirname, '../../..');
 export const TEST_IMAGE = process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest';
-/** OCI runtime of the sandboxes; empty: the engine's default. */
+/** The OCI runtime of the sandboxes; empty for the engine's default. */
 export const TEST_RUNTIME = process.env.SANDBOX_TEST_RUNTIME ?? '';
-/** gVisor: a kernel of its own, which does some things otherwise; and here without a cgroup, so without limits of memory and processes. */
+/**
+ * Whether sandboxes run under gVisor. Its kernel does some things differently. Here it has no
+ * cgroup, so no limits on memory and processes.
+ */
 export const UNDER_GVISOR = TEST_RUNTIME === 'runsc';
 export const itOnHostKernel = UNDER_GVISOR ? it.skip : it;
 export const docker = new Docker();
 
-/** One API key a test user. */
+/** One API key for each test user. */
 export const ALICE = 'alice-key-0123456789';
 export const BOB = 'bob-key-0123456789';
 
 export type Env = Record<string, string>;
 
-/** A name space of containers for one test file; `removeAll` takes away what it left. */
+/** A name space of containers for one test file. `removeAll` removes what the file left. */
 export class TestDeployment {
   readonly name = `test-${randomBytes(5).toString('hex')}`;
 
-  /** @param engine that has them; the machine's own by default */
+  /** @param engine the engine that has the containers; by default the machine's own */
   constructor(readonly engine: Docker = docker) {}
 
   async containers(): Promise<Docker.ContainerInfo[]> {
@@ -53,12 +56,15 @@ export class TestDeployment {
 
 export interface ServiceOptions {
   deployment: TestDeployment;
-  /** Redis store when given, else the memory store. */
+  /** Use the Redis store if given, else the memory store. */
   redis?: TestRedis;
   env?: Env;
 }
 
-/** The environment of a service under test: nothing of the tests' own but what Node and Docker need. */
+/**
+ * Returns the environment of a service under test. From the tests' own environment, it only has
+ * what Node and Docker need.
+ */
 export function serviceEnv({ deployment, redis, env }: ServiceOptions): Env {
   const store: Env = redis
     ? { SESSION_STORE: 'redis', REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redis.port) }
@@ -71,7 +77,8 @@ export function serviceEnv({ deployment, redis, env }: ServiceOptions): Env {
     CONTAINER_IMAGE: TEST_IMAGE,
     CONTAINER_RUNTIME: TEST_RUNTIME,
     RATE_LIMIT_REQUESTS: '1000000',
-    // Many tests count containers, or make many sessions: pool.spec.ts and limits.spec.ts are about these.
+    // Many tests count containers or create many sessions. pool.spec.ts and limits.spec.ts test
+    // these limits.
     POOL_SIZE: '0',
     MAX_SESSIONS: '1000',
     MAX_SESSIONS_PER_USER: '1000',
@@ -96,7 +103,7 @@ export class Service {
     if (!existsSync(main)) throw new Error('the service is not built: run `npm run build` first');
     const port = await freePort();
     const env = { ...serviceEnv(options), HOST: '127.0.0.1', PORT: String(port) };
-    // A directory without a .env file, so that a developer's own does not count.
+    // The directory has no .env file, so that a developer's own does not count.
     const child = new Child(spawn(process.execPath, [main], { cwd: join(ROOT, 'test'), env, stdio: ['ignore', 'pipe', 'pipe'] }));
     const service = new Service(child, port);
     await eventually('the API listens', async () => child.process.exitCode !== null || (await fetch(`${service.url}/health`)).ok);
@@ -113,7 +120,7 @@ export class Service {
   }
 }
 
-/** The sweeper's own process. */
+/** Starts the sweeper as a process of its own. */
 export function startCleanup(options: ServiceOptions): Child {
   const main = join(ROOT, 'dist/apps/cleanup/src/main.js');
   return new Child(
@@ -149,8 +156,8 @@ export class Client {
   ) {}
 
   /**
-   * A JSON body goes out as JSON. The answer's body is parsed if it is JSON, which has to be
-   * Unicode throughout.
+   * Makes a request. A JSON body is sent as JSON. A JSON answer is parsed, and all its texts have
+   * to be valid Unicode.
    */
   async request<T = Record<string, unknown>>(method: string, path: string, body?: unknown, init: RequestInit = {}): Promise<Answer<T>> {
     const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
@@ -161,7 +168,7 @@ export class Client {
     return { status: response.status, headers: response.headers, body: (isJson ? wellFormed(JSON.parse(text)) : text) as T };
   }
 
-  /** POST /execute, whatever it answers. */
+  /** Calls POST /execute, whatever it answers. */
   execute<T = Executed & { code?: string; detail?: string }>(
     session: string,
     command: string,
@@ -171,7 +178,10 @@ export class Client {
     return this.request<T>('POST', '/execute', { session_id: session, command, ...more }, init);
   }
 
-  /** Runs a command that has to answer 200; its result. */
+  /**
+   * Runs a command that has to answer 200.
+   * @returns its result
+   */
   async run(session: string, command: string, more: object = {}): Promise<Executed> {
     const answer = await this.execute(session, command, more);
     if (answer.status !== 200) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);

@@ -1,6 +1,6 @@
 export interface TarEntry {
   name: string;
-  /** As in the header: a file where absent. */
+  /** As in the header; a file if absent. */
   type?: string;
   link?: string;
   content?: Buffer;
@@ -14,7 +14,10 @@ function padded(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, Buffer.alloc((BLOCK - (bytes.length % BLOCK)) % BLOCK)]);
 }
 
-/** An archive of plain ustar headers, whatever nonsense the entries are. Names have at most 100 bytes. */
+/**
+ * Makes an archive of plain ustar headers, whatever nonsense the entries are. Names have at most
+ * 100 bytes.
+ */
 export function tar(entries: readonly TarEntry[]): Buffer {
   const blocks = entries.map(({ name, type = '0', link = '', content = Buffer.alloc(0), mode = 0o644, mtime = 1_700_000_000 }) => {
     const header = Buffer.alloc(BLOCK);
@@ -41,7 +44,7 @@ export function tar(entries: readonly TarEntry[]): Buffer {
   return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]);
 }
 
-/** The entries of a sound archive of ustar headers and pax paths. */
+/** @returns the entries of a sound archive of ustar headers and pax paths */
 export function entriesOf(archive: Buffer): Required<Pick<TarEntry, 'name' | 'type' | 'content' | 'mtime'>>[] {
   const entries = [];
   let path: string | undefined;

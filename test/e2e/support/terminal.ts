@@ -4,10 +4,10 @@ import { wellFormed } from '../../support/well-formed';
 import { eventually } from './processes';
 import type { Client } from './service';
 
-/** A terminal's client: what was on its screen, and what it was told. */
+/** A client of a terminal. It keeps what was on the screen, and the messages it received. */
 export class Terminal {
   screen = '';
-  /** Bytes received. */
+  /** The number of bytes received. */
   received = 0;
   readonly messages: Record<string, unknown>[] = [];
   closed: { code: number } | undefined;
@@ -31,7 +31,7 @@ export class Terminal {
     return terminal;
   }
 
-  /** Status and code of an upgrade that is refused. */
+  /** @returns the status and the code of a refused upgrade */
   static async refused(client: Client, path: string, headers: Record<string, string> = client.headers): Promise<[number, string]> {
     const socket = new WebSocket(`${client.url.replace('http', 'ws')}${path}`, { headers });
     return new Promise((resolve, reject) => {

@@ -4,18 +4,22 @@ import { type Config, loadConfig } from '@sandbox/config';
 import type { Sandbox, SandboxRuntime } from '@sandbox/orchestrator';
 import Docker from 'dockerode';
 
-/** Python 3 and sh, as the test set-up makes it. */
+/** Has Python 3 and sh. The test set-up makes it. */
 export const SANDBOX_IMAGE = process.env.CONTAINER_IMAGE || 'sandbox-api-agent:latest';
 
 /**
- * Whether sandboxes run under gVisor. Its own kernel answers their system calls: it lacks some, gives others other errors, knows nothing of our
- * seccomp profile, does not shield PID 1 from SIGKILL, and does not bound inodes; and here no cgroup bounds it.
+ * Whether sandboxes run under gVisor. Its own kernel answers their system calls. It lacks some
+ * calls, gives other errors, and ignores our seccomp profile. It does not protect PID 1 from
+ * SIGKILL and does not bound inodes. Here, no cgroup bounds it either.
  */
 export const UNDER_GVISOR = process.env.SANDBOX_TEST_RUNTIME === 'runsc';
-/** For what gVisor does not promise. */
+/** Declares a test of what gVisor does not promise. */
 export const itOnHostKernel = UNDER_GVISOR ? it.skip : it;
 
-/** A configuration with a deployment of its own, so that suites neither meet each other nor anything else on the engine. */
+/**
+ * Returns a configuration with a deployment of its own. So suites meet neither each other nor
+ * anything else on the engine.
+ */
 export function testConfig(variables: Record<string, string> = {}): Config {
   const own = {
     DEPLOYMENT: `test-${randomBytes(6).toString('hex')}`,
@@ -32,12 +36,15 @@ export function testOwner(): Parameters<SandboxRuntime['ensure']>[0] {
   return { key: randomBytes(32).toString('hex'), userKey: randomBytes(32).toString('hex') };
 }
 
-/** The engine itself, for what the product has no call for; dockerode finds it by DOCKER_HOST. */
+/**
+ * Returns the engine itself, for what the product has no call for. dockerode finds it by
+ * DOCKER_HOST.
+ */
 export function testEngine(): Docker {
   return new Docker();
 }
 
-/** Removes all containers and volumes of a deployment, of whatever kind. */
+/** Removes all containers and volumes of a deployment, of every kind. */
 export async function removeDeployment(engine: Docker, { DEPLOYMENT }: Config): Promise<void> {
   const filters = { label: [`sandbox-api.deployment=${DEPLOYMENT}`] };
   const containers = await engine.listContainers({ all: true, filters });
@@ -46,12 +53,12 @@ export async function removeDeployment(engine: Docker, { DEPLOYMENT }: Config): 
   await Promise.all(Volumes.map(({ Name }) => engine.getVolume(Name).remove()));
 }
 
-/** The sandbox of a session, or null. */
+/** @returns the sandbox of a session, or null */
 export async function find(runtime: SandboxRuntime, key: string): Promise<Sandbox | null> {
   return (await runtime.list()).find((each) => each.key === key) ?? null;
 }
 
-/** What waits in the pool, as its so manieth (from 0). */
+/** @returns the sandbox that waits in this slot of the pool, counted from 0 */
 export async function pooledIn(runtime: SandboxRuntime, slot: number): Promise<Sandbox> {
   const sandboxes: Sandbox[] = [];
   for await (const sandbox of runtime.fillPool(slot + 1)) sandboxes.push(sandbox);

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { type Config, loadConfig } from '@sandbox/config';
 import { type AttachedSandbox, type BeginResult, type CallHold, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
 
-/** Sessions for tests of a store. Time is what the tests say it is. */
+/** Makes sessions for tests of a store. The tests say what time it is. */
 
 export const DEPLOYMENT = 'store-spec';
-/** Milliseconds. */
+/** In milliseconds. */
 export const TTL = 600_000;
 export const SECOND = 1_000;
 export const NOW = Date.now();
@@ -32,19 +32,22 @@ export function call(deadline = NOW): CallHold {
   return { callId: randomUUID(), deadline };
 }
 
-/** Opens a call in a session that has to be live. */
+/** Opens a call in a session, which has to be live. */
 export async function enter(store: SessionStore, ref: SessionRef, hold = call(), now = NOW): Promise<BeginResult & { state: 'live' }> {
   const result = await store.begin(ref, hold, now);
   if (result.state !== 'live') throw new Error(`the session is ${result.state}`);
   return result;
 }
 
-/** A sandbox as it is attached: one that was there, but for what the test says otherwise. */
+/** Returns a sandbox to attach. It is one that existed before, unless the test says otherwise. */
 export function sandbox(containerId: string, more: Partial<AttachedSandbox> = {}): AttachedSandbox {
   return { containerId, startId: 's1', origin: 'found', image: 'i', ...more };
 }
 
-/** Begins and ends a call in a sandbox, so that the session is there and idle since `now`; its generation. */
+/**
+ * Begins and ends a call in a sandbox, so that the session exists and is idle since `now`.
+ * @returns the session's generation
+ */
 export async function idle(store: SessionStore, ref: SessionRef, now = NOW): Promise<string> {
   const hold = call(now);
   const { record } = await enter(store, ref, hold, now);
