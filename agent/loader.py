@@ -4,6 +4,7 @@ import sys
 from _frozen_importlib import ModuleSpec
 
 MODULES = globals()["MODULES"]
+PACKAGES = {name.rpartition(".")[0] for name in MODULES}
 globals().pop("s", None)  # the bootstrap's copy of all this
 
 
@@ -12,7 +13,7 @@ class BundleImporter:
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        return ModuleSpec(name, BundleImporter) if name in MODULES else None
+        return ModuleSpec(name, BundleImporter, is_package=name in PACKAGES) if name in MODULES else None
 
     @staticmethod
     def create_module(spec):

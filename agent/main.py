@@ -4,11 +4,12 @@ import fcntl
 import gc
 import os
 
-import _signal as signal  # see processes.py
-import frames
-import leftovers
-import processes
-from router import Router
+import _signal as signal  # see processes/processes.py
+
+from processes import processes
+from supervisor import leftovers
+from supervisor.router import Router
+from wire import frames
 
 _KEPT_SIGNALS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
 _F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on

@@ -17,8 +17,8 @@ import unittest
 AGENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, AGENT)
 
-import frames  # noqa: E402
-import processes  # noqa: E402
+from processes import processes  # noqa: E402
+from wire import frames  # noqa: E402
 
 DEADLINE_SECONDS = 60
 
@@ -28,15 +28,29 @@ def _text(name):
         return file.read()
 
 
+def module_files():
+    """The files that the bundle is made of, relative to agent/."""
+    found = [
+        os.path.relpath(os.path.join(directory, name), AGENT)
+        for directory, _, names in os.walk(AGENT)
+        for name in names
+        if name.endswith(".py")
+    ]
+    return [file for file in found if file not in ("bootstrap.py", "loader.py") and not file.startswith("tests/")]
+
+
+def _module_name(file):
+    return file[: -len(".py")].replace("/", ".").replace(".__init__", "")
+
+
 def bundle(root, memory_events=None):
     """As PROTOCOL.md, "Bootstrap", says, with another directory for /workspace, and another file for the kernel's count of kills."""
-    names = [name for name in os.listdir(AGENT) if name.endswith(".py") and name not in ("bootstrap.py", "loader.py")]
-    modules = {name[:-3]: _text(name) for name in names}
-    assert modules["paths"].count('b"/workspace"') == 1
-    modules["paths"] = modules["paths"].replace('b"/workspace"', repr(os.fsencode(root)))
+    modules = {_module_name(file): _text(file) for file in module_files()}
+    assert modules["files.paths"].count('b"/workspace"') == 1
+    modules["files.paths"] = modules["files.paths"].replace('b"/workspace"', repr(os.fsencode(root)))
     if memory_events is not None:
-        assert modules["memory"].count("/sys/fs/cgroup/memory.events") == 1
-        modules["memory"] = modules["memory"].replace("/sys/fs/cgroup/memory.events", memory_events)
+        assert modules["processes.memory"].count("/sys/fs/cgroup/memory.events") == 1
+        modules["processes.memory"] = modules["processes.memory"].replace("/sys/fs/cgroup/memory.events", memory_events)
     source = ("MODULES = " + json.dumps(modules) + "\n" + _text("loader.py")).encode()
     return b"%d\n" % len(source) + source
 

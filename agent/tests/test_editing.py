@@ -5,8 +5,7 @@ import unittest
 
 from test_file_calls import FileCallsTestCase
 
-import edit_hints
-import line_ends
+from files.editing import edit_hints, line_ends
 
 
 class LineEndsTest(FileCallsTestCase):

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from unittest import mock
 
 import harness  # noqa: F401  so that the agent's modules are found
-import errors
+
+from wire import errors
 
 
 def _left(total, left):

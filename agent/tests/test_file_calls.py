@@ -439,7 +439,7 @@ class EditTest(FileCallsTestCase):
 
 class DiffTest(unittest.TestCase):
     def diff(self, old, new, path=b"f"):
-        import diffs
+        from files.editing import diffs
 
         return b"".join(diffs.unified(old, new, path))
 
@@ -566,8 +566,8 @@ class NoRenameat2Test(FileCallsTestCase):
         script = "\n".join(
             [
                 "import sys; sys.path.insert(0, %r)" % os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-                "import paths; paths.ROOT = %r" % os.fsencode(self.root),
-                "import errno, moving; moving._rename_no_replace = lambda source, goal: errno.ENOSYS",
+                "from files import paths; paths.ROOT = %r" % os.fsencode(self.root),
+                "import errno; from files import moving; moving._rename_no_replace = lambda source, goal: errno.ENOSYS",
                 "class Link: receive = lambda self: []",
                 "for name in ('file', 'dir', 'link'): moving.move(Link(), {'from': name, 'to': 'new/' + name, 'overwrite': False})",
             ]

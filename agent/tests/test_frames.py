@@ -3,7 +3,8 @@ import random
 import unittest
 
 from harness import frames
-from outbox import Outbox
+
+from wire.outbox import Outbox
 
 SIZES = (0, 1, 9, 4000, 32767, 32768, 65536, 70000, 300000, frames.MAX_HOST_PAYLOAD)
 

@@ -10,7 +10,8 @@ import unittest
 
 import _socket
 from harness import AgentTestCase, frames, processes
-import job
+
+from jobs import job
 
 
 class JobTest(AgentTestCase):

@@ -2,7 +2,7 @@ import os
 
 from harness import AgentTestCase
 
-import memory
+from processes import memory
 
 VERSION_1 = "oom_kill_disable 0\nunder_oom 0\noom_kill %d\n"
 VERSION_2 = "low 0\nhigh 0\nmax 31\noom 7\noom_kill %d\noom_group_kill 0\n"

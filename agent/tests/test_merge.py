@@ -10,11 +10,12 @@ import unittest
 from unittest import mock
 
 import harness
-import merge
-import paths
 import tars
-from errors import RequestError
 from test_archive import LIMITS, ArchiveTestCase
+
+from archives import merge
+from files import paths
+from wire.errors import RequestError
 
 NOBODY = 65534
 
@@ -49,7 +50,7 @@ class PermissionTest(ArchiveTestCase):
         self.addCleanup(setattr, harness, "_text", text)
         first = "    umask = os.umask(0)\n"
         harness._text = lambda name: text(name).replace(first, "    os.setuid(%d)\n" % NOBODY + first)
-        self.assertIn("setuid", harness._text("unpack.py"))
+        self.assertIn("setuid", harness._text("archives/unpack.py"))
         for path in (self.base, self.root):
             os.chown(path, NOBODY, NOBODY)
         self.agent = self.open_agent()
@@ -133,7 +134,7 @@ class LockTest(ArchiveTestCase):
             return file.read()
 
     def test_a_lock_that_a_command_holds(self):
-        self.patch("conditions.py", ("_MAX_WAIT_SECONDS = 10.0", "_MAX_WAIT_SECONDS = 0.2"))
+        self.patch("files/conditions.py", ("_MAX_WAIT_SECONDS = 10.0", "_MAX_WAIT_SECONDS = 0.2"))
         self.put("f", "old")
         before = self.snapshot(self.root)
         fd = self.lock()
@@ -144,7 +145,7 @@ class LockTest(ArchiveTestCase):
         self.unpack(self.DATA).ok
 
     def test_it_holds_the_lock_from_the_first_look_to_the_last_move(self):
-        self.patch("merge.py", ("import errno\n", NOTE), ("os.stat(", "note('look') or os.stat("), ("os.rename(", "note('move') or os.rename("))
+        self.patch("archives/merge.py", ("import errno\n", NOTE), ("os.stat(", "note('look') or os.stat("), ("os.rename(", "note('move') or os.rename("))
         os.mkdir(self.path("new"))
         self.put("new/g", "old")
         self.unpack(self.DATA).ok

@@ -4,7 +4,8 @@ import sys
 import unittest
 
 import harness
-import messages
+
+from wire import messages
 
 _VALUES = [
     {},
@@ -51,7 +52,7 @@ class MessagesTest(unittest.TestCase):
         for name, change in _OTHER_PYTHONS.items():
             with self.subTest(name):
                 # Its own json knows the changed functions: here it gets them before.
-                script = "import sys, json, _json\n%s\nsys.path.insert(0, %r)\nimport messages\n" % (change, harness.AGENT)
+                script = "import sys, json, _json\n%s\nsys.path.insert(0, %r)\nfrom wire import messages\n" % (change, harness.AGENT)
                 script += "print(messages.dumps(messages.loads(memoryview(b'{\"a\": [1, \"\\xc3\\xa9\"]}'))), messages.loads.__qualname__)"
                 written = subprocess.run([sys.executable, "-I", "-c", script], stdout=subprocess.PIPE, check=True).stdout
                 self.assertEqual(written, b'{"a":[1,"\\u00e9"]} _json_module.<locals>.loads\n')
@@ -63,9 +64,9 @@ class MessagesTest(unittest.TestCase):
 class FootprintTest(unittest.TestCase):
     def test_an_agent_imports_nothing_that_costs_a_megabyte(self):
         """Every sandbox has it in memory for as long as it lives, and waits for it at its first call."""
-        script = "import sys; sys.path.insert(0, %r); import worker, router; print(*sys.modules)" % harness.AGENT
+        script = "import sys; sys.path.insert(0, %r); from supervisor import worker, router; print(*sys.modules)" % harness.AGENT
         loaded = subprocess.run([sys.executable, "-I", "-S", "-c", script], stdout=subprocess.PIPE, check=True).stdout.decode().split()
-        self.assertIn("router", loaded)
+        self.assertIn("supervisor.router", loaded)
         self.assertEqual(set(loaded) & {"re", "enum", "json", "signal", "socket", "collections", "typing", "subprocess"}, set())
 
 

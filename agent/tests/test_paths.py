@@ -8,7 +8,8 @@ import unittest
 from unittest import mock
 
 import harness  # noqa: F401: makes the agent's modules importable
-import paths
+
+from files import paths
 
 
 class SwappedTest(unittest.TestCase):

@@ -2,7 +2,8 @@ import itertools
 import unittest
 
 import harness  # noqa: F401: makes the agent's modules importable
-from ring import Ring
+
+from jobs.ring import Ring
 
 WHOLE = bytes(range(12))
 

@@ -329,7 +329,7 @@ class SearchTest(FileCallsTestCase):
         self.addCleanup(setattr, harness, "_text", text)
         first = "    findings = Findings()\n"
         harness._text = lambda name: text(name).replace(first, "    os.setuid(65534)\n" + first)
-        self.assertIn("setuid", harness._text("search.py"))
+        self.assertIn("setuid", harness._text("files/search/search.py"))
         for path in (self.base, self.root):
             os.chmod(path, 0o755)
         self.agent = self.open_agent()

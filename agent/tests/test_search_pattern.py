@@ -4,7 +4,8 @@ import sys
 import unittest
 
 import harness  # noqa: F401  puts the agent's modules on the path
-import search_pattern
+
+from files.search import search_pattern
 
 
 class SearchPatternTest(unittest.TestCase):

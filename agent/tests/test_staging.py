@@ -7,11 +7,11 @@ import unittest
 from unittest import mock
 
 import harness  # noqa: F401: makes the agent's modules importable
-import paths
-import removal
-import staging
 import tars
 from test_archive import LIMITS, ArchiveTestCase
+
+from archives import staging
+from files import paths, removal
 
 
 class Link:

@@ -13,8 +13,8 @@ import time
 import unittest.mock
 
 from harness import AgentTestCase, frames, line_of, text_of
-import files
-import paths
+
+from files import files, paths
 
 
 class WorkspaceTestCase(AgentTestCase):

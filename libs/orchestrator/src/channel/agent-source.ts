@@ -1,20 +1,29 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 
 /**
- * As far from the sources as from what they are built into: `nest build` copies agent/*.py to
- * dist/agent.
+ * The agent's files. The path is the same from the sources and from dist/: `nest build` copies the
+ * agent's Python files to dist/agent.
  */
 const AGENT_DIRECTORY = join(__dirname, '../../../../agent');
 
 const BOOTSTRAP = 'bootstrap.py';
 const LOADER = 'loader.py';
+const TESTS = 'tests/';
 
 const source = (file: string): string => readFileSync(join(AGENT_DIRECTORY, file), 'utf8');
 
+/** Returns the files of the agent's modules, relative to its directory, in a fixed order. */
+function moduleFiles(): string[] {
+  const files = readdirSync(AGENT_DIRECTORY, { encoding: 'utf8', recursive: true });
+  return files.filter((file) => file.endsWith('.py') && file !== BOOTSTRAP && file !== LOADER && !file.startsWith(TESTS)).sort();
+}
+
+/** Returns the name that the agent imports a file by: `wire` for `wire/__init__.py`. */
+const moduleName = (file: string): string => file.replace(/(\/__init__)?\.py$/, '').replaceAll('/', '.');
+
 function buildBundle(): Buffer {
-  const files = readdirSync(AGENT_DIRECTORY).filter((file) => file.endsWith('.py') && file !== BOOTSTRAP && file !== LOADER);
-  const modules = Object.fromEntries(files.sort().map((file) => [basename(file, '.py'), source(file)]));
+  const modules = Object.fromEntries(moduleFiles().map((file) => [moduleName(file), source(file)]));
   const bundle = `MODULES = ${JSON.stringify(modules)}\n${source(LOADER)}`;
   return Buffer.from(`${Buffer.byteLength(bundle)}\n${bundle}`);
 }

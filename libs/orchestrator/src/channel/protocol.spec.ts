@@ -86,7 +86,9 @@ import json, sys
 from importlib.machinery import ModuleSpec
 MODULES = json.load(sys.stdin)
 class Importer:
-    find_spec = staticmethod(lambda name, path=None, target=None: ModuleSpec(name, Importer) if name in MODULES else None)
+    packages = {name.rpartition(".")[0] for name in MODULES}
+    find_spec = staticmethod(lambda name, path=None, target=None:
+        ModuleSpec(name, Importer, is_package=name in Importer.packages) if name in MODULES else None)
     create_module = staticmethod(lambda spec: None)
     exec_module = staticmethod(lambda module: exec(MODULES[module.__name__], module.__dict__))
 sys.meta_path.insert(0, Importer)
@@ -109,8 +111,10 @@ describe('agent/PROTOCOL.md', () => {
   });
 
   it('has the operations that the agent offers', () => {
-    const tables = askAgent('import files, job_calls; print(json.dumps([*files.OPERATIONS, *job_calls.OPERATIONS]))') as string[];
-    const ofWorker = [...MODULES.worker!.matchAll(/request\["op"\] == "(\w+)"/g)].map(([, op]) => op!);
+    const tables = askAgent(
+      'from files import files; from jobs import job_calls; print(json.dumps([*files.OPERATIONS, *job_calls.OPERATIONS]))',
+    ) as string[];
+    const ofWorker = [...MODULES['supervisor.worker']!.matchAll(/request\["op"\] == "(\w+)"/g)].map(([, op]) => op!);
     expect([...tables, ...ofWorker].sort()).toEqual(operations.map(([op]) => op).sort());
   });
 
@@ -132,7 +136,7 @@ describe('agent/PROTOCOL.md', () => {
     const names = ['REQUEST', 'DATA', 'EOF', 'CANCEL', 'CREDIT', 'PING', 'HELLO', 'OUT', 'ERR', 'END', 'DATA_CREDIT', 'PONG'];
     const limits = ['MAX_HOST_PAYLOAD', 'MAX_AGENT_PAYLOAD', 'WINDOW'];
     const values = askAgent(
-      `import frames; print(json.dumps([getattr(frames, name) for name in ${JSON.stringify([...names, ...limits])}]))`,
+      `from wire import frames; print(json.dumps([getattr(frames, name) for name in ${JSON.stringify([...names, ...limits])}]))`,
     );
     const ours = [MAX_HOST_PAYLOAD_BYTES, MAX_AGENT_PAYLOAD_BYTES, WINDOW_BYTES];
     expect(values).toEqual([...frames.map(([, , type]) => type), ...ours]);

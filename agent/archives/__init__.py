@@ -1,0 +1,1 @@
+"""The pack and unpack operations: directories as records and as tar."""

@@ -1,0 +1,199 @@
+"""Sends what is in a directory of the workspace, or one file, for the host to make a tar of (PROTOCOL.md, "pack").
+
+Headers and padding are left to the host: for small files they are most of a tar, and the sandbox's CPU time is what is scarce.
+"""
+
+import os
+import stat
+import struct
+
+from files import files, paths
+from wire.errors import RequestError
+
+_CHUNK = 64 << 10
+_PARENT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_TEMPORARY = ".sandbox-tmp-"  # what other calls have under way
+_ZEROS = bytes(_CHUNK)
+_RECORD = struct.Struct(">cIQQHH")
+_FILE, _SYMLINK, _DIR = b"0", b"2", b"5"
+_MAX_NAME_BYTES = 4096
+
+
+def pack(link, request):
+    max_size, max_entries = request["max_size"], request["max_entries"]
+    with paths.resolve(request["path"]) as place:
+        status = place.stat()
+        if not stat.S_ISDIR(status.st_mode):
+            files.check_regular(status)
+            return _pack_file(link, place, paths.components(request["path"])[-1], _Budget(max_size, max_entries))
+        directory = place.open_directory()
+    try:
+        if not _is_surely_within(directory, max_size, max_entries):
+            # Once through for its size alone: past the first byte, a client could no longer be told that it is too large.
+            budget = _Budget(max_size, max_entries)
+            for _, current, entries in _walk(os.dup(directory)):
+                link.receive()
+                for name, kind in entries:
+                    budget.add(_size(name, current) if kind == _FILE else 0)
+        budget = _Budget(max_size, max_entries)
+        output = _Output(link)
+        for path, current, entries in _walk(os.dup(directory)):
+            for name, kind in entries:
+                try:
+                    _add(output, budget, path + name, name, kind, current)
+                except FileNotFoundError:
+                    pass  # deleted since it was listed
+        output.finish()
+        return {"entries": budget.entries, "size": budget.size}
+    finally:
+        os.close(directory)
+
+
+def _pack_file(link, place, name, budget):
+    """A file alone, by the name that it was asked for."""
+    output = _Output(link)
+    _add(output, budget, name, place.name, _FILE, place.directory)
+    output.finish()
+    return {"entries": budget.entries, "size": budget.size}
+
+
+def _is_surely_within(directory, max_size, max_entries):
+    """Whether all of the file system is: then no directory of it needs to be measured. Sparse files alone could deceive it."""
+    status = os.fstatvfs(directory)
+    if not status.f_blocks or not status.f_files:
+        return False  # it does not say
+    return (status.f_blocks - status.f_bfree) * status.f_frsize <= max_size and status.f_files - status.f_ffree <= max_entries
+
+
+def _size(name, directory):
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return 0
+
+
+class _Budget:
+    def __init__(self, max_size, max_entries):
+        self._max_size = max_size
+        self._max_entries = max_entries
+        self.size = self.entries = 0
+
+    def add(self, size):
+        self.size += size
+        self.entries += 1
+        if self.size > self._max_size:
+            raise RequestError("FILE_TOO_LARGE", "There are more than %d bytes to pack: take the directories or files below by themselves." % self._max_size)
+        if self.entries > self._max_entries:
+            raise RequestError("FILE_TOO_LARGE", "There are more than %d entries to pack: take the directories below by themselves." % self._max_entries)
+
+
+def _add(output, budget, name, last, kind, directory):
+    if kind == _FILE:
+        file = os.open(last, _READ, dir_fd=directory)
+        try:
+            status = os.fstat(file)
+            if stat.S_ISREG(status.st_mode):
+                size = status.st_size
+                budget.add(size)
+                data = os.read(file, min(size, _CHUNK)) if size else b""
+                output.write(_record(kind, name, status, size) + data)
+                if len(data) < size:
+                    _copy(output, file, size - len(data))
+        finally:
+            os.close(file)
+        return
+    budget.add(0)
+    status = os.stat(last, dir_fd=directory, follow_symlinks=False)
+    target = os.readlink(last, dir_fd=directory) if kind == _SYMLINK else b""
+    output.write(_record(kind, name, status, 0, target))
+
+
+def _record(kind, name, status, size, target=b""):
+    return _RECORD.pack(kind, status.st_mode & 0o777, max(0, int(status.st_mtime)), size, len(name), len(target)) + name + target
+
+
+def _copy(output, file, left):
+    """Exactly as much as its record says: what the file has gained since is left out, what it has lost is zeros."""
+    while left:
+        data = os.read(file, min(left, _CHUNK)) or _ZEROS[:left]
+        left -= len(data)
+        output.write(data)
+
+
+def _walk(current):
+    """(path ending in a slash, descriptor, sorted (name, kind) of what is packed) of a directory and of all below it, in this order.
+
+    It holds one descriptor, which it closes, however deep it goes.
+    """
+    trail = []  # (path, own identity, the directories still to come, the last first) for each directory above the current one
+    path = b""
+    try:
+        entries = _entries(current)
+        while True:
+            yield path, current, entries
+            ahead = [name for name, kind in reversed(entries) if kind == _DIR]
+            while True:
+                child = _open_next(ahead, current)
+                if child is not None:
+                    break
+                if not trail:
+                    return
+                path, identity, ahead = trail.pop()
+                current = paths.exchange(current, os.open(b"..", _PARENT, dir_fd=current))
+                if paths.identity(current) != identity:
+                    raise RequestError("INTERNAL_ERROR", "A directory was moved while it was packed.")
+            name, below = child
+            trail.append((path, paths.identity(current), ahead))
+            path += name + b"/"
+            current = paths.exchange(current, below)
+            entries = _entries(current)
+            if len(path) + max((len(name) for name, _ in entries), default=0) >= _MAX_NAME_BYTES:
+                raise RequestError("INVALID_PATH", "The directory holds a path of more than %d bytes." % _MAX_NAME_BYTES)
+    finally:
+        os.close(current)
+
+
+def _open_next(ahead, parent):
+    """(name, descriptor) of the next directory that is still there; None where none is left."""
+    while ahead:
+        name = ahead.pop()
+        try:
+            return name, paths.open_directory(name, parent)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+    return None
+
+
+def _entries(directory):
+    with os.scandir(directory) as entries:
+        found = [(os.fsencode(entry.name), _kind(entry)) for entry in entries]
+    return sorted(each for each in found if each[1] is not None)
+
+
+def _kind(entry):
+    """None where it is not packed."""
+    if entry.name.startswith(_TEMPORARY):
+        return None
+    if entry.is_file(follow_symlinks=False):
+        return _FILE
+    if entry.is_dir(follow_symlinks=False):
+        return _DIR
+    return _SYMLINK if entry.is_symlink() else None
+
+
+class _Output:
+    """Sends in frames that are as full as they may be."""
+
+    def __init__(self, link):
+        self._link = link
+        self._pending = bytearray()
+
+    def write(self, data):
+        self._pending += data
+        if len(self._pending) >= _CHUNK:
+            self._link.send_output(self._pending)
+            self._pending = bytearray()
+
+    def finish(self):
+        self._link.send_output(self._pending)

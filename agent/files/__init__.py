@@ -1,0 +1,1 @@
+"""The workspace: its paths, and the operations on files and directories."""

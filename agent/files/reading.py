@@ -1,0 +1,92 @@
+"""read: a file, or a part of it."""
+
+import os
+
+from files import conditions, files, paths
+from wire import frames, messages
+from wire.errors import RequestError
+
+_CHUNK = frames.MAX_AGENT_PAYLOAD
+_BEGINNING = 512  # by which the host tells what a file is
+
+
+def read_file(link, request):
+    with paths.resolve(request["path"]) as place:
+        files.check_regular(place.stat())
+        file = place.open(os.O_RDONLY)
+    try:
+        status = os.fstat(file)
+        files.check_regular(status)
+        tag = conditions.etag(status)
+        offset, length = _part(link, file, status.st_size, tag, request)
+        pieces = [(offset, length)]
+        head = {"size": status.st_size, "modified": status.st_mtime, "etag": tag}
+        if request.get("excerpt"):
+            beginning = os.pread(file, _BEGINNING, 0)
+            pieces = _excerpt(request["excerpt"], beginning, status.st_size, offset, length)
+            head["beginning"] = beginning.hex()
+            head["omitted"] = max(0, length - sum(length for _, length in pieces))
+        head["offset"] = pieces[0][0]
+        head["length"] = sum(length for _, length in pieces)
+        output = messages.dumps(head).encode() + b"\n"
+        for piece in pieces:
+            output = _send(link, file, output, *piece)
+        link.send_output(output)
+        return {}
+    finally:
+        os.close(file)
+
+
+def _send(link, file, output, offset, length):
+    """Sends the output and so much of the file: what is left to be sent of the output."""
+    while length:
+        chunk = os.pread(file, min(length, _CHUNK), offset)
+        if not chunk:
+            raise RequestError("INTERNAL_ERROR", "The file became shorter while it was read.")
+        offset += len(chunk)
+        length -= len(chunk)
+        link.send_output(output + chunk)
+        output = b""
+    return output
+
+
+def _excerpt(excerpt, beginning, size, offset, length):
+    """[(offset, length)] of what is sent of a part: all of the file if it begins as one to be sent whole, else the part's two ends."""
+    if size <= excerpt["max_whole"] and any(_begins(beginning.hex(), each) for each in excerpt["whole"]):
+        return [(0, size)]
+    head, tail = excerpt["head"], excerpt["tail"]
+    if length <= head + tail:
+        return [(offset, length)]
+    return [(offset, head), (offset + length - tail, tail)]
+
+
+def _begins(found, pattern):
+    """Both hexadecimal; a dot of the pattern is any digit."""
+    return len(found) >= len(pattern) and all(digit in (".", other) for digit, other in zip(pattern, found))
+
+
+def _part(link, file, size, tag, request):
+    """(offset, length) of what is sent. Raises FILE_TOO_LARGE if that is more than the request takes."""
+    most = request["max_length"]
+    if request.get("lines"):
+        from files import lines
+
+        return lines.span(link, file, size, *request["lines"], most)
+    if request.get("if_range") not in (None, tag):
+        offset, length = 0, size
+    else:
+        offset, length = _range(size, request["offset"], request["length"])
+    if most and length > most:
+        what = "The file has" if length == size else "This part of the file has"
+        raise RequestError("FILE_TOO_LARGE", "%s %d bytes, and this answer holds %d at most." % (what, length, most))
+    return offset, length
+
+
+def _range(size, offset, length):
+    """The part of a file of this size that a range means: (offset, length). A negative offset counts from the end."""
+    if offset < 0:
+        offset = max(0, size + offset)
+    elif offset >= size and not (offset == 0 and length is None):
+        raise RequestError("RANGE_NOT_SATISFIABLE", "The file has %d bytes." % size)
+    rest = size - offset
+    return offset, rest if length is None else min(length, rest)

@@ -1,0 +1,126 @@
+"""search: files by a glob, and their lines by a regular expression.
+
+Python's regular expressions go back and try again, some for longer than the world will last, and nothing in a process can stop them. So
+the search runs in a child of the worker, which is killed when its time is over. What it has found by then is in memory that both share.
+"""
+
+import os
+import select
+import stat
+import time
+
+from files import file_names, files, paths
+from files.search import search_process
+from files.search.search_findings import Findings
+from processes import processes
+from wire.errors import RequestError
+
+_CHUNK = 64 << 10
+
+
+def search(link, request):
+    deadline = time.monotonic() + request["timeout_ms"] / 1000
+    findings = Findings()
+    try:
+        with paths.resolve(request["path"]) as place:
+            top = _open(place, request)
+        try:
+            ours, theirs = processes.connected_pair()
+            child = _fork(link, ours, theirs, top, request, findings)
+        finally:
+            os.close(top)
+        try:
+            complaint = _wait(link, ours, deadline)
+        except BaseException:
+            _kill(child, ours)
+            raise
+        if complaint is None:
+            os.close(ours)
+            processes.kill(child)
+            # On a busy machine a process may take seconds to end, which the answer does not have.
+            link.afterwards = lambda: os.waitpid(child, 0)
+            return _answer_unfinished(link, request, findings)
+        truncated = _truncated(_end(child, ours), complaint)
+        link.send_output(findings.lines())
+        return {"truncated": truncated, "skipped": findings.skips}
+    finally:
+        findings.close()
+
+
+def _open(place, request):
+    """A descriptor of the directory, or of the file, to search."""
+    status = place.stat()
+    if stat.S_ISDIR(status.st_mode):
+        return place.open_directory()
+    files.check_regular(status)
+    # Without a pattern its name is all that is wanted.
+    return place.open(os.O_PATH if request["pattern"] is None else os.O_RDONLY)
+
+
+def _fork(link, ours, theirs, top, request, findings):
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(ours)
+        os.close(theirs)
+        raise
+    if child == 0:
+        # With a copy of the worker's socket it would keep the router from seeing the worker's end.
+        search_process.become((link.fd, ours), theirs, top, request, findings)
+    os.close(theirs)
+    return child
+
+
+def _wait(link, ours, deadline):
+    """What the child said before it ended, which is a complaint if anything. None if its time is over first."""
+    poll = select.poll()
+    poll.register(ours, select.POLLIN)
+    poll.register(link.fd, select.POLLIN)
+    received = b""
+    while True:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            return None
+        ready = [fd for fd, _ in poll.poll(remaining * 1000 + 1)]
+        if link.fd in ready:
+            link.receive()
+        if ours in ready:
+            data = os.read(ours, _CHUNK)
+            if not data:
+                return received.decode("utf-8", "replace")
+            received += data
+
+
+def _kill(child, ours):
+    processes.kill(child)
+    _end(child, ours)
+
+
+def _end(child, ours):
+    """Its exit code, or minus the signal that ended it."""
+    os.close(ours)
+    status = os.waitpid(child, 0)[1]
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _truncated(code, complaint):
+    if code in (search_process.DONE, search_process.TRUNCATED):
+        return code == search_process.TRUNCATED
+    if code == search_process.BAD_PATTERN:
+        raise RequestError("INVALID_PATTERN", complaint)
+    if code == search_process.OUT_OF_MEMORY:
+        raise MemoryError
+    raise RequestError("SANDBOX_LOST", "The search's process in the sandbox ended before it was done.")
+
+
+def _answer_unfinished(link, request, findings):
+    """What was found before the time was over. If that is nothing, an answer could be taken for one that says so: it is an error."""
+    at = findings.looked_at or request["path"]
+    if not findings.matches:
+        where = " It was at `%s`." % file_names.shown(os.fsencode(at)) if at else ""
+        raise RequestError(
+            "SEARCH_TIMED_OUT",
+            "The search took too long: give a simpler pattern, or a glob or path that leaves fewer files.%s" % where,
+        )
+    link.send_output(findings.lines(unfinished=at))
+    return {"truncated": True, "skipped": findings.skips + 1}

@@ -1,0 +1,99 @@
+"""What a search has found and left out, in memory that the worker and the search's process share.
+
+So nothing of it is lost when that process is killed. The process writes, the worker reads after its end.
+"""
+
+import mmap
+import struct
+
+from files import file_names
+from wire import messages
+
+MAX_ANSWER_BYTES = 4 << 20
+MAX_LISTED_SKIPS = 50
+
+# Reasons why something was not looked at. PROTOCOL.md says what each means.
+BINARY = "binary"
+LINE_TOO_LONG = "line_too_long"
+LINK = "link"
+NOT_READABLE = "not_readable"
+OUT_OF_MEMORY = "out_of_memory"
+TIMED_OUT = "timed_out"
+TOO_DEEP = "too_deep"
+
+_MAX_SKIP_BYTES = 1 << 20
+_MAX_PATH_BYTES = 64 << 10  # a path of 100 names, below one of 4096 bytes, has half of it
+_HEAD = struct.Struct("=QQQQ")  # bytes of matches, matches, bytes of listed skips, skips
+_PATH_LENGTH = struct.Struct("=Q")
+_PATH_AT = _HEAD.size + _PATH_LENGTH.size
+_MATCHES_AT = _PATH_AT + _MAX_PATH_BYTES
+_SKIPS_AT = _MATCHES_AT + MAX_ANSWER_BYTES
+
+
+class Findings:
+    """Lines of JSON for the answer, how many there are of each kind, and the path that is being looked at."""
+
+    def __init__(self):
+        self._memory = mmap.mmap(-1, _SKIPS_AT + _MAX_SKIP_BYTES)
+        self._listed_skips = 0
+
+    def close(self):
+        self._memory.close()
+
+    # ---- in the search's process
+
+    def look_at(self, path):
+        """Notes what is looked at next. `path` is text, as messages carry it."""
+        encoded = path.encode("utf-8", "surrogateescape")[:_MAX_PATH_BYTES]
+        # A path that is half written when the process is killed counts for none.
+        _PATH_LENGTH.pack_into(self._memory, _HEAD.size, 0)
+        self._memory[_PATH_AT : _PATH_AT + len(encoded)] = encoded
+        _PATH_LENGTH.pack_into(self._memory, _HEAD.size, len(encoded))
+
+    def add_match(self, path, **more):
+        """False if the answer has no room for it."""
+        line = messages.dumps(dict([file_names.member("path", path)], **more)).encode() + b"\n"
+        size, count, skips_size, skips = _HEAD.unpack_from(self._memory)
+        if size + len(line) > MAX_ANSWER_BYTES:
+            return False
+        self._memory[_MATCHES_AT + size : _MATCHES_AT + size + len(line)] = line
+        _HEAD.pack_into(self._memory, 0, size + len(line), count + 1, skips_size, skips)
+        return True
+
+    def add_skip(self, path, reason):
+        """Counts it, and lists it if it is one of the first."""
+        line = _skip_line(path, reason)
+        size, count, skips_size, skips = _HEAD.unpack_from(self._memory)
+        if self._listed_skips < MAX_LISTED_SKIPS - 1 and skips_size + len(line) <= _MAX_SKIP_BYTES:
+            self._memory[_SKIPS_AT + skips_size : _SKIPS_AT + skips_size + len(line)] = line
+            skips_size += len(line)
+            self._listed_skips += 1
+        _HEAD.pack_into(self._memory, 0, size, count, skips_size, skips + 1)
+
+    # ---- in the worker
+
+    @property
+    def matches(self):
+        """How many there are."""
+        return _HEAD.unpack_from(self._memory)[1]
+
+    @property
+    def skips(self):
+        """How many there are, listed or not."""
+        return _HEAD.unpack_from(self._memory)[3]
+
+    @property
+    def looked_at(self):
+        """The path that was noted last; an empty one if there is none."""
+        (length,) = _PATH_LENGTH.unpack_from(self._memory, _HEAD.size)
+        return self._memory[_PATH_AT : _PATH_AT + length].decode("utf-8", "surrogateescape")
+
+    def lines(self, unfinished=None):
+        """The answer's lines: skips, then matches. `unfinished` is a path that time ran out at."""
+        size, _, skips_size, _ = _HEAD.unpack_from(self._memory)
+        first = b"" if unfinished is None else _skip_line(unfinished, TIMED_OUT)
+        return first + self._memory[_SKIPS_AT : _SKIPS_AT + skips_size] + self._memory[_MATCHES_AT : _MATCHES_AT + size]
+
+
+def _skip_line(path, reason):
+    return messages.dumps(dict([file_names.member("path", path)], reason=reason)).encode() + b"\n"

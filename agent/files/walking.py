@@ -1,0 +1,91 @@
+"""Goes through a directory and what is below it, by descriptors: no link is followed, one that is swapped in during the call neither."""
+
+import errno
+import os
+import stat
+
+from files import paths
+
+
+TOO_DEEP, DENIED = "too deep", "denied"
+
+
+def entries(top, max_depth, enters=lambda path: True, leave_out=lambda path, why: None):
+    """Yields (path below `top`, name, status, descriptor of its directory) for each entry, so many levels down.
+
+    A directory's entries come in the order of their names' code points, and each directory right before what is in it. `top` is a
+    descriptor, and stays open. What vanishes meanwhile is left out, and so is what a directory below `top` does not let its owner see.
+    Directories for whose path `enters` is false are not entered. `leave_out` is called with a path and
+    TOO_DEEP or DENIED, for each entry that is left out and each other directory that is not entered.
+    """
+    open_directories = [top]
+    ahead = [(_names(top), "")]
+    try:
+        while ahead:
+            names, prefix = ahead[-1]
+            if not names:
+                ahead.pop()
+                directory = open_directories.pop()
+                if ahead:
+                    os.close(directory)
+                continue
+            name = names.pop()
+            directory = open_directories[-1]
+            path = prefix + _text(name)
+            try:
+                status = _status(name, directory)
+            except PermissionError:
+                if len(ahead) == 1:
+                    raise
+                leave_out(path, DENIED)
+                continue
+            if status is None:
+                continue
+            yield path, name, status, directory
+            if not (stat.S_ISDIR(status.st_mode) and enters(path)):
+                continue
+            if len(ahead) == max_depth:
+                leave_out(path, TOO_DEEP)
+                continue
+            try:
+                below = _open(name, directory)
+            except PermissionError:
+                leave_out(path, DENIED)
+                continue
+            if below is not None:
+                open_directories.append(below)
+                ahead.append((_names(below), path + "/"))
+    finally:
+        for directory in open_directories[1:]:
+            os.close(directory)
+
+
+def _names(directory):
+    """The last one first. Names alone are held: with their attributes, a directory of a million would not fit a sandbox's memory."""
+    names = os.listdir(directory)
+    names.sort(reverse=True)
+    return names
+
+
+def _text(name):
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def _status(name, directory):
+    """None if it is gone."""
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _open(name, parent):
+    """None if it is gone, or is no directory any more."""
+    try:
+        return paths.open_directory(name, parent)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise

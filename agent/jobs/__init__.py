@@ -1,0 +1,1 @@
+"""Jobs and terminals: commands that outlive the call that started them."""

@@ -1,0 +1,253 @@
+"""A job: a command that outlives the call that started it, and the process that stays with it and answers for it.
+
+The keeper is a worker that has left its router. It listens on an abstract socket, which nothing in a file system can remove and any
+agent in the sandbox finds, and holds the job's output and how it ended until the job is forgotten.
+"""
+
+import os
+import select
+import time
+
+import _socket
+
+from jobs.connection import Connection
+from jobs.ring import Ring
+from processes import memory, processes
+from processes.running import Running, exit_code
+from wire import frames
+from wire.errors import RequestError, end_code
+
+ADDRESS = b"\0sandbox-job-"
+MAX_UNREAD_INPUT = 1 << 20
+_MAX_CONNECTIONS = 256
+_MAX_WAITING = 32  # of those, questions that wait for news
+_TIMED_OUT_EXIT_CODE = 124
+
+
+class Job:
+    stays = True
+
+    def __init__(self, link, wakeup, request):
+        self._link = link
+        self._id = request["job_id"]
+        self._command = request["command"]
+        self._output = {"stdout": Ring(), "stderr": Ring()}
+        self._max_output = request["max_output"]
+        self._running = Running(wakeup, list(self._output.values()))
+        self._state = "running"
+        self._exit_code = self._signal = self._ended_at = None
+        self._kills = memory.kills()
+        self._oom_killed = False
+        self._terminal = request.get("terminal")  # {columns, rows, detached_ms}
+        self._last_read = time.monotonic()
+        self._connections = {}  # of those who ask, the oldest first
+        self._listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self._listener.bind(ADDRESS + self._id.encode())
+        self._listener.listen(_MAX_CONNECTIONS)
+        self._listener.setblocking(False)
+        self._started_at = time.time()
+        self._ends_by = self._started_at + request["timeout_ms"] / 1000
+        self._deadline = time.monotonic() + request["timeout_ms"] / 1000
+
+    def start(self, request, stdin, keep_open):
+        """`stdin`: bytes, or None. Raises RequestError or OSError; then nothing of it is left."""
+        wants_input = stdin is not None or keep_open
+        try:
+            if self._terminal is not None:
+                self._running.start_on_terminal(request, self._terminal["columns"], self._terminal["rows"])
+            else:
+                self._running.start(request, _ignore if wants_input else None)
+        except BaseException:
+            self._running.kill()
+            self._running.close()
+            self._listener.close()
+            raise
+        if stdin:
+            self._running.add_input(stdin)
+        if wants_input and not keep_open and self._terminal is None:
+            self._running.add_input(None)
+
+    def linger(self):
+        """Answers for the job until its process is killed, which is how it is forgotten, or for a terminal until nobody looks at it."""
+        self._link.close()
+        self._running.watch(self._listener.fileno(), select.POLLIN, self._accept)
+        while not self._abandoned():
+            self._running.step(self._timeout_ms())
+            self._trim()
+            if self._state == "running":
+                self._look_at_end()
+            for connection in list(self._connections):
+                self._serve(connection)
+        self._running.kill()
+
+    def _abandoned(self):
+        if self._terminal is None:
+            return False
+        if any(each.answer_at is not None for each in self._connections):
+            self._last_read = time.monotonic()
+        return time.monotonic() >= self._abandoned_at
+
+    @property
+    def _abandoned_at(self):
+        return self._last_read + self._terminal["detached_ms"] / 1000
+
+    def _timeout_ms(self):
+        times = [each.answer_at for each in self._connections if each.answer_at is not None]
+        if self._state == "running":
+            times.append(self._deadline)
+        if self._terminal is not None:
+            times.append(self._abandoned_at)
+        return processes.poll_ms(min(times)) if times else None
+
+    def _trim(self):
+        excess = sum(map(len, self._output.values())) - self._max_output
+        if excess > 0:
+            max(self._output.values(), key=len).drop(excess)
+
+    def _look_at_end(self):
+        timed_out = self._running.status is None and time.monotonic() >= self._deadline
+        if timed_out:
+            self._running.kill()
+        elif self._running.status is None:
+            return
+        self._oom_killed = memory.kills() > self._kills
+        self._running.end_output()
+        self._trim()
+        self._ended_at = time.time()
+        status = self._running.status
+        self._exit_code = _TIMED_OUT_EXIT_CODE if timed_out else exit_code(status)
+        self._signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) and not timed_out else None
+        self._state = "timed_out" if timed_out else "exited" if self._signal is None else "killed"
+
+    # ---- those who ask
+
+    def _accept(self, _):
+        try:
+            fd = accept(self._listener)
+        except OSError:
+            return
+        if len(self._connections) >= _MAX_CONNECTIONS:
+            # The one that has been slowest to ask, or to take its answer: hardly an agent's.
+            self._hang_up(next(each for each in self._connections if each.answer_at is None))
+        connection = Connection(fd)
+        self._connections[connection] = None
+        self._running.watch(connection.fd, select.POLLIN, lambda _: connection.read())
+
+    def _serve(self, connection):
+        try:
+            if connection.request is not None and not connection.answered:
+                self._answer(connection)
+            connection.write()
+        except Exception:  # whoever it is, it is no agent
+            connection.ended = True
+        if connection.ended:
+            self._hang_up(connection)
+        elif connection.unsent:
+            self._running.watch(connection.fd, select.POLLIN | select.POLLOUT, lambda _: connection.read())
+
+    def _hang_up(self, connection):
+        del self._connections[connection]
+        self._running.unwatch(connection.fd)
+        connection.close()
+
+    def _answer(self, connection):
+        request = connection.request
+        try:
+            if request["op"] == "output" and not self._has_news(request) and self._waits(connection, request["wait_ms"]):
+                return
+            connection.answer_at = None
+            streams, result = getattr(self, "_op_" + request["op"])(request, connection.data)
+            answer = frames.ok_frame(0, result)
+        except RequestError as error:
+            streams, answer = [], frames.error_frame(0, *end_code(error))
+        connection.answer(b"".join(frames.frame(kind, 0, data) for kind, data in streams) + answer)
+
+    def _waits(self, connection, wait_ms):
+        """Whether a question is to wait for news still; one more than may wait is answered with what there is."""
+        if connection.answer_at is None:
+            if sum(each.answer_at is not None for each in self._connections) >= _MAX_WAITING:
+                return False
+            connection.answer_at = time.monotonic() + wait_ms / 1000
+        return time.monotonic() < connection.answer_at
+
+    def _op_stat(self, request, data):
+        return [], {
+            "job_id": self._id,
+            "command": self._command,
+            "state": self._state,
+            "exit_code": self._exit_code,
+            "signal": self._signal,
+            "started_at": self._started_at,
+            "ends_by": self._ends_by,
+            "ended_at": self._ended_at,
+            "oom_killed": self._oom_killed or (self._state == "running" and memory.kills() > self._kills),
+            "stdout_bytes": self._output["stdout"].stop,
+            "stderr_bytes": self._output["stderr"].stop,
+            "terminal": self._terminal is not None,
+        }
+
+    def _op_pid(self, request, data):
+        return [], {"pid": os.getpid()}
+
+    def _has_news(self, request):
+        wanted = [(self._output[name], offset) for name, offset in request["offsets"].items()]
+        return self._state != "running" or any(ring.stop > offset for ring, offset in wanted)
+
+    def _op_output(self, request, data):
+        self._last_read = time.monotonic()
+        streams, result = [], {}
+        limit = request["limit"]
+        for name, offset in request["offsets"].items():
+            ring = self._output[name]
+            if offset > ring.stop:
+                raise RequestError("RANGE_NOT_SATISFIABLE", "The stream has %d bytes." % ring.stop)
+            first, taken = ring.read(offset, limit)
+            limit -= len(taken)
+            ended = self._state != "running" and first + len(taken) == ring.stop
+            result[name] = {"offset": first, "next_offset": first + len(taken), "gap": first - offset, "eof": ended}
+            kind = frames.OUT if name == "stdout" else frames.ERR
+            streams += [(kind, taken[at : at + frames.MAX_AGENT_PAYLOAD]) for at in range(0, len(taken), frames.MAX_AGENT_PAYLOAD)]
+        return streams, result
+
+    def _op_stdin(self, request, data):
+        if not self._running.input_open:
+            raise RequestError("JOB_STDIN_CLOSED", "The job takes no input.")
+        if self._running.unread_input + len(data) > MAX_UNREAD_INPUT:
+            raise RequestError("JOB_STDIN_FULL", "The job has %d bytes of input to read first." % self._running.unread_input)
+        self._running.add_input(data)
+        if request["eof"]:
+            self._running.add_input(None)
+        return [], {}
+
+    def _op_signal(self, request, data):
+        if self._state != "running" or self._running.status is not None:
+            raise RequestError("JOB_ENDED", "The job has ended.")
+        try:
+            os.killpg(self._running.pid, request["signal"])
+        except ProcessLookupError:
+            raise RequestError("JOB_ENDED", "The job has ended.")
+        return [], {}
+
+    def _op_resize(self, request, data):
+        if self._terminal is None or self._state != "running":
+            raise RequestError("JOB_ENDED", "The terminal has ended.")
+        self._running.resize(request["columns"], request["rows"])
+        return [], {}
+
+
+def accept(listener):
+    """The descriptor of a connection that waits. Raises OSError.
+
+    By the C method under socket.socket.accept(): the socket module costs 1 MiB of memory. The method
+    is private to CPython, so the module is there for a Python that has no such method.
+    """
+    if hasattr(listener, "_accept"):
+        return listener._accept()[0]
+    import socket
+
+    with socket.socket(fileno=os.dup(listener.fileno())) as public:
+        return public.accept()[0].detach()
+
+
+def _ignore(done):
+    pass

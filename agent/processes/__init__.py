@@ -1,0 +1,1 @@
+"""Commands: how one starts, runs and ends with all its processes."""

@@ -1,0 +1,94 @@
+"""Starting a shell: which program, with which environment."""
+
+import os
+
+import _signal as signal  # see processes/processes.py
+
+from wire.errors import RequestError
+
+_RESET_SIGNALS = tuple(number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP))
+
+
+def _image_environment():
+    """Our environment less what the engine and the interpreter add to the image's.
+
+    os.environ would not do: in an image without a locale, Python adds LC_CTYPE to it. Read when this module is imported, since the file
+    cannot be opened any more once the agent is no longer dumpable.
+    """
+    with open("/proc/self/environ", "rb") as file:
+        pairs = [entry.partition(b"=") for entry in file.read().split(b"\0")]
+    return {name: value for name, equals, value in pairs if name and equals and name not in (b"HOSTNAME", b"TERM")}
+
+
+IMAGE_ENVIRONMENT = _image_environment()
+
+# A command finds programs of its own first: pip, npm -g, cargo and go put theirs there
+# (container-spec.ts). The agent itself looks for shells on the image's PATH alone.
+_OWN_PROGRAMS = b"/workspace/.local/bin"
+_COMMAND_ENVIRONMENT = dict(IMAGE_ENVIRONMENT)
+_COMMAND_ENVIRONMENT[b"PATH"] = _OWN_PROGRAMS + b":" + IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath))
+
+_shells = {}  # what a request may want -> (name, path), or None
+
+
+def encode(text):
+    """The bytes of a text of the host's; PROTOCOL.md carries bytes that are no UTF-8 by surrogateescape."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def find_program(name):
+    """The first executable file of that name (bytes) on the image's PATH, or None."""
+    for directory in IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath)).split(b":"):
+        candidate = os.path.join(directory, name)
+        if directory.startswith(b"/") and os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    return None
+
+
+def _find_shell(wanted):
+    """The name and the path of the shell that runs a request: `wanted` is sh, bash or bash-or-sh."""
+    if wanted not in _shells:
+        names = wanted.split("-or-")
+        found = ((name, find_program(encode(name))) for name in names)
+        _shells[wanted] = next(((name, path) for name, path in found if path is not None), None)
+    if _shells[wanted] is None:
+        raise RequestError("SHELL_NOT_AVAILABLE", "The image has no %s." % wanted)
+    return _shells[wanted]
+
+
+def start(request, stdin, stdout, stderr):
+    """Starts the request's command in a session of its own, with those three descriptors alone and default signals: its pid.
+
+    The caller's working directory is / afterwards.
+    """
+    return _spawn(request, {}, [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))])
+
+
+def start_on_terminal(request, name):
+    """As `start`, on the terminal of that name.
+
+    The first terminal that the leader of a session opens is its controlling one. What is typed there is
+    remembered for the session's other terminals, but not among the user's files.
+    """
+    opening = (os.POSIX_SPAWN_OPEN, 0, name, os.O_RDWR, 0)
+    return _spawn(request, {b"TERM": b"xterm-256color", b"HISTFILE": b"/tmp/.bash_history"}, [opening, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)])
+
+
+def _spawn(request, more_environment, file_actions):
+    name, program = _find_shell(request["shell"])
+    argv = [encode(name), b"-c", b"--", encode(request["command"])]
+    env = dict(_COMMAND_ENVIRONMENT)
+    env.update(more_environment)
+    for name, value in request["env"].items():
+        env[encode(name)] = encode(value)
+    settings = {"file_actions": file_actions, "setsigmask": (), "setsigdef": _RESET_SIGNALS}
+    try:
+        os.chdir(encode(request["cwd"]))
+    except (OSError, ValueError):
+        raise RequestError("INVALID_WORKING_DIR", "The working directory does not exist or cannot be entered.")
+    try:
+        return os.posix_spawn(program, argv, env, setsid=True, **settings)
+    except NotImplementedError:  # a C library without POSIX_SPAWN_SETSID
+        return os.posix_spawn(program, argv, env, setpgroup=0, **settings)
+    finally:
+        os.chdir("/")
