@@ -12,7 +12,7 @@ describe('checkSessionOptions', () => {
     expect(check(true)).not.toThrow();
     expect(check(false)).toThrow(
       expect.objectContaining({
-        extensions: { errors: [{ field, message: `${field} cannot be had with the runtime of this deployment` }] },
+        errors: [{ field, message: `${field} cannot be had with the runtime of this deployment` }],
       }),
     );
   });
