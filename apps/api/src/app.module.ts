@@ -16,6 +16,7 @@ import { Metrics } from './metrics/metrics';
 import { MetricsController } from './metrics/metrics.controller';
 import { RateLimitGuard } from './rate-limit/rate-limit.guard';
 import { RateLimitModule } from './rate-limit/rate-limit.module';
+import { UpgradeRouter } from './server/upgrade-router';
 import { SessionsController } from './sessions/sessions.controller';
 import { TerminalController } from './terminals/terminal.controller';
 import { TerminalGateway } from './terminals/terminal.gateway';
@@ -57,6 +58,7 @@ export class AppModule {
         Metrics,
         TerminalGateway,
         TerminalTickets,
+        UpgradeRouter,
         // Guards run in this order: who is the user, then how much has the user asked for. Only
         // then is a body read.
         { provide: APP_GUARD, useClass: AuthGuard },

@@ -8,7 +8,7 @@ import { AppModule } from './app.module';
 import { configureApp } from './configure-app';
 import { ExpressServerAdapter } from './server/express-server';
 import { shutDownOnSignal } from './server/shutdown';
-import { TerminalGateway } from './terminals/terminal.gateway';
+import { UpgradeRouter } from './server/upgrade-router';
 
 /** EX_CONFIG of sysexits.h. A supervisor that knows this code does not restart the service. */
 const EXIT_BAD_CONFIG = 78;
@@ -20,7 +20,7 @@ async function start(config: Config): Promise<void> {
   });
   app.useLogger(new JsonLogger(config));
   configureApp(app, config);
-  shutDownOnSignal(app, config, { onStopping: () => app.get(TerminalGateway).closeAll() });
+  shutDownOnSignal(app, config, { onStopping: () => app.get(UpgradeRouter).closeAll() });
   await app.listen(config.PORT, config.HOST);
   const logger = new NestLogger('Start');
   logger.log(describePolicy(app.get<CommandPolicy>(COMMAND_POLICY)));

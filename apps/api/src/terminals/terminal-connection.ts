@@ -7,31 +7,33 @@ import { toProblem, toSandboxError } from '../problems/problem';
 import { validateDto } from '../validation/validate-dto';
 import { ResizeMessage } from './terminal.dto';
 
-/** Of silence, after which the client has to answer a ping; and as much again after which it is gone. Milliseconds. */
+/** How often the client has to answer a ping. One that missed the last is gone. */
 const PING_MS = 30_000;
-/** Bytes of one message. A paste comes as one. */
+/** The longest message. A paste comes as one. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
 const MAX_TEXT_BYTES = 64 * 1024;
 /**
- * While more than this waits for the program, nothing is read from the network, bytes. It leaves
- * room for a paste or two before that: as long as the network is read, a close frame is seen. A
- * connection then holds at most this, the message that went past it, and what came in one read with
- * that.
+ * While more than this waits for the program, nothing is read from the network. There is room for a
+ * paste or two before that, since a close frame is seen only while the network is read. A connection
+ * holds at most this, the message that went over it, and what came in the same read.
  */
 const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES;
-/** What a message takes of that besides its bytes. */
+/** What each message counts besides its bytes. */
 const MESSAGE_COST = 1024;
-/** Bytes of input that are offered to a terminal at a time. */
+/** How much input is offered to a terminal at a time. */
 const PIECE_BYTES = 64 * 1024;
-/** While a program does not read, its input is offered again: first so soon, then later, ms. */
+/** How soon input is offered again to a program that does not read. It doubles up to the last. */
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 1_000;
-/** The longest that a timer can wait, milliseconds. */
+/** The longest time that a timer of Node's can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Close codes of RFC 6455, section 7.4.1. */
 export const CLOSE = { NORMAL: 1000, GOING_AWAY: 1001, POLICY: 1008, TOO_BIG: 1009, INTERNAL: 1011 } as const;
 
-/** Carries bytes between a WebSocket and a terminal, both ways at the speed of the slower, until one of them ends. */
+/**
+ * Carries bytes between a WebSocket and a terminal, until one of them ends. Each way goes at the
+ * speed of the slower side.
+ */
 export class TerminalConnection {
   private readonly gone = new AbortController();
   private alive = true;
@@ -56,7 +58,12 @@ export class TerminalConnection {
     socket.on('message', (data, isBinary) => this.queue(data as Buffer, isBinary));
   }
 
-  /** @param expiresAt when the credential that opened it ends: it ends then too */
+  /**
+   * Serves the connection until it ends.
+   * @param since the offset of the first byte of output that the client has not seen
+   * @param expiresAt when the credential that opened the connection ends, in milliseconds since the
+   * epoch; the connection ends then too
+   */
   async run(since: number, expiresAt: number | null): Promise<void> {
     const heartbeat = setInterval(() => this.ping(), PING_MS);
     const expiry = expiresAt === null ? undefined : setTimeout(() => this.expire(), Math.min(expiresAt - Date.now(), MAX_TIMER_MS));
@@ -79,8 +86,8 @@ export class TerminalConnection {
   }
 
   /**
-   * Input goes to the program in its order, and a size is the terminal's before the input that came
-   * after it. No size waits for input: the program that does not read may be resized all the same.
+   * Input goes to the program in its order. A size is set before the input that came after it. It
+   * waits for no input, so a program that does not read is resized all the same.
    */
   private queue(data: Buffer, isBinary: boolean): void {
     if (!isBinary && data.length > MAX_TEXT_BYTES) return this.close(CLOSE.TOO_BIG);
@@ -103,7 +110,7 @@ export class TerminalConnection {
       else await this.obey(data);
     } catch (error) {
       const { code } = toSandboxError(error);
-      // What was typed into a program that is just ending.
+      // Input for a program that is just ending is no fault.
       const ended = code === ErrorCode.JOB_ENDED || code === ErrorCode.JOB_STDIN_CLOSED || code === ErrorCode.NOT_FOUND;
       if (!ended && !this.gone.signal.aborted) this.fail(error, CLOSE.POLICY);
     }
@@ -131,7 +138,7 @@ export class TerminalConnection {
   }
 
   private send(bytes: Buffer): Promise<void> {
-    // Settles when the network has taken the bytes; of a connection that breaks meanwhile, `close` tells.
+    // Settles when the network has taken the bytes. If the connection breaks, `close` tells.
     return new Promise((resolve) => this.socket.send(bytes, () => resolve()));
   }
 
@@ -151,7 +158,7 @@ export class TerminalConnection {
   }
 
   private ping(): void {
-    // While the network is not read, no pong of the client's is seen.
+    // While the network is not read, the client's pong is not seen.
     if (!this.alive && !this.socket.isPaused) return this.socket.terminate();
     this.alive = false;
     this.socket.ping();

@@ -5,7 +5,10 @@ import type { Identity } from '../auth/identity';
 
 const LIFETIME_MS = 30_000;
 
-/** For browsers, which can give a WebSocket no header: a ticket stands for its bearer's credential in one session, once, for 30 s. */
+/**
+ * Gives tickets to browsers, which can send no header with a WebSocket. A ticket stands for its
+ * user's credential once, in one session, for 30 s.
+ */
 @Injectable()
 export class TerminalTickets {
   constructor(@Inject(SESSION_STORE) private readonly store: SessionStore) {}
@@ -16,7 +19,7 @@ export class TerminalTickets {
     return ticket;
   }
 
-  /** Null for one that was never issued, is used or over, or is for another session. */
+  /** @returns null for a ticket that is unknown, used, over, or for another session */
   async redeem(ticket: string, sessionId: string): Promise<Identity | null> {
     const issued = await this.store.takeOnce(nameOf(ticket));
     if (issued === null) return null;
@@ -25,7 +28,7 @@ export class TerminalTickets {
   }
 }
 
-/** The store shows nobody a ticket that could still be used. */
+/** The store holds a digest, so that nobody who reads the store can use a ticket. */
 function nameOf(ticket: string): string {
   return `ticket:${createHash('sha256').update(ticket).digest('hex')}`;
 }
