@@ -6,8 +6,8 @@ import { beat } from './heartbeat';
 
 const HEARTBEAT_INTERVALS = 3;
 /**
- * The shortest lifetime of a heartbeat. A sweep with much to remove takes longer than a short
- * interval.
+ * The shortest time for which a heartbeat counts. A sweep with much to remove takes longer than a
+ * short interval.
  */
 const MIN_HEARTBEAT_MS = 60_000;
 

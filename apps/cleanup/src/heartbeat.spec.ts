@@ -7,7 +7,8 @@ import type { SessionStore } from '@sandbox/sessions';
 import { CleanupModule } from './cleanup.module';
 import { beat, isBeating } from './heartbeat';
 
-// The heartbeat's file is where the process may write. Here that is a directory of the test's own.
+// The process writes the heartbeat's file to the temporary directory. Here that is a directory of
+// the test's own.
 jest.mock('node:os', () => {
   const os = jest.requireActual<typeof import('node:os')>('node:os');
   const { mkdtempSync: make } = jest.requireActual<typeof import('node:fs')>('node:fs');
@@ -27,7 +28,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const FILE = 'cleanup-heartbeat';
 
 describe('the heartbeat', () => {
-  it('beats until the time it was given, and not from then on', async () => {
+  it('counts until its time, and no longer, when the worker has noted one', async () => {
     await beat(NOW);
     expect(await isBeating(NOW - 1)).toBe(true);
     expect(await isBeating(NOW)).toBe(false);
@@ -35,12 +36,12 @@ describe('the heartbeat', () => {
     expect(await isBeating(NOW)).toBe(true);
   });
 
-  it.each([undefined, '', 'soon', '{}', `${NOW + 5}x`])('does not beat when its file holds %j', async (content) => {
+  it.each([undefined, '', 'soon', '{}', `${NOW + 5}x`])('does not count when its file holds %j', async (content) => {
     if (content !== undefined) writeFileSync(join(directory, FILE), content);
     expect(await isBeating(NOW)).toBe(false);
   });
 
-  it('takes the place of the last one whole, and leaves no other file', async () => {
+  it('replaces the last one whole, and leaves no other file, when it is noted again', async () => {
     await beat(NOW);
     await beat(NOW + 1);
     expect(readdirSync(directory)).toEqual([FILE]);
@@ -54,14 +55,15 @@ describe('the cleanup worker', () => {
     [20, 60_000],
     [21, 63_000],
     [300, 900_000],
-  ])('counts as well after a sweep, when it sweeps every %i s, for %i ms', async (seconds, valid) => {
+  ])('counts as well after a sweep when it sweeps every %i s, for %i ms', async (seconds, valid) => {
     jest.spyOn(Date, 'now').mockReturnValue(NOW);
     let swept: SweepListener | undefined;
     const sweeper = { onSwept: (listener: SweepListener) => (swept = listener) } as unknown as SweeperService;
     const config = loadConfig({ CLEANUP_INTERVAL_SECONDS: String(seconds) }, { needsAuth: false });
     expect(new CleanupModule(config, {} as SessionStore, sweeper)).toBeDefined();
     expect(readdirSync(directory)).toEqual([]);
-    // A sweep that met Docker or Redis away counts too: starting the worker anew would not help.
+    // A sweep also counts if Docker or Redis was away, because restarting the worker would not
+    // help.
     await swept!({ complete: false } as never);
     expect(await isBeating(NOW + valid - 1)).toBe(true);
     expect(await isBeating(NOW + valid)).toBe(false);

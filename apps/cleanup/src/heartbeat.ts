@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Lies in the one directory that is writable if the root file system is not. It holds the time, in
- * milliseconds since the epoch, until which the heartbeat counts.
+ * The file lies in the only directory that is writable if the root file system is not. It holds the
+ * time until which the heartbeat counts, in milliseconds since the epoch.
  */
 const FILE = join(tmpdir(), 'cleanup-heartbeat');
 
@@ -17,6 +17,7 @@ export async function beat(validUntil: number): Promise<void> {
   await rename(`${FILE}.new`, FILE);
 }
 
+/** Whether the worker is well. */
 export async function isBeating(now = Date.now()): Promise<boolean> {
   const validUntil = await readFile(FILE, 'utf8').catch(() => '');
   return Number(validUntil) > now;

@@ -4,7 +4,7 @@ import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
 import { JsonLogger } from '@sandbox/logging';
 import { CleanupModule } from './cleanup.module';
 
-/** EX_CONFIG of sysexits.h. A supervisor that knows it does not try again. */
+/** EX_CONFIG of sysexits.h. A supervisor that knows this code does not restart the worker. */
 const EXIT_BAD_CONFIG = 78;
 /** Less than the ten seconds that Docker gives a container to stop. */
 const STOP_DEADLINE_MS = 8_000;

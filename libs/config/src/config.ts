@@ -7,13 +7,14 @@ export interface Config extends Values {
   readonly jwtSecret: string | null;
 }
 
+/** The injection token of the settings. */
 export const CONFIG = Symbol('Config');
 
 /** Size of /dev/shm in a sandbox. */
 export const SHM_BYTES = 16 * 1024 ** 2;
 /**
- * How much of the memory limit full tmpfs mounts must leave. With less, filling them would kill the
- * session.
+ * How much of the memory limit full tmpfs mounts have to leave. With less, filling them would kill
+ * the session.
  */
 export const MIN_FREE_MEMORY_BYTES = 32 * 1024 ** 2;
 
@@ -21,7 +22,8 @@ const UNSAFE_JWT_SECRET = 'change-me-in-production';
 const MIN_JWT_SECRET_BYTES = 32;
 
 /**
- * Everything that is wrong with the environment, in one error. It names variables, never values.
+ * Reports everything that is wrong with the environment, in one error. It names variables, never
+ * values.
  */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
@@ -32,8 +34,8 @@ export class ConfigError extends Error {
 
 /**
  * Reads and checks the whole environment. An empty variable counts as unset.
- * @param needsAuth false for a process that serves no clients (the cleanup worker)
- * @throws ConfigError naming every bad variable at once
+ * @param needsAuth false for a process that serves no clients, such as the cleanup worker
+ * @throws ConfigError that names every bad variable at once
  */
 export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): Config {
   const problems: string[] = [];
@@ -68,8 +70,8 @@ export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): C
 }
 
 /**
- * What a sandbox's memory limit has to be at least, bytes: its tmpfs mounts may be full, and it
- * still has to work.
+ * @returns the least memory limit of a sandbox in bytes. Its tmpfs mounts may be full, and it still
+ *   has to work.
  */
 export function leastMemory(
   config: Pick<Values, 'CONTAINER_TMPFS_TMP_SIZE' | 'CONTAINER_TMPFS_WORKSPACE_SIZE'>,
@@ -110,8 +112,8 @@ function crossChecks(config: Values, jwtSecret: string | null, needsAuth: boolea
 }
 
 /**
- * Loads the configuration of this process: the environment, then the file `.env` of the working
- * directory for variables that the environment does not set.
+ * Loads the settings of this process from the environment. For variables that it does not set,
+ * reads the file `.env` of the working directory.
  */
 export function loadProcessConfig(options?: { needsAuth?: boolean }): Config {
   if (existsSync('.env')) process.loadEnvFile('.env');

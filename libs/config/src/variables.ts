@@ -1,12 +1,16 @@
 /**
- * Every environment variable of the product: its default as it would be written in a .env file, what it means, and how its text becomes a
- * value. `.env.example`, the README's table and the typed Config are held against this table by a test.
+ * One environment variable of the product: its default as a .env file has it, its meaning, and how
+ * its text becomes a value. A test compares `.env.example` and the README's table with the table
+ * below.
  */
 export interface Variable<T> {
-  /** As written in .env.example; '' means unset. */
+  /** As written in .env.example. '' means unset. */
   readonly default: string;
   readonly description: string;
-  /** Throws Error with what is wrong, never repeating the value (it may be a secret). */
+  /**
+   * Reads the value.
+   * @throws Error that says what is wrong and never repeats the value, because it may be a secret
+   */
   readonly parse: (text: string) => T;
 }
 
@@ -51,7 +55,10 @@ function list(value: string): readonly string[] {
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
-/** Bytes of a size as Docker's clients write it: a whole number and b, k, m or g. NaN where it is none. */
+/**
+ * Reads a size as Docker's clients write it: a whole number and b, k, m or g.
+ * @returns the bytes; NaN if it is no size
+ */
 export function parseSize(size: string): number {
   const match = /^(\d{1,12})([bkmg]?)b?$/i.exec(size);
   return match ? Number(match[1]) * (UNITS[match[2]!.toLowerCase()] ?? Number.NaN) : Number.NaN;
@@ -65,7 +72,7 @@ function bytes(min: number): (value: string) => number {
   };
 }
 
-/** Empty means null: that another variable decides. */
+/** Lets a variable be empty. Empty means null: another variable decides. */
 function optional<T>(parse: (value: string) => T): (value: string) => T | null {
   return (value) => (value === '' ? null : parse(value));
 }
@@ -107,6 +114,7 @@ function images(value: string): readonly string[] {
   return references;
 }
 
+/** Every environment variable of the product. */
 export const VARIABLES = {
   APP_NAME: variable('sandbox-api', 'Name shown in the API documentation and to MCP clients', text),
   DEPLOYMENT: variable(

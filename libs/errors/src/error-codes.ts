@@ -1,7 +1,9 @@
-/** Every error a caller can be told of. The code is the stable name; REST and MCP use the same. */
+/**
+ * Every error that a caller can get. The code is the stable name. REST and MCP use the same codes.
+ */
 export const ErrorCode = {
   BAD_REQUEST: 'BAD_REQUEST',
-  /** A tar archive that is malformed, or holds what is not unpacked. */
+  /** A tar archive is malformed, or holds something that is never unpacked. */
   ARCHIVE_REFUSED: 'ARCHIVE_REFUSED',
   INVALID_PATH: 'INVALID_PATH',
   INVALID_PATTERN: 'INVALID_PATTERN',
@@ -24,13 +26,13 @@ export const ErrorCode = {
   ALREADY_EXISTS: 'ALREADY_EXISTS',
   EDIT_NOT_APPLICABLE: 'EDIT_NOT_APPLICABLE',
   SESSION_DELETED: 'SESSION_DELETED',
-  /** It is there, and not as it is asked to be. */
+  /** The session exists with other options than the caller asks for. */
   SESSION_OPTIONS_DIFFER: 'SESSION_OPTIONS_DIFFER',
   JOB_ENDED: 'JOB_ENDED',
-  /** Its sandbox ended, and its output with it. */
+  /** The job's sandbox ended, and the job's output with it. */
   JOB_LOST: 'JOB_LOST',
   JOB_STDIN_CLOSED: 'JOB_STDIN_CLOSED',
-  /** What was sent before is still to be read. */
+  /** The job has not read its earlier input yet. */
   JOB_STDIN_FULL: 'JOB_STDIN_FULL',
   PRECONDITION_FAILED: 'PRECONDITION_FAILED',
   PAYLOAD_TOO_LARGE: 'PAYLOAD_TOO_LARGE',
@@ -46,26 +48,32 @@ export const ErrorCode = {
   TOO_MANY_SESSIONS: 'TOO_MANY_SESSIONS',
   CLIENT_CLOSED_REQUEST: 'CLIENT_CLOSED_REQUEST',
   INTERNAL_ERROR: 'INTERNAL_ERROR',
-  /** The command or file call was sent, and its sandbox or agent ended before it answered: its outcome is unknown. */
+  /**
+   * The sandbox or its agent ended after the call was sent and before it answered. It is unknown
+   * whether the call was carried out.
+   */
   SANDBOX_LOST: 'SANDBOX_LOST',
-  /** The sandbox is there but does not answer. */
+  /** The sandbox exists but does not answer. */
   SANDBOX_UNRESPONSIVE: 'SANDBOX_UNRESPONSIVE',
   /** CONTAINER_IMAGE is absent or lacks sh or python3 >= 3.8. */
   SANDBOX_IMAGE_UNUSABLE: 'SANDBOX_IMAGE_UNUSABLE',
-  /** A memory or process limit kept the sandbox from doing what was asked. */
+  /** A memory or process limit stopped the sandbox from doing what the caller asked for. */
   SANDBOX_EXHAUSTED: 'SANDBOX_EXHAUSTED',
-  /** It has the sessions it takes, or makes as many sandboxes as it can. */
+  /** The host is at MAX_SESSIONS, or a queue (sandbox creation, command start) is full. */
   HOST_FULL: 'HOST_FULL',
   RUNTIME_UNAVAILABLE: 'RUNTIME_UNAVAILABLE',
   STORE_UNAVAILABLE: 'STORE_UNAVAILABLE',
-  /** Of GET /ready alone: something that commands need is not there. */
+  /** Only of GET /ready: something that commands need is missing. */
   NOT_READY: 'NOT_READY',
   STORAGE_FULL: 'STORAGE_FULL',
 } as const;
 
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
-/** Total by type: a code without a status does not compile. */
+/**
+ * The HTTP status of each code. The type requires every code, so one without a status does not
+ * compile.
+ */
 export const ERROR_STATUS: Record<ErrorCode, number> = {
   BAD_REQUEST: 400,
   ARCHIVE_REFUSED: 400,
@@ -107,7 +115,8 @@ export const ERROR_STATUS: Record<ErrorCode, number> = {
   TOO_MANY_COMMANDS: 429,
   TOO_MANY_JOBS: 429,
   TOO_MANY_SESSIONS: 429,
-  // Nobody reads it: the client is gone. nginx's number, for the log line.
+  // Nobody reads this answer, because the client is gone. nginx uses this number; here it is for
+  // the log line.
   CLIENT_CLOSED_REQUEST: 499,
   INTERNAL_ERROR: 500,
   SANDBOX_LOST: 502,
@@ -121,7 +130,10 @@ export const ERROR_STATUS: Record<ErrorCode, number> = {
   STORAGE_FULL: 507,
 };
 
-/** The short, constant summary of RFC 9457's `title`; `detail` says what is particular to the occurrence. */
+/**
+ * The `title` of each code (RFC 9457): short and constant. `detail` says what is special about the
+ * case.
+ */
 export const ERROR_TITLE: Record<ErrorCode, string> = {
   BAD_REQUEST: 'Bad request',
   ARCHIVE_REFUSED: 'Archive refused',

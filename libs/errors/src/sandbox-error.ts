@@ -1,14 +1,15 @@
 import { ERROR_STATUS, type ErrorCode } from './error-codes';
 
+/** What is wrong with one field of a request. */
 export interface FieldError {
   field: string;
   message: string;
 }
 
 export interface SandboxErrorOptions {
-  /** For the log alone. It is never sent to a client. */
+  /** Only for the log. Never sent to a client. */
   cause?: unknown;
-  /** For the Retry-After header, in seconds. */
+  /** The value of the Retry-After header, in seconds. */
   retryAfter?: number;
   /** One entry for each field that is bad (422) or differs (409). */
   errors?: FieldError[];
@@ -18,7 +19,7 @@ export interface SandboxErrorOptions {
 
 /**
  * The one error that crosses layers. Its `message` is written for the caller and becomes the
- * problem's `detail`. So it must not hold a path of the host, a message of the engine or a
+ * problem's `detail`. So the message must hold no path of the host, no message of the engine and no
  * credential.
  */
 export class SandboxError extends Error {
@@ -40,7 +41,7 @@ export class SandboxError extends Error {
     this.extensions = options.extensions;
   }
 
-  /** Returns the same error with one more sentence in its message. */
+  /** @returns the same error with one more sentence in its message */
   withSentence(sentence: string): SandboxError {
     const { code, message, cause, retryAfter, errors, extensions } = this;
     return new SandboxError(code, `${message} ${sentence}`, { cause, retryAfter, errors, extensions });

@@ -6,7 +6,7 @@ beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
 describe('within', () => {
-  it('gives what the promise gives, and leaves no timer, when it is in time', async () => {
+  it('returns the result of the promise, and leaves no timer, when it is in time', async () => {
     const late = jest.fn();
     expect(await within(1_000, Promise.resolve(7), late)).toBe(7);
     await expect(within(1_000, Promise.reject(new RangeError('no')), late)).rejects.toThrow(RangeError);
@@ -15,7 +15,7 @@ describe('within', () => {
     expect(late).not.toHaveBeenCalled();
   });
 
-  it('gives what `late` gives when the time is over, and not before', async () => {
+  it('returns the result of `late` when the time is over, and not before', async () => {
     let outcome: unknown = 'pending';
     void within(1_000, never(), () => 'late').then((value) => (outcome = value));
     await jest.advanceTimersByTimeAsync(999);
@@ -24,7 +24,7 @@ describe('within', () => {
     expect(outcome).toBe('late');
   });
 
-  it('rejects with what `late` throws', async () => {
+  it('rejects with the error of `late` when it throws one', async () => {
     const settled = Promise.allSettled([
       within(1_000, never(), () => {
         throw new RangeError('late');
@@ -34,12 +34,12 @@ describe('within', () => {
     expect(await settled).toEqual([{ status: 'rejected', reason: new RangeError('late') }]);
   });
 
-  it('drops an error that comes after the time is over', async () => {
+  it('drops an error when it comes after the time is over', async () => {
     let fail!: (error: Error) => void;
     const result = within(1_000, new Promise((_, reject) => (fail = reject)), () => 'late');
     await jest.advanceTimersByTimeAsync(1_000);
     expect(await result).toBe('late');
-    // Nobody hears it: unhandled, it would end the process, and fails this test.
+    // If nothing handled this error, it would end the process and fail this test.
     fail(new Error('too late'));
     await jest.advanceTimersByTimeAsync(0);
   });

@@ -1,13 +1,13 @@
 import type { LoggerService } from '@nestjs/common';
 import { destination, type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
 
-/** Contexts of Nest's own start-up: a hundred lines that help only a developer of this service. */
+/** The contexts of Nest's own start-up. Its hundred lines only help a developer of this service. */
 const NEST_CONTEXTS: readonly unknown[] = ['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication'];
 
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
 /**
- * Writes what Nest's loggers log, one line of JSON each. Code that logs for a request adds
+ * Writes what Nest's loggers log, as one line of JSON each. Code that logs for a request adds
  * `request_id` itself. An AsyncLocalStorage could follow a request through its promises, but it
  * costs a third of the CPU time of a short call.
  */
@@ -43,7 +43,7 @@ export class JsonLogger implements LoggerService {
     this.write('trace', message, rest);
   }
 
-  /** @param rest ends with the logger's context; Nest's own error lines have a stack before it */
+  /** @param rest ends with the logger's context. Nest's own error lines have a stack before it. */
   private write(level: Level, message: unknown, rest: unknown[]): void {
     const stack = rest.length > 1 ? rest[0] : undefined;
     this.lines[level]({ context: rest.at(-1), ...fields(message), ...(stack === undefined ? {} : { stack }) });
@@ -51,8 +51,8 @@ export class JsonLogger implements LoggerService {
 }
 
 /**
- * Keeps of an error its type, message, stack and code, with those of its causes. Everything else
- * that a library adds is dropped: ioredis adds the whole command, whose arguments may hold a
+ * Keeps the type, message, stack and code of an error and of its causes. Everything else that a
+ * library adds is dropped. For example, ioredis adds the whole command, whose arguments may hold a
  * session's variables.
  */
 function plainError(error: unknown): unknown {
@@ -62,8 +62,8 @@ function plainError(error: unknown): unknown {
 }
 
 /**
- * A line whose every text is Unicode. JSON writes half of a surrogate pair as an escape, at which
- * many readers of logs give up. Nothing should log one: this is for what was overlooked.
+ * Makes every text of a line valid Unicode. JSON writes half of a surrogate pair as an escape, and
+ * many readers of logs fail on it. No code should log one, so this is for oversights.
  */
 function wellFormedLine(line: string): string {
   if (!/\\ud[89a-f]/.test(line)) return line;

@@ -1,6 +1,6 @@
 const isContinuation = (byte: number): boolean => (byte & 0xc0) === 0x80;
 
-/** Bytes at the end that begin a UTF-8 sequence without ending it: the cut went through a character. */
+/** @returns how many bytes at the end begin a UTF-8 character without ending it */
 export function incompleteSuffix(bytes: Buffer): number {
   for (let back = 1; back <= 3 && back <= bytes.length; back++) {
     const byte = bytes[bytes.length - back]!;
@@ -11,7 +11,7 @@ export function incompleteSuffix(bytes: Buffer): number {
   return 0;
 }
 
-/** Bytes at the beginning that end a UTF-8 sequence begun before them. */
+/** @returns how many bytes at the beginning end a UTF-8 character that began before them */
 export function continuationPrefix(bytes: Buffer): number {
   let count = 0;
   while (count < 3 && count < bytes.length && isContinuation(bytes[count]!)) count++;
