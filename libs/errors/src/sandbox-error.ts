@@ -1,4 +1,4 @@
-import { ERROR_STATUS, type ErrorCode } from './error-codes';
+import { type ErrorCode, ERRORS } from './error-codes';
 
 /** What is wrong with one field of a request. */
 export interface FieldError {
@@ -35,7 +35,7 @@ export class SandboxError extends Error {
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'SandboxError';
-    this.status = ERROR_STATUS[code];
+    this.status = ERRORS[code].status;
     this.retryAfter = options.retryAfter;
     this.errors = options.errors;
     this.extensions = options.extensions;

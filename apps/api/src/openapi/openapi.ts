@@ -6,6 +6,9 @@ import { formatSize, sessionLimits } from '@sandbox/orchestrator';
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 type SchemaObject = Exclude<Schemas[string], { $ref: string }>;
 
+/** The version of the package. */
+const API_VERSION = '0.1.0';
+
 const DESCRIPTION = `Runs shell commands and handles files in isolated, disposable containers.
 
 A *session*, named by a \`session_id\` of your choosing, is one container with files under /workspace. Any call makes it where it is not there.
@@ -21,7 +24,7 @@ export function openApiDocument(app: INestApplication, config: Config): OpenAPIO
   const builder = new DocumentBuilder()
     .setTitle(config.APP_NAME)
     .setDescription(DESCRIPTION.replace('%TTL%', String(config.SESSION_TTL_SECONDS)))
-    .setVersion('1')
+    .setVersion(API_VERSION)
     .addApiKey({ type: 'apiKey', in: 'header', name: config.API_KEY_HEADER }, 'apiKey')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A JWT, or an API key.' }, 'bearer')
     .addSecurityRequirements('apiKey')

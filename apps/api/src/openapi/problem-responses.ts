@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, type ApiResponseOptions, getSchemaPath } from '@nestjs/swagger';
-import { ERROR_STATUS, ERROR_TITLE, ErrorCode } from '@sandbox/errors';
+import { ErrorCode, ERRORS } from '@sandbox/errors';
 import { PROBLEM_CONTENT_TYPE, problemType } from '../problems/problem';
 import { ProblemDto } from './problem.dto';
 
@@ -43,13 +43,13 @@ export const PROBLEMS = { GUARDED, SANDBOX, JSON_BODY, FILE_PATH };
  * each code.
  */
 export function ApiProblems(...codes: ErrorCode[]): MethodDecorator {
-  const statuses = [...new Set(codes.map((code) => ERROR_STATUS[code]))];
+  const statuses = [...new Set(codes.map((code) => ERRORS[code].status))];
   return applyDecorators(
     ApiExtraModels(ProblemDto),
     ...statuses.map((status) =>
       problemResponse(
         status,
-        codes.filter((code) => ERROR_STATUS[code] === status),
+        codes.filter((code) => ERRORS[code].status === status),
       ),
     ),
   );
@@ -58,7 +58,7 @@ export function ApiProblems(...codes: ErrorCode[]): MethodDecorator {
 function problemResponse(status: number, codes: ErrorCode[]): MethodDecorator {
   return ApiResponse({
     status,
-    description: codes.map((code) => `${ERROR_TITLE[code]} (\`${code}\`)`).join(', '),
+    description: codes.map((code) => `${ERRORS[code].title} (\`${code}\`)`).join(', '),
     headers: RESPONSE_HEADERS[status],
     content: {
       [PROBLEM_CONTENT_TYPE]: {
@@ -72,9 +72,9 @@ function problemResponse(status: number, codes: ErrorCode[]): MethodDecorator {
 function example(code: ErrorCode): ProblemDto {
   return {
     type: problemType(code),
-    title: ERROR_TITLE[code],
-    status: ERROR_STATUS[code],
-    detail: `${ERROR_TITLE[code]}.`,
+    title: ERRORS[code].title,
+    status: ERRORS[code].status,
+    detail: `${ERRORS[code].title}.`,
     code,
     request_id: 'b8a3b6f0-7f0e-4f43-9e53-0c8f8b3f6f11',
     ...(code === 'VALIDATION_FAILED' && { errors: [{ field: 'session_id', message: 'must have 1 to 256 characters' }] }),

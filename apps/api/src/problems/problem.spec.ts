@@ -1,5 +1,5 @@
 import { type ArgumentsHost, BadRequestException, ForbiddenException, NotFoundException } from '@nestjs/common';
-import { ERROR_STATUS, ErrorCode, SandboxError } from '@sandbox/errors';
+import { ErrorCode, ERRORS, SandboxError } from '@sandbox/errors';
 import { ProblemFilter } from './problem.filter';
 import { toProblem, toSandboxError } from './problem';
 
@@ -11,7 +11,7 @@ describe('toProblem', () => {
 
   it('has an own type for every code', () => {
     const types = Object.values(ErrorCode).map((code) => toProblem(new SandboxError(code, ''), 'id').type);
-    expect(new Set(types).size).toBe(Object.keys(ERROR_STATUS).length);
+    expect(new Set(types).size).toBe(Object.keys(ERRORS).length);
   });
 });
 

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { ERROR_TITLE, ErrorCode, type FieldError, SandboxError } from '@sandbox/errors';
+import { ErrorCode, ERRORS, type FieldError, SandboxError } from '@sandbox/errors';
 
 /** A problem document (RFC 9457). The error's extension members stand beside these. */
 export interface Problem {
@@ -21,7 +21,7 @@ export function toProblem(exception: unknown, requestId: string): Problem {
   return {
     ...error.extensions,
     type: problemType(error.code),
-    title: ERROR_TITLE[error.code],
+    title: ERRORS[error.code].title,
     status: error.status,
     detail: error.message,
     code: error.code,
