@@ -1,4 +1,6 @@
-/** Which part of the house may know which other: apps -> orchestrator -> sessions, command-policy -> config, errors, text. */
+/**
+ * The rules for imports: apps -> orchestrator -> sessions, command-policy -> config, errors, text.
+ */
 const MAY_IMPORT = {
   errors: [],
   config: [],

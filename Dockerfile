@@ -16,8 +16,10 @@ COPY package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
 
-# No USER: the process has to open the Docker socket, which belongs to root and to a group whose number differs from host to host. As root
-# with every capability dropped (docker-compose.yml) it may open that one file as its owner, and has none of root's other powers.
+# No USER, because the process has to open the Docker socket. That belongs to root and to a group
+# whose number differs from host to host. As root with every capability dropped
+# (docker-compose.yml), the process may open that one file as its owner. It has none of root's other
+# powers.
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8000}/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

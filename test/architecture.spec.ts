@@ -56,7 +56,10 @@ describe('architecture', () => {
   });
 });
 
-/** A small house, planted in a temporary directory, in which every rule is broken, and every door there is is used. */
+/**
+ * A small project in a temporary directory. It breaks every rule, and also uses every import that
+ * is allowed.
+ */
 describe('the rules themselves', () => {
   const forbidden: [rule: string, path: string, imported: string][] = [
     ['errors-knows-only-itself', 'libs/errors/src/a.ts', '@sandbox/config'],

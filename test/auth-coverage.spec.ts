@@ -1,7 +1,10 @@
 import type { Express } from 'express';
 import { TestApp } from './support/test-app';
 
-/** What anybody may see. Everything else that the router knows wants a credential, whether the API's documentation names it or not. */
+/**
+ * The routes that anybody may call. Every other route that the router knows needs a credential,
+ * whether the API's documentation names it or not.
+ */
 const PUBLIC = ['GET /health', 'GET /ready'];
 
 interface RouterLayer {
@@ -11,7 +14,8 @@ interface RouterLayer {
 function routesOf(app: Express): string[] {
   const layers = (app as unknown as { router: { stack: RouterLayer[] } }).router.stack;
   const routes = layers.flatMap(({ route }) => (route ? route.stack.map(({ method }) => `${method.toUpperCase()} ${route.path}`) : []));
-  // A wildcard is a middleware's: what it lets through ends at no handler. CONNECT and TRACE are not for fetch.
+  // A wildcard belongs to a middleware. What it lets through reaches no handler. fetch cannot send
+  // CONNECT and TRACE.
   return [...new Set(routes)].filter((route) => !route.includes('*') && !/^(CONNECT|TRACE) /.test(route));
 }
 
@@ -32,7 +36,8 @@ describe('Authentication', () => {
       const documentation = /^\/(docs|openapi)/.test(path);
       const url = path.replace(/:\w+/g, 'x').replace(/\{.*\}/, '');
       const { status } = await fetch(app.url + url, { method });
-      // A browser sends no credential with a preflight (Fetch standard); it reaches no handler of ours.
+      // A browser sends no credential with a preflight (Fetch standard). A preflight reaches no
+      // handler of ours.
       const open = PUBLIC.includes(route) || documentation || method === 'OPTIONS';
       expect([route, status === 401]).toEqual([route, !open]);
     }

@@ -18,8 +18,10 @@ const inCode: Documented[] = Object.entries(VARIABLES).map(([name, { default: te
 
 describe('one list of settings', () => {
   test('.env.example has every variable, its default and its description, and no other', () => {
-    const documented = [...read('.env.example').matchAll(/^# (.+)\n#?([A-Z_]+)=(.*)$/gm)];
-    expect(documented.map(([, description, name, text]) => ({ name, default: text, description }))).toEqual(inCode);
+    const documented = [...read('.env.example').matchAll(/((?:^# .+\n)+)#?([A-Z_]+)=(.*)$/gm)];
+    // A description may take several lines.
+    const unwrapped = (lines = ''): string => lines.trimEnd().replaceAll('\n# ', ' ').replace('# ', '');
+    expect(documented.map(([, lines, name, text]) => ({ name, default: text, description: unwrapped(lines) }))).toEqual(inCode);
   });
 
   test('.env.example changes nothing when it is copied as it is', () => {

@@ -244,12 +244,14 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
       });
       expect((await get(cluster.alice, 'links', path)).response.status).toBe(403);
     }
-    // Whatever directory turns up in a staging directory, or at the target, is made a link to /tmp, over and over.
+    // Whatever directory appears in a staging directory, or at the target, is replaced by a link to
+    // /tmp, again and again.
     const swap =
       'while [ ! -e stop ]; do for d in .sandbox-tmp-*/d* in; do mv "$d" "aside.$$" 2>/dev/null && ln -sfn /tmp "$d"; rm -f "$d"; mv "aside.$$" "$d"; done; done 2>/dev/null';
     await cluster.alice.run('links', `(${swap}) >/dev/null 2>&1 &`);
     const entries = Array.from({ length: 2_000 }, (_, index) => file(`d${index % 7}/e/planted${index}`));
-    // A command that plays with the directories makes calls fail in many ways. Each is told as an error of its kind, and nothing is followed.
+    // A command that plays with the directories makes calls fail in many ways. Each failure is an
+    // error of its kind, and no link is followed.
     const failures: unknown[] = [];
     for (let round = 0; round < 12; round++) {
       const answer = await put(cluster.alice, 'links', tar(entries), 'in/deep');

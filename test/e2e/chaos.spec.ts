@@ -1,7 +1,10 @@
 import { chaos, runSeconds } from '../chaos/chaos';
 import { TestEngine } from './support/engine';
 
-/** The short form, which is the same in every run; of this seed its two parts together begin with a fault of each kind. `npm run chaos` takes longer. */
+/**
+ * The short form, which is the same in every run. With this seed, its two parts together cause a
+ * fault of each kind. `npm run chaos` takes longer.
+ */
 const SEED = Number(process.env.CHAOS_SEED ?? 2_447);
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 10);
 /** For the start and the end of the service, and the engine's removals. */

@@ -15,7 +15,9 @@ const COMPOSE = spawnSync('docker', ['compose', 'version']).status === 0 ? ['doc
 
 jest.setTimeout(COMPOSE_DEADLINE_MS);
 
-/** The composition as it is in the repository, under a project name, a port and image tags of the test's own. */
+/**
+ * The composition of the repository, under a project name, a port and image tags of the test's own.
+ */
 class Composition {
   readonly deployment = new TestDeployment();
   private readonly directory = mkdtempSync(join(tmpdir(), 'sandbox-compose-'));
@@ -90,7 +92,10 @@ class Composition {
   }
 }
 
-/** The tests' own variables, API_KEYS and the like, must not reach compose: only what it needs to find Docker. */
+/**
+ * The environment for compose: only what it needs to find Docker. The tests' own variables, such as
+ * API_KEYS, must not reach it.
+ */
 async function run([command, ...args]: string[]): Promise<string> {
   const names = ['PATH', 'HOME', 'DOCKER_HOST', 'NODE_EXTRA_CA_CERTS'];
   const env = Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));

@@ -3,7 +3,10 @@ import { eventually } from './support/processes';
 
 jest.setTimeout(120_000);
 
-/** An image for sandboxes needs `sh` and python3; both /ready and the first call say so where one is missing. */
+/**
+ * An image for sandboxes needs `sh` and python3. Both /ready and the first call say so if one is
+ * missing.
+ */
 describe('A sandbox image that cannot be used', () => {
   const deployment = new TestDeployment();
   const without = `${deployment.name}-without-python`;

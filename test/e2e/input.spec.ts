@@ -9,7 +9,10 @@ jest.setTimeout(240_000);
 
 const SECRET = 'a secret of at least thirty-two bytes';
 
-/** What no client should send, sent to the built service. The schemas' limits have specs beside the controllers. */
+/**
+ * Sends what no client should send to the built service. Specs beside the controllers test the
+ * limits of the schemas.
+ */
 describe('Hostile input', () => {
   const deployment = new TestDeployment();
   let service: Service;

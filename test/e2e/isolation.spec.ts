@@ -4,7 +4,10 @@ import { itOnHostKernel, UNDER_GVISOR } from './support/service';
 
 jest.setTimeout(240_000);
 
-/** What a sandbox can do to the host, to others, and to itself. The container's settings have a spec of their own beside the runtime. */
+/**
+ * Tests what a sandbox can do to the host, to others and to itself. A spec beside the runtime tests
+ * the container's settings.
+ */
 describe('Isolation by behaviour', () => {
   let cluster: Cluster;
 
@@ -132,7 +135,8 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       const bomb = await cluster.alice.run('processes', 'bomb() { bomb | bomb & }; bomb; sleep 60', { shell: 'bash', timeout: 3 });
       expect(bomb.timed_out).toBe(true);
       await next('processes');
-      // Left in the background by a command that ended: it may fill the limit, and the session's commands still answer.
+      // A command that ended left these in the background. They may fill the limit, and the
+      // session's commands still answer.
       await cluster.alice.run('processes', 'for i in $(seq 1 60); do sleep 500 & done');
       await next('processes');
       expect((await cluster.alice.run('processes', 'cat file')).stdout).toBe('kept\n');

@@ -52,7 +52,8 @@ describe.each(SETUPS)('Limits (%s)', (setup) => {
   });
 
   it('let so many commands run at a time, in a session and of a user', async () => {
-    // Each runs until it is told to end; that all have begun is asked of the files, since a command that asked would take a place itself.
+    // Each runs until it is told to end. Files show that all have begun, because a command that
+    // asks would take a place itself.
     const run = (session: string, name: string) =>
       cluster.alice.execute<Problem>(session, `touch ${name}; until [ -e go ]; do sleep 0.1; done`, { timeout: 60 });
     const listed = async (session: string) =>
@@ -105,7 +106,8 @@ describe('Limits of commands', () => {
       await eventually('both run', () => begun(['one', 'two']));
       expect((await other!.execute('s', 'true')).status).toBe(429);
       await cluster.services[0]!.stop('SIGKILL');
-      // The dead process says no more that its command runs; the other goes on to say so of its own.
+      // The dead process no longer says that its command runs. The other process still says so of
+      // its own.
       await eventually('there is room again', async () => (await other!.execute('s', 'true')).status === 200, 60);
       calls.push(run(other!, 'three'));
       await eventually('another runs', () => begun(['three']));

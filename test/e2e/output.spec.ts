@@ -18,7 +18,10 @@ describe('Endless output', () => {
     return Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]) / 1024;
   };
 
-  /** The most that the API's memory grows by while `call` runs, MiB; and whether /health answered all along. */
+  /**
+   * @returns by how many MiB the API's memory grows at most while `call` runs, and whether /health
+   *   answered all along
+   */
   async function during<T>(call: Promise<T>): Promise<{ result: T; grown: number; healthy: boolean }> {
     const before = residentMiB();
     let grown = 0;

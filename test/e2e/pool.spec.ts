@@ -35,8 +35,8 @@ describe('The pool of two processes', () => {
     services = await Promise.all([start(), start()]);
   });
   beforeEach(async () => {
-    // Of two that begin at once each may make one too many, which is taken away. Where there is one in each slot, and both processes know all
-    // of them, none is about to make another.
+    // Two processes that begin at once may each make one sandbox too many, which is removed later.
+    // Once one waits in each slot and both processes know all of them, neither makes another.
     await eventually('one waits in each slot, for both', async () => {
       const names = (await deployment.containers()).map(({ Names }) => Names[0]!).filter((name) => name.includes('-pool-'));
       const slots = new Set(names.map((name) => /-(\d+)-[0-9a-f]{12}$/.exec(name)?.[1]));

@@ -83,7 +83,8 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
     '😀'.repeat(256),
   ])('take %j as their name, unchanged', async (name) => {
     expect((await create(name)).body.session_id).toBe(name);
-    // Clients normalise a path's `.` and `..`, escaped or not (URL standard), so those two are reached by their body only.
+    // Clients normalise a path's `.` and `..`, escaped or not (URL standard). So only a body can
+    // name these two.
     if (name !== '.' && name !== '..') {
       expect((await get(name)).body.session_id).toBe(name);
       expect((await cluster.alice.request('GET', cluster.alice.workspace(name))).status).toBe(200);

@@ -7,7 +7,10 @@ import { Child, eventually, freePort } from './support/processes';
 import { type Env, TestDeployment } from './support/service';
 
 const ROOT = resolve(__dirname, '../..');
-/** What a clone has, and node_modules and dist besides: a test of its own would only repeat what `npm test` has just done. */
+/**
+ * What a clone has, with node_modules and dist. To make these again would repeat what `npm test`
+ * has just done.
+ */
 const CLONE = [
   'agent',
   'apps',

@@ -33,7 +33,10 @@ describe.each(SETUPS)('A timeout (%s)', (setup) => {
   });
   afterAll(() => cluster?.stop());
 
-  /** What runs in the container, less the sandbox's own processes. Seen from outside, but for gVisor's, which are not to be seen there. */
+  /**
+   * @returns the processes in the container, without the sandbox's own. The host sees them, except
+   *   those of gVisor.
+   */
   async function processes(session: string, containerId: string): Promise<string[]> {
     const found = UNDER_GVISOR
       ? (await cluster.alice.run(session, 'ps -eo args --no-headers')).stdout.trim().split('\n')

@@ -306,7 +306,8 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
 
     it('ends with its client', async () => {
       await cluster.alice.run('gone', `python3 -c 'print("a" * 5000 + "!")' > f`);
-      // Among what a command can see of it: it runs at the commands' niceness, which no other process of the agent does.
+      // A command can see the search by its niceness. It runs at the commands' niceness, which no
+      // other process of the agent does.
       const searching = async (): Promise<boolean> =>
         (await cluster.alice.run('gone', `cat /proc/[0-9]*/stat 2>/dev/null | awk '$2 ~ /^.python/ && $19 == 10'`)).stdout !== '';
       const gone = new AbortController();

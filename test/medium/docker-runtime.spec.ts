@@ -336,7 +336,7 @@ describe('exec', () => {
     const script = 'head -c 50000000 /dev/zero; touch /tmp/written';
     const { stream, ended } = await runtime.exec(id, ['sh', '-c', script]);
     await once(stream, 'readable');
-    // All that the pipes, the engine and the kernel's socket buffers hold is far below what is written.
+    // The pipes, the engine and the kernel's socket buffers hold far less than what is written.
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect((await sh(runtime, id, 'test -e /tmp/written')).exitCode).toBe(1);
     expect(stream.readableLength).toBeLessThan(1_000_000);

@@ -5,7 +5,10 @@ import { Redis } from 'ioredis';
 import { TestRedis } from '../e2e/support/processes';
 import { call, DEPLOYMENT, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from './support/sessions';
 
-/** The Redis store where Redis is killed, silent, full, flushed or tampered with; real: a Redis server of this suite's own. */
+/**
+ * Tests the Redis store while Redis is killed, silent, full, flushed or tampered with. It is a real
+ * Redis server of this suite's own.
+ */
 
 jest.setTimeout(60_000);
 

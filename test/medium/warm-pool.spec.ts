@@ -17,7 +17,10 @@ let pools: [WarmPool, WarmPool];
 
 const filled = (pool: WarmPool) => eventually('the pool is filled', async () => pool.state.size === config.POOL_SIZE);
 const waiting = async () => (await runtime.list()).filter(({ slot }) => slot !== null);
-/** And every process has a channel into the same ones; for a while, as one too many is taken away, and then its channels close. */
+/**
+ * Waits until every process has a channel into the same sandboxes. One too many is removed after a
+ * while, and then its channels close.
+ */
 const settled = async (): Promise<void> => {
   let since = 0;
   await eventually(
@@ -54,7 +57,8 @@ afterEach(async () => {
 });
 
 it('gives a sandbox to one session, when processes claim it at once', async () => {
-  // The engine does several renames of one container where they come at once, so that this cannot be left to it.
+  // If several renames of one container come at once, the engine does several. So it alone cannot
+  // decide who wins.
   for (let round = 0; round < 3; round++) {
     await settled();
     const owners = pools.map(() => testOwner());
@@ -100,7 +104,8 @@ it('never gives what another process has claimed, whatever its commands do there
   const [mine, theirs] = pools;
   const first = await theirs.claim(testOwner());
   expect(await sh(runtime, first!.sandbox.id, 'rmdir /tmp/.sandbox-claimed')).toMatchObject({ exitCode: 0 });
-  // They have another one wait, before this pool has looked: its channel still leads into what was there.
+  // The other pool creates another one before this pool has refreshed. So this pool’s channel still
+  // leads into the old one.
   await filled(theirs);
   const second = await mine.claim(testOwner());
   expect(second?.sandbox.id).not.toBe(first!.sandbox.id);
