@@ -8,7 +8,7 @@ import net from 'node:net';
 const agent = new http.Agent({ keepAlive: true, maxSockets: 512 });
 const JSON_BODY = { 'Content-Type': 'application/json' };
 const EVENTS = { ...JSON_BODY, Accept: 'text/event-stream' };
-/** What surrounds the data of an output event that needs no escapes. */
+/** The text around the data of an output event that needs no escapes. */
 const OUTPUT_HEAD = 'event: stdout\ndata: {"data":"';
 const OUTPUT_TAIL = '"}';
 

@@ -9,7 +9,7 @@ import { WARM_SESSIONS, warmSession } from '../scenario-run.mjs';
 export const name = 'fairness';
 export const title = 'One user at full blast, and another’s warm command';
 
-/** As many commands as one user may run at a time. */
+/** The number of commands that one user may run at a time. */
 const WIDTH = 64;
 const SETTLE_MS = 500;
 

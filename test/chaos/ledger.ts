@@ -10,7 +10,7 @@ export interface CommandEntry {
   ended: number;
   /** `refused`: by an error that promises that nothing ran. */
   state: 'acknowledged' | 'refused' | 'unknown';
-  /** Where the command ran, as its answer said. */
+  /** The container in which the command ran, by its answer. */
   container?: string;
 }
 

@@ -6,7 +6,7 @@ import { checkCommands, checkContainers, type FileEntry, nothingRan, type Sessio
 import type { Replica, World } from './world';
 
 const COMMAND_TIMEOUT_S = 5;
-/** By the agent's protocol, no file call is silent for longer. */
+/** No file call is silent for longer, by the agent's protocol. */
 const FILE_CALL_MS = 15_000;
 const FILE_SIZES = [20, 2_000, 65_536];
 /** A command that runs long after its client has gone, unless the service ends it. */

@@ -18,8 +18,8 @@ interface Tool {
 }
 
 /**
- * What bob sends to each route, with alice's session id in it. A new route without an entry fails
- * the test.
+ * The request that bob sends to each route, with alice's session id in it. A new route without an
+ * entry fails the test.
  */
 const CALLS: Record<string, { query?: string; body?: object; form?: boolean; tar?: boolean } | 'public'> = {
   'post /execute': { body: { session_id: SESSION, command: 'cat secret; ls -A' } },

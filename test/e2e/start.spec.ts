@@ -8,8 +8,8 @@ import { type Env, TestDeployment } from './support/service';
 
 const ROOT = resolve(__dirname, '../..');
 /**
- * What a clone has, with node_modules and dist. To make these again would repeat what `npm test`
- * has just done.
+ * The content of a clone, with node_modules and dist. To make these again would repeat what `npm
+ * test` has just done.
  */
 const CLONE = [
   'agent',

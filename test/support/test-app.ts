@@ -44,7 +44,7 @@ export class TestApp {
   private constructor(
     readonly app: NestExpressApplication,
     readonly config: Config,
-    /** What was logged, one JSON text per line. */
+    /** The log, one JSON text per line. */
     readonly log: string[],
   ) {}
 

@@ -23,11 +23,11 @@ const BASH_TILDE = /^~[-+](?:\/|$)|^[A-Za-z_]\w*=(?:[^'"$`\\]*:)?~/;
 const NAME = /^[A-Za-z_]\w*$/;
 /** A number or a variable in dash's arithmetic. dash lacks `16#ff`, `a[1]` and `"x"`. */
 const OPERAND_OF_BOTH = /^(?:\d+|0[xX][\da-fA-F]+|\$?[A-Za-z_]\w*|\$[\d?#$!])$/;
-/** Where an image has its programs. A file elsewhere may lack `#!`, and then the shell reads it. */
+/** The path of an image's program. A file elsewhere may lack `#!`; then the shell reads it. */
 const IMAGE_PROGRAM = /^\/(?:usr\/(?:local\/)?)?s?bin\/[^/]+$/;
 const PLAIN_WORD = /^[\w.+/,:@%-]+$/;
 
-/** Where a node stands. */
+/** The place of a node in the script. */
 interface Place {
   /** The text that the node's positions refer to. */
   readonly source: string;
@@ -38,7 +38,7 @@ type Rules = { readonly [Type in SyntaxNode['type']]?: (node: Extract<SyntaxNode
 
 const always = (): boolean => true;
 
-/** Which syntax only bash reads. Both shells read everything else alike. */
+/** The syntax that only bash reads. Both shells read everything else alike. */
 const SYNTAX: Rules = {
   // `[[ … ]]`, `((…))`, `for ((…))`, `select`, `coproc`, `time`: dash lacks these keywords.
   TestCommand: always,

@@ -1,7 +1,7 @@
 import { createCommandPolicy } from './command-policy';
 import { ParsedCommand } from './parsed-command';
 
-/** What people and models send daily. The default list allows all of it, in sh and in bash. */
+/** Commands that people and models send daily. The default list allows all, in sh and bash. */
 const EVERYDAY_COMMANDS: readonly string[] = [
   'ls -la',
   'pwd && ls',

@@ -15,8 +15,8 @@ const SEED = 20_260;
 const COUNT = 120;
 
 /**
- * What bash would run `id` for, if it evaluated the value. Every script can reach it by $v, $w, $1
- * and stdin.
+ * Values for which bash would run `id`, if it evaluated them. Every script can reach them by $v,
+ * $w, $1 and stdin.
  */
 const HOSTILE = { v: 'a[$(id)]', w: '-v a[$(id)]', q: '-v', HOME: '-v' };
 

@@ -70,8 +70,8 @@ const BASH_ONLY: ReadonlySet<SyntaxNode['type']> = new Set([
 
 const NAME = '[A-Za-z_][A-Za-z0-9_]*';
 /**
- * What may follow an operator in `${name…}`: no quote, brace or substitution, because shells nest
- * them differently. The end of a name is fixed, or each name could be read in two ways.
+ * The text that may follow an operator in `${name…}`: no quote, brace or substitution, because
+ * shells nest them differently. The end of a name is fixed, or each name could be read in two ways.
  */
 const OPERAND = `(?:[\\w .,:/@%+=*?~-]|\\$${NAME}(?!\\w))*`;
 const PORTABLE_PARAMETER = new RegExp(`^\\$\\{(?:#?(?:${NAME}|[0-9@*#?$!-])|(?:${NAME}|[0-9@*])(?::?[-=+?]|##?|%%?)${OPERAND})\\}$`);

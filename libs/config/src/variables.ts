@@ -4,7 +4,7 @@
  * below.
  */
 export interface Variable<T> {
-  /** As written in .env.example. '' means unset. */
+  /** The text in .env.example. '' means unset. */
   readonly default: string;
   readonly description: string;
   /**

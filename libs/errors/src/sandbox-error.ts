@@ -1,6 +1,6 @@
 import { type ErrorCode, ERRORS } from './error-codes';
 
-/** What is wrong with one field of a request. */
+/** A fault in one field of a request. */
 export interface FieldError {
   field: string;
   message: string;

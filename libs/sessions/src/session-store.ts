@@ -1,7 +1,7 @@
 import type { SessionRef } from './session-identity';
 import type { SandboxOptions, SessionOptions, SessionSettings } from './session-options';
 
-/** What the store knows of a live session. All times are milliseconds since the epoch. */
+/** A live session, as the store knows it. All times are milliseconds since the epoch. */
 export interface SessionRecord {
   readonly ref: SessionRef;
   /**
@@ -60,7 +60,7 @@ export interface Limit {
   readonly max: number;
 }
 
-/** What the container engine knows of a session's sandbox. */
+/** A session's sandbox, as the container engine knows it. */
 export interface AttachedSandbox {
   readonly containerId: string;
   /**
@@ -100,7 +100,7 @@ export interface JobRecord {
 }
 
 /**
- * What `begin` answers: a live session, one that is being removed, or the limit that refused the
+ * The answer of `begin`: a live session, one that is being removed, or the limit that refused the
  * call.
  */
 export type BeginResult =
@@ -110,7 +110,7 @@ export type BeginResult =
   | { readonly state: 'full'; readonly limit: Limit };
 
 /**
- * What `attach` answers. `live: false` means that the session ended meanwhile: the caller has to
+ * The answer of `attach`. `live: false` means that the session ended meanwhile: the caller has to
  * begin again.
  */
 export type AttachResult =

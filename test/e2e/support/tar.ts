@@ -1,6 +1,6 @@
 export interface TarEntry {
   name: string;
-  /** As in the header; a file if absent. */
+  /** The type flag of the header; a file if absent. */
   type?: string;
   link?: string;
   content?: Buffer;

@@ -14,7 +14,7 @@ export type Authentication = Identity | { readonly user: null; readonly presente
 /** Finds the user of a request by its credential. */
 @Injectable()
 export class Authenticator {
-  /** What WWW-Authenticate says: one challenge for each header that takes a credential. */
+  /** The value of WWW-Authenticate: one challenge for each header that takes a credential. */
   readonly challenges: readonly string[];
   private readonly keyHeader: string;
   private readonly keys: ApiKeys;

@@ -39,7 +39,7 @@ const EXECUTED: ExecuteResult = {
 };
 
 const calls: unknown[][] = [];
-/** What the services throw instead of answering. */
+/** The error that the services throw instead of answering. */
 let failure: Error | undefined;
 
 async function note<T>(answer: T, ...call: unknown[]): Promise<T> {

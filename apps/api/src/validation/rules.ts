@@ -24,7 +24,7 @@ export interface TextRule {
   readonly max: number;
   /** Whether the text may contain NUL. */
   readonly nul?: boolean;
-  /** What the author of a longer text can do instead. */
+  /** The advice to the author of a longer text. */
   readonly tooLong?: string;
 }
 

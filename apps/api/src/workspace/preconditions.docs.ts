@@ -23,5 +23,5 @@ export function ApiIfHeaders(subject: { match?: string; noneMatch?: string } = {
   );
 }
 
-/** Of an answer. */
+/** The header of an answer. */
 export const ETAG_HEADER = { ETag: { description: 'The file’s entity tag, for If-Match', schema: TAG } };

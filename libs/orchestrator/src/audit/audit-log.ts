@@ -11,7 +11,7 @@ const PATH_CHARACTERS = 4096;
 const logger = new Logger('Audit');
 
 /**
- * What a caller asked for: a command, a path (or two), a job. Environment values, stdin and file
+ * The subject of a call: a command, a path (or two), a job. Environment values, stdin and file
  * content are never part of it.
  */
 export interface AuditSubject {

@@ -10,7 +10,7 @@ function follow(streams: readonly JobStream[] = ['stdout'], encoding: 'utf8' | '
     gap: (stream, bytes, next) => void told.push(['gap', stream, bytes, next]),
   });
   const at: Record<JobStream, number> = { stdout: 0, stderr: 0 };
-  /** What the agent sends of one stream, `gap` bytes after the last. */
+  /** The agent's answer about one stream, `gap` bytes after the last one. */
   const take = async (stream: JobStream, bytes: Buffer | string, { gap = 0, eof = false } = {}): Promise<void> => {
     const data = Buffer.from(bytes);
     at[stream] += gap + data.length;

@@ -39,7 +39,7 @@ export interface StartedJob extends Job {
 
 export interface OutputQuery {
   stream?: JobStream;
-  /** Where to begin, in bytes from the start of the stream. */
+  /** The first byte to return, counted from the start of the stream. */
   offset?: number;
   /** The most bytes to return. */
   limit?: number;

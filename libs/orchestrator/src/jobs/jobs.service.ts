@@ -76,7 +76,7 @@ export class JobsService implements BeforeApplicationShutdown {
    * Starts a command as a job. Resolves once the command has started. A running job keeps its
    * session alive.
    * @throws SandboxError COMMAND_NOT_ALLOWED, VALIDATION_FAILED (timeout), INVALID_WORKING_DIR,
-   *   SHELL_NOT_AVAILABLE, TOO_MANY_JOBS besides
+   *   SHELL_NOT_AVAILABLE, TOO_MANY_JOBS, and those of every method
    */
   async start(user: User, sessionId: string, command: JobCommand, signal?: AbortSignal): Promise<StartedJob> {
     const ref = this.ref(user, sessionId);
@@ -123,7 +123,7 @@ export class JobsService implements BeforeApplicationShutdown {
   /**
    * Reads output from an offset on, as much as is there and fits. If the output is text and ends
    * within a character, that character is left for the next read.
-   * @throws SandboxError RANGE_NOT_SATISFIABLE, JOB_LOST besides
+   * @throws SandboxError RANGE_NOT_SATISFIABLE, JOB_LOST, and those of every method
    */
   async output(user: User, sessionId: string, jobId: string, query: OutputQuery, signal?: AbortSignal): Promise<JobOutput> {
     const ref = this.ref(user, sessionId);
@@ -175,7 +175,7 @@ export class JobsService implements BeforeApplicationShutdown {
   /**
    * Adds to the job's input. If this throws, nothing was added.
    * @param eof closes the input after these bytes
-   * @throws SandboxError JOB_STDIN_CLOSED, JOB_STDIN_FULL besides
+   * @throws SandboxError JOB_STDIN_CLOSED, JOB_STDIN_FULL, and those of every method
    */
   async write(user: User, sessionId: string, jobId: string, input: Buffer, eof: boolean, signal?: AbortSignal): Promise<void> {
     await this.change('job_input', user, sessionId, jobId, { op: 'job_stdin', eof }, { input, signal });
@@ -184,7 +184,8 @@ export class JobsService implements BeforeApplicationShutdown {
   /**
    * Sends a signal to the job's process group, as a terminal does.
    * @param given what `signalNumber` reads, such as `SIGINT`
-   * @throws SandboxError VALIDATION_FAILED if it is no such signal; JOB_ENDED besides
+   * @throws SandboxError VALIDATION_FAILED if it is no such signal; JOB_ENDED, and those of every
+   *   method
    */
   async signal(user: User, sessionId: string, jobId: string, given: string | number, signal?: AbortSignal): Promise<void> {
     const number = signalNumber(given);

@@ -34,7 +34,7 @@ export interface KeptJobs {
   readonly silent: ReadonlySet<string>;
 }
 
-/** What was read of one stream. */
+/** One stream's part of a read. */
 export interface StreamPart {
   /** The offset of the byte after the last one read. */
   nextOffset: number;

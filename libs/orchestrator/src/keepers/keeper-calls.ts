@@ -25,7 +25,7 @@ const MAX_LIST_BYTES = 4 * 1024 * 1024;
 /** The longest command, written as ASCII-only JSON. */
 const MAX_COMMAND_BYTES = 512 * 1024;
 
-/** What one read of a job's output brought. */
+/** The result of one read of a job's output. */
 export interface KeptOutput {
   /**
    * The answer brought nothing and came too soon: a real keeper would have waited. A command may

@@ -6,8 +6,8 @@ export interface AgentGlob {
   /** Null stands for all files. */
   readonly glob: string | null;
   /**
-   * What the glob is compared with: a file's name, its path below the searched directory, or its
-   * path from the root of the workspace.
+   * The text with which the glob is compared: a file's name, its path below the searched directory,
+   * or its path from the root of the workspace.
    */
   readonly glob_of: 'name' | 'below' | 'root';
 }

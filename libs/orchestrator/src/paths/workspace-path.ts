@@ -7,7 +7,7 @@ const MAX_PATH_BYTES = 4096;
 /** The most characters of a path that an error shows. */
 const SHOWN_CHARACTERS = 200;
 
-/** What a shell or a browser replaces at the beginning of a path. File calls do not. */
+/** A beginning of a path that a shell or a browser replaces. File calls do not. */
 const REPLACED_BY_OTHERS = /^(?:(?:~|\$HOME|\$\{HOME\}|\$PWD|\$\{PWD\})(?=\/|$)|file:\/\/)/;
 
 /** A path as a caller gives it: text, or the exact bytes of a path that may be no UTF-8. */

@@ -65,7 +65,7 @@ export class TerminalsService {
    * Starts a terminal.
    * @param command what runs in it; by default bash if the image has it, else sh
    * @returns the terminal's id
-   * @throws SandboxError COMMAND_NOT_ALLOWED besides
+   * @throws SandboxError COMMAND_NOT_ALLOWED, and those of every method
    */
   async open(
     user: User,

@@ -19,7 +19,7 @@ export interface Preconditions {
   readonly ifNoneMatch?: EntityTags;
 }
 
-/** What a service needs to make file calls. */
+/** The parts of a service that file calls need. */
 export interface FileCaller {
   readonly config: Config;
   readonly entrance: SessionEntrance;

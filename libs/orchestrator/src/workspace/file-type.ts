@@ -3,7 +3,7 @@ interface Signature {
   readonly mimeType: string;
   /** Hexadecimal digits; a dot stands for any digit. */
   readonly hex: string;
-  /** Where the bytes begin in the file. */
+  /** The place in the file at which the bytes begin. */
   readonly at?: number;
 }
 

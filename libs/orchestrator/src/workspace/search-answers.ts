@@ -17,12 +17,12 @@ export interface SearchSkip extends WorkspacePath {
   reason: (typeof SKIP_REASONS)[number];
 }
 
-/** What a search found, and what it left out. */
+/** The matches of a search, and the files that it left out. */
 export interface SearchResult {
   matches: SearchMatch[];
   /** There are more matches, or may be: the search reached its limit or its time was over. */
   truncated: boolean;
-  /** What the search did not look at, or not wholly. At most the first 50. */
+  /** Files at which the search did not look, or not wholly. At most the first 50. */
   skipped: SearchSkip[];
   /** How many were skipped in all. Absent if `skipped` lists them all. */
   skipped_total?: number;

@@ -14,7 +14,7 @@ export interface WorkspaceEntry {
   modified: string;
 }
 
-/** What the agent unpacked from an archive. */
+/** The agent's account of an archive that it unpacked. */
 export interface UnpackResult {
   /** Number of files, directories and links in the archive. */
   entries: number;
@@ -22,13 +22,13 @@ export interface UnpackResult {
   size: number;
 }
 
-/** What the agent says of a file before its bytes. */
+/** The agent's account of a file, which precedes the file's bytes. */
 export interface FileHeader {
   size: number;
   modified: string;
   offset: number;
   length: number;
-  /** As the ETag header has it, with quotes. */
+  /** The value of the ETag header, with quotes. */
   etag: string;
 }
 

@@ -68,7 +68,7 @@ export class WorkspaceArchiveService {
   /**
    * Unpacks a tar, or a tar in gzip, into a directory, which is created if missing. If anything is
    * wrong with the archive, or it breaks off, nothing is unpacked.
-   * @throws SandboxError ARCHIVE_REFUSED, STORAGE_FULL, IS_A_DIRECTORY besides
+   * @throws SandboxError ARCHIVE_REFUSED, STORAGE_FULL, IS_A_DIRECTORY, and those of every method
    */
   async unpack(user: User, sessionId: string, path: GivenPath, archive: Readable, signal?: AbortSignal): Promise<UnpackResult> {
     const request = { op: 'unpack', ...this.limits() } as const;

@@ -3,7 +3,7 @@ import { count, unsound } from '../channel/agent-values';
 import { etag, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
 import type { WorkspacePath } from '../paths/workspace-path';
 
-/** What a path names, as the API shows it. */
+/** A file, directory or link, as the API describes it. */
 export interface WorkspaceStat extends WorkspacePath {
   type: WorkspaceEntry['type'];
   /** Bytes. */
@@ -12,7 +12,7 @@ export interface WorkspaceStat extends WorkspacePath {
   modified: string;
   /** Four octal digits, as chmod takes them. */
   mode: string;
-  /** As the ETag and If-Match headers have it, with quotes. */
+  /** The value of the ETag and If-Match headers, with quotes. */
   etag: string;
 }
 

@@ -20,9 +20,9 @@ export interface TextEdit {
   readonly all?: boolean;
 }
 
-/** What to search for. */
+/** A search. */
 export interface SearchOptions {
-  /** Which files to search, as workspaceGlob takes it; all if absent. */
+  /** The files to search, in the form of workspaceGlob; all if absent. */
   readonly glob?: string;
   /** A regular expression for lines. Without it, the search finds files. */
   readonly pattern?: string;

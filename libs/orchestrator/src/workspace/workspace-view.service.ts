@@ -10,7 +10,7 @@ import { parseFileHeader, parseObject } from './workspace-answers';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import type { LineRange } from './workspace.service';
 
-/** What a reader sees of a file. */
+/** A file in the form in which a reader sees it. */
 export type FileView = WorkspacePath & {
   /** Bytes of the whole file. */
   readonly size: number;
@@ -23,9 +23,9 @@ export type FileView = WorkspacePath & {
     | { readonly kind: 'text'; readonly text: DecodedText; readonly omitted: number }
   );
 
-/** How a reader wants to see a file. */
+/** The form in which a reader wants to see a file. */
 export interface ViewOptions {
-  /** Which lines of a text to show. An image is shown whole. */
+  /** The lines of a text to show. An image is shown whole. */
   readonly lines?: LineRange;
   /** Show bytes, whatever they are. */
   readonly asBytes: boolean;

@@ -18,7 +18,7 @@ export interface FilePart {
   size: number;
   /** ISO 8601, UTC. */
   modified: string;
-  /** As the ETag header has it, with quotes. */
+  /** The value of the ETag header, with quotes. */
   etag: string;
   /** The first byte of the part, counted from 0. */
   offset: number;
@@ -46,7 +46,7 @@ export interface FileText extends FilePart {
  */
 export type ByteRange = ({ start: number; end?: number } | { suffix: number }) & { ifEtag?: string };
 
-/** How to write a file. */
+/** Conditions and permissions for a write. */
 export interface WriteOptions extends Preconditions {
   /** Permission bits. If absent, those of the file that is replaced, or 0644 for a new one. */
   readonly mode?: number;
@@ -64,7 +64,7 @@ export interface WorkspaceListing {
   truncated: boolean;
 }
 
-/** How much to list. */
+/** The extent of a listing. */
 export interface ListOptions {
   /** Levels of directories; 1 for the directory itself. */
   readonly depth?: number;
@@ -133,7 +133,7 @@ export class WorkspaceService {
    * Reads a file, or a part of it: as text if it is UTF-8, else in base64. The file may have any
    * size. What is read has at most WORKSPACE_MAX_FILE_SIZE_BYTES, or 32 MiB if that setting is no
    * limit.
-   * @throws SandboxError FILE_TOO_LARGE, RANGE_NOT_SATISFIABLE besides
+   * @throws SandboxError FILE_TOO_LARGE, RANGE_NOT_SATISFIABLE, and those of every method
    */
   async readText(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal, part?: ByteRange | LineRange): Promise<FileText> {
     const most = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES || MAX_TEXT_BYTES;
@@ -156,7 +156,7 @@ export class WorkspaceService {
    * Reads a file of any size, or a part of it, as a stream. Resolves once the file is open and its
    * size known. Until then an error rejects the promise; later errors come on the stream.
    * Destroying the stream ends the transfer.
-   * @throws SandboxError RANGE_NOT_SATISFIABLE besides
+   * @throws SandboxError RANGE_NOT_SATISFIABLE, and those of every method
    */
   openRead(user: User, sessionId: string, path: GivenPath, part?: ByteRange | LineRange, signal?: AbortSignal): Promise<FileStream> {
     return this.open(user, sessionId, path, part, signal, 0);
@@ -199,7 +199,7 @@ export class WorkspaceService {
    * Replaces the file atomically, and creates its parents. A stream is not held in memory. If the
    * write fails, the old file stays.
    * @returns `path` relative to /workspace, however it was given; `size` in bytes
-   * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
+   * @throws SandboxError PRECONDITION_FAILED, and then nothing has changed
    */
   async write(
     user: User,
@@ -226,7 +226,7 @@ export class WorkspaceService {
   /**
    * Deletes a file, or a directory with all it holds. A link is deleted itself, not its target.
    * @returns `path` relative to /workspace, however it was given
-   * @throws SandboxError PRECONDITION_FAILED besides, and then nothing has changed
+   * @throws SandboxError PRECONDITION_FAILED, and then nothing has changed
    */
   async delete(
     user: User,

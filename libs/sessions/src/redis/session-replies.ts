@@ -4,7 +4,7 @@ import type { AttachResult, BeginResult, JobRecord, Limit, SessionRecord } from 
 
 /** Reads the answers of the scripts strictly, because another program may have written to Redis. */
 
-/** What a reader needs to know besides the reply. */
+/** The settings that a reader of replies needs. */
 export interface ReplyContext {
   readonly deployment: string;
   /** The time to live of sessions that have none of their own. */

@@ -97,7 +97,7 @@ const tools = new SandboxTools(
   loadConfig({ API_KEYS: 'test-key', MCP_MAX_OUTPUT_CHARS: '1000' }),
 );
 
-/** What a state needs of a tool's required arguments; each tool takes what it knows. */
+/** The required arguments of all tools. Each tool takes those that it knows. */
 const ARGUMENTS: Record<string, Record<string, unknown>> = {
   create_session: {},
   delete_session: {},
@@ -118,7 +118,7 @@ function call(name: string, args: Record<string, unknown> = {}): Promise<CallToo
   return tools.find(name)!.call({ session_id: 's', ...ARGUMENTS[name], ...args }, caller);
 }
 
-/** What is wrong with an answer: it has to fit the output schema, and to hold nothing more. */
+/** @returns faults of an answer, which has to fit the output schema and to hold nothing more */
 function faults(name: string, { structuredContent, isError }: CallToolResult): string[] {
   if (isError) return structuredContent === undefined ? [] : ['an error has no structured content'];
   return schemaFaults(closed(tools.find(name)!.descriptor.outputSchema!), structuredContent);

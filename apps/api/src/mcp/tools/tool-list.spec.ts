@@ -33,8 +33,8 @@ describe('what a model is told of the tools', () => {
   });
 
   /**
-   * What a model needs, for its calls to do what it expects. The server's instructions do not
-   * count: some clients keep them from their model.
+   * The facts that a model needs so that its calls do what it expects. The server's instructions do
+   * not count, because some clients keep them from their model.
    */
   const FACTS: readonly (readonly [tool: string, fact: string, RegExp])[] = [
     ['create_session', 'what a session is', /sandbox with its own files under \/workspace/],

@@ -20,9 +20,9 @@ export interface ToolCaller {
 }
 
 /**
- * What a model reads of an argument. Every conversation pays for each byte, so this does not repeat
- * the name or the tool's description. A text replaces the DTO's description; '' means none. A
- * schema adds what the configuration knows. Null leaves only the type, because another tool says
+ * The words about an argument, for a model. Every conversation pays for each byte, so they do not
+ * repeat the name or the tool's description. A text replaces the DTO's description; '' means none.
+ * A schema adds what the configuration knows. Null leaves only the type, because another tool says
  * more.
  */
 type Words = string | JsonSchema | null;
@@ -34,8 +34,8 @@ export interface ToolDefinition<Args extends object, Result extends object> {
   /** For a model: what the tool does, and its limits. */
   readonly description: string;
   /**
-   * What differs from the defaults of the MCP specification (ToolAnnotations). By default, a tool
-   * is destructive, and neither read-only nor idempotent.
+   * The differences from the defaults of the MCP specification (ToolAnnotations). By default, a
+   * tool is destructive, and neither read-only nor idempotent.
    */
   readonly annotations: ToolAnnotations;
   readonly input: Type<Args>;
