@@ -18,6 +18,7 @@ async function servedDocument(): Promise<string> {
 describe('docs/openapi.json', () => {
   it('is what the API serves; `npm run openapi` writes it anew', async () => {
     const served = await servedDocument();
+    // oxlint-disable-next-line node/no-process-env
     if (process.env.UPDATE_OPENAPI) writeFileSync(FILE, served);
     // Not toEqual: a difference of two such texts is long to print.
     expect(readFileSync(FILE, 'utf8') === served).toBe(true);
