@@ -18,7 +18,7 @@ import { WorkspaceService } from './workspace/workspace.service';
 import { WorkspaceTreeService } from './workspace/workspace-tree.service';
 import { WorkspaceViewService } from './workspace/workspace-view.service';
 
-/** What clients are served by. */
+/** The services that transports call. */
 const SERVICES = [
   CommandsService,
   SessionsService,
@@ -31,7 +31,7 @@ const SERVICES = [
   ReadinessService,
 ];
 
-/** The core with its adapters, for an application that serves clients. */
+/** The orchestrator with its adapters, for an application that serves clients. */
 @Global()
 @Module({})
 export class OrchestratorModule {

@@ -5,14 +5,14 @@ import { toProblem, toSandboxError } from '../problems/problem';
 
 export const EVENT_STREAM = 'text/event-stream';
 /**
- * Of silence, after which something goes out, milliseconds: proxies and clients give up a
- * connection on which nothing moves. Ten seconds are promised; the rest is for a late timer and a
- * slow network.
+ * How long an answer may be silent before something is sent, because proxies and clients close a
+ * connection on which nothing moves. The API promises ten seconds; the rest is for a late timer and
+ * a slow network.
  */
 export const SILENCE_MS = 9_000;
 
 /**
- * Whether the client prefers events as they happen to one answer at the end. One that takes
+ * Whether the client prefers events while they happen to one answer at the end. A client that takes
  * anything gets the answer.
  */
 export function wantsEvents(request: Request): boolean {
@@ -21,7 +21,8 @@ export function wantsEvents(request: Request): boolean {
 }
 
 /**
- * Whether the client names events among what it takes. One that takes anything may not know them.
+ * Whether the client names events among what it takes. A client that takes anything may not know
+ * them.
  */
 export function takesEvents(request: Request): boolean {
   const { accept } = request.headers;
@@ -40,20 +41,21 @@ export class EventStream {
   }
 
   /**
-   * Where the client is slower than its events, a promise that is pending until it has caught up or
-   * gone away.
+   * Sends an event.
+   * @returns a promise if the client is slower than its events. It resolves once the client has
+   *   caught up or gone away.
    */
   send(event: string, data: object, id?: string): void | Promise<void> {
     const { response } = this;
     if (response.destroyed) return;
     this.heartbeat.refresh();
     const text = `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
-    // Plain ASCII, as most output is, need not be encoded.
+    // Most output is plain ASCII, which need not be encoded.
     if (response.write(text, Buffer.byteLength(text) === text.length ? 'latin1' : 'utf8')) return;
     return drained(response);
   }
 
-  /** Ends with an `error` event: the status is out already. */
+  /** Ends with an `error` event, because the status is sent already. */
   fail(exception: unknown): void {
     const error = toSandboxError(exception);
     const { id } = this.response.req;
@@ -67,7 +69,10 @@ export class EventStream {
     this.response.end();
   }
 
-  /** Breaks a silence. Not for a client that does not read: what waits to be written would grow. */
+  /**
+   * Sends a comment to break a silence. A client that does not read gets none, because what waits
+   * to be written would grow.
+   */
   comment(): void {
     if (!this.response.writableNeedDrain) this.response.write(': still here\n\n');
   }

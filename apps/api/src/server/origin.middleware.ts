@@ -6,8 +6,8 @@ import type { NextFunction, Request, Response } from 'express';
 export const ALLOWED_METHODS = 'POST, OPTIONS';
 
 /**
- * GET and DELETE are answered with 405, for which clients are prepared, and not for a refusal by
- * CORS.
+ * The methods that a preflight allows. GET and DELETE get a 405, which clients expect, and no
+ * refusal by CORS.
  */
 const PREFLIGHT_METHODS = 'GET, POST, DELETE';
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
@@ -21,7 +21,8 @@ const REQUEST_HEADERS = [
   'X-Request-Id',
 ];
 /**
- * What a page may read of an answer. It needs the `Mcp-Session-Id` of its first to cancel a call.
+ * The headers that a page may read of an answer. It needs the `Mcp-Session-Id` of its first answer
+ * to cancel a call.
  */
 const RESPONSE_HEADERS = [
   'Mcp-Session-Id',
@@ -35,9 +36,9 @@ const RESPONSE_HEADERS = [
 ];
 
 /**
- * Turns away browsers on pages of other origins: MCP's defence against DNS rebinding. Runs before
- * the guards, since a preflight carries no credential and a page may read a 401 or 429 only with
- * CORS headers on it. Programs send no Origin and pass.
+ * Refuses browsers on pages of other origins, as MCP's defence against DNS rebinding. It runs
+ * before the guards, because a preflight carries no credential, and a page can read a 401 or 429
+ * only if it has CORS headers. Programs send no Origin and pass.
  */
 @Injectable()
 export class OriginMiddleware implements NestMiddleware {

@@ -18,7 +18,7 @@ import { rawProblem } from './raw-response';
 /** How long a client may take to read the refusal of an upgrade. */
 const REFUSAL_MS = 5_000;
 
-/** Who asks for an upgrade, after the guards' questions. */
+/** A caller that asks for an upgrade, after the guards. */
 export interface UpgradeCaller {
   readonly user: User;
   /** When the credential ends, in milliseconds since the epoch; null: never. */
@@ -29,7 +29,7 @@ export interface UpgradeCaller {
 /** Takes over the connection. From then on the route answers for the socket. */
 export type AcceptUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-/** What can be opened by an upgrade of a connection. `Address` is what the route reads of the URL. */
+/** A kind of connection that an upgrade can open. `Address` is what the route reads of the URL. */
 export interface UpgradeRoute<Address> {
   /** Matches the path of the URL, without the query. */
   readonly path: RegExp;
@@ -50,8 +50,8 @@ export interface UpgradeRoute<Address> {
 }
 
 /**
- * Hands upgraded connections to the route that their path names. No guard of Nest's sees an upgrade,
- * so the router asks the guards' questions once for all routes, in the same order: who is the user,
+ * Hands an upgraded connection to the route that its path names. Nest's guards do not see upgrades.
+ * So the router asks the guards' questions once for all routes, in the same order: who is the user,
  * then how much has the user asked for.
  */
 @Injectable()
@@ -74,7 +74,9 @@ export class UpgradeRouter implements OnApplicationBootstrap {
     this.routes.push(route as UpgradeRoute<unknown>);
   }
 
-  /** Ends all upgraded connections. Their clients come back to another process, or to a later one. */
+  /**
+   * Ends all upgraded connections. Their clients come back to another process or to a later one.
+   */
   closeAll(): void {
     for (const route of this.routes) route.closeAll();
   }
@@ -132,8 +134,8 @@ export class UpgradeRouter implements OnApplicationBootstrap {
 }
 
 /**
- * Answers, and closes the connection. The server has no timeout any more for a connection that asked
- * for an upgrade, so one that the client keeps open is closed here.
+ * Answers and closes the connection. The server no longer times out a connection that asked for an
+ * upgrade. So if the client keeps it open, this closes it.
  */
 function refuseUpgrade(socket: Duplex, answer: string): void {
   socket.end(answer, () => socket.destroy());

@@ -2,14 +2,14 @@ import { ErrorCode } from '@sandbox/errors';
 import { parseAgentJson } from './agent-values';
 import { firstCharacters } from '@sandbox/text';
 
-/** What an END frame says. */
+/** The content of an END frame. */
 export type AgentAnswer =
   | { readonly code: null; readonly ok: Record<string, unknown> }
   | { readonly code: ErrorCode; readonly detail: string; readonly cause?: Error };
 
 /**
- * The codes an agent may give (agent/PROTOCOL.md); no sandbox can make us answer, say, that the
- * caller is not authenticated.
+ * The codes that an agent may give (agent/PROTOCOL.md). So no sandbox can make the API answer, for
+ * example, that the caller is not authenticated.
  */
 export const AGENT_CODES: ReadonlySet<unknown> = new Set<ErrorCode>([
   'ARCHIVE_REFUSED',
@@ -53,7 +53,10 @@ export function plainText(untrusted: string): string {
   return firstCharacters(untrusted, MAX_DETAIL_CHARACTERS).replace(UNPRINTABLE, ' ').trim();
 }
 
-/** The JSON object a payload holds, or null. Its members are still anything. */
+/**
+ * Reads the JSON object of a payload. Its members may still be anything.
+ * @returns null if the payload holds no object
+ */
 export function parseObject(payload: Buffer): Record<string, unknown> | null {
   try {
     const value = parseAgentJson(payload.toString('utf8'));
@@ -63,7 +66,10 @@ export function parseObject(payload: Buffer): Record<string, unknown> | null {
   }
 }
 
-/** Null where an END does not hold exactly one of `ok` and `error`, well formed. */
+/**
+ * Reads the payload of an END frame.
+ * @returns null if it does not hold exactly one well-formed member, `ok` or `error`
+ */
 export function parseAnswer(payload: Buffer): AgentAnswer | null {
   const end = parseObject(payload);
   if (end === null || Object.keys(end).length !== 1) return null;

@@ -2,35 +2,49 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { decodeBase64 } from '@sandbox/text';
 import { shownBytes, type WorkspacePath } from '../paths/workspace-path';
 
-/** Values of an agent's answer. They come out of the sandbox: what makes no sense is not passed on. */
+/**
+ * Reads values of an agent's answer. They come out of the sandbox, so a value that makes no sense
+ * is refused.
+ */
 
+/** Whether a value is a whole number of 0 or more. */
 export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** @throws SandboxError SANDBOX_LOST, as the others */
+/**
+ * Reads a whole number of 0 or more.
+ * @throws SandboxError SANDBOX_LOST if it is none
+ */
 export function count(value: unknown): number {
   if (!isCount(value)) throw unsound();
   return value;
 }
 
-/** @throws SandboxError SANDBOX_LOST */
+/**
+ * Reads a boolean.
+ * @throws SandboxError SANDBOX_LOST if it is none
+ */
 export function parseFlag(value: unknown): boolean {
   if (typeof value !== 'boolean') throw unsound();
   return value;
 }
 
+/**
+ * Reads an object.
+ * @throws SandboxError SANDBOX_LOST if it is none
+ */
 export function object(value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null) throw unsound();
   return value as Record<string, unknown>;
 }
 
-/** By which a lone half of a surrogate pair can come out of JSON that is text. */
+/** The escape by which JSON text may yield half of a surrogate pair. */
 const MAY_BE_HALF = /\\u[dD][89a-fA-F]/;
 
 /**
- * Parses JSON that an agent sent. Every text of it is well formed: what a sandbox sends may hold
- * halves of surrogate pairs, and no answer of ours may.
+ * Parses JSON that an agent sent, and makes every text in it well formed. A sandbox may send halves
+ * of surrogate pairs, and no answer of the API may hold one.
  * @throws SyntaxError
  */
 export function parseAgentJson(text: string): unknown {
@@ -41,8 +55,8 @@ export function parseAgentJson(text: string): unknown {
 }
 
 /**
- * A name of a file, as an agent tells it: text, or base64 of one that is no UTF-8.
- * @throws SandboxError SANDBOX_LOST, as the others
+ * Reads the name of a file: text, or base64 if the name is no UTF-8.
+ * @throws SandboxError SANDBOX_LOST if it is neither
  */
 export function fileName(text: unknown, base64: unknown): WorkspacePath {
   if (base64 === undefined) {
@@ -54,6 +68,7 @@ export function fileName(text: unknown, base64: unknown): WorkspacePath {
   return shownBytes(bytes);
 }
 
+/** Makes the error for an answer that makes no sense. */
 export function unsound(): SandboxError {
   return new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave an answer that makes no sense.');
 }

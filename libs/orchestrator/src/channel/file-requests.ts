@@ -1,16 +1,17 @@
 import type { WorkspacePath } from '../paths/workspace-path';
 
-/** `*` for anything that is there, or the tags that are meant, without their quotes. */
+/** `*` for any file that exists, or entity tags without their quotes. */
 export type EntityTags = '*' | readonly string[];
 
-/** Preconditions as the agent takes them; one that is absent holds. */
+/** Preconditions as the agent takes them. An absent one always holds. */
 export interface AgentConditions {
   readonly if_match?: EntityTags;
   readonly if_none_match?: EntityTags;
 }
 
 /**
- * The agent's operations on files that neither list, read, write nor delete (agent/PROTOCOL.md).
+ * The agent's operations on files, besides listing, reading, writing and deleting
+ * (agent/PROTOCOL.md).
  */
 export type FileRequest =
   | (WorkspacePath & { readonly op: 'stat' | 'mkdir' })

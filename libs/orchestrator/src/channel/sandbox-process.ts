@@ -5,8 +5,8 @@ export interface SandboxProcess {
   /** Its stdin and stdout. Destroying the stream closes the process's stdin. */
   readonly stream: Duplex;
   /**
-   * Settles when the stream has ended; never rejects. `exitCode` is null if the runtime could not be
-   * asked. `stderr` is the last 2 KiB, for the log and to recognize a missing interpreter.
+   * Settles when the stream has ended; never rejects. `exitCode` is null if the runtime could not
+   * be asked. `stderr` is the last 2 KiB: for the log, and to recognize a missing interpreter.
    */
   readonly ended: Promise<{ exitCode: number | null; stderr: string }>;
 }
