@@ -1,19 +1,17 @@
 import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import type { ExecuteCommand, ExecuteExit, ExecuteResult, ExecuteStart } from '@sandbox/orchestrator';
-import { IsIn } from 'class-validator';
 import { SessionIdDto } from '../sessions/sessions.dto';
-import { Optional } from '../validation/rules';
+import { OneOf } from '../validation/fields';
 import { ShellCommandDto } from './shell-command.dto';
 
 export class ExecuteDto extends IntersectionType(SessionIdDto, ShellCommandDto) implements ExecuteCommand {
-  @ApiPropertyOptional({
-    enum: ['utf8', 'base64'],
+  @OneOf({
+    optional: true,
+    values: ['utf8', 'base64'],
     default: 'utf8',
     description: 'Of stdout and stderr in the answer: text, in which bytes that are not UTF-8 become U+FFFD, or exact bytes',
     example: 'utf8',
   })
-  @Optional()
-  @IsIn(['utf8', 'base64'], { message: 'must be utf8 or base64' })
   encoding?: 'utf8' | 'base64';
 }
 

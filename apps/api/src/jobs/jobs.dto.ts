@@ -13,21 +13,18 @@ import {
   signalNumber,
   type StartedJob,
 } from '@sandbox/orchestrator';
-import { IsBoolean, IsIn } from 'class-validator';
 import { ShellCommandDto } from '../execute/shell-command.dto';
 import { SessionIdDto } from '../sessions/sessions.dto';
-import { IsIntegerFrom, IsText, Optional, rule } from '../validation/rules';
+import { Field, type FieldOptions, Flag, OneOf, Text, Whole } from '../validation/fields';
+import { rule } from '../validation/rules';
 
 export class JobIdDto extends SessionIdDto {
-  @ApiProperty({ description: 'As POST …/jobs gave it', minLength: 1, maxLength: 64, example: '9f86d081884c7d659a2feaa0c55ad015' })
-  @IsText({ min: 1, max: 64 })
+  @Text({ min: 1, max: 64, description: 'As POST …/jobs gave it', example: '9f86d081884c7d659a2feaa0c55ad015' })
   job_id: string;
 }
 
 export class StartJobDto extends ShellCommandDto implements JobCommand {
-  @ApiPropertyOptional({ description: 'Leaves stdin open, for POST …/stdin to add to', default: false, example: false })
-  @Optional()
-  @IsBoolean({ message: 'must be true or false' })
+  @Flag({ optional: true, description: 'Leaves stdin open, for POST …/stdin to add to', default: false, example: false })
   open_stdin?: boolean;
 }
 
@@ -95,36 +92,26 @@ export class JobListDto {
 }
 
 export class JobOutputQueryDto implements OutputQuery {
-  @ApiPropertyOptional({ enum: ['stdout', 'stderr'], description: 'Default: stdout; as events: both', example: 'stdout' })
-  @Optional()
-  @IsIn(['stdout', 'stderr'], { message: 'must be stdout or stderr' })
+  @OneOf({ optional: true, values: ['stdout', 'stderr'], description: 'Default: stdout; as events: both', example: 'stdout' })
   stream?: JobStream;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 0, default: 0, description: 'Bytes from the beginning of the stream', example: 0 })
-  @Optional()
-  @IsIntegerFrom(0, Number.MAX_SAFE_INTEGER)
+  @Whole({ optional: true, min: 0, default: 0, description: 'Bytes from the beginning of the stream', example: 0 })
   offset?: number;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 16, maximum: MAX_JOB_READ_BYTES, default: 65536, description: 'Bytes', example: 65536 })
-  @Optional()
-  @IsIntegerFrom(16, MAX_JOB_READ_BYTES)
+  @Whole({ optional: true, min: 16, max: MAX_JOB_READ_BYTES, default: 65536, description: 'Bytes', example: 65536 })
   limit?: number;
 
-  @ApiPropertyOptional({ enum: ['utf8', 'base64'], default: 'utf8', example: 'utf8' })
-  @Optional()
-  @IsIn(['utf8', 'base64'], { message: 'must be utf8 or base64' })
+  @OneOf({ optional: true, values: ['utf8', 'base64'], default: 'utf8', example: 'utf8' })
   encoding?: 'utf8' | 'base64';
 
-  @ApiPropertyOptional({
-    type: 'integer',
-    minimum: 0,
-    maximum: MAX_JOB_WAIT_SECONDS,
+  @Whole({
+    optional: true,
+    min: 0,
+    max: MAX_JOB_WAIT_SECONDS,
     default: 0,
     description: 'Seconds to wait for output past the offset, or the job’s end',
     example: 0,
   })
-  @Optional()
-  @IsIntegerFrom(0, MAX_JOB_WAIT_SECONDS)
   wait_seconds?: number;
 }
 
@@ -143,25 +130,26 @@ export class JobOutputDto implements JobOutput {
 }
 
 export class JobInputQuery {
-  @ApiPropertyOptional({ enum: ['true', 'false'], default: 'false', description: 'Ends the input after this', example: 'true' })
-  @Optional()
-  @IsIn(['true', 'false'], { message: 'must be true or false' })
+  @OneOf({ optional: true, values: ['true', 'false'], default: 'false', description: 'Ends the input after this', example: 'true' })
   eof?: 'true' | 'false';
 }
 
 const NO_SIGNAL = `must be one of ${JOB_SIGNALS.join(', ')}, with or without SIG, or its number`;
 
-function IsJobSignal(): PropertyDecorator {
+/** A signal by its name or its number. */
+function JobSignal(field: FieldOptions): PropertyDecorator {
+  return Field(field, { oneOf: [{ type: 'string' }, { type: 'integer' }] }, isJobSignal());
+}
+
+function isJobSignal(): PropertyDecorator {
   return rule('isJobSignal', (value) => (signalNumber(value) === null ? NO_SIGNAL : undefined));
 }
 
 export class SignalDto {
-  @ApiProperty({
-    oneOf: [{ type: 'string' }, { type: 'integer' }],
+  @JobSignal({
     description: `As kill(1) takes it: ${JOB_SIGNALS.join(', ')}, in any case, with or without SIG; or its number`,
     example: 'SIGINT',
   })
-  @IsJobSignal()
   signal: string | number;
 }
 

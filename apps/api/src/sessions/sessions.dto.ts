@@ -1,107 +1,87 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty } from '@nestjs/swagger';
 import type { CreatedSession, SessionInfo } from '@sandbox/orchestrator';
-import { IsBoolean, IsNumber, Matches } from 'class-validator';
-import { IsEnvironment, IsIntegerFrom, IsText, MAX_ENV_BYTES, MAX_ENV_ENTRIES, Optional } from '../validation/rules';
-import { IsMetadata, IsMetadataFilter, MAX_METADATA_CHARACTERS, MAX_METADATA_PAIRS } from './metadata';
+import { Decimal, Environment, Flag, Pattern, Text, Whole } from '../validation/fields';
+import { MAX_ENV_BYTES } from '../validation/rules';
+import { Metadata, MetadataFilter } from './metadata';
 
 /** As Docker's clients write it. */
 const SIZE = /^\d{1,12}[bkmgBKMG]?$/;
 const MAX_TTL_SECONDS = 31_536_000;
 
 export class SessionIdDto {
-  @ApiProperty({
+  @Text({
+    min: 1,
+    max: 256,
     description: 'Name of the session, of your choosing and among your own: any text. In a URL, percent-encode it, slashes too.',
-    minLength: 1,
-    maxLength: 256,
     example: 'my-session',
   })
-  @IsText({ min: 1, max: 256 })
   session_id: string;
 }
 
-const TTL = { type: 'integer', minimum: 1, description: 'Seconds after which it is removed when it is not used', example: 3600 } as const;
-const METADATA = {
-  type: 'object',
-  additionalProperties: { type: 'string', maxLength: MAX_METADATA_CHARACTERS },
-  maxProperties: MAX_METADATA_PAIRS,
-  description: `Your own notes about it: at most ${MAX_METADATA_PAIRS} names (1 to 64 of letters, digits, _ . -) with a text each`,
-  example: { team: 'blue' },
+const TTL = {
+  optional: true,
+  min: 1,
+  max: MAX_TTL_SECONDS,
+  description: 'Seconds after which it is removed when it is not used',
+  example: 3600,
 } as const;
-
 export class UpdateSessionDto {
-  @ApiPropertyOptional(TTL)
-  @Optional()
-  @IsIntegerFrom(1, MAX_TTL_SECONDS)
+  @Whole(TTL)
   ttl_seconds?: number;
 
-  @ApiPropertyOptional({ ...METADATA, description: `${METADATA.description}. Takes the place of what is there` })
-  @Optional()
-  @IsMetadata()
+  @Metadata({ optional: true, more: '. Takes the place of what is there' })
   metadata?: Record<string, string>;
 }
 
 /** What is not given is as the operator has set it, and is not compared with a session that is there. */
 export class CreateSessionDto extends SessionIdDto {
-  @ApiPropertyOptional({
-    minLength: 1,
-    maxLength: 256,
+  @Text({
+    optional: true,
+    min: 1,
+    max: 256,
     description: 'Image it is made from, of those that the operator allows',
     example: 'python:3.12-slim',
   })
-  @Optional()
-  @IsText({ min: 1, max: 256 })
   image?: string;
 
-  @ApiPropertyOptional({ pattern: SIZE.source, description: 'Memory, its files in /workspace and /tmp included', example: '512m' })
-  @Optional()
-  @Matches(SIZE, { message: 'must be a size such as 512m' })
+  @Pattern({
+    optional: true,
+    pattern: SIZE,
+    message: 'must be a size such as 512m',
+    description: 'Memory, its files in /workspace and /tmp included',
+    example: '512m',
+  })
   memory?: string;
 
-  @ApiPropertyOptional({ type: Number, minimum: 0.01, description: 'CPUs it may use', example: 0.5 })
-  @Optional()
-  @IsNumber({ allowNaN: false, allowInfinity: false, maxDecimalPlaces: 3 }, { message: 'must be a number with at most 3 decimals' })
+  @Decimal({ optional: true, min: 0.01, decimals: 3, description: 'CPUs it may use', example: 0.5 })
   cpus?: number;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 16, description: 'Processes and threads it may have', example: 128 })
-  @Optional()
-  @IsIntegerFrom(16, 1_000_000)
+  @Whole({ optional: true, min: 16, max: 1_000_000, description: 'Processes and threads it may have', example: 128 })
   pids?: number;
 
-  @ApiPropertyOptional(TTL)
-  @Optional()
-  @IsIntegerFrom(1, MAX_TTL_SECONDS)
+  @Whole(TTL)
   ttl_seconds?: number;
 
-  @ApiPropertyOptional({ description: 'Whether its files outlive its sandbox, until it is deleted', example: false })
-  @Optional()
-  @IsBoolean()
+  @Flag({ optional: true, description: 'Whether its files outlive its sandbox, until it is deleted', example: false })
   persistent?: boolean;
 
-  @ApiPropertyOptional({
-    type: 'object',
-    additionalProperties: { type: 'string' },
-    maxProperties: MAX_ENV_ENTRIES,
+  @Environment({
+    optional: true,
     description: `Environment variables of every command in it, as \`env\` of a command, whose own win; at most ${MAX_ENV_BYTES} bytes in all`,
     example: { GREETING: 'hello' },
   })
-  @Optional()
-  @IsEnvironment()
   env?: Record<string, string>;
 
-  @ApiPropertyOptional(METADATA)
-  @Optional()
-  @IsMetadata()
+  @Metadata({ optional: true })
   metadata?: Record<string, string>;
 }
 
 export class ListSessionsQuery {
-  @ApiPropertyOptional({
-    type: [String],
+  @MetadataFilter({
+    optional: true,
     description: 'name=value: only sessions whose metadata has this pair; may be given several times',
     example: ['team=blue'],
   })
-  @Optional()
-  @IsMetadataFilter()
   metadata?: string | string[];
 }
 

@@ -1,44 +1,38 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { MAX_COMMAND_CHARACTERS } from '../execute/shell-command.dto';
-import { IsText, IsIntegerFrom, Optional } from '../validation/rules';
+import { Text, Whole } from '../validation/fields';
 
 const MAX_SIZE = 1_000;
 
 /** The query string of the WebSocket's address. */
 export class TerminalQuery {
-  @Optional()
-  @IsIntegerFrom(1, MAX_SIZE)
+  @Whole({ optional: true, min: 1, max: MAX_SIZE })
   cols?: number;
 
-  @Optional()
-  @IsIntegerFrom(1, MAX_SIZE)
+  @Whole({ optional: true, min: 1, max: MAX_SIZE })
   rows?: number;
 
-  @Optional()
-  @IsText({ min: 1, max: MAX_COMMAND_CHARACTERS, nul: false })
+  @Text({ optional: true, min: 1, max: MAX_COMMAND_CHARACTERS, nul: false })
   command?: string;
 
-  @Optional()
-  @IsText({ min: 1, max: 64 })
+  @Text({ optional: true, min: 1, max: 64 })
   terminal?: string;
 
-  @Optional()
-  @IsIntegerFrom(0, Number.MAX_SAFE_INTEGER)
+  @Whole({ optional: true, min: 0 })
   since?: number;
 
-  @Optional()
-  @IsText({ min: 1, max: 64 })
+  @Text({ optional: true, min: 1, max: 64 })
   ticket?: string;
 }
 
 export class ResizeMessage {
-  @IsText({ max: 16 })
+  @Text({ max: 16 })
   type: string;
 
-  @IsIntegerFrom(1, MAX_SIZE)
+  @Whole({ min: 1, max: MAX_SIZE })
   cols: number;
 
-  @IsIntegerFrom(1, MAX_SIZE)
+  @Whole({ min: 1, max: MAX_SIZE })
   rows: number;
 }
 

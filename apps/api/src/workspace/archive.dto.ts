@@ -1,13 +1,10 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty } from '@nestjs/swagger';
 import type { UnpackResult } from '@sandbox/orchestrator';
-import { IsIn } from 'class-validator';
-import { Optional } from '../validation/rules';
+import { OneOf } from '../validation/fields';
 import { DirectoryQuery } from './workspace.dto';
 
 export class ArchiveQuery extends DirectoryQuery {
-  @ApiPropertyOptional({ enum: ['true', 'false'], default: 'false', description: 'Whether the tar is compressed with gzip' })
-  @Optional()
-  @IsIn(['true', 'false'], { message: 'must be true or false' })
+  @OneOf({ optional: true, values: ['true', 'false'], default: 'false', description: 'Whether the tar is compressed with gzip' })
   gzip?: 'true' | 'false';
 }
 

@@ -1,12 +1,16 @@
+import { Field, type FieldOptions } from '../validation/fields';
 import { rule } from '../validation/rules';
 
-/**
- * Requires a file's permissions in octal, as chmod takes them, without setuid, setgid and sticky
- * bits.
- */
-export function IsFileMode(): PropertyDecorator {
+const MODE = /^0?[0-7]{3}$/;
+
+/** A file's permissions in octal, as chmod takes them, without setuid, setgid and sticky bits. */
+export function FileMode(field: FieldOptions): PropertyDecorator {
+  return Field(field, { type: 'string', pattern: MODE.source }, isFileMode());
+}
+
+function isFileMode(): PropertyDecorator {
   return rule('isFileMode', (value) =>
-    typeof value === 'string' && /^0?[0-7]{3}$/.test(value)
+    typeof value === 'string' && MODE.test(value)
       ? undefined
       : 'must be three octal digits, such as "755"; setuid, setgid and sticky bits are not set',
   );

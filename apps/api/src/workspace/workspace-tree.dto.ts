@@ -8,11 +8,10 @@ import {
   type TextEdit,
   type WorkspaceStat,
 } from '@sandbox/orchestrator';
-import { IsBoolean } from 'class-validator';
-import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
-import { IsPath, IsPathBytes } from './given-path';
-import { IsTextEdits, MAX_EDITS } from './text-edits';
-import { DirectoryQuery, EXACT_BYTES, PATH, PATH_BYTES, PathQuery } from './workspace.dto';
+import { Text, Whole, Flag } from '../validation/fields';
+import { Path, PathBytes } from './given-path';
+import { TextEdits } from './text-edits';
+import { DirectoryQuery, EXACT_BYTES, PATH, PathQuery } from './workspace.dto';
 
 const MAX_PATTERN_CHARACTERS = 1000;
 const DEFAULT_MATCHES = 200;
@@ -44,32 +43,28 @@ export class WorkspaceStatDto implements WorkspaceStat {
 }
 
 export class MoveDto {
-  @ApiPropertyOptional({ description: `${PATH} Required, or \`from_base64\`.`, example: 'draft.txt' })
-  @IsPath({ required: true })
+  @Path({ required: true, description: `${PATH} Required, or \`from_base64\`.`, example: 'draft.txt' })
   from?: string;
 
-  @ApiPropertyOptional(PATH_BYTES)
-  @IsPathBytes()
+  @PathBytes()
   from_base64?: string;
 
-  @ApiPropertyOptional({
+  @Path({
+    required: true,
     description: 'Where it goes, its new name included; directories that are not there are made. Required, or `to_base64`.',
     example: 'texts/final.txt',
   })
-  @IsPath({ required: true })
   to?: string;
 
-  @ApiPropertyOptional(PATH_BYTES)
-  @IsPathBytes()
+  @PathBytes()
   to_base64?: string;
 
-  @ApiPropertyOptional({
+  @Flag({
+    optional: true,
     default: false,
     description: 'Whether a file at `to` may be replaced by a file, and an empty directory by a directory',
     example: false,
   })
-  @Optional()
-  @IsBoolean()
   overwrite?: boolean;
 }
 
@@ -98,37 +93,27 @@ export class DirectoryMadeDto {
 }
 
 export class SearchQuery extends DirectoryQuery {
-  @ApiPropertyOptional({
-    minLength: 1,
-    maxLength: MAX_PATTERN_CHARACTERS,
+  @Text({
+    optional: true,
+    min: 1,
+    max: MAX_PATTERN_CHARACTERS,
+    nul: false,
     description:
       'Which files: `*` and `?` within a name, `**` over directories, `[a-z]`, `[!a-z]`, `{a,b}`. Without a slash it is for the name alone; `src/**` is for paths below `path` or from the root, `/workspace/src/**` from the root. All files if absent, and if `path` is a file.',
     example: '**/*.py',
   })
-  @Optional()
-  @IsText({ min: 1, max: MAX_PATTERN_CHARACTERS, nul: false })
   glob?: string;
 
-  @ApiPropertyOptional({
-    minLength: 1,
-    maxLength: MAX_PATTERN_CHARACTERS,
+  @Text({
+    optional: true,
+    min: 1,
+    max: MAX_PATTERN_CHARACTERS,
     description: 'Regular expression (Python’s), looked for in one line at a time. Without it the answer is the files themselves.',
     example: 'def \\w+_test\\(',
   })
-  @Optional()
-  @IsText({ min: 1, max: MAX_PATTERN_CHARACTERS })
   pattern?: string;
 
-  @ApiPropertyOptional({
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_MATCHES,
-    default: DEFAULT_MATCHES,
-    description: 'Most matches to answer',
-    example: 50,
-  })
-  @Optional()
-  @IsIntegerFrom(1, MAX_MATCHES)
+  @Whole({ optional: true, min: 1, max: MAX_MATCHES, default: DEFAULT_MATCHES, description: 'Most matches to answer', example: 50 })
   limit: number = DEFAULT_MATCHES;
 }
 
@@ -177,32 +162,22 @@ export class SearchResultDto implements SearchResult {
 }
 
 export class TextEditDto implements TextEdit {
-  @ApiProperty({
-    minLength: 1,
+  @Text({
+    min: 1,
     description: 'Text that is in the file, exactly, white space too. A line end matches LF and CR LF; the file keeps its own.',
     example: 'hello',
   })
-  @IsText({ min: 1, max: Number.MAX_SAFE_INTEGER })
   old: string;
 
-  @ApiProperty({ description: 'What takes its place', example: 'goodbye' })
-  @IsText({ max: Number.MAX_SAFE_INTEGER })
+  @Text({ description: 'What takes its place', example: 'goodbye' })
   new: string;
 
-  @ApiPropertyOptional({ default: false, description: 'Replace it wherever it is; else it has to be there exactly once', example: false })
-  @Optional()
-  @IsBoolean()
+  @Flag({ optional: true, default: false, description: 'Replace it wherever it is; else it has to be there exactly once', example: false })
   all?: boolean;
 }
 
 export class EditDto extends PathQuery {
-  @ApiProperty({
-    type: [TextEditDto],
-    minItems: 1,
-    maxItems: MAX_EDITS,
-    description: 'Applied in order, each to what the ones before it made: all of them, or none',
-  })
-  @IsTextEdits(() => TextEditDto)
+  @TextEdits(TextEditDto, { description: 'Applied in order, each to what the ones before it made: all of them, or none' })
   edits: TextEditDto[];
 }
 

@@ -1,16 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { WorkspaceEntry } from '@sandbox/orchestrator';
-import { IsIn } from 'class-validator';
-import { IsFileMode } from './file-mode';
-import { IsIntegerFrom, IsText, Optional } from '../validation/rules';
-import { IsPath, IsPathBytes, type PathFields } from './given-path';
+import { FileMode } from './file-mode';
+import { OneOf, Text, Whole } from '../validation/fields';
+import { Path, PathBytes, type PathFields } from './given-path';
 
 export const PATH = 'Relative to /workspace, or absolute in it: `a` and `/workspace/a` are one file.';
-/** Documents a field that takes a path's bytes. */
-export const PATH_BYTES = {
-  description: 'In place of the field without `_base64`: the exact bytes of a path that is not UTF-8, in base64 (RFC 4648, section 4)',
-  example: 'Y2Fm6Q==',
-} as const;
 /** Documents a field that answers a path's bytes. */
 export const EXACT_BYTES = {
   description: 'Present if the name is not UTF-8: its exact bytes in base64. The field without `_base64` then has U+FFFD in it.',
@@ -18,7 +12,7 @@ export const EXACT_BYTES = {
 } as const;
 
 const MODE = {
-  pattern: '^0?[0-7]{3}$',
+  optional: true,
   description: 'Permissions in octal; those of the file that is replaced if absent, else 644',
   example: '755',
 } as const;
@@ -28,93 +22,57 @@ const MAX_ENTRIES = 1_000_000;
 const MAX_LINE = 999_999_999;
 
 export class PathQuery implements PathFields {
-  @ApiPropertyOptional({ description: `${PATH} Required, or \`path_base64\`.`, example: 'src/main.py' })
-  @IsPath({ required: true })
+  @Path({ required: true, description: `${PATH} Required, or \`path_base64\`.`, example: 'src/main.py' })
   path?: string;
 
-  @ApiPropertyOptional(PATH_BYTES)
-  @IsPathBytes()
+  @PathBytes()
   path_base64?: string;
 }
 
 export class DirectoryQuery implements PathFields {
-  @ApiPropertyOptional({ description: `${PATH} The root where absent.`, default: '', example: 'src' })
-  @IsPath({ required: false })
+  @Path({ required: false, description: `${PATH} The root where absent.`, default: '', example: 'src' })
   path?: string;
 
-  @ApiPropertyOptional(PATH_BYTES)
-  @IsPathBytes()
+  @PathBytes()
   path_base64?: string;
 }
 
 export class ListQuery extends DirectoryQuery {
-  @ApiPropertyOptional({
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_DEPTH,
+  @Whole({
+    optional: true,
+    min: 1,
+    max: MAX_DEPTH,
     default: 1,
     description: 'Levels of directories: over 1, what is in the directories below is listed too. Links are not followed.',
     example: 3,
   })
-  @Optional()
-  @IsIntegerFrom(1, MAX_DEPTH)
   depth?: number;
 
-  @ApiPropertyOptional({
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_ENTRIES,
-    description: 'Most entries to list; all where absent',
-    example: 1000,
-  })
-  @Optional()
-  @IsIntegerFrom(1, MAX_ENTRIES)
+  @Whole({ optional: true, min: 1, max: MAX_ENTRIES, description: 'Most entries to list; all where absent', example: 1000 })
   limit?: number;
 }
 
 export class WriteQuery extends PathQuery {
-  @ApiPropertyOptional(MODE)
-  @Optional()
-  @IsFileMode()
+  @FileMode(MODE)
   mode?: string;
 }
 
 export class ReadQuery extends PathQuery {
-  @ApiPropertyOptional({
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_LINE,
-    description: 'First line to read, counted from 1; not together with Range',
-    example: 10,
-  })
-  @Optional()
-  @IsIntegerFrom(1, MAX_LINE)
+  @Whole({ optional: true, min: 1, max: MAX_LINE, description: 'First line to read, counted from 1; not together with Range', example: 10 })
   start_line?: number;
 
-  @ApiPropertyOptional({
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_LINE,
-    description: 'Last line to read, itself included; the file may have fewer',
-    example: 20,
-  })
-  @Optional()
-  @IsIntegerFrom(1, MAX_LINE)
+  @Whole({ optional: true, min: 1, max: MAX_LINE, description: 'Last line to read, itself included; the file may have fewer', example: 20 })
   end_line?: number;
 }
 
 export class UploadQuery implements PathFields {
-  @ApiPropertyOptional({ description: `${PATH} The file’s own name, without directories, where absent.`, example: 'data/input.csv' })
-  @IsPath({ required: false })
+  @Path({ required: false, description: `${PATH} The file’s own name, without directories, where absent.`, example: 'data/input.csv' })
   path?: string;
 
-  @ApiPropertyOptional(PATH_BYTES)
-  @IsPathBytes()
+  @PathBytes()
   path_base64?: string;
 
-  @ApiPropertyOptional(MODE)
-  @Optional()
-  @IsFileMode()
+  @FileMode(MODE)
   mode?: string;
 }
 
@@ -155,13 +113,10 @@ export class WorkspaceContentDto {
 }
 
 export class WriteContentDto {
-  @ApiProperty({ description: 'The whole new content', example: 'print("hello")\n' })
-  @IsText({ max: Number.MAX_SAFE_INTEGER })
+  @Text({ description: 'The whole new content', example: 'print("hello")\n' })
   content: string;
 
-  @ApiPropertyOptional({ enum: ['utf8', 'base64'], default: 'utf8', description: 'How content is to be read', example: 'utf8' })
-  @Optional()
-  @IsIn(['utf8', 'base64'], { message: 'must be utf8 or base64' })
+  @OneOf({ optional: true, values: ['utf8', 'base64'], default: 'utf8', description: 'How content is to be read', example: 'utf8' })
   encoding?: 'utf8' | 'base64';
 }
 

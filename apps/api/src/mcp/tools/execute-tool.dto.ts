@@ -1,17 +1,12 @@
 import { ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { IsBoolean } from 'class-validator';
 import { ExecuteDto, ExecuteResultDto } from '../../execute/execute.dto';
-import { Optional } from '../../validation/rules';
+import { Flag } from '../../validation/fields';
 
 export class ExecuteToolArgs extends ExecuteDto {
-  @ApiPropertyOptional({ description: 'Start it as a job and answer at once, with its job_id', default: false, example: false })
-  @Optional()
-  @IsBoolean({ message: 'must be true or false' })
+  @Flag({ optional: true, description: 'Start it as a job and answer at once, with its job_id', default: false, example: false })
   background?: boolean;
 
-  @ApiPropertyOptional({ description: 'With background: leave stdin open, for job_input', default: false, example: false })
-  @Optional()
-  @IsBoolean({ message: 'must be true or false' })
+  @Flag({ optional: true, description: 'With background: leave stdin open, for job_input', default: false, example: false })
   open_stdin?: boolean;
 }
 

@@ -1,20 +1,16 @@
-import { ApiProperty, ApiPropertyOptional, IntersectionType, PickType } from '@nestjs/swagger';
+import { ApiProperty, IntersectionType, PickType } from '@nestjs/swagger';
 import { type Job, type JobState, MAX_JOB_INPUT_BYTES } from '@sandbox/orchestrator';
-import { IsBoolean } from 'class-validator';
 import { JobDto, JobIdDto, JobOutputDto, JobOutputQueryDto } from '../../jobs/jobs.dto';
-import { IsTextOfBytes, Optional } from '../../validation/rules';
+import { TextOfBytes, Flag } from '../../validation/fields';
 
 /** Without the `limit` of REST, because the server decides how much a model reads. */
 export class JobOutputArgs extends IntersectionType(JobIdDto, PickType(JobOutputQueryDto, ['stream', 'offset', 'wait_seconds'])) {}
 
 export class JobInputArgs extends JobIdDto {
-  @ApiProperty({ description: `At most ${MAX_JOB_INPUT_BYTES} bytes of UTF-8`, maxLength: MAX_JOB_INPUT_BYTES, example: 'yes\n' })
-  @IsTextOfBytes(MAX_JOB_INPUT_BYTES)
+  @TextOfBytes({ maxBytes: MAX_JOB_INPUT_BYTES, description: `At most ${MAX_JOB_INPUT_BYTES} bytes of UTF-8`, example: 'yes\n' })
   data: string;
 
-  @ApiPropertyOptional({ description: 'Ends the input after this', default: false, example: false })
-  @Optional()
-  @IsBoolean({ message: 'must be true or false' })
+  @Flag({ optional: true, description: 'Ends the input after this', default: false, example: false })
   eof?: boolean;
 }
 

@@ -1,13 +1,10 @@
 import { ApiPropertyOptional, IntersectionType, PartialType } from '@nestjs/swagger';
-import { IsIn } from 'class-validator';
 import { SessionIdDto } from '../../sessions/sessions.dto';
-import { Optional } from '../../validation/rules';
+import { OneOf } from '../../validation/fields';
 import { EXACT_BYTES, ReadQuery, WorkspaceContentDto } from '../../workspace/workspace.dto';
 
 export class WorkspaceReadArgs extends IntersectionType(SessionIdDto, ReadQuery) {
-  @ApiPropertyOptional({ enum: ['base64'], description: 'Answers bytes, whatever they are' })
-  @Optional()
-  @IsIn(['base64'], { message: 'must be base64, or absent' })
+  @OneOf({ optional: true, values: ['base64'], description: 'Answers bytes, whatever they are' })
   encoding?: 'base64';
 }
 
