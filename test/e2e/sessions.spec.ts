@@ -130,7 +130,7 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
     };
     // Several sessions at a time: a race is mostly to wait.
     const names = ['race 1', 'race 2', 'race 3', 'race 4'];
-    await Promise.all(names.map((name) => race(name, cluster.redis ? 50 : 7)));
+    await Promise.all(names.map((name) => race(name, cluster.redis ? 25 : 7)));
     expect(Object.fromEntries(statuses)).toMatchObject({ 200: expect.any(Number) });
     for (const name of names) await cluster.alice.deleteSession(name);
     const { body } = await cluster.alice.request<{ sessions: SessionBody[] }>('GET', '/sessions');
