@@ -13,8 +13,8 @@ _MAX_INFLATED = 64 << 10  # over 128 KiB, the C library would map and unmap memo
 class Input:
     """Inflated where they begin as gzip does."""
 
-    def __init__(self, link):
-        self._link = link
+    def __init__(self, channel):
+        self._channel = channel
         self._chunks = []
         self._compressed = b""
         self._inflate = None
@@ -31,12 +31,12 @@ class Input:
     def _receive(self):
         """The next piece as it came; b"" at the end."""
         while not self._chunks and not self._ended:
-            self._chunks = self._link.wait_input()[::-1]
+            self._chunks = self._channel.wait_input()[::-1]
         chunk = self._chunks.pop() if self._chunks else None
         if chunk is None:
             self._ended = True
             return b""
-        self._link.grant(len(chunk))
+        self._channel.grant(len(chunk))
         return bytes(chunk)
 
     def _next(self):

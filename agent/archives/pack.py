@@ -7,7 +7,7 @@ import os
 import stat
 import struct
 
-from files import files, paths
+from files import checks, paths
 from wire.errors import RequestError
 
 _CHUNK = 64 << 10
@@ -20,24 +20,24 @@ _FILE, _SYMLINK, _DIR = b"0", b"2", b"5"
 _MAX_NAME_BYTES = 4096
 
 
-def pack(link, request):
+def pack_path(channel, request):
     max_size, max_entries = request["max_size"], request["max_entries"]
     with paths.resolve(request["path"]) as place:
         status = place.stat()
         if not stat.S_ISDIR(status.st_mode):
-            files.check_regular(status)
-            return _pack_file(link, place, paths.components(request["path"])[-1], _Budget(max_size, max_entries))
+            checks.check_regular(status)
+            return _pack_file(channel, place, paths.components(request["path"])[-1], _Budget(max_size, max_entries))
         directory = place.open_directory()
     try:
         if not _is_surely_within(directory, max_size, max_entries):
             # Once through for its size alone: past the first byte, a client could no longer be told that it is too large.
             budget = _Budget(max_size, max_entries)
             for _, current, entries in _walk(os.dup(directory)):
-                link.receive()
+                channel.receive()
                 for name, kind in entries:
                     budget.add(_size(name, current) if kind == _FILE else 0)
         budget = _Budget(max_size, max_entries)
-        output = _Output(link)
+        output = _Output(channel)
         for path, current, entries in _walk(os.dup(directory)):
             for name, kind in entries:
                 try:
@@ -50,9 +50,9 @@ def pack(link, request):
         os.close(directory)
 
 
-def _pack_file(link, place, name, budget):
+def _pack_file(channel, place, name, budget):
     """A file alone, by the name that it was asked for."""
-    output = _Output(link)
+    output = _Output(channel)
     _add(output, budget, name, place.name, _FILE, place.directory)
     output.finish()
     return {"entries": budget.entries, "size": budget.size}
@@ -185,15 +185,15 @@ def _kind(entry):
 class _Output:
     """Sends in frames that are as full as they may be."""
 
-    def __init__(self, link):
-        self._link = link
+    def __init__(self, channel):
+        self._channel = channel
         self._pending = bytearray()
 
     def write(self, data):
         self._pending += data
         if len(self._pending) >= _CHUNK:
-            self._link.send_output(self._pending)
+            self._channel.send_output(self._pending)
             self._pending = bytearray()
 
     def finish(self):
-        self._link.send_output(self._pending)
+        self._channel.send_output(self._pending)

@@ -19,8 +19,8 @@ class Directory:
     Its lock says that it is in use, until its process ends.
     """
 
-    def __init__(self, link):
-        self._link = link
+    def __init__(self, channel):
+        self._channel = channel
         self.root = os.open(paths.ROOT, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             _remove_stale(self.root)
@@ -43,7 +43,7 @@ class Directory:
         try:
             _remove(self.root, self.name, check)
         except _TakesLong:
-            self._link.afterwards = self._finish_removal
+            self._channel.after_end = self._finish_removal
         else:
             self._close()
 

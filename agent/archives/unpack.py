@@ -14,20 +14,20 @@ from files import conditions, paths
 from wire.errors import RequestError
 
 
-def unpack(link, request):
+def unpack_archive(channel, request):
     _check_target(request["path"])
     umask = os.umask(0)
     try:
-        with staging.Directory(link) as directory:
+        with staging.Directory(channel) as directory:
             tree = Tree(directory.handle)
             try:
-                result = _receive(Input(link), tree, request["max_size"], request["max_entries"])
+                result = _receive(Input(channel), tree, request["max_size"], request["max_entries"])
                 tree.set_times()
             finally:
                 tree.close()
             # Before the parents are made, so that nothing was changed where it is not to be had.
-            with conditions.locked(link), paths.resolve(request["path"], make_parents=True) as place:
-                merge(directory.handle, place, link.receive)
+            with conditions.locked(channel), paths.resolve(request["path"], make_parents=True) as place:
+                merge(directory.handle, place, channel.receive)
         return result
     finally:
         os.umask(umask)

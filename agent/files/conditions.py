@@ -54,8 +54,8 @@ class Lock:
     by "unpack" for a few for each entry, since its moves are one change.
     """
 
-    def __init__(self, link):
-        self._link = link
+    def __init__(self, channel):
+        self._channel = channel
         self._fd = None
 
     def __enter__(self):
@@ -91,11 +91,11 @@ class Lock:
                 if time.monotonic() > deadline:
                     raise RequestError("WORKSPACE_LOCKED", "A process in the sandbox holds the lock under which files are changed.")
             time.sleep(_RETRY_SECONDS)
-            self._link.receive()
+            self._channel.receive()
 
 
-def locked(link):
+def locked(channel):
     """The lock, taken."""
-    lock = Lock(link)
+    lock = Lock(channel)
     lock.take()
     return lock

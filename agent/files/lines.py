@@ -9,24 +9,24 @@ _CHUNK = 256 << 10
 _UTF16_NEWLINES = {b"\xff\xfe": b"\n\0", b"\xfe\xff": b"\0\n"}
 
 
-def span(link, file, size, first, last, most):
+def span(channel, file, size, first, last, most):
     """(offset, length) of the lines `first` to `last`, from 1 and both included; to the end of the file if it has fewer or `last` is None.
 
     A line ends with a newline, the last one perhaps without. An empty file has one line, which is empty. The file may be of any size:
     it is read in pieces, and as far as the lines go. Raises FILE_TOO_LARGE once they are over `most` bytes (0: no bound).
     """
     newline = _UTF16_NEWLINES.get(os.pread(file, 2, 0), b"\n")
-    start = _after(link, file, newline, 0, first - 1) if first > 1 else 0
+    start = _after(channel, file, newline, 0, first - 1) if first > 1 else 0
     if start is None or start >= size > 0:
         raise RequestError("RANGE_NOT_SATISFIABLE", "The file has fewer than %d lines." % first)
-    end = size if last is None else _after(link, file, newline, start, last - first + 1, most)
+    end = size if last is None else _after(channel, file, newline, start, last - first + 1, most)
     length = (size if end is None else min(end, size)) - start
     if most and length > most:
         raise _too_long(most)
     return start, length
 
 
-def _after(link, file, newline, position, count, most=0):
+def _after(channel, file, newline, position, count, most=0):
     """Where the line begins that is `count` lines behind the one at `position`. None if the file ends before."""
     begin = position
     while True:
@@ -40,7 +40,7 @@ def _after(link, file, newline, position, count, most=0):
         position += len(chunk)
         if most and position - begin > most:
             raise _too_long(most)
-        link.receive()
+        channel.receive()
 
 
 def _newlines(chunk, newline, most):

@@ -10,7 +10,7 @@ _CHUNK = frames.MAX_AGENT_PAYLOAD
 _CANCEL_CHECK_INTERVAL = 256
 
 
-def list_directory(link, request):
+def list_directory(channel, request):
     limit = request.get("limit", 0)
     with paths.resolve(request["path"]) as place:
         directory = place.open_directory()
@@ -25,11 +25,11 @@ def list_directory(link, request):
             lines += _line(path, status)
             count += 1
             if len(lines) > _CHUNK:
-                link.send_output(lines)
+                channel.send_output(lines)
                 lines = bytearray()
             elif count % _CANCEL_CHECK_INTERVAL == 0:
-                link.receive()
-        link.send_output(lines)
+                channel.receive()
+        channel.send_output(lines)
         return {"count": count, "truncated": truncated}
     finally:
         os.close(directory)
@@ -41,7 +41,7 @@ def _line(path, status):
     return (line % (key, messages.dumps(name), type_of(status.st_mode), status.st_size, status.st_mtime)).encode()
 
 
-def stat_path(link, request):
+def stat_path(channel, request):
     with paths.resolve(request["path"], follow_last=False) as place:
         status = place.stat()
     return {

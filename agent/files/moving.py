@@ -14,7 +14,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _NOT_THERE = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
-def move(link, request):
+def move_path(channel, request):
     """Neither a link at `from` nor one at `to` is followed: the one is moved itself, the other replaced itself."""
     origin, target = request["from"], request["to"]
     if not origin or not target:
@@ -23,7 +23,7 @@ def move(link, request):
         raise _into_itself()
     with paths.resolve(origin, follow_last=False) as source:
         conditions.check_match(request, source.stat())  # before parents are made
-        with paths.resolve(target, follow_last=False, make_parents=True) as goal, conditions.locked(link):
+        with paths.resolve(target, follow_last=False, make_parents=True) as goal, conditions.locked(channel):
             status = source.stat()
             conditions.check_match(request, status)
             there = conditions.status_of(goal)
@@ -81,7 +81,7 @@ def _rename_no_replace(source, goal):
     return ctypes.get_errno() if rename(source.directory, source.name, goal.directory, goal.name, _NO_REPLACE) else 0
 
 
-def make_directory(link, request):
+def make_directory(channel, request):
     """Parents are made. A directory that is there is left as it is."""
     with paths.resolve(request["path"], make_parents=True) as place:
         try:

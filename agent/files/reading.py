@@ -2,7 +2,7 @@
 
 import os
 
-from files import conditions, files, paths
+from files import checks, conditions, paths
 from wire import frames, messages
 from wire.errors import RequestError
 
@@ -10,15 +10,15 @@ _CHUNK = frames.MAX_AGENT_PAYLOAD
 _BEGINNING = 512  # by which the host tells what a file is
 
 
-def read_file(link, request):
+def read_file(channel, request):
     with paths.resolve(request["path"]) as place:
-        files.check_regular(place.stat())
+        checks.check_regular(place.stat())
         file = place.open(os.O_RDONLY)
     try:
         status = os.fstat(file)
-        files.check_regular(status)
+        checks.check_regular(status)
         tag = conditions.etag(status)
-        offset, length = _part(link, file, status.st_size, tag, request)
+        offset, length = _part(channel, file, status.st_size, tag, request)
         pieces = [(offset, length)]
         head = {"size": status.st_size, "modified": status.st_mtime, "etag": tag}
         if request.get("excerpt"):
@@ -30,14 +30,14 @@ def read_file(link, request):
         head["length"] = sum(length for _, length in pieces)
         output = messages.dumps(head).encode() + b"\n"
         for piece in pieces:
-            output = _send(link, file, output, *piece)
-        link.send_output(output)
+            output = _send(channel, file, output, *piece)
+        channel.send_output(output)
         return {}
     finally:
         os.close(file)
 
 
-def _send(link, file, output, offset, length):
+def _send(channel, file, output, offset, length):
     """Sends the output and so much of the file: what is left to be sent of the output."""
     while length:
         chunk = os.pread(file, min(length, _CHUNK), offset)
@@ -45,7 +45,7 @@ def _send(link, file, output, offset, length):
             raise RequestError("INTERNAL_ERROR", "The file became shorter while it was read.")
         offset += len(chunk)
         length -= len(chunk)
-        link.send_output(output + chunk)
+        channel.send_output(output + chunk)
         output = b""
     return output
 
@@ -65,13 +65,13 @@ def _begins(found, pattern):
     return len(found) >= len(pattern) and all(digit in (".", other) for digit, other in zip(pattern, found))
 
 
-def _part(link, file, size, tag, request):
+def _part(channel, file, size, tag, request):
     """(offset, length) of what is sent. Raises FILE_TOO_LARGE if that is more than the request takes."""
     most = request["max_length"]
     if request.get("lines"):
         from files import lines
 
-        return lines.span(link, file, size, *request["lines"], most)
+        return lines.span(channel, file, size, *request["lines"], most)
     if request.get("if_range") not in (None, tag):
         offset, length = 0, size
     else:

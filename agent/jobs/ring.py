@@ -1,13 +1,13 @@
-"""The output of a job, as far as it is kept."""
+"""The output of a job, as far as its keeper holds it."""
 
 
 class Ring:
-    """The last bytes of a stream, by their offset from its beginning."""
+    """Holds the last bytes of a stream, by their offset from its beginning."""
 
-    full = False  # the command never waits: the oldest goes
+    full = False  # the command never has to wait, because the keeper drops the oldest bytes
 
     def __init__(self):
-        self.start = 0  # offset of the oldest byte that is kept
+        self.start = 0  # offset of the oldest byte that is here
         self._bytes = bytearray()
 
     def add(self, chunk):
@@ -21,7 +21,7 @@ class Ring:
 
     @property
     def stop(self):
-        """How many bytes the stream has had in all."""
+        """Returns how many bytes the stream has had in all."""
         return self.start + len(self._bytes)
 
     def drop(self, size):
@@ -29,7 +29,10 @@ class Ring:
         self.start += size
 
     def read(self, offset, limit):
-        """(offset of the first byte, bytes): from `offset` or, where that is dropped already, from the oldest that is kept."""
+        """Returns (offset of the first byte, bytes), from `offset` on.
+
+        If the bytes at `offset` are dropped already, it begins with the oldest byte that is here.
+        """
         first = max(offset, self.start)
         begin = first - self.start
         return first, bytes(memoryview(self._bytes)[begin : begin + limit])

@@ -1,4 +1,4 @@
-"""exec: runs one command for a request, sends its output, and sees to the end of its processes."""
+"""exec: runs one command for a request, sends its output, and waits for its processes."""
 
 import select
 import time
@@ -9,36 +9,46 @@ from processes.streams import Capture, Passage
 from wire import frames
 
 _TIMED_OUT_EXIT_CODE = 124
-# After output of a command whose output is streamed: what one that writes much adds meanwhile goes out in one frame instead of ten.
+# The worker pauses so long after it sends output of a command without `max_output`. What a command
+# that writes much adds meanwhile goes out in one frame instead of ten.
 _PAUSE_SECONDS = 0.00025
 
 
-class Command:
-    """One command, until its END and, where it leaves processes behind, until those have ended."""
+def run_command(channel, request):
+    command = Command(channel, request)
+    result = command.run()
+    if command.has_processes:
+        channel.staying = command
+    return result
 
-    def __init__(self, link, wakeup, request):
-        self._link = link
+
+class Command:
+    """One command, until its END. If it leaves processes behind, until those have ended."""
+
+    def __init__(self, channel, request):
+        self._channel = channel
         self._request = request
-        self._link_events = 0
+        self._channel_events = 0
         self._captures = [_capture(frames.OUT, request["max_output"]), _capture(frames.ERR, request["max_output"])]
-        self._running = Running(wakeup, self._captures)
+        self._running = Running(channel.wakeup, self._captures)
 
     @property
-    def stays(self):
-        """Whether its worker has to stay with it after the answer."""
+    def has_processes(self):
+        """Whether the command left processes behind, which its worker has to stay with."""
         return self._running.has_children
 
     def run(self):
-        """Runs it to the end of its shell or of its time: the `ok` of its END, whose output is queued on the link.
+        """Runs the command to the end of its shell or of its time. Returns the `ok` of its END.
 
-        Raises RequestError or OSError where it cannot be started, Cancelled and ChannelClosed; then nothing of it is left.
+        The last output is queued on the channel, unsent. Raises RequestError or OSError if the
+        command cannot be started, Cancelled and ChannelClosed. Then no process of it is left.
         """
         running = self._running
         try:
             started = time.monotonic()
             kills = memory.kills()
-            running.start(self._request, self._link.grant if self._request["stdin"] else None)
-            self._watch_link()
+            running.start(self._request, self._channel.grant if self._request["stdin"] else None)
+            self._watch_channel()
             timed_out = not self._run_until(started + self._request["timeout_ms"] / 1000)
             if timed_out:
                 running.kill()
@@ -61,18 +71,18 @@ class Command:
         }
 
     def linger(self):
-        """Stays with the processes that the command left running until all have ended.
+        """Waits until all processes that the command left running have ended.
 
-        It goes on reading what they write, so that none blocks or dies of it.
+        Reads what they write, so that none blocks in a write or dies of one.
         """
-        self._running.unwatch(self._link.fd)
-        self._link.close()
+        self._running.unwatch(self._channel.fd)
+        self._channel.close()
         while self._running.has_children:
             self._running.step(None)
 
     def _run_until(self, deadline):
-        """False where the deadline (monotonic, s) came before the shell's end."""
-        if self._link.pending:
+        """Returns whether the shell ended before the deadline (monotonic, s)."""
+        if self._channel.pending:
             self._take_input(None)
         while self._running.status is None:
             remaining = deadline - time.monotonic()
@@ -84,42 +94,45 @@ class Command:
         return True
 
     def _take_input(self, _):
-        for data in self._link.receive():
+        for data in self._channel.receive():
             self._running.add_input(data)
 
     def _send_output(self):
-        """Sends what the link and the credit take; whether there was anything."""
+        """Sends what the channel and the credit take. Returns whether there was any output."""
         any_output = any(self._captures)
-        if self._link.flush():
+        if self._channel.flush():
             self._queue_output()
-            self._link.flush()
+            self._channel.flush()
         if self._running.held:
             self._running.resume()
-        self._watch_link()
+        self._watch_channel()
         return any_output
 
     def _queue_output(self):
-        """Queues what the credit takes; whether that was all there is now."""
-        link = self._link
+        """Queues what the credit takes. Returns whether that was all there is now."""
+        channel = self._channel
         for capture in self._captures:
-            while capture and link.credit:
-                link.queue_output(capture.take(min(link.credit, frames.MAX_AGENT_PAYLOAD)), capture.kind)
+            while capture and channel.credit:
+                channel.queue_output(capture.take(min(channel.credit, frames.MAX_AGENT_PAYLOAD)), capture.kind)
         return not any(self._captures)
 
-    def _watch_link(self):
-        events = select.POLLIN | select.POLLOUT if self._link.unsent else select.POLLIN
-        if events != self._link_events:
-            self._running.watch(self._link.fd, events, self._take_input)
-            self._link_events = events
+    def _watch_channel(self):
+        events = select.POLLIN | select.POLLOUT if self._channel.unsent else select.POLLIN
+        if events != self._channel_events:
+            self._running.watch(self._channel.fd, events, self._take_input)
+            self._channel_events = events
 
     def _deliver(self):
-        """Queues all output as its credit comes; the last of it is left unsent, to go out in one write with END."""
-        if self._link.flush() and self._queue_output():
+        """Queues all output as its credit comes.
+
+        The last of it stays unsent, so that it goes out in one write with END.
+        """
+        if self._channel.flush() and self._queue_output():
             return
-        self._link.queue(frames.frame(frames.DELIVERING, 0))
-        while not (self._link.flush() and self._queue_output()):
-            self._link.flush()
-            self._watch_link()
+        self._channel.queue(frames.frame(frames.DELIVERING, 0))
+        while not (self._channel.flush() and self._queue_output()):
+            self._channel.flush()
+            self._watch_channel()
             self._running.step(None)
 
 

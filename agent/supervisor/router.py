@@ -179,7 +179,7 @@ class Router:
             os.dup2(null, 2)
             for fd in (null, ours, self._in, self._out, self._wakeup, *self._by_fd):
                 os.close(fd)
-            worker.run(theirs)
+            worker.run_worker(theirs)
             os._exit(0)
         finally:
             os._exit(1)

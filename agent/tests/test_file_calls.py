@@ -568,8 +568,8 @@ class NoRenameat2Test(FileCallsTestCase):
                 "import sys; sys.path.insert(0, %r)" % os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                 "from files import paths; paths.ROOT = %r" % os.fsencode(self.root),
                 "import errno; from files import moving; moving._rename_no_replace = lambda source, goal: errno.ENOSYS",
-                "class Link: receive = lambda self: []",
-                "for name in ('file', 'dir', 'link'): moving.move(Link(), {'from': name, 'to': 'new/' + name, 'overwrite': False})",
+                "class Channel: receive = lambda self: []",
+                "for name in ('file', 'dir', 'link'): moving.move_path(Channel(), {'from': name, 'to': 'new/' + name, 'overwrite': False})",
             ]
         )
         self.put("file", "x")

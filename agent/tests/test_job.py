@@ -11,7 +11,7 @@ import unittest
 import _socket
 from harness import AgentTestCase, frames, processes
 
-from jobs import job
+from jobs import keeper
 
 
 class JobTest(AgentTestCase):
@@ -335,9 +335,9 @@ class AcceptTest(unittest.TestCase):
             with self.subTest(type(listener)), socket.socket(socket.AF_UNIX) as client:
                 descriptors = len(os.listdir("/proc/self/fd"))
                 with self.assertRaises(BlockingIOError):
-                    job.accept(listener)
+                    keeper.accept(listener)
                 client.connect(self.listener.getsockname())
-                fd = job.accept(listener)
+                fd = keeper.accept(listener)
                 client.send(b"x")
                 self.assertEqual(os.read(fd, 1), b"x")
                 os.close(fd)

@@ -14,7 +14,8 @@ import unittest.mock
 
 from harness import AgentTestCase, frames, line_of, text_of
 
-from files import files, paths
+from files import paths
+from files.writing import Replacement
 
 
 class WorkspaceTestCase(AgentTestCase):
@@ -226,12 +227,12 @@ class WriteTest(WorkspaceTestCase):
         with unittest.mock.patch("os.open", refuse):
             place = paths.Place(opened(self.root, os.O_PATH), b"file")
             self.addCleanup(os.close, place.directory)
-            with files.Replacement(place) as replacement:
+            with Replacement(place) as replacement:
                 replacement.write(b"content")
                 self.assertEqual([name[:13] for name in os.listdir(self.root)], [".sandbox-tmp-"])
                 replacement.finish()
                 self.assertEqual(replacement.commit(), self.etag("file"))
-            with files.Replacement(place) as replacement:
+            with Replacement(place) as replacement:
                 replacement.write(b"more")
         self.assertEqual(os.listdir(self.root), ["file"])
         self.assertEqual(self.content("file")[1], b"content")
@@ -239,7 +240,7 @@ class WriteTest(WorkspaceTestCase):
     def test_what_cannot_be_replaced_leaves_nothing(self):
         place = paths.Place(os.open(self.root, os.O_PATH), b"file")
         self.addCleanup(os.close, place.directory)
-        with self.assertRaises(IsADirectoryError), files.Replacement(place) as replacement:
+        with self.assertRaises(IsADirectoryError), Replacement(place) as replacement:
             replacement.finish()
             os.mkdir(self.path("file"))
             replacement.commit()

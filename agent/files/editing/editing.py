@@ -2,8 +2,9 @@
 
 import os
 
-from files import conditions, files, paths
+from files import checks, conditions, paths
 from files.editing import diffs, occurrences
+from files.writing import Replacement
 from wire import messages
 from wire.errors import RequestError
 
@@ -18,16 +19,16 @@ _TRIES_WITHOUT_LOCK = 3
 _TRIES = 10
 
 
-def edit(link, request):
+def edit_file(channel, request):
     limit = min(request["max_size"] or _MAX_BYTES, _MAX_BYTES)
-    edits = _receive_edits(link)
-    with paths.resolve(request["path"]) as place, conditions.Lock(link) as lock:
+    edits = _receive_edits(channel)
+    with paths.resolve(request["path"]) as place, conditions.Lock(channel) as lock:
         for count in range(_TRIES):
             if count >= _TRIES_WITHOUT_LOCK:
                 lock.take()
             old, tag = _read(place, limit, request)
-            new = _apply(edits, old, limit, link)
-            with files.Replacement(place) as replacement:
+            new = _apply(edits, old, limit, channel)
+            with Replacement(place) as replacement:
                 replacement.write(new)
                 replacement.finish()
                 lock.take()
@@ -35,29 +36,29 @@ def edit(link, request):
                 if conditions.etag(status) == tag:
                     tag = replacement.commit()
                     lock.release()
-                    return {"etag": tag, "truncated": not _send_diff(link, old, new, request["path"])}
+                    return {"etag": tag, "truncated": not _send_diff(channel, old, new, request["path"])}
             lock.release()
     raise RequestError("EDIT_NOT_APPLICABLE", "A process in the sandbox changes the file again and again.")
 
 
-def _receive_edits(link):
+def _receive_edits(channel):
     text = bytearray()
     while True:
-        for data in link.wait_input():
+        for data in channel.wait_input():
             if data is None:
                 return [(each["old"].encode(), each["new"].encode(), each["all"]) for each in messages.loads(text)]
             text += data
-            link.grant(len(data))
+            channel.grant(len(data))
 
 
 def _read(place, limit, request):
     """(content, entity tag)"""
-    files.check_regular(place.stat())
+    checks.check_regular(place.stat())
     file = place.open(os.O_RDONLY)
     try:
         status = os.fstat(file)
-        files.check_regular(status)
-        files.check_size(status.st_size, limit)
+        checks.check_regular(status)
+        checks.check_size(status.st_size, limit)
         conditions.check(request, status)
         content = bytearray()
         while len(content) <= limit:
@@ -65,7 +66,7 @@ def _read(place, limit, request):
             if not data:
                 break
             content += data
-        files.check_size(len(content), limit)
+        checks.check_size(len(content), limit)
     finally:
         os.close(file)
     try:
@@ -85,10 +86,10 @@ def _not_utf8(content, at):
     return "The file is not text in UTF-8: line %d has another encoding. To go on, %s" % (line, advice)
 
 
-def _apply(edits, content, limit, link):
+def _apply(edits, content, limit, channel):
     for index, (old, new, everywhere) in enumerate(edits):
         content = _replaced(index, content, old, new, everywhere, limit)
-        link.receive()
+        channel.receive()
     return content
 
 
@@ -106,7 +107,7 @@ def _replaced(index, content, old, new, everywhere, limit):
         old, new = line_ends.fitted(content, old, new)
     count = content.count(old) if everywhere else occurrences.count(content, old)
     _check_count(index, count, everywhere, content, old, new)
-    files.check_size(len(content) + count * (len(new) - len(old)), limit)
+    checks.check_size(len(content) + count * (len(new) - len(old)), limit)
     return content.replace(old, new)
 
 
@@ -118,8 +119,8 @@ def _replaced_in_mixed(index, edit, limit):
         result += edit.content[done:start]
         result += text
         done = end
-        files.check_size(len(result), limit)
-    files.check_size(len(result) + len(edit.content) - done, limit)
+        checks.check_size(len(result), limit)
+    checks.check_size(len(result) + len(edit.content) - done, limit)
     return bytes(result + edit.content[done:])
 
 
@@ -135,18 +136,18 @@ def _check_count(index, count, everywhere, content, old, new):
     raise RequestError("EDIT_NOT_APPLICABLE", detail)
 
 
-def _send_diff(link, old, new, path):
+def _send_diff(channel, old, new, path):
     """Whether that was all of it: a diff over its bound is cut after a line."""
     output = bytearray()
     sent = 0
     for line in diffs.unified(old, new, path.encode("utf-8", "surrogateescape")):
         sent += len(line)
         if sent > _MAX_DIFF_BYTES:
-            link.send_output(output)
+            channel.send_output(output)
             return False
         output += line
         if len(output) > _CHUNK:
-            link.send_output(output)
+            channel.send_output(output)
             output = bytearray()
-    link.send_output(output)
+    channel.send_output(output)
     return True

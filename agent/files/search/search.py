@@ -9,7 +9,7 @@ import select
 import stat
 import time
 
-from files import file_names, files, paths
+from files import checks, file_names, paths
 from files.search import search_process
 from files.search.search_findings import Findings
 from processes import processes
@@ -18,7 +18,7 @@ from wire.errors import RequestError
 _CHUNK = 64 << 10
 
 
-def search(link, request):
+def search_files(channel, request):
     deadline = time.monotonic() + request["timeout_ms"] / 1000
     findings = Findings()
     try:
@@ -26,11 +26,11 @@ def search(link, request):
             top = _open(place, request)
         try:
             ours, theirs = processes.connected_pair()
-            child = _fork(link, ours, theirs, top, request, findings)
+            child = _fork(channel, ours, theirs, top, request, findings)
         finally:
             os.close(top)
         try:
-            complaint = _wait(link, ours, deadline)
+            complaint = _wait(channel, ours, deadline)
         except BaseException:
             _kill(child, ours)
             raise
@@ -38,10 +38,10 @@ def search(link, request):
             os.close(ours)
             processes.kill(child)
             # On a busy machine a process may take seconds to end, which the answer does not have.
-            link.afterwards = lambda: os.waitpid(child, 0)
-            return _answer_unfinished(link, request, findings)
+            channel.after_end = lambda: os.waitpid(child, 0)
+            return _answer_unfinished(channel, request, findings)
         truncated = _truncated(_end(child, ours), complaint)
-        link.send_output(findings.lines())
+        channel.send_output(findings.lines())
         return {"truncated": truncated, "skipped": findings.skips}
     finally:
         findings.close()
@@ -52,12 +52,12 @@ def _open(place, request):
     status = place.stat()
     if stat.S_ISDIR(status.st_mode):
         return place.open_directory()
-    files.check_regular(status)
+    checks.check_regular(status)
     # Without a pattern its name is all that is wanted.
     return place.open(os.O_PATH if request["pattern"] is None else os.O_RDONLY)
 
 
-def _fork(link, ours, theirs, top, request, findings):
+def _fork(channel, ours, theirs, top, request, findings):
     try:
         child = os.fork()
     except OSError:
@@ -66,24 +66,24 @@ def _fork(link, ours, theirs, top, request, findings):
         raise
     if child == 0:
         # With a copy of the worker's socket it would keep the router from seeing the worker's end.
-        search_process.become((link.fd, ours), theirs, top, request, findings)
+        search_process.become((channel.fd, ours), theirs, top, request, findings)
     os.close(theirs)
     return child
 
 
-def _wait(link, ours, deadline):
+def _wait(channel, ours, deadline):
     """What the child said before it ended, which is a complaint if anything. None if its time is over first."""
     poll = select.poll()
     poll.register(ours, select.POLLIN)
-    poll.register(link.fd, select.POLLIN)
+    poll.register(channel.fd, select.POLLIN)
     received = b""
     while True:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return None
         ready = [fd for fd, _ in poll.poll(remaining * 1000 + 1)]
-        if link.fd in ready:
-            link.receive()
+        if channel.fd in ready:
+            channel.receive()
         if ours in ready:
             data = os.read(ours, _CHUNK)
             if not data:
@@ -113,7 +113,7 @@ def _truncated(code, complaint):
     raise RequestError("SANDBOX_LOST", "The search's process in the sandbox ended before it was done.")
 
 
-def _answer_unfinished(link, request, findings):
+def _answer_unfinished(channel, request, findings):
     """What was found before the time was over. If that is nothing, an answer could be taken for one that says so: it is an error."""
     at = findings.looked_at or request["path"]
     if not findings.matches:
@@ -122,5 +122,5 @@ def _answer_unfinished(link, request, findings):
             "SEARCH_TIMED_OUT",
             "The search took too long: give a simpler pattern, or a glob or path that leaves fewer files.%s" % where,
         )
-    link.send_output(findings.lines(unfinished=at))
+    channel.send_output(findings.lines(unfinished=at))
     return {"truncated": True, "skipped": findings.skips + 1}

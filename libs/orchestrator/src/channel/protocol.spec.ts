@@ -110,12 +110,14 @@ describe('agent/PROTOCOL.md', () => {
     expect(Object.fromEntries(operations.map(([op, fields]) => [op, fieldsIn(fields!)]))).toEqual(REQUESTS);
   });
 
-  it('has the operations that the agent offers', () => {
-    const tables = askAgent(
-      'from files import files; from jobs import job_calls; print(json.dumps([*files.OPERATIONS, *job_calls.OPERATIONS]))',
-    ) as string[];
-    const ofWorker = [...MODULES['supervisor.worker']!.matchAll(/request\["op"\] == "(\w+)"/g)].map(([, op]) => op!);
-    expect([...tables, ...ofWorker].sort()).toEqual(operations.map(([op]) => op).sort());
+  it('has the operations that the agent offers, each with a handler', () => {
+    const handlers = askAgent(`
+import operations
+def parameters(handler):
+    code = handler.__code__
+    return [*code.co_varnames[: code.co_argcount]]
+print(json.dumps({op: parameters(operations.find_handler(op)) for op in operations.OPERATIONS}))`);
+    expect(handlers).toEqual(Object.fromEntries(operations.map(([op]) => [op, ['channel', 'request']])));
   });
 
   it('has the error codes that the host takes from an agent, and INTERNAL_ERROR', () => {

@@ -37,8 +37,8 @@ const INODE_BYTES = 1000;
 const PYTHON_PRINTS_AT_ONCE = 'PYTHONUNBUFFERED=1';
 /**
  * Package managers put programs below the home directory, since the root is read-only. The agent
- * has its `bin` first on every command's PATH (agent/shell.py). pip does so by itself once it does
- * not refuse an image whose Python belongs to the distribution (PEP 668).
+ * has its `bin` first on every command's PATH (agent/processes/shell.py). pip does so by itself
+ * once it does not refuse an image whose Python belongs to the distribution (PEP 668).
  */
 const INSTALLS_INTO_HOME = [
   'PIP_BREAK_SYSTEM_PACKAGES=1',

@@ -1,4 +1,4 @@
-"""A worker's end of the socket to its router: one request at a time, with its flow control."""
+"""A worker's end of the socket to its router. It carries one request at a time, with flow control."""
 
 import os
 import select
@@ -8,21 +8,29 @@ from wire.errors import Cancelled, ChannelClosed
 from wire.outbox import Outbox
 
 
-class Link:
-    """Receiving raises Cancelled once the host has cancelled the request; everything raises ChannelClosed once the router is gone."""
+class WorkerChannel:
+    """What a handler of an operation receives by, and answers by.
 
-    def __init__(self, fd):
+    Receiving raises Cancelled once the host has cancelled the request. Every method raises
+    ChannelClosed once the router is gone.
+    """
+
+    def __init__(self, fd, wakeup):
         os.set_blocking(fd, False)
         self.fd = fd
+        self.wakeup = wakeup  # a descriptor that becomes readable when a child of the worker ends
         self.request_id = 0
         self.credit = 0  # bytes of output that the host will still take
         self.unsent = Outbox(fd)
-        self.afterwards = None  # what an operation leaves to be done once its END is out
+        # An operation may set one of these two: a function to call after its END, or a command that
+        # the worker stays with from its END on.
+        self.after_end = None
+        self.staying = None
         self._reader = frames.Reader(fd)
         self._pending = []
 
     def next_request(self):
-        """Blocks until there is a request: its payload."""
+        """Blocks until there is a request. Returns its payload."""
         while True:
             for index, (kind, request_id, payload) in enumerate(self._pending):
                 if kind == frames.REQUEST:
@@ -40,7 +48,10 @@ class Link:
         return bool(self._pending)
 
     def receive(self):
-        """Takes what is there, without blocking: the payloads of DATA (bytes or views), and None for EOF."""
+        """Takes what has come, without blocking.
+
+        Returns the payloads of DATA (bytes or views), and None for EOF.
+        """
         self._read()
         taken = []
         for kind, request_id, payload in self._pending:
@@ -58,7 +69,7 @@ class Link:
         return taken
 
     def wait_input(self):
-        """Blocks until receive() has something, and takes it."""
+        """Blocks until receive() has something. Returns that."""
         taken = self.receive()
         while not taken:
             self._wait(select.POLLIN)
@@ -66,23 +77,23 @@ class Link:
         return taken
 
     def queue(self, *pieces):
-        """Puts them behind what is unsent, for flush() or finish() to send. They are not copied."""
+        """Puts pieces behind what is unsent, for flush() or finish() to send. It does not copy them."""
         self.unsent.add(*pieces)
 
     def queue_output(self, payload, kind):
-        """Queues a frame of output, for which there has to be credit."""
+        """Queues a frame of output. The caller has checked that there is credit for it."""
         self.credit -= len(payload)
         self.unsent.add(frames.header(kind, self.request_id, payload), payload)
 
     def flush(self):
-        """Sends what the socket takes now; whether that was all."""
+        """Sends what the socket takes now. Returns whether that was all."""
         try:
             return self.unsent.flush()
         except OSError:
             raise ChannelClosed
 
     def send_output(self, data, kind=frames.OUT):
-        """Sends it, blocking for credit and for the router."""
+        """Sends data. Blocks until the host has given credit and the router has taken all of it."""
         view = memoryview(data)
         while view:
             self.receive()
@@ -94,12 +105,12 @@ class Link:
             view = view[size:]
 
     def grant(self, size):
-        """Lets the host send so many more bytes of DATA."""
+        """Lets the host send that many more bytes of DATA."""
         self.queue(frames.frame(frames.DATA_CREDIT, self.request_id, size.to_bytes(4, "big")))
         self.flush()
 
     def finish(self, data):
-        """Sends the last frames of a request, blocking."""
+        """Sends the last frames of a request. Blocks until the router has taken them."""
         self.queue(data)
         while not self.flush():
             self._wait(select.POLLOUT)

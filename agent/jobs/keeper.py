@@ -1,7 +1,8 @@
-"""A job: a command that outlives the call that started it, and the process that stays with it and answers for it.
+"""A job's keeper: the process that stays with the job's command and answers for it.
 
-The keeper is a worker that has left its router. It listens on an abstract socket, which nothing in a file system can remove and any
-agent in the sandbox finds, and holds the job's output and how it ended until the job is forgotten.
+A job is a command that outlives the call that started it. Its keeper is a worker that has left the
+router. It holds the job's output and how the job ended, until the job is deleted. It listens on an
+abstract socket: every agent in the sandbox finds that, and no command can remove it.
 """
 
 import os
@@ -10,7 +11,7 @@ import time
 
 import _socket
 
-from jobs.connection import Connection
+from jobs.keeper_connection import KeeperConnection
 from jobs.ring import Ring
 from processes import memory, processes
 from processes.running import Running, exit_code
@@ -20,27 +21,25 @@ from wire.errors import RequestError, end_code
 ADDRESS = b"\0sandbox-job-"
 MAX_UNREAD_INPUT = 1 << 20
 _MAX_CONNECTIONS = 256
-_MAX_WAITING = 32  # of those, questions that wait for news
+_MAX_WAITING = 32  # questions that wait for output or the job's end
 _TIMED_OUT_EXIT_CODE = 124
 
 
-class Job:
-    stays = True
-
-    def __init__(self, link, wakeup, request):
-        self._link = link
+class Keeper:
+    def __init__(self, channel, request):
+        self._channel = channel
         self._id = request["job_id"]
         self._command = request["command"]
         self._output = {"stdout": Ring(), "stderr": Ring()}
         self._max_output = request["max_output"]
-        self._running = Running(wakeup, list(self._output.values()))
+        self._running = Running(channel.wakeup, list(self._output.values()))
         self._state = "running"
         self._exit_code = self._signal = self._ended_at = None
         self._kills = memory.kills()
         self._oom_killed = False
         self._terminal = request.get("terminal")  # {columns, rows, detached_ms}
         self._last_read = time.monotonic()
-        self._connections = {}  # of those who ask, the oldest first
+        self._connections = {}  # open KeeperConnections as keys, the oldest first
         self._listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         self._listener.bind(ADDRESS + self._id.encode())
         self._listener.listen(_MAX_CONNECTIONS)
@@ -49,8 +48,12 @@ class Job:
         self._ends_by = self._started_at + request["timeout_ms"] / 1000
         self._deadline = time.monotonic() + request["timeout_ms"] / 1000
 
-    def start(self, request, stdin, keep_open):
-        """`stdin`: bytes, or None. Raises RequestError or OSError; then nothing of it is left."""
+    def start_command(self, request, stdin, keep_open):
+        """Starts the job's command.
+
+        `stdin` is bytes, or None. `keep_open` says that more input may follow. Raises RequestError or
+        OSError. Then no process of the job is left.
+        """
         wants_input = stdin is not None or keep_open
         try:
             if self._terminal is not None:
@@ -68,16 +71,19 @@ class Job:
             self._running.add_input(None)
 
     def linger(self):
-        """Answers for the job until its process is killed, which is how it is forgotten, or for a terminal until nobody looks at it."""
-        self._link.close()
+        """Answers for the job until job_delete kills this process.
+
+        For a terminal, until no question for output has come for `detached_ms`.
+        """
+        self._channel.close()
         self._running.watch(self._listener.fileno(), select.POLLIN, self._accept)
         while not self._abandoned():
             self._running.step(self._timeout_ms())
             self._trim()
             if self._state == "running":
-                self._look_at_end()
+                self._note_end()
             for connection in list(self._connections):
-                self._serve(connection)
+                self._serve_connection(connection)
         self._running.kill()
 
     def _abandoned(self):
@@ -104,7 +110,7 @@ class Job:
         if excess > 0:
             max(self._output.values(), key=len).drop(excess)
 
-    def _look_at_end(self):
+    def _note_end(self):
         timed_out = self._running.status is None and time.monotonic() >= self._deadline
         if timed_out:
             self._running.kill()
@@ -119,7 +125,7 @@ class Job:
         self._signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) and not timed_out else None
         self._state = "timed_out" if timed_out else "exited" if self._signal is None else "killed"
 
-    # ---- those who ask
+    # ---- questions
 
     def _accept(self, _):
         try:
@@ -127,25 +133,25 @@ class Job:
         except OSError:
             return
         if len(self._connections) >= _MAX_CONNECTIONS:
-            # The one that has been slowest to ask, or to take its answer: hardly an agent's.
-            self._hang_up(next(each for each in self._connections if each.answer_at is None))
-        connection = Connection(fd)
+            # This one has been the slowest to ask, or to take its answer. It is hardly an agent's.
+            self._close_connection(next(each for each in self._connections if each.answer_at is None))
+        connection = KeeperConnection(fd)
         self._connections[connection] = None
         self._running.watch(connection.fd, select.POLLIN, lambda _: connection.read())
 
-    def _serve(self, connection):
+    def _serve_connection(self, connection):
         try:
             if connection.request is not None and not connection.answered:
                 self._answer(connection)
             connection.write()
-        except Exception:  # whoever it is, it is no agent
+        except Exception:  # the other side is no agent
             connection.ended = True
         if connection.ended:
-            self._hang_up(connection)
+            self._close_connection(connection)
         elif connection.unsent:
             self._running.watch(connection.fd, select.POLLIN | select.POLLOUT, lambda _: connection.read())
 
-    def _hang_up(self, connection):
+    def _close_connection(self, connection):
         del self._connections[connection]
         self._running.unwatch(connection.fd)
         connection.close()
@@ -163,7 +169,10 @@ class Job:
         connection.answer(b"".join(frames.frame(kind, 0, data) for kind, data in streams) + answer)
 
     def _waits(self, connection, wait_ms):
-        """Whether a question is to wait for news still; one more than may wait is answered with what there is."""
+        """Returns whether a question waits on for output or the job's end.
+
+        If _MAX_WAITING questions wait already, it does not: the keeper answers with what there is.
+        """
         if connection.answer_at is None:
             if sum(each.answer_at is not None for each in self._connections) >= _MAX_WAITING:
                 return False
@@ -236,10 +245,10 @@ class Job:
 
 
 def accept(listener):
-    """The descriptor of a connection that waits. Raises OSError.
+    """Accepts a connection. Returns its descriptor. Raises OSError.
 
-    By the C method under socket.socket.accept(): the socket module costs 1 MiB of memory. The method
-    is private to CPython, so the module is there for a Python that has no such method.
+    It uses the C method under socket.socket.accept(), because the socket module costs 1 MiB of memory.
+    The method is private to CPython. A Python without it uses the module.
     """
     if hasattr(listener, "_accept"):
         return listener._accept()[0]

@@ -1,12 +1,12 @@
-"""A keeper's end of a connection of one who asks it."""
+"""A keeper's side of a connection. keeper_client.py has the other side."""
 
 import _socket
 
 from wire import frames, messages
 
 
-class Connection:
-    """One question: a REQUEST with DATA after it, then EOF. One answer: OUT and ERR, then END."""
+class KeeperConnection:
+    """It carries one question: a REQUEST, DATA and EOF. Then one answer: OUT and ERR, then END."""
 
     _MAX_RECEIVED = (1 << 20) + (64 << 10)
 
@@ -14,10 +14,10 @@ class Connection:
         self._socket = _socket.socket(fileno=fd)
         self._socket.setblocking(False)
         self.fd = fd
-        self.request = None  # once it is whole
+        self.request = None  # until the question is whole
         self.data = b""
         self.answered = False
-        self.answer_at = None  # monotonic, s: it waits for news until then
+        self.answer_at = None  # monotonic, s; until then the question waits for output or the job's end
         self.ended = False
         self.unsent = bytearray()
         self._received = b""
@@ -38,7 +38,7 @@ class Connection:
                     self.request = self._pending
         except BlockingIOError:
             pass
-        except Exception:  # whoever it is, it is no agent
+        except Exception:  # the other side is no agent
             self.ended = True
 
     def answer(self, data):
