@@ -12,7 +12,7 @@ from wire.errors import RequestError
 # most sessions run commands alone. The router has compiled `processes.execute` already.
 OPERATIONS = {
     "exec": ("processes.execute", "run_command"),
-    "claim": ("supervisor.claim_mark", "mark_claimed"),
+    "mark_claimed": ("supervisor.claim_mark", "mark_claimed"),
     "job_start": ("jobs.job_operations", "start_job"),
     "job_list": ("jobs.job_operations", "list_jobs"),
     "job_stat": ("jobs.job_operations", "stat_job"),

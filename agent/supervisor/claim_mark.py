@@ -1,4 +1,4 @@
-"""claim: decides which API process may give a waiting sandbox to a session.
+"""mark_claimed: decides which API process may give a waiting sandbox to a session.
 
 Each API process has an agent of its own in the sandbox. Two of them may want the sandbox at once.
 """
@@ -10,9 +10,9 @@ _MARK = "/tmp/.sandbox-claimed"
 
 
 def mark_claimed(channel, request):
-    """Makes the mark. `claimed` is true for one call in the life of the sandbox."""
+    """Makes the mark. `first` is true for one call in the life of the sandbox."""
     try:
         os.mkdir(_MARK)
     except FileExistsError:
-        return {"claimed": False}
-    return {"claimed": True}
+        return {"first": False}
+    return {"first": True}

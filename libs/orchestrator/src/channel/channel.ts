@@ -31,8 +31,8 @@ export type AgentRequest =
       /** Instead of pipes; one that nobody reads for so long ends. */
       readonly terminal?: { readonly columns: number; readonly rows: number; readonly detached_ms: number };
     })
-  /** Whether this is the first channel into the sandbox that asks. */
-  | { readonly op: 'claim' }
+  /** `first` is true for one call in the life of the sandbox, over all its channels. */
+  | { readonly op: 'mark_claimed' }
   | { readonly op: 'job_list' }
   | { readonly op: 'job_stat' | 'job_delete'; readonly job_id: string }
   | {

@@ -25,7 +25,7 @@ const SHELL = { command: '', shell: '', cwd: '', env: '', timeout_ms: '', max_ou
 /** Each operation with its fields, `?` for an optional one. tsc holds it to AgentRequest. */
 const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
   exec: SHELL,
-  claim: {},
+  mark_claimed: {},
   job_start: { ...SHELL, job_id: '', open_stdin: '', terminal: '?' },
   job_list: {},
   job_stat: { job_id: '' },

@@ -66,8 +66,8 @@ export class PooledSandboxes {
 export async function claimInAgent({ channel }: Pick<Connection, 'channel'>): Promise<boolean> {
   if (!channel.open) return false;
   try {
-    const { claimed } = await channel.call({ op: 'claim' }, { deadlineMs: CLAIM_MS });
-    return claimed === true;
+    const { first } = await channel.call({ op: 'mark_claimed' }, { deadlineMs: CLAIM_MS });
+    return first === true;
   } catch {
     return false;
   }
