@@ -5,11 +5,14 @@ from _frozen_importlib import ModuleSpec
 
 MODULES = globals()["MODULES"]
 PACKAGES = {name.rpartition(".")[0] for name in MODULES}
-globals().pop("s", None)  # the bootstrap's copy of all this
+globals().pop("s", None)  # the bootstrap's copy of the bundle
 
 
 class BundleImporter:
-    """Compiles a module of the bundle when it is first imported: an agent that runs no file call never compiles them."""
+    """Compiles a module of the bundle when it is first imported.
+
+    So an agent that serves no file operation never compiles those modules.
+    """
 
     @staticmethod
     def find_spec(name, path=None, target=None):

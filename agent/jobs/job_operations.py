@@ -4,7 +4,7 @@ import time
 
 from jobs import keeper_client
 from jobs.keeper import MAX_UNREAD_INPUT, Keeper
-from processes import processes
+from processes import killing, process_table
 from wire import messages
 from wire.errors import RequestError
 
@@ -84,11 +84,11 @@ def delete_job(channel, request):
     """
     pid = keeper_client.find_pid(channel, request["job_id"], _ANSWER_SECONDS)
     deadline = time.monotonic() + _KILL_SECONDS
-    while processes.kill_descendants(pid) and time.monotonic() < deadline:
-        processes.resume(pid)  # the keeper reaps them
+    while killing.kill_descendants(pid) and time.monotonic() < deadline:
+        killing.resume(pid)  # the keeper reaps them
         time.sleep(_RETRY_SECONDS)
-    processes.kill(pid)
-    while processes.exists(pid) and time.monotonic() < deadline:
+    killing.kill(pid)
+    while process_table.exists(pid) and time.monotonic() < deadline:
         time.sleep(_RETRY_SECONDS)
     return {}
 

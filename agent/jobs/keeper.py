@@ -13,8 +13,8 @@ import _socket
 
 from jobs.keeper_connection import KeeperConnection
 from jobs.ring import Ring
-from processes import memory, processes
-from processes.running import Running, exit_code
+from processes import oom_kills, waiting
+from processes.running_command import RunningCommand, exit_code
 from wire import frames
 from wire.errors import RequestError, end_code
 
@@ -32,10 +32,10 @@ class Keeper:
         self._command = request["command"]
         self._output = {"stdout": Ring(), "stderr": Ring()}
         self._max_output = request["max_output"]
-        self._running = Running(channel.wakeup, list(self._output.values()))
+        self._running = RunningCommand(channel.wakeup, list(self._output.values()))
         self._state = "running"
         self._exit_code = self._signal = self._ended_at = None
-        self._kills = memory.kills()
+        self._kills = oom_kills.count()
         self._oom_killed = False
         self._terminal = request.get("terminal")  # {columns, rows, detached_ms}
         self._last_read = time.monotonic()
@@ -103,7 +103,7 @@ class Keeper:
             times.append(self._deadline)
         if self._terminal is not None:
             times.append(self._abandoned_at)
-        return processes.poll_ms(min(times)) if times else None
+        return waiting.poll_ms(min(times)) if times else None
 
     def _trim(self):
         excess = sum(map(len, self._output.values())) - self._max_output
@@ -116,7 +116,7 @@ class Keeper:
             self._running.kill()
         elif self._running.status is None:
             return
-        self._oom_killed = memory.kills() > self._kills
+        self._oom_killed = oom_kills.count() > self._kills
         self._running.end_output()
         self._trim()
         self._ended_at = time.time()
@@ -189,7 +189,7 @@ class Keeper:
             "started_at": self._started_at,
             "ends_by": self._ends_by,
             "ended_at": self._ended_at,
-            "oom_killed": self._oom_killed or (self._state == "running" and memory.kills() > self._kills),
+            "oom_killed": self._oom_killed or (self._state == "running" and oom_kills.count() > self._kills),
             "stdout_bytes": self._output["stdout"].stop,
             "stderr_bytes": self._output["stderr"].stop,
             "terminal": self._terminal is not None,

@@ -13,7 +13,7 @@ import time
 import _socket
 
 from jobs.keeper import ADDRESS
-from processes import processes
+from processes import killing, own_process, process_table
 from wire import frames, messages
 from wire.errors import RequestError
 
@@ -61,7 +61,7 @@ def find_pid(channel, job_id, seconds):
         return pid
     # A command that poses as a keeper could tell any pid.
     pid = ask(channel, job_id, {"op": "pid"}, seconds)[0].get("pid")
-    if pid not in processes.named(processes.BACKGROUND_NAME):
+    if pid not in process_table.pids_named(own_process.BACKGROUND_NAME):
         raise RequestError("JOB_NOT_FOUND", "There is no such job.")
     return pid
 
@@ -88,7 +88,7 @@ class _ConnectedKeeper:
         if self.pid is None:
             _resume_all()
         else:
-            processes.resume(self.pid)
+            killing.resume(self.pid)
 
     def send(self, data):
         view = memoryview(data)
@@ -101,8 +101,8 @@ class _ConnectedKeeper:
 
 
 def _resume_all():
-    for pid in processes.named(processes.BACKGROUND_NAME):
-        processes.resume(pid)
+    for pid in process_table.pids_named(own_process.BACKGROUND_NAME):
+        killing.resume(pid)
 
 
 def _connect(channel, job_id, deadline):

@@ -3,8 +3,8 @@
 import select
 import time
 
-from processes import memory
-from processes.running import Running, exit_code
+from processes import oom_kills
+from processes.running_command import RunningCommand, exit_code
 from processes.streams import Capture, Passage
 from wire import frames
 
@@ -30,7 +30,7 @@ class Command:
         self._request = request
         self._channel_events = 0
         self._captures = [_capture(frames.OUT, request["max_output"]), _capture(frames.ERR, request["max_output"])]
-        self._running = Running(channel.wakeup, self._captures)
+        self._running = RunningCommand(channel.wakeup, self._captures)
 
     @property
     def has_processes(self):
@@ -46,14 +46,14 @@ class Command:
         running = self._running
         try:
             started = time.monotonic()
-            kills = memory.kills()
+            kills = oom_kills.count()
             running.start(self._request, self._channel.grant if self._request["stdin"] else None)
             self._watch_channel()
             timed_out = not self._run_until(started + self._request["timeout_ms"] / 1000)
             if timed_out:
                 running.kill()
             duration = time.monotonic() - started
-            oom_killed = memory.kills() > kills
+            oom_killed = oom_kills.count() > kills
             running.end_output()
             self._deliver()
         except BaseException:

@@ -2,7 +2,7 @@
 
 import os
 
-import _signal as signal  # see processes/processes.py
+import _signal as signal  # see waiting.py
 
 from wire.errors import RequestError
 
@@ -10,10 +10,10 @@ _RESET_SIGNALS = tuple(number for number in signal.valid_signals() if number not
 
 
 def _image_environment():
-    """Our environment less what the engine and the interpreter add to the image's.
+    """Returns this process's environment, less what the engine adds to the image's.
 
-    os.environ would not do: in an image without a locale, Python adds LC_CTYPE to it. Read when this module is imported, since the file
-    cannot be opened any more once the agent is no longer dumpable.
+    os.environ would not do, because Python adds LC_CTYPE to it in an image without a locale. It runs
+    when this module is imported. Once the agent is not dumpable, it could not open the file any more.
     """
     with open("/proc/self/environ", "rb") as file:
         pairs = [entry.partition(b"=") for entry in file.read().split(b"\0")]
@@ -28,16 +28,16 @@ _OWN_PROGRAMS = b"/workspace/.local/bin"
 _COMMAND_ENVIRONMENT = dict(IMAGE_ENVIRONMENT)
 _COMMAND_ENVIRONMENT[b"PATH"] = _OWN_PROGRAMS + b":" + IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath))
 
-_shells = {}  # what a request may want -> (name, path), or None
+_shells = {}  # by what a request may want: (name, path), or None if the image has none
 
 
 def encode(text):
-    """The bytes of a text of the host's; PROTOCOL.md carries bytes that are no UTF-8 by surrogateescape."""
+    """Returns the bytes of a text that the host sent."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def find_program(name):
-    """The first executable file of that name (bytes) on the image's PATH, or None."""
+    """Returns the first executable file of that name (bytes) on the image's PATH, or None."""
     for directory in IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath)).split(b":"):
         candidate = os.path.join(directory, name)
         if directory.startswith(b"/") and os.path.isfile(candidate) and os.access(candidate, os.X_OK):
@@ -46,7 +46,7 @@ def find_program(name):
 
 
 def _find_shell(wanted):
-    """The name and the path of the shell that runs a request: `wanted` is sh, bash or bash-or-sh."""
+    """Returns (name, path) of the shell that runs a request. `wanted` is sh, bash or bash-or-sh."""
     if wanted not in _shells:
         names = wanted.split("-or-")
         found = ((name, find_program(encode(name))) for name in names)
@@ -57,9 +57,10 @@ def _find_shell(wanted):
 
 
 def start(request, stdin, stdout, stderr):
-    """Starts the request's command in a session of its own, with those three descriptors alone and default signals: its pid.
+    """Starts the request's command in a session of its own. Returns its pid.
 
-    The caller's working directory is / afterwards.
+    The command gets those three descriptors alone, and default signals. The working directory of this
+    process is / afterwards. Raises RequestError and OSError.
     """
     return _spawn(request, {}, [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))])
 

@@ -1,15 +1,16 @@
-"""A command's streams: what is kept of its output, what passes through, and what it is still to be fed."""
+"""A command's streams: its output, kept in part or passed on whole, and its input."""
 
 import os
 
 
 class Capture:
-    """Keeps the first limit // 2 bytes, to be taken as they come, and the last limit - limit // 2, to be taken after end(); counts the rest.
+    """Keeps the first limit // 2 bytes of a stream and the last limit - limit // 2. Counts the rest.
 
-    Holds at most 1.5 times the limit, whatever the command writes.
+    The first can be taken as they come, the last after end(). It holds at most 1.5 times the limit,
+    whatever the command writes.
     """
 
-    full = False  # it takes whatever comes, and leaves some of it out
+    full = False  # the command never waits, because this takes all that comes
 
     def __init__(self, kind, limit):
         self.kind = kind  # OUT or ERR
@@ -20,7 +21,7 @@ class Capture:
         self._tail = bytearray()
 
     def __len__(self):
-        """Bytes that can be taken now."""
+        """Returns how many bytes can be taken now."""
         return len(self._ready)
 
     def take(self, size):
@@ -40,7 +41,7 @@ class Capture:
                 self._trim()
 
     def end(self):
-        """Nothing is added any more: the tail may go out."""
+        """Makes the last bytes ready to be taken. Call it when nothing is added any more."""
         self._trim()
         self._ready += self._tail
         self._tail = bytearray()
@@ -53,7 +54,10 @@ class Capture:
 
 
 class Passage:
-    """Hands on every byte, in order: while it is full, its pipe is not to be read, and so the command waits when it writes."""
+    """Passes on every byte, in order.
+
+    While it is full, its pipe must not be read. So the command waits when it writes.
+    """
 
     omitted = 0
     _ROOM = 64 << 10
@@ -70,7 +74,7 @@ class Passage:
         return taken
 
     def add(self, chunk):
-        self._ready += chunk  # not copied where it comes alone, as nearly all do
+        self._ready += chunk  # not copied if nothing is there yet, as nearly always
 
     def end(self):
         pass
@@ -81,16 +85,19 @@ class Passage:
 
 
 class Feed:
-    """Writes a command's stdin without blocking. What the command will not read any more counts as written."""
+    """Writes a command's stdin without blocking.
+
+    What the command will not read any more counts as done, as if it were written.
+    """
 
     def __init__(self, write_end):
         os.set_blocking(write_end, False)
-        self.fd = write_end  # None once closed
+        self.fd = write_end  # None once it is closed
         self.ended = False  # nothing more is added
         self._data = bytearray()
 
     def add(self, data):
-        """Takes a piece, or None for the end; how many bytes are done with."""
+        """Takes a piece, or None for the end. Returns how many bytes are done."""
         if data is None:
             self.ended = True
         else:
@@ -102,11 +109,11 @@ class Feed:
 
     @property
     def waiting(self):
-        """Whether the command has to read before more can be written."""
+        """Returns whether the command has to read before more can be written."""
         return self.fd is not None and bool(self._data)
 
     def write(self):
-        """Writes what the pipe takes; how many bytes are done with."""
+        """Writes what the pipe takes. Returns how many bytes are done."""
         done = 0
         try:
             while self.fd is not None and done < len(self._data):

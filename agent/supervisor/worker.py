@@ -5,7 +5,7 @@ import os
 import operations
 from files import file_names
 from processes import execute  # noqa: F401  compiled once, before the router forks its workers
-from processes import processes
+from processes import own_process, waiting
 from wire import frames, messages
 from wire.errors import ChannelClosed, end_code
 from wire.worker_channel import WorkerChannel
@@ -14,9 +14,9 @@ from wire.worker_channel import WorkerChannel
 def run_worker(fd):
     """Serves requests from the router until its socket closes. Call it in a process fresh from fork."""
     os.setsid()  # a signal to the process group of another agent process then never meets this one
-    processes.become_subreaper()
-    processes.volunteer_for_oom_killer()
-    channel = WorkerChannel(fd, processes.open_wakeup())
+    own_process.become_subreaper()
+    own_process.volunteer_for_oom_killer()
+    channel = WorkerChannel(fd, waiting.open_wakeup())
     try:
         while True:
             end = _serve_request(channel, channel.next_request())
@@ -36,7 +36,7 @@ def run_worker(fd):
 def _stay_with(command, channel, end):
     # The worker takes the name before it answers. If the agent is lost, the next agent kills all of
     # its processes but those of this name.
-    processes.set_name(processes.BACKGROUND_NAME)
+    own_process.set_name(own_process.BACKGROUND_NAME)
     try:
         channel.finish(end + frames.frame(frames.BACKGROUND, 0))
     except ChannelClosed:

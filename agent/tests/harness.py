@@ -17,7 +17,7 @@ import unittest
 AGENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, AGENT)
 
-from processes import processes  # noqa: E402
+from processes import process_table  # noqa: E402
 from wire import frames  # noqa: E402
 
 DEADLINE_SECONDS = 60
@@ -49,8 +49,8 @@ def bundle(root, memory_events=None):
     assert modules["files.paths"].count('b"/workspace"') == 1
     modules["files.paths"] = modules["files.paths"].replace('b"/workspace"', repr(os.fsencode(root)))
     if memory_events is not None:
-        assert modules["processes.memory"].count("/sys/fs/cgroup/memory.events") == 1
-        modules["processes.memory"] = modules["processes.memory"].replace("/sys/fs/cgroup/memory.events", memory_events)
+        assert modules["processes.oom_kills"].count("/sys/fs/cgroup/memory.events") == 1
+        modules["processes.oom_kills"] = modules["processes.oom_kills"].replace("/sys/fs/cgroup/memory.events", memory_events)
     source = ("MODULES = " + json.dumps(modules) + "\n" + _text("loader.py")).encode()
     return b"%d\n" % len(source) + source
 
@@ -304,4 +304,4 @@ class AgentTestCase(unittest.TestCase):
         return found
 
     def children_of(self, pid):
-        return [child for child, (parent, _, state) in processes.snapshot().items() if parent == pid and state != b"Z"]
+        return [child for child, (parent, _, state) in process_table.snapshot().items() if parent == pid and state != b"Z"]

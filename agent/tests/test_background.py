@@ -2,7 +2,9 @@ import os
 import signal
 import uuid
 
-from harness import AgentTestCase, processes
+from harness import AgentTestCase
+
+from processes import killing
 
 
 class BackgroundTest(AgentTestCase):
@@ -15,8 +17,8 @@ class BackgroundTest(AgentTestCase):
 
     def kill_rest(self):
         for pid in self.pids_of(self.token):
-            processes.kill_descendants(pid)
-            processes.kill(pid)
+            killing.kill_descendants(pid)
+            killing.kill(pid)
 
     def assert_lives(self):
         # A process in the middle of an exec shows an empty command line.

@@ -9,9 +9,10 @@ import time
 import unittest
 
 import _socket
-from harness import AgentTestCase, frames, processes
+from harness import AgentTestCase, frames
 
 from jobs import keeper
+from processes import own_process, process_table
 
 
 class JobTest(AgentTestCase):
@@ -170,7 +171,7 @@ class JobTest(AgentTestCase):
         self.assertEqual(self.agent.call("job_delete", job_id=job_id).ok, {})
 
     def keepers(self):
-        return [pid for pid in processes.snapshot() if processes.comm(pid) == processes.BACKGROUND_NAME]
+        return process_table.pids_named(own_process.BACKGROUND_NAME)
 
     def test_who_speaks_nonsense_to_a_keeper_is_hung_up_on(self):
         job_id = self.start("sleep 20")

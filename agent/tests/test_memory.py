@@ -2,7 +2,7 @@ import os
 
 from harness import AgentTestCase
 
-from processes import memory
+from processes import oom_kills
 
 VERSION_1 = "oom_kill_disable 0\nunder_oom 0\noom_kill %d\n"
 VERSION_2 = "low 0\nhigh 0\nmax 31\noom 7\noom_kill %d\noom_group_kill 0\n"
@@ -14,9 +14,9 @@ class KillsTest(AgentTestCase):
     def count(self, text):
         fd = os.open(self.put("counter", text), os.O_RDONLY)
         self.addCleanup(os.close, fd)
-        self.addCleanup(setattr, memory, "_fd", memory._fd)
-        memory._fd = fd
-        return memory.kills()
+        self.addCleanup(setattr, oom_kills, "_fd", oom_kills._fd)
+        oom_kills._fd = fd
+        return oom_kills.count()
 
     def test_reads_what_either_version_of_cgroups_says(self):
         for text in (VERSION_1, VERSION_2):
@@ -26,8 +26,8 @@ class KillsTest(AgentTestCase):
     def test_is_zero_where_nothing_is_told(self):
         for text in ("", "low 0\nhigh 0\n", "under_oom 0\noom_kill\n", "under_oom 0\noom_kill x\n"):
             self.assertEqual(self.count(text), 0, text)
-        memory._fd = None
-        self.assertEqual(memory.kills(), 0)
+        oom_kills._fd = None
+        self.assertEqual(oom_kills.count(), 0)
 
 
 class OomKilledTest(AgentTestCase):

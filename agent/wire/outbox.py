@@ -3,7 +3,7 @@
 import os
 from itertools import islice
 
-from _collections import deque  # see processes/processes.py
+from _collections import deque  # see processes/waiting.py
 
 _PIECES_AT_A_TIME = 64  # the kernel takes no more than 1,024 in one call
 

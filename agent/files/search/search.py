@@ -12,7 +12,7 @@ import time
 from files import checks, file_names, paths
 from files.search import search_process
 from files.search.search_findings import Findings
-from processes import processes
+from processes import killing, waiting
 from wire.errors import RequestError
 
 _CHUNK = 64 << 10
@@ -25,7 +25,7 @@ def search_files(channel, request):
         with paths.resolve(request["path"]) as place:
             top = _open(place, request)
         try:
-            ours, theirs = processes.connected_pair()
+            ours, theirs = waiting.connected_pair()
             child = _fork(channel, ours, theirs, top, request, findings)
         finally:
             os.close(top)
@@ -36,7 +36,7 @@ def search_files(channel, request):
             raise
         if complaint is None:
             os.close(ours)
-            processes.kill(child)
+            killing.kill(child)
             # On a busy machine a process may take seconds to end, which the answer does not have.
             channel.after_end = lambda: os.waitpid(child, 0)
             return _answer_unfinished(channel, request, findings)
@@ -92,7 +92,7 @@ def _wait(channel, ours, deadline):
 
 
 def _kill(child, ours):
-    processes.kill(child)
+    killing.kill(child)
     _end(child, ours)
 
 

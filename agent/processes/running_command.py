@@ -4,24 +4,25 @@ import os
 import select
 import sys
 
-import _signal as signal  # see processes/processes.py
+import _signal as signal  # see waiting.py
 
-from processes import processes, shell
+from processes import killing, shell, waiting
 from processes.streams import Feed
 
 _CHUNK = 64 << 10
-# What is still read of each stream once the shell has ended: as much as a pipe may hold, and no more, since a background child that
-# goes on writing must not hold the answer.
-_MAX_DRAIN = 1 << 20
-# Between two looks at a tree that is being killed, where no child of ours has ended meanwhile.
+# So many bytes are still read of each stream after the shell has ended. A pipe holds no more. A
+# background child that goes on writing must not delay the answer.
+_MAX_DRAIN_BYTES = 1 << 20
+# The time between two looks at a tree that is being killed, if no child ends before.
 _KILL_INTERVAL_MS = 20
 _NICENESS = 10
 
 
-class Running:
-    """One command, from its start until its owner is done with it. At most one in a process, whose children all belong to it.
+class RunningCommand:
+    """One command, from its start until its owner is done with it.
 
-    Its owner's own descriptors are served by the same `step`.
+    A process has one at most, because it takes all children of the process for the command's. The
+    owner may add descriptors of its own to those that `step` serves.
     """
 
     def __init__(self, wakeup, captures):
@@ -31,9 +32,9 @@ class Running:
         self._captures = captures  # of stdout and stderr
         self._wakeup = wakeup
         self._poll = select.poll()
-        self._handlers = {}  # descriptor -> called with it when it is ready
-        self._pipes = {}  # read end -> its capture
-        self.held = set()  # read ends that are not read, since their captures are full
+        self._handlers = {}  # by descriptor: the function to call with it when it is ready
+        self._pipes = {}  # by read end: its capture
+        self.held = set()  # read ends that are not read now, because their captures are full
         self._feed = None
         self._fed = None
         self._watched_feed = None
@@ -42,7 +43,11 @@ class Running:
         self._slave = None
 
     def start(self, request, fed=None):
-        """`fed`: called with the number of bytes of input that are done with; None where stdin is empty."""
+        """Starts the command.
+
+        `fed` is called with a number of bytes of input when the command has taken them or will not
+        any more. If it is None, stdin is empty. Raises RequestError or OSError.
+        """
         ends = []
         try:
             stdin = 0  # a worker's own is /dev/null
@@ -57,12 +62,13 @@ class Running:
                 ends.append(write_end)
                 outputs.append(write_end)
                 self._pipes[read_end] = capture
-                # A command can open its own output for reading, and take what poll has told us of.
+                # A command can open its own output for reading, and take what poll() has reported.
                 os.set_blocking(read_end, False)
                 self.watch(read_end, select.POLLIN, self._read)
             self.pid = shell.start(request, stdin, *outputs)
             self.has_children = True
-            # Within the sandbox's share of the CPU the agent goes first: else a fork bomb would starve what has to end it.
+            # Within the sandbox's share of the CPU the agent goes first. Else a fork bomb would starve
+            # the process that has to end it.
             os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS)
         finally:
             for end in ends:
@@ -70,9 +76,12 @@ class Running:
         self.watch(self._wakeup, select.POLLIN, self._reap)
 
     def start_on_terminal(self, request, columns, rows):
-        """As `start`, with a pseudo-terminal for stdin, stdout and stderr: all output is the first capture's."""
-        # The slave stays open with us until the command has ended: a terminal that no process has open would be one at its end to whoever
-        # reads the master, and a program may let go of it and come back.
+        """As `start`, with a pseudo-terminal for stdin, stdout and stderr.
+
+        All output goes to the first capture.
+        """
+        # The slave stays open here until the command has ended. If no process has it open, a reader
+        # of the master sees the end. But a program may close it and open it again.
         self._terminal, self._slave = os.openpty()
         self._pipes[self._terminal] = self._captures[0]
         self.watch(self._terminal, select.POLLIN, self._read)
@@ -85,18 +94,24 @@ class Running:
         self.watch(self._wakeup, select.POLLIN, self._reap)
 
     def resize(self, columns, rows):
-        """Of the terminal, whose programs are told: by the kernel, or where it is gVisor's by us."""
-        import fcntl  # of no use to a worker that runs commands
+        """Sets the size of the terminal. Its programs get SIGWINCH.
+
+        The kernel sends that signal. gVisor's does not, so this does.
+        """
+        import fcntl  # a worker that runs commands does not need these
         import termios
 
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, rows.to_bytes(2, sys.byteorder) + columns.to_bytes(2, sys.byteorder) + bytes(4))
         try:
             os.tcgetpgrp(self._terminal)
-        except OSError:  # one that does not know a terminal's foreground does not signal it either
-            processes.signal_session(self.pid, signal.SIGWINCH)
+        except OSError:  # a kernel that knows no foreground of a terminal does not signal it either
+            killing.signal_session(self.pid, signal.SIGWINCH)
 
     def watch(self, fd, events, handler):
-        """Has `step` call the handler, with the descriptor, when it is ready. Anew for other events."""
+        """Makes `step` call the handler with the descriptor when it is ready.
+
+        Call it again to change the events.
+        """
         self._poll.register(fd, events)
         self._handlers[fd] = handler
 
@@ -105,7 +120,7 @@ class Running:
         del self._handlers[fd]
 
     def step(self, timeout_ms):
-        """Waits for whatever is next, and sees to it."""
+        """Waits until a watched descriptor is ready, or for `timeout_ms`. Calls the handlers."""
         for fd, _ in self._poll.poll(timeout_ms):
             handler = self._handlers.get(fd)
             if handler is not None:
@@ -119,11 +134,11 @@ class Running:
 
     @property
     def unread_input(self):
-        """Bytes that the command has not taken yet."""
+        """Returns how many bytes of input the command has not taken yet."""
         return len(self._feed)
 
     def add_input(self, data):
-        """Takes a piece, or None for the end; nothing where the command has no stdin."""
+        """Takes a piece of input, or None for its end. Ignores it if the command has no stdin."""
         if self._feed is not None:
             self._note_fed(self._feed.add(data))
 
@@ -146,12 +161,12 @@ class Running:
     # ---- output
 
     def _read(self, fd):
-        """Reads one pipe once: how many bytes."""
+        """Reads one pipe once. Returns how many bytes."""
         try:
             chunk = os.read(fd, _CHUNK)
         except BlockingIOError:
             return 0
-        except OSError:  # of a terminal that no process has open
+        except OSError:  # no process has the terminal open
             chunk = b""
         if not chunk:
             self.unwatch(fd)
@@ -165,19 +180,25 @@ class Running:
         return len(chunk)
 
     def resume(self):
-        """Reads again what there is room for; all of it once the shell has ended, since what a pipe holds is little."""
+        """Watches held pipes again if their captures have room.
+
+        Once the shell has ended it watches all of them, because a pipe holds little.
+        """
         for fd in [fd for fd in self.held if self.status is not None or not self._pipes[fd].full]:
             self.held.remove(fd)
             self.watch(fd, select.POLLIN, self._read)
 
     def end_output(self):
-        """To be called when the shell has ended: takes what the pipes hold now, and lets go of what comes after."""
+        """Takes what the pipes hold now. What comes later is dropped.
+
+        Call it when the shell has ended.
+        """
         if self._feed is not None:
             self._watch_feed(None)
             self._feed.close()
         self._close_slave()
         self.resume()
-        budgets = dict.fromkeys(self._pipes, _MAX_DRAIN)
+        budgets = dict.fromkeys(self._pipes, _MAX_DRAIN_BYTES)
         while True:
             readable = [fd for fd, _ in self._poll.poll(0) if fd in self._pipes and budgets[fd] > 0]
             if not readable:
@@ -192,19 +213,19 @@ class Running:
     # ---- processes
 
     def _reap(self, _):
-        processes.clear_wakeup(self._wakeup)
-        statuses, self.has_children = processes.reap()
+        waiting.clear_wakeup(self._wakeup)
+        statuses, self.has_children = waiting.reap()
         self.status = statuses.get(self.pid, self.status)
 
     def kill(self):
-        """Kills every process that descends from the command; returns when none is left."""
+        """Kills every process that descends from the command. Returns when none is left."""
         while self.has_children:
-            processes.kill_descendants(os.getpid())
-            processes.wait_wakeup(self._wakeup, _KILL_INTERVAL_MS)
+            killing.kill_descendants(os.getpid())
+            waiting.wait_wakeup(self._wakeup, _KILL_INTERVAL_MS)
             self._reap(None)
 
     def close(self):
-        """Closes what is open of its streams."""
+        """Closes the streams that are open."""
         for fd in self._pipes:
             os.close(fd)
         self._pipes.clear()
@@ -223,5 +244,5 @@ def _ignore(done):
 
 
 def exit_code(status):
-    """As a shell gives it in $?."""
+    """Returns a status of waitpid as a shell gives it in $?."""
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

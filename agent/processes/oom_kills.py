@@ -1,4 +1,4 @@
-"""Out of memory: how often the kernel has killed a process of this sandbox for it."""
+"""How often the kernel has killed a process of this sandbox because memory ran out."""
 
 import os
 
@@ -8,7 +8,7 @@ _LINE = b"\noom_kill "
 _MAX_BYTES = 512
 
 
-def _open():
+def _open_counter():
     for path in _COUNTERS:
         try:
             return os.open(path, os.O_RDONLY)
@@ -17,15 +17,15 @@ def _open():
     return None
 
 
-# Opened once and shared by all of the agent's processes, so that a look costs one system call.
-_fd = _open()
+# All processes of the agent share this descriptor, so that a look costs one system call.
+_fd = _open_counter()
 
 
-def kills():
-    """The kernel's count, which only grows; 0 where it does not tell (gVisor).
+def count():
+    """Returns the kernel's count, which only grows. 0 if the kernel gives none (gVisor).
 
-    It counts the whole sandbox: of calls that run side by side, each sees the same kill. The
-    kernel counts before it kills, so that whoever sees the end of a process sees its count too.
+    It counts for the whole sandbox: calls that run side by side all see the same kill. The kernel
+    counts before it kills, so a process that sees the end of another sees its count too.
     """
     if _fd is None:
         return 0
