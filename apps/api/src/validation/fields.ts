@@ -67,8 +67,9 @@ export function Flag(field: FieldOptions = {}): PropertyDecorator {
 
 /** One of several texts. */
 export function OneOf({ values, ...field }: FieldOptions & { values: readonly string[] }): PropertyDecorator {
-  const [last, ...others] = [...values].reverse();
-  const message = others.length === 0 ? `must be ${last}, or absent` : `must be ${others.reverse().join(', ')} or ${last}`;
+  const last = values.at(-1);
+  const others = values.slice(0, -1);
+  const message = others.length === 0 ? `must be ${last}, or absent` : `must be ${others.join(', ')} or ${last}`;
   return Field(field, { type: 'string', enum: [...values] }, IsIn(values, { message }));
 }
 
