@@ -12,7 +12,9 @@ import {
   SessionsService,
   WorkspaceArchiveService,
   WorkspaceService,
-  WorkspaceTreeService,
+  WorkspaceEditService,
+  WorkspaceEntriesService,
+  WorkspaceSearchService,
 } from '@sandbox/orchestrator';
 import { JsonLogger } from '@sandbox/logging';
 import { AppModule } from '../../apps/api/src/app.module';
@@ -28,7 +30,9 @@ export interface Fakes {
   sessions?: Partial<SessionsService>;
   workspace?: Partial<WorkspaceService>;
   jobs?: Partial<JobsService>;
-  tree?: Partial<WorkspaceTreeService>;
+  entries?: Partial<WorkspaceEntriesService>;
+  searches?: Partial<WorkspaceSearchService>;
+  edits?: Partial<WorkspaceEditService>;
   archives?: Partial<WorkspaceArchiveService>;
   readiness?: Partial<ReadinessService>;
 }
@@ -68,8 +72,12 @@ export class TestApp {
       .useValue(fakes.jobs ?? {})
       .overrideProvider(WorkspaceService)
       .useValue(fakes.workspace ?? {})
-      .overrideProvider(WorkspaceTreeService)
-      .useValue(fakes.tree ?? {})
+      .overrideProvider(WorkspaceEntriesService)
+      .useValue(fakes.entries ?? {})
+      .overrideProvider(WorkspaceSearchService)
+      .useValue(fakes.searches ?? {})
+      .overrideProvider(WorkspaceEditService)
+      .useValue(fakes.edits ?? {})
       .overrideProvider(WorkspaceArchiveService)
       .useValue(fakes.archives ?? {})
       .overrideProvider(ReadinessService)

@@ -24,7 +24,9 @@ import { TerminalTickets } from './terminals/terminal-tickets';
 import { DtoValidationPipe } from './validation/dto-validation.pipe';
 import { ArchiveController } from './workspace/archive.controller';
 import { WorkspaceController } from './workspace/workspace.controller';
-import { WorkspaceTreeController } from './workspace/workspace-tree.controller';
+import { EditController } from './workspace/edit.controller';
+import { EntriesController } from './workspace/entries.controller';
+import { SearchController } from './workspace/search.controller';
 
 /** The transports over the orchestrator, and the guards, pipe and filter of all their routes. */
 @Module({})
@@ -46,7 +48,9 @@ export class AppModule {
         SessionsController,
         TerminalController,
         WorkspaceController,
-        WorkspaceTreeController,
+        EntriesController,
+        SearchController,
+        EditController,
         ArchiveController,
         HealthController,
         MetricsController,

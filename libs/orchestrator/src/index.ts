@@ -21,9 +21,11 @@ export {
   type LineRange,
   type WorkspaceListing,
 } from './workspace/workspace.service';
-export { WorkspaceTreeService, type EditResult, type TextEdit } from './workspace/workspace-tree.service';
+export { WorkspaceEditService, type EditResult, type TextEdit } from './workspace/workspace-edit.service';
+export { WorkspaceEntriesService } from './workspace/workspace-entries.service';
+export { WorkspaceSearchService } from './workspace/workspace-search.service';
 export { SKIP_REASONS, type SearchMatch, type SearchResult, type SearchSkip } from './workspace/search-answers';
-export { type WorkspaceStat } from './workspace/workspace-tree-answers';
+export { type WorkspaceStat } from './workspace/stat-answer';
 export { type Preconditions } from './workspace/file-call';
 export { type GivenPath, type WorkspacePath } from './paths/workspace-path';
 export { type EntityTags } from './channel/file-requests';

@@ -15,7 +15,9 @@ import { TerminalsService } from './terminals/terminals.service';
 import { WarmPool } from './pool/warm-pool';
 import { WorkspaceArchiveService } from './workspace/workspace-archive.service';
 import { WorkspaceService } from './workspace/workspace.service';
-import { WorkspaceTreeService } from './workspace/workspace-tree.service';
+import { WorkspaceEditService } from './workspace/workspace-edit.service';
+import { WorkspaceEntriesService } from './workspace/workspace-entries.service';
+import { WorkspaceSearchService } from './workspace/workspace-search.service';
 import { WorkspaceViewService } from './workspace/workspace-view.service';
 
 /** The services that transports call. */
@@ -25,7 +27,9 @@ const SERVICES = [
   JobsService,
   TerminalsService,
   WorkspaceService,
-  WorkspaceTreeService,
+  WorkspaceEntriesService,
+  WorkspaceSearchService,
+  WorkspaceEditService,
   WorkspaceArchiveService,
   WorkspaceViewService,
   ReadinessService,

@@ -11,7 +11,8 @@ import type {
   JobsService,
   SessionsService,
   WorkspaceService,
-  WorkspaceTreeService,
+  WorkspaceEditService,
+  WorkspaceSearchService,
   WorkspaceViewService,
 } from '@sandbox/orchestrator';
 import { McpServerFactory } from './mcp-server.factory';
@@ -112,9 +113,12 @@ const jobs: Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> =
 
 const MATCHES = [{ path: 'a', line_number: 1, line: 'text' }];
 
-const tree: Pick<WorkspaceTreeService, 'search' | 'edit'> = {
+const searches: Pick<WorkspaceSearchService, 'search'> = {
   search: (user, session, path, options) =>
     note({ matches: MATCHES, truncated: false, skipped: [] }, 'search', user.id, session, path, { ...options }),
+};
+
+const editing: Pick<WorkspaceEditService, 'edit'> = {
   edit: (user, session, path, edits) => note({ diff: '--- a\n', etag: '"1"', truncated: false }, 'edit', user.id, session, path, edits),
 };
 
@@ -129,7 +133,8 @@ describe('tools, as the official client sees them', () => {
         commands as CommandsService,
         jobs as JobsService,
         workspace as WorkspaceService,
-        tree as WorkspaceTreeService,
+        searches as WorkspaceSearchService,
+        editing as WorkspaceEditService,
         views as WorkspaceViewService,
         CONFIG_UNDER_TEST,
       ),

@@ -6,7 +6,8 @@ import {
   JobsService,
   SessionsService,
   WorkspaceService,
-  WorkspaceTreeService,
+  WorkspaceEditService,
+  WorkspaceSearchService,
   WorkspaceViewService,
 } from '@sandbox/orchestrator';
 import { executeTool } from './execute-tool';
@@ -15,7 +16,8 @@ import { sessionTools } from './session-tools';
 import { readTool } from './read-tool';
 import type { Tool } from './tool';
 import { workspaceTools } from './workspace-tools';
-import { workspaceTreeTools } from './workspace-tree-tools';
+import { editTool } from './edit-tool';
+import { searchTool } from './search-tool';
 
 /**
  * The tools by name. They are created once, because their schemas and descriptions hold for the
@@ -30,7 +32,8 @@ export class SandboxTools {
     commands: CommandsService,
     jobs: JobsService,
     workspace: WorkspaceService,
-    tree: WorkspaceTreeService,
+    searches: WorkspaceSearchService,
+    edits: WorkspaceEditService,
     views: WorkspaceViewService,
     @Inject(CONFIG) config: Config,
   ) {
@@ -40,7 +43,8 @@ export class SandboxTools {
       ...jobTools(jobs, config),
       ...workspaceTools(workspace, config),
       readTool(views, config),
-      ...workspaceTreeTools(tree, config),
+      searchTool(searches, config),
+      editTool(edits, config),
     ];
     this.tools = new Map(tools.map((tool) => [tool.descriptor.name, tool]));
   }

@@ -12,7 +12,8 @@ import {
   type CommandsService,
   type WorkspaceEntry,
   type WorkspaceService,
-  type WorkspaceTreeService,
+  type WorkspaceEditService,
+  type WorkspaceSearchService,
   type WorkspaceViewService,
 } from '@sandbox/orchestrator';
 import { closed, metaSchemaFaults, schemaFaults } from '../../../../../test/support/json-schema';
@@ -92,7 +93,8 @@ const tools = new SandboxTools(
     write: async (_user, _session, path) => ({ path: String(path), size: 4, created: true, etag: '"1"' }),
     delete: async (_user, _session, path) => ({ path: String(path) }),
   } as Pick<WorkspaceService, 'list' | 'write' | 'delete'> as WorkspaceService,
-  { search: services.search, edit: services.edit } as Pick<WorkspaceTreeService, 'search' | 'edit'> as WorkspaceTreeService,
+  { search: services.search } as Pick<WorkspaceSearchService, 'search'> as WorkspaceSearchService,
+  { edit: services.edit } as Pick<WorkspaceEditService, 'edit'> as WorkspaceEditService,
   { view: services.view } as Pick<WorkspaceViewService, 'view'> as WorkspaceViewService,
   loadConfig({ API_KEYS: 'test-key', MCP_MAX_OUTPUT_CHARS: '1000' }),
 );

@@ -5,7 +5,8 @@ import type {
   JobsService,
   SessionsService,
   WorkspaceService,
-  WorkspaceTreeService,
+  WorkspaceEditService,
+  WorkspaceSearchService,
   WorkspaceViewService,
 } from '@sandbox/orchestrator';
 import { SandboxTools } from './sandbox-tools';
@@ -15,13 +16,14 @@ const MAX_BYTES = 12_000;
 
 function list(env: Record<string, string> = {}): Tool[] {
   const config = loadConfig({ API_KEYS: 'test-key', ...env });
-  const [sessions, commands, jobs, workspace, tree, views] = [{}, {}, {}, {}, {}, {}];
+  const [sessions, commands, jobs, workspace, searches, edits, views] = [{}, {}, {}, {}, {}, {}, {}];
   return new SandboxTools(
     sessions as SessionsService,
     commands as CommandsService,
     jobs as JobsService,
     workspace as WorkspaceService,
-    tree as WorkspaceTreeService,
+    searches as WorkspaceSearchService,
+    edits as WorkspaceEditService,
     views as WorkspaceViewService,
     config,
   ).list();

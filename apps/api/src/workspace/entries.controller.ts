@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Res, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { type Preconditions, WorkspaceTreeService } from '@sandbox/orchestrator';
+import { type Preconditions, WorkspaceEntriesService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
@@ -10,20 +10,8 @@ import { IfHeaders } from '../request/preconditions';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { NoQueryGuard } from '../validation/no-query.guard';
 import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';
-import { EDIT_ADVICE, withSizeAdvice } from './size-advice';
 import { tagged } from './tagged';
-import {
-  DirectoryMadeDto,
-  EditDto,
-  EditResultDto,
-  MakeDirectoryDto,
-  MoveDto,
-  MovedDto,
-  SearchQuery,
-  SearchResultDto,
-  WorkspaceStatDto,
-} from './workspace-tree.dto';
-import { edited } from './edited';
+import { DirectoryMadeDto, MakeDirectoryDto, MoveDto, MovedDto, WorkspaceStatDto } from './entries.dto';
 import { givenPath } from './given-path';
 import { DirectoryQuery } from './workspace.dto';
 
@@ -32,8 +20,8 @@ const CHANGE = [...LOOK, ...PROBLEMS.JSON_BODY, 'STORAGE_FULL'] as const;
 
 @ApiTags('workspace')
 @Controller('sessions/:session_id/workspace')
-export class WorkspaceTreeController {
-  constructor(private readonly tree: WorkspaceTreeService) {}
+export class EntriesController {
+  constructor(private readonly entries: WorkspaceEntriesService) {}
 
   @Get('stat')
   @ApiOperation({ summary: 'Look at a file or directory', description: 'At the path itself: a link is not followed.' })
@@ -46,7 +34,7 @@ export class WorkspaceTreeController {
     @ClientSignal() signal: AbortSignal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<WorkspaceStatDto> {
-    return tagged(response, await this.tree.stat(user, session_id, givenPath(path), signal));
+    return tagged(response, await this.entries.stat(user, session_id, givenPath(path), signal));
   }
 
   @Post('move')
@@ -72,7 +60,7 @@ export class WorkspaceTreeController {
       to: givenPath({ path: to, path_base64: to_base64 }),
       overwrite,
     };
-    return tagged(response, await this.tree.move(user, session_id, move, signal, conditions));
+    return tagged(response, await this.entries.move(user, session_id, move, signal, conditions));
   }
 
   @Post('mkdir')
@@ -90,53 +78,6 @@ export class WorkspaceTreeController {
     @Body() path: MakeDirectoryDto,
     @ClientSignal() signal: AbortSignal,
   ): Promise<DirectoryMadeDto> {
-    return this.tree.makeDirectory(user, session_id, givenPath(path), signal);
-  }
-
-  @Get('search')
-  @ApiOperation({
-    summary: 'Search for files, or in them',
-    description:
-      'In a directory, or in one file. Regular files, hidden ones too; links are not followed. With a pattern, the lines of text files (UTF-8, UTF-16, 8-bit) that it is found in. `skipped` names what was not looked at. A search that takes over 10 seconds is ended: it answers what it has found, or SEARCH_TIMED_OUT if that is nothing.',
-  })
-  @ApiOkResponse({ type: SearchResultDto, description: 'What was found' })
-  @ApiProblems(...LOOK, 'NOT_A_REGULAR_FILE', 'INVALID_PATTERN', 'SEARCH_TIMED_OUT')
-  search(
-    @CurrentUser() user: User,
-    @Param() { session_id }: SessionIdDto,
-    @Query() query: SearchQuery,
-    @ClientSignal() signal: AbortSignal,
-  ): Promise<SearchResultDto> {
-    return this.tree.search(user, session_id, givenPath(query), query, signal);
-  }
-
-  @Post('edit')
-  @HttpCode(200)
-  @UseGuards(NoQueryGuard)
-  @ApiOperation({
-    summary: 'Edit a text file',
-    description: 'Replaces pieces of it: all the edits or, where one does not apply, none. No other call’s change is lost to it.',
-  })
-  @ApiIfHeaders()
-  @ApiOkResponse({ type: EditResultDto, description: 'Edited', headers: ETAG_HEADER })
-  @ApiProblems(
-    ...CHANGE,
-    'IS_A_DIRECTORY',
-    'NOT_A_REGULAR_FILE',
-    'EDIT_NOT_APPLICABLE',
-    'PRECONDITION_FAILED',
-    'FILE_TOO_LARGE',
-    'WORKSPACE_LOCKED',
-  )
-  async edit(
-    @CurrentUser() user: User,
-    @Param() { session_id }: SessionIdDto,
-    @Body() { edits, ...path }: EditDto,
-    @ClientSignal() signal: AbortSignal,
-    @IfHeaders() conditions: Preconditions,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<EditResultDto> {
-    const edit = () => this.tree.edit(user, session_id, givenPath(path), edits, signal, conditions);
-    return tagged(response, edited(await withSizeAdvice(EDIT_ADVICE, edit)));
+    return this.entries.makeDirectory(user, session_id, givenPath(path), signal);
   }
 }

@@ -1,6 +1,12 @@
 import { buffer } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
-import type { SearchResult, WorkspaceService, WorkspaceTreeService } from '@sandbox/orchestrator';
+import type {
+  SearchResult,
+  WorkspaceEditService,
+  WorkspaceEntriesService,
+  WorkspaceSearchService,
+  WorkspaceService,
+} from '@sandbox/orchestrator';
 import { TestApp } from '../../../../test/support/test-app';
 
 const FOUND: Pick<SearchResult, 'matches' | 'skipped'> = {
@@ -11,13 +17,13 @@ const TAG = '"1f.a"';
 const ENTRY = { name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' } as const;
 const STAT = { path: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z', mode: '0644', etag: TAG } as const;
 
-describe('the workspace API for the tree, parts and preconditions', () => {
+describe('the workspace API for entries, searches, edits, parts and preconditions', () => {
   let app: TestApp;
   const seen: unknown[][] = [];
   let truncated = false;
   let destroyed = false;
 
-  const tree: Partial<WorkspaceTreeService> = {
+  const entries: Partial<WorkspaceEntriesService> = {
     stat: async (_user, session, path) => {
       seen.push([session, path]);
       return STAT;
@@ -30,10 +36,16 @@ describe('the workspace API for the tree, parts and preconditions', () => {
       seen.push([session, path]);
       return { path: String(path), created: true };
     },
+  };
+
+  const searches: Partial<WorkspaceSearchService> = {
     search: async (_user, session, path, { glob, pattern, limit }) => {
       seen.push([session, path, { glob, pattern, limit }]);
       return { ...FOUND, truncated };
     },
+  };
+
+  const editing: Partial<WorkspaceEditService> = {
     edit: async (_user, session, path, edits, _signal, conditions) => {
       seen.push([session, path, edits, conditions]);
       return { diff: '--- a\n', etag: TAG, truncated };
@@ -67,7 +79,7 @@ describe('the workspace API for the tree, parts and preconditions', () => {
   };
 
   beforeAll(async () => {
-    app = await TestApp.start({ workspace, tree });
+    app = await TestApp.start({ workspace, entries, searches, edits: editing });
   });
   beforeEach(() => {
     seen.length = 0;

@@ -1,4 +1,3 @@
-import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { count, unsound } from '../channel/agent-values';
 import { etag, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
 import type { WorkspacePath } from '../paths/workspace-path';
@@ -34,16 +33,4 @@ export function parseStat(file: WorkspacePath, end: Record<string, unknown>): Wo
     mode: mode.toString(8).padStart(4, '0'),
     etag: etag(end.etag),
   };
-}
-
-/**
- * Reads a diff, which has to be UTF-8.
- * @throws SandboxError SANDBOX_LOST if it is not
- */
-export function parseDiff(output: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(output);
-  } catch {
-    throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox gave a difference that is not text.');
-  }
 }

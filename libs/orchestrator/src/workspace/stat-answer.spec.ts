@@ -1,5 +1,6 @@
 import { parseFlag } from '../channel/agent-values';
-import { parseDiff, parseStat } from './workspace-tree-answers';
+import { parseDiff } from './diff-answer';
+import { parseStat } from './stat-answer';
 
 const LOST = expect.objectContaining({ code: 'SANDBOX_LOST' });
 const STAT = { type: 'file', size: 3, modified: 1.5, mode: 0o640, etag: '1f.3' };

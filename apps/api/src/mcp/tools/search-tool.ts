@@ -1,0 +1,44 @@
+import type { Config } from '@sandbox/config';
+import type { SearchResult, WorkspaceSearchService } from '@sandbox/orchestrator';
+import { givenPath } from '../../workspace/given-path';
+import { SearchResultDto } from '../../workspace/search.dto';
+import { firstItems } from './first-items';
+import { WorkspaceSearchArgs } from './search-tool.dto';
+import { defineTool, type Tool } from './tool';
+
+const MAX_SKIPPED_CHARACTERS = 2000;
+
+export function searchTool(searches: WorkspaceSearchService, { MCP_MAX_OUTPUT_CHARS }: Config): Tool {
+  return defineTool({
+    name: 'workspace_search',
+    title: 'Search files',
+    description:
+      'Finds lines of text files by pattern (a Python regular expression), or without it files by glob. Hidden files too; links are not followed. `skipped`: what was not looked at. Ends after 10 s, with what it has found (nothing: SEARCH_TIMED_OUT): narrow pattern, glob or path.',
+    annotations: { readOnlyHint: true },
+    input: WorkspaceSearchArgs,
+    args: {
+      session_id: null,
+      path: 'Directory or file',
+      path_base64: null,
+      glob: '*.py (by name), src/**/*.{js,ts} (by path)',
+      pattern: '',
+      limit: '',
+    },
+    output: SearchResultDto,
+    call: async ({ session_id, path, path_base64, ...search }, { user, signal }) =>
+      shortened(await searches.search(user, session_id, givenPath({ path, path_base64 }), search, signal), MCP_MAX_OUTPUT_CHARS),
+  });
+}
+
+/** Cuts an answer to what a model should read. The skipped files get only a small share. */
+function shortened({ matches, truncated, skipped, skipped_total }: SearchResult, maxCharacters: number): SearchResultDto {
+  const first = firstItems(matches, maxCharacters);
+  const firstSkipped = firstItems(skipped, Math.min(maxCharacters, MAX_SKIPPED_CHARACTERS));
+  const total = skipped_total ?? skipped.length;
+  return {
+    matches: first,
+    truncated: truncated || first.length < matches.length,
+    skipped: firstSkipped,
+    ...(total > firstSkipped.length ? { skipped_total: total } : {}),
+  };
+}
