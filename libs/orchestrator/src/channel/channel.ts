@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { AgentConditions, FileRequest } from './file-requests';
 import type { WorkspacePath } from '../paths/workspace-path';
 
-/** What a shell is to run, and where. */
+/** A command that a shell runs, and where it runs. */
 export interface ShellRequest {
   readonly command: string;
   /** `bash-or-sh`: bash if the image has it, else sh. */
@@ -16,7 +16,7 @@ export type AgentRequest =
   | (ShellRequest & {
       readonly op: 'exec';
       readonly timeout_ms: number;
-      /** Bytes kept of each stream; null for every byte, at the reader's speed. */
+      /** How many bytes are kept of each stream; null for every byte, at the reader's speed. */
       readonly max_output: number | null;
       readonly stdin: boolean;
     })
@@ -24,11 +24,13 @@ export type AgentRequest =
       readonly op: 'job_start';
       readonly job_id: string;
       readonly timeout_ms: number;
-      /** Bytes kept of both streams together. */
+      /** How many bytes are kept of both streams together. */
       readonly max_output: number;
       readonly stdin: boolean;
       readonly open_stdin: boolean;
-      /** Instead of pipes; one that nobody reads for so long ends. */
+      /**
+       * Gives the job a terminal instead of pipes. It ends if nobody reads it for `detached_ms`.
+       */
       readonly terminal?: { readonly columns: number; readonly rows: number; readonly detached_ms: number };
     })
   /** `first` is true for one call in the life of the sandbox, over all its channels. */
@@ -50,14 +52,14 @@ export type AgentRequest =
       readonly op: 'read';
       readonly offset: number;
       readonly length: number | null;
-      /** Most bytes of the part that is read; 0 for no bound. */
+      /** The most bytes of the part that is read; 0 for no bound. */
       readonly max_length: number;
-      /** An entity tag: the whole file is read if its own is another. */
+      /** An entity tag. If the file's own tag differs, the whole file is read. */
       readonly if_range?: string;
       readonly lines?: readonly [number, number | null];
       /**
-       * Bytes of both ends of the part that are sent, or all of a file up to a size that begins as
-       * one of `whole` (hexadecimal, a dot for any digit).
+       * How many bytes of both ends of the part are sent. A file of at most `max_whole` bytes is
+       * sent whole if it begins as one of `whole` (hexadecimal, a dot for any digit).
        */
       readonly excerpt?: {
         readonly head: number;
@@ -73,61 +75,62 @@ export type AgentRequest =
 
 export interface CallOptions {
   /**
-   * Sent as DATA under the agent's credit, then EOF. A stream that errors or breaks off cancels the
-   * request, and its error is the call's. A request that ends sooner leaves the stream paused: its
-   * owner drains or destroys it.
+   * The input of the request, sent as DATA while the agent gives credit, then EOF. If a stream
+   * fails or breaks off, the request is cancelled and the stream's error is the call's. If the
+   * request ends sooner, the stream is left paused: its owner drains or destroys it.
    */
   readonly input?: Buffer | Readable;
   /**
-   * Takes output as it comes; in order within a stream. A promise returned holds back this
-   * request's credit, so the sandbox's writer waits; nobody else does. Throwing cancels the
-   * request, and what was thrown is the call's error. The chunk is a view of what was read from the
-   * sandbox: copy what is kept past the return (or the promise), or a frame of one byte may keep 64
-   * KiB alive.
+   * Takes output as it comes, in order within a stream. While a returned promise is pending, this
+   * request gets no credit, so the sandbox's writer waits and no other request does. Throwing
+   * cancels the request, and the thrown error is the call's.
+   *
+   * The chunk is a view of what was read from the sandbox. Copy what is kept past the return (or
+   * the promise). Otherwise a frame of one byte may keep 64 KiB alive.
    */
   readonly onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void | Promise<void>;
   /**
-   * Aborting cancels the request: its processes die. The call then rejects with
-   * CLIENT_CLOSED_REQUEST once the agent says so, or resolves where the request had ended just
-   * before.
+   * Aborting cancels the request, so its processes die. The call then rejects with
+   * CLIENT_CLOSED_REQUEST once the agent says so. If the request had ended just before, the call
+   * resolves.
    */
   readonly signal?: AbortSignal;
   /**
-   * Milliseconds, kept to within a second, after which the request is cancelled: it then rejects
-   * with REQUEST_TIMEOUT, or, where the agent does not end it within 5 s more, with
-   * SANDBOX_UNRESPONSIVE as the channel is given up. Output held back by onOutput counts.
+   * After this long, to within a second, the request is cancelled and rejects with REQUEST_TIMEOUT.
+   * If the agent does not end it within 5 s more, it rejects with SANDBOX_UNRESPONSIVE and the
+   * channel is given up. Output that onOutput holds back counts too.
    */
   readonly deadlineMs: number;
   /**
-   * Milliseconds after which the request is cancelled likewise, if onOutput has taken nothing for
-   * so long. Output counts in steps of 64 KiB.
+   * After this long without output that onOutput takes, the request is cancelled in the same way.
+   * Output counts in steps of 64 KiB.
    */
   readonly stallMs?: number;
 }
 
 /** A live agent in a sandbox. Requests run side by side. */
 export interface Channel {
-  /** False once broken or closed; then `call` rejects at once. */
+  /** False once the channel is broken or closed. Then `call` rejects at once. */
   readonly open: boolean;
   /**
-   * Resolves with the END's `ok` member, once all output has been consumed (an object; its members
-   * are still hostile: check their types).
-   *
-   * Rejects with RequestNotSentError where the channel was closed already: nothing was sent, and
-   * another channel may be tried. Else with SandboxError: the agent's own error; SANDBOX_LOST where
-   * the channel closed after the request was sent, SANDBOX_UNRESPONSIVE where it was given up
-   * (about 10 s after the agent fell silent); TOO_MANY_COMMANDS past 128 requests at a time; and as
-   * CallOptions says.
+   * Makes a request. Resolves once all output has been consumed.
+   * @returns the `ok` member of END. It is an object, but its members are hostile: check their
+   *   types.
+   * @throws RequestNotSentError if the channel was closed already. Nothing was sent, so another
+   *   channel may be tried.
+   * @throws SandboxError the agent's own error; SANDBOX_LOST if the channel closed after the
+   *   request was sent; SANDBOX_UNRESPONSIVE if it was given up (about 10 s after the agent fell
+   *   silent); TOO_MANY_COMMANDS past 128 requests at a time; and what CallOptions names
    */
   call(request: AgentRequest, options: CallOptions): Promise<Record<string, unknown>>;
-  /** Ends the agent; open requests reject with SANDBOX_LOST. */
+  /** Ends the agent. Open requests reject with SANDBOX_LOST. */
   close(): void;
   /** Resolves once the channel is broken or closed. Never rejects. */
   readonly closed: Promise<void>;
 }
 
 /**
- * The channel was closed before the request went out: nothing ran. For whoever opens channels; no
- * client ever sees it.
+ * The channel was closed before the request was sent, so nothing ran. It is for code that opens
+ * channels; no client ever sees it.
  */
 export class RequestNotSentError extends Error {}
