@@ -12,7 +12,7 @@ interface Violation {
   to: string;
 }
 
-/** What dependency-cruiser, with our rules, has against the sources below `directory`. */
+/** @returns what dependency-cruiser, with our rules, objects to in the sources below `directory` */
 function violations(directory: string, folders: readonly string[], rules = '.dependency-cruiser.cjs'): string[] {
   const cruise = spawnSync(process.execPath, [CRUISER, '--config', rules, '--output-type', 'json', ...folders], {
     cwd: directory,
@@ -46,7 +46,7 @@ describe('architecture', () => {
     expect(readers).toEqual(['libs/config/src/config.ts']);
   });
 
-  test('whatever starts the service, or a part of it, on a real engine or store names its deployment', () => {
+  test('a test names its deployment when it starts a part of the service on a real engine or store', () => {
     const unnamed = ['test/medium', 'test/e2e', 'test/chaos', 'test/support', 'bench']
       .flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`))
       .filter((path) => /\.[cm]?[jt]s$/.test(path))

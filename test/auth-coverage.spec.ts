@@ -19,7 +19,7 @@ function routesOf(app: Express): string[] {
   return [...new Set(routes)].filter((route) => !route.includes('*') && !/^(CONNECT|TRACE) /.test(route));
 }
 
-describe('Authentication', () => {
+describe('the API', () => {
   let app: TestApp;
 
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe('Authentication', () => {
   });
   afterAll(() => app.stop());
 
-  it('is asked for on every route of the router but the public ones', async () => {
+  it('asks for a credential when a route is not public', async () => {
     const routes = routesOf(app.app.getHttpAdapter().getInstance() as Express);
     expect(routes).toEqual(expect.arrayContaining([...PUBLIC, 'POST /execute', 'DELETE /sessions/:session_id']));
     expect(routes.some((route) => route.includes('/mcp'))).toBe(true);

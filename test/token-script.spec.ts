@@ -25,19 +25,19 @@ describe('npm run token', () => {
     return (await authenticator.authenticate({ headersDistinct: { authorization: [`Bearer ${token}`] } })).user?.id;
   };
 
-  it.each(['HS256', 'HS384', 'HS512'])('prints a token that the API takes, with %s', async (algorithm) => {
+  it.each(['HS256', 'HS384', 'HS512'])('prints a token that the API takes when the algorithm is %s', async (algorithm) => {
     const { code, out } = run(['--sub', 'alice é'], { JWT_SECRET: SECRET, JWT_ALGORITHM: algorithm });
     expect(code).toBe(0);
     expect(await userOf(out, algorithm)).toBe('jwt:alice é');
   });
 
-  it('reads .env, and the environment first', async () => {
+  it('reads .env when the environment does not set a variable', async () => {
     writeFileSync(join(directory, '.env'), `JWT_SECRET="${SECRET}"\nJWT_ALGORITHM=HS512\n`);
     expect(await userOf(run(['--sub', 'a']).out, 'HS512')).toBe('jwt:a');
     expect(await userOf(run(['--sub', 'a'], { JWT_ALGORITHM: 'HS256' }).out, 'HS256')).toBe('jwt:a');
   });
 
-  it('is valid for so many minutes', () => {
+  it('prints a token that is valid for an hour, or as long as --minutes says', () => {
     const claims = (args: string[]): { iat: number; exp: number } => {
       const [, payload] = run(['--sub', 'a', ...args], { JWT_SECRET: SECRET }).out.split('.');
       return JSON.parse(Buffer.from(payload!, 'base64url').toString()) as { iat: number; exp: number };
@@ -55,7 +55,7 @@ describe('npm run token', () => {
     ['no user', [], { JWT_SECRET: SECRET }],
     ['no minutes', ['--sub', 'a', '--minutes', 'many'], { JWT_SECRET: SECRET }],
     ['an unknown option', ['--user', 'a'], { JWT_SECRET: SECRET }],
-  ])('refuses %s, and never shows a secret', (_name, args, env) => {
+  ])('refuses to print a token, and shows no secret, when given %s', (_name, args, env) => {
     const { code, out, err } = run(args, env);
     expect([code, out]).toEqual([1, '']);
     expect(err).not.toBe('');

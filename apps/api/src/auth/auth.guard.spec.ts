@@ -10,7 +10,7 @@ describe('AuthGuard', () => {
   });
   afterEach(() => app.stop());
 
-  /** Without Alice's key. */
+  /** Makes a request without Alice's key. */
   const get = (headers: Record<string, string> = {}): Promise<Response> => fetch(`${app.url}/sessions`, { headers });
 
   it('answers in one way when anything is wrong with a credential', async () => {
@@ -46,7 +46,7 @@ describe('AuthGuard', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(await refused.json()).toMatchObject({ code: 'RATE_LIMITED' });
     expect((await get({ 'X-API-Key': API_KEY })).status).toBe(200);
-    // Nothing was guessed.
+    // A request without a credential is no attempt to guess one.
     expect((await get()).status).toBe(401);
   });
 

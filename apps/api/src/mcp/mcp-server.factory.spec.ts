@@ -49,7 +49,7 @@ async function note<T>(answer: T, ...call: unknown[]): Promise<T> {
   return answer;
 }
 
-/** The services as fakes that note what they are asked. */
+/** Fakes of the services. They note what they are asked. */
 const commands: Pick<CommandsService, 'execute'> = {
   execute: (user, command) => note(EXECUTED, 'execute', user.id, { ...command }),
 };
@@ -159,13 +159,13 @@ describe('tools, as the official client sees them', () => {
 
   const text = (result: CallToolResult): string => result.content.map((block) => (block.type === 'text' ? block.text : '')).join('');
 
-  it('names itself, its tools as its one capability, and its limits', () => {
+  it('names itself, its one capability and its limits when a client connects', () => {
     expect(client.getServerVersion()).toEqual({ name: 'sandbox-under-test', version: '1' });
     expect(client.getServerCapabilities()).toEqual({ tools: { listChanged: false } });
     expect(client.getInstructions()).toContain('600 seconds');
   });
 
-  /** Absent is false, but for `openWorldHint`, and but for all others of a tool that only reads. */
+  /** An absent hint means false, except `openWorldHint`, and except on a tool that only reads. */
   const READS = { readOnlyHint: true };
   const MAKES = { destructiveHint: false, openWorldHint: false };
   const DESTROYS = { openWorldHint: false };
@@ -184,7 +184,7 @@ describe('tools, as the official client sees them', () => {
     workspace_edit: DESTROYS,
   };
 
-  it('describes every tool', async () => {
+  it('describes a tool when it lists it', async () => {
     const { tools } = await client.listTools();
     expect(tools.map(({ name }) => name).sort()).toEqual([
       'create_session',
@@ -216,7 +216,7 @@ describe('tools, as the official client sees them', () => {
     }
   });
 
-  it('tells a model the limits of a command', async () => {
+  it('tells a model the limits of a command when it describes execute', async () => {
     const { tools } = await client.listTools();
     const execute = tools.find(({ name }) => name === 'execute')!;
     expect(execute.inputSchema.required).toEqual(expect.arrayContaining(['command', 'session_id']));
@@ -226,7 +226,7 @@ describe('tools, as the official client sees them', () => {
     });
   });
 
-  it('starts a command in the background, reads it, answers it and stops it', async () => {
+  it('starts, reads, answers and stops a command when it runs in the background', async () => {
     const background = await call('execute', { session_id: 's', command: 'make', background: true, open_stdin: true, timeout: 900 });
     expect(background.structuredContent).toEqual({ job_id: JOB.job_id, session_created: true, session_restarted: false });
     expect(text(background)).toContain(`job ${JOB.job_id}`);
@@ -248,7 +248,7 @@ describe('tools, as the official client sees them', () => {
     ]);
   });
 
-  it('runs a command', async () => {
+  it('runs a command when execute is called', async () => {
     const args = {
       command: 'make',
       session_id: 's/1 ☃',
@@ -312,13 +312,13 @@ describe('tools, as the official client sees them', () => {
     expect(JSON.parse(text(result))).toEqual(answer);
   });
 
-  it('takes arguments as clients send them', async () => {
+  it('converts arguments when clients send texts and nulls', async () => {
     const args = { session_id: 5, command: 'make', timeout: '10', env: '{"A":"1"}', stdin: null, toolCallId: 'call_1', chatInput: 'hi' };
     expect((await call('execute', args)).isError).toBeFalsy();
     expect(calls).toEqual([['execute', USER, { session_id: '5', command: 'make', timeout: 10, env: { A: '1' } }]]);
   });
 
-  it('edits, and shows a model the difference alone', async () => {
+  it('shows a model only the diff when it edits', async () => {
     const edits = [
       { old: 'a', new: 'b' },
       { old: 'c', new: '', all: true },
@@ -329,12 +329,12 @@ describe('tools, as the official client sees them', () => {
     expect(text(result)).toBe('--- a\n');
   });
 
-  it('writes bytes given as base64', async () => {
+  it('writes bytes when content is base64', async () => {
     await call('workspace_write', { session_id: 's', path: 'a', content: 'AP8=', encoding: 'base64' });
     expect(calls).toEqual([['write', USER, 's', 'a', Buffer.from([0, 255])]]);
   });
 
-  it('answers a failure as a result with the code and detail of REST', async () => {
+  it('answers a result with the code and detail of REST when a call fails', async () => {
     failure = new SandboxError(ErrorCode.NOT_A_DIRECTORY, 'a is a file.');
     const result = await call('workspace_list', { session_id: 's', path: 'a' });
     expect(result.isError).toBe(true);
@@ -346,7 +346,7 @@ describe('tools, as the official client sees them', () => {
     expect(result.structuredContent).toBeUndefined();
   });
 
-  it('logs an unexpected failure and shows nothing of it', async () => {
+  it('logs an unexpected failure and shows nothing of it when a service throws', async () => {
     const log = jest.spyOn(Logger.prototype, 'error').mockReturnValue();
     failure = new Error('connect ENOENT /var/run/docker.sock');
     const result = await call('execute', { command: 'true', session_id: 's' });
@@ -373,7 +373,7 @@ describe('tools, as the official client sees them', () => {
     ['workspace_search', { session_id: 's', pattern: '' }, 'pattern'],
     ['workspace_edit', { session_id: 's', path: 'a', edits: [{ old: '', new: 'b' }] }, 'edits'],
     ['workspace_delete', { session_id: [5], path: 'a' }, 'session_id'],
-  ])('lets a model correct bad arguments: %s %j', async (name, args, field) => {
+  ])('lets a model correct its arguments when they are bad: %s %j', async (name, args, field) => {
     const result = await call(name, args);
     expect(result.isError).toBe(true);
     expect(text(result)).toMatch(new RegExp(`^VALIDATION_FAILED: [^]*${field}`));

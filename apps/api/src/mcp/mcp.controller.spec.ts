@@ -5,7 +5,7 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { CommandsService } from '@sandbox/orchestrator';
 import { API_KEY, TestApp } from '../../../../test/support/test-app';
 
-/** The whole HTTP side is real: guards, limits, filters. Only the service of commands is a fake. */
+/** The whole HTTP side is real: guards, limits, filters. Only the commands service is a fake. */
 const ORIGIN = 'https://client.test';
 
 let execute: CommandsService['execute'];
@@ -33,8 +33,8 @@ function post(body: unknown, headers: Record<string, string> = {}, path = '/mcp'
 const request = (method: string, params?: unknown): object => ({ jsonrpc: '2.0', id: 7, method, params });
 const PING = request('ping');
 
-describe('the HTTP side', () => {
-  it.each(['/mcp', '/mcp/'])('speaks with the official client at %s', async (path) => {
+describe('McpController, by HTTP', () => {
+  it.each(['/mcp', '/mcp/'])('serves the official client when it calls %s', async (path) => {
     const client = new Client({ name: 'test', version: '1' });
     await client.connect(
       new StreamableHTTPClientTransport(new URL(`${url}${path}`), { requestInit: { headers: { 'X-API-Key': API_KEY } } }),
@@ -43,14 +43,14 @@ describe('the HTTP side', () => {
     await client.close();
   });
 
-  it.each(['/mcp', '/mcp/'])('answers at %s itself', async (path) => {
+  it.each(['/mcp', '/mcp/'])('answers without a redirect when the path is %s', async (path) => {
     const response = await post(PING, {}, path);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toMatch(/^application\/json/);
     expect(await response.json()).toEqual({ jsonrpc: '2.0', id: 7, result: {} });
   });
 
-  it.each([['/mcp'], ['/mcp/']])('offers no stream and no session at %s', async (path) => {
+  it.each([['/mcp'], ['/mcp/']])('answers 405 when GET or DELETE asks for a stream or a session at %s', async (path) => {
     for (const method of ['GET', 'DELETE', 'PUT']) {
       const response = await fetch(`${url}${path}`, { method, headers: { 'X-API-Key': API_KEY, Accept: 'text/event-stream' } });
       expect(response.status).toBe(405);
@@ -68,7 +68,7 @@ describe('the HTTP side', () => {
     },
   );
 
-  it('takes a notification without an answer', async () => {
+  it('answers 202 when the message is a notification', async () => {
     const response = await post({ jsonrpc: '2.0', method: 'notifications/initialized' });
     expect(response.status).toBe(202);
     expect(await response.text()).toBe('');
@@ -78,7 +78,7 @@ describe('the HTTP side', () => {
     ['no key', {}],
     ['a wrong key', { 'X-API-Key': 'wrong' }],
     ['a wrong token', { Authorization: 'Bearer x.y.z' }],
-  ])('refuses %s before anything else of the message counts', async (_what, credentials) => {
+  ])('refuses %s before it looks at the message', async (_what, credentials) => {
     const headers = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', ...credentials };
     for (const method of ['initialize', 'tools/list', 'tools/call']) {
       const response = await fetch(`${url}/mcp`, { method: 'POST', headers, body: JSON.stringify(request(method, { name: 'execute' })) });
@@ -88,7 +88,7 @@ describe('the HTTP side', () => {
     }
   });
 
-  it('lets pages of allowed origins in, and no others', async () => {
+  it('refuses a page when its origin is not allowed', async () => {
     const allowed = await post(PING, { Origin: ORIGIN });
     expect(allowed.status).toBe(200);
     expect(allowed.headers.get('access-control-allow-origin')).toBe(ORIGIN);
@@ -100,7 +100,7 @@ describe('the HTTP side', () => {
     }
   });
 
-  it('answers preflights, which carry no credential, and lets a page read why it was refused', async () => {
+  it('answers a preflight without a credential, and lets a page read why it was refused', async () => {
     for (const path of ['/mcp', '/mcp/']) {
       const preflight = await fetch(`${url}${path}`, {
         method: 'OPTIONS',
@@ -117,7 +117,7 @@ describe('the HTTP side', () => {
     expect(unauthorized.headers.get('access-control-allow-origin')).toBe(ORIGIN);
   });
 
-  it('ends a call whose client goes away', async () => {
+  it('ends a call when its client goes away', async () => {
     const gone = new AbortController();
     let aborted: Promise<unknown> | undefined;
     const begun = new Promise<void>((resolve) => {
@@ -138,10 +138,10 @@ describe('the HTTP side', () => {
   });
 });
 
-describe('the JSON-RPC side', () => {
+describe('McpController, by JSON-RPC', () => {
   it.each([
-    ['what is no JSON', '{"jsonrpc"', 400, { code: 'BAD_REQUEST' }],
-    ['what is no message', { hello: 'world' }, 400, { error: { code: -32600 } }],
+    ['text that is no JSON', '{"jsonrpc"', 400, { code: 'BAD_REQUEST' }],
+    ['JSON that is no message', { hello: 'world' }, 400, { error: { code: -32600 } }],
     ['a batch', [PING, PING], 400, { error: { code: -32600 } }],
     ['an unknown method', request('resources/read'), 200, { id: 7, error: { code: -32601 } }],
     [
@@ -152,7 +152,7 @@ describe('the JSON-RPC side', () => {
     ],
     ['a call of no tool', request('tools/call', { arguments: {} }), 200, { id: 7, error: { code: -32602 } }],
     ['arguments that are no object', request('tools/call', { name: 'execute', arguments: [] }), 200, { id: 7, error: { code: -32602 } }],
-  ])('refuses %s', async (_what, body, status, answer) => {
+  ])('answers an error when it gets %s', async (_what, body, status, answer) => {
     const response = await post(body);
     expect(response.status).toBe(status);
     const received: unknown = await response.json();
@@ -168,7 +168,7 @@ describe('the JSON-RPC side', () => {
     ['resources/list', { resources: [] }],
     ['resources/templates/list', { resourceTemplates: [] }],
     ['prompts/list', { prompts: [] }],
-  ])('has nothing to list by %s, and says so', async (method, result) => {
+  ])('answers an empty list when %s asks for one', async (method, result) => {
     for (const params of [undefined, {}, null, { cursor: null }]) {
       expect(await (await post(request(method, params))).json()).toEqual({ jsonrpc: '2.0', id: 7, result });
     }
@@ -179,16 +179,16 @@ describe('the JSON-RPC side', () => {
     ['a cursor', request('tools/list', { cursor: null })],
     ['_meta', request('tools/list', { _meta: null })],
     ['a progress token', request('tools/list', { _meta: { progressToken: null } })],
-  ])('takes null for %s that is left out', async (_what, message) => {
+  ])('takes null when %s is left out', async (_what, message) => {
     expect(await (await post(message)).json()).toMatchObject({ id: 7, result: { tools: expect.any(Array) } });
   });
 
-  it('takes null for arguments that are left out', async () => {
+  it('takes null when arguments are left out', async () => {
     const answer = await (await post(request('tools/call', { name: 'execute', arguments: null, _meta: null }))).json();
     expect(answer).toMatchObject({ id: 7, result: { isError: true, _meta: { problem: { code: 'VALIDATION_FAILED' } } } });
   });
 
-  it('refuses a protocol version it does not speak, and takes each it does', async () => {
+  it('refuses a request when it names a protocol version that the server does not know', async () => {
     const unknown = await post(PING, { 'MCP-Protocol-Version': '1999-01-01' });
     expect(unknown.status).toBe(400);
     for (const version of ['2025-03-26', '2025-06-18', '2025-11-25']) {
@@ -196,13 +196,13 @@ describe('the JSON-RPC side', () => {
     }
   });
 
-  it('offers its latest version to a client that asks for one it does not know', async () => {
+  it('offers its latest version when a client asks for an unknown one', async () => {
     const params = { protocolVersion: '1999-01-01', capabilities: {}, clientInfo: { name: 'old', version: '0' } };
     const response = await post(request('initialize', params));
     expect(await response.json()).toMatchObject({ result: { protocolVersion: '2025-11-25' } });
   });
 
-  it('refuses a body over the limit and one of another type', async () => {
+  it('refuses a body when it is over the limit or of another type', async () => {
     const tooLong = await post(request('ping', { filler: 'x'.repeat(2 * 1024 * 1024) }));
     expect(tooLong.status).toBe(413);
     const otherType = await post(PING, { 'Content-Type': 'text/plain' });

@@ -8,7 +8,7 @@ import { type PropertySchema, requiredExamples, schemaCases } from '../../../../
 import { API_KEY, TestApp } from '../../../../test/support/test-app';
 import { SandboxTools } from '../mcp/tools/sandbox-tools';
 
-/** Each limit that depends on the configuration, and none of them the usual one. */
+/** A configuration in which every limit differs from the default. */
 const LIMITS = {
   MAX_EXEC_TIMEOUT_SECONDS: '66',
   JOB_MAX_SECONDS: '77',
@@ -20,7 +20,7 @@ const LIMITS = {
   ALLOW_PERSISTENT_SESSIONS: 'true',
 };
 
-/** Their limit is of bytes, which a schema cannot say: its length holds for ASCII. */
+/** Fields with a limit in bytes. A schema cannot say that; its length holds for ASCII. */
 const OF_BYTES: readonly string[] = ['stdin', 'data'];
 const MAX_TIME_MS = 60_000;
 
@@ -38,10 +38,10 @@ interface Operation {
   body?: PropertySchema;
 }
 
-/** A request with one field that may be at fault. Answers the fields that are. */
+/** Makes a request with one field that may be at fault. Returns the fields that are. */
 type Send = (field: string, value: unknown) => Promise<string[]>;
 
-/** Where a schema says of a value what the service does not do. */
+/** Finds values about which a schema and the service differ. */
 async function differences(
   where: string,
   properties: Record<string, PropertySchema>,
@@ -65,7 +65,7 @@ async function differences(
   return { count: count + 1, found };
 }
 
-/** The services that know limits of their own. Nothing is below them: what they take ends there. */
+/** The services that have limits of their own, with nothing below them. */
 function services(): { sessions: SessionsService; commands: CommandsService; jobs: JobsService } {
   const config = loadConfig({ API_KEYS: API_KEY, ...LIMITS });
   const policy: CommandPolicy = { mode: 'off', allowed: [], check: () => undefined };
@@ -116,7 +116,7 @@ describe('REST', () => {
   const example = ({ example: own, schema }: Parameter): unknown => own ?? schema.example ?? 'x';
   const of = ({ parameters }: Operation, place: Parameter['in']): Parameter[] => parameters.filter((each) => each.in === place);
 
-  /** A request of what is required, with one field more or another one. */
+  /** Makes a request of the required fields, with one field added or replaced. */
   async function send(operation: Operation, place: Parameter['in'] | 'body', field: string, value: unknown): Promise<string[]> {
     const [method, path] = operation.route.split(' ') as [string, string];
     const given = (name: string, usual: unknown): string => String(place === 'path' && name === field ? value : usual);
@@ -169,7 +169,7 @@ describe('REST', () => {
           of(operation, place).map((each) => [each.name, { ...each.schema, example: each.example ?? each.schema.example }]),
         );
         const result = await differences(operation.route, properties, resolve, {
-          // An empty part of a path is another route, and a part that is not there cannot be given.
+          // An empty part of a path is another route, and an absent part cannot be sent.
           send: async (field, value) => {
             const impossible = place === 'path' && (value === '' || !(field in properties));
             return impossible ? [field] : send(operation, place, field, value);
@@ -204,7 +204,7 @@ describe('MCP', () => {
       const base: Record<string, unknown> = Object.fromEntries(
         (schema.required ?? []).map((each) => [each, each === 'edits' ? [{ old: 'a', new: 'b' }] : 'x']),
       );
-      // The one maximum of timeout is that of a job.
+      // The only maximum of timeout is that of a job.
       if (name === 'execute') base.background = true;
       const { found } = await differences(name, properties, () => ({}), {
         terse: true,
@@ -218,7 +218,7 @@ describe('MCP', () => {
     MAX_TIME_MS,
   );
 
-  it('tells the limits of this deployment', () => {
+  it('tells the limits of the deployment when it sets its own', () => {
     const schema = (name: string): unknown => tools.find(name)!.descriptor.inputSchema.properties;
     expect(schema('create_session')).toMatchObject({
       image: { enum: ['python:3.12-slim', 'node:24'] },

@@ -63,7 +63,7 @@ function textView(head: string, omitted = 0): FileView {
   return { ...FILE, kind: 'text', omitted, text: { encoding: 'utf-8', exact: true, head, tail: omitted === 0 ? '' : head } };
 }
 
-/** The services as fakes; each test says what they answer. */
+/** Fakes of the services. Each test says what they answer. */
 const services = {
   execute: jest.fn<Promise<ExecuteResult>, unknown[]>(),
   startJob: jest.fn(),
@@ -137,12 +137,12 @@ beforeEach(() => {
   services.edit.mockReset().mockResolvedValue({ diff: '--- a\n', etag: '"1"', truncated: false });
 });
 
-describe('the schemas of tools', () => {
+describe('the schema of a tool', () => {
   const schemas = tools
     .list()
     .flatMap(({ name, inputSchema, outputSchema }) => [[name, 'input', inputSchema] as const, [name, 'output', outputSchema!] as const]);
 
-  it('are tested for every tool there is', () => {
+  it('is tested when the tool exists', () => {
     expect(Object.keys(ARGUMENTS).sort()).toEqual(
       tools
         .list()
@@ -151,16 +151,16 @@ describe('the schemas of tools', () => {
     );
   });
 
-  it.each(schemas)('are JSON Schema 2020-12, as ajv’s strict mode reads it: %s, %s', (_name, _side, schema) => {
+  it.each(schemas)('is JSON Schema 2020-12 when ajv reads it in strict mode: %s, %s', (_name, _side, schema) => {
     expect(metaSchemaFaults(schema)).toEqual([]);
   });
 
-  it.each(Object.entries(ARGUMENTS))('take the arguments that a call needs: %s', (name, args) => {
+  it.each(Object.entries(ARGUMENTS))('takes the arguments when a call needs no others: %s', (name, args) => {
     expect(schemaFaults(tools.find(name)!.descriptor.inputSchema, { session_id: 's', ...args })).toEqual([]);
   });
 });
 
-describe('the answers of tools fit their output schemas', () => {
+describe('the answer of a tool fits its output schema, for', () => {
   it.each(Object.keys(ARGUMENTS))('%s, as it usually is', async (name) => {
     const result = await call(name);
     expect(result.isError).toBeFalsy();

@@ -29,8 +29,8 @@ function list(env: Record<string, string> = {}): Tool[] {
   ).list();
 }
 
-describe('what a model is told of the tools', () => {
-  it(`is at most ${MAX_BYTES} bytes`, () => {
+describe('the list of tools', () => {
+  it(`has at most ${MAX_BYTES} bytes`, () => {
     expect(Buffer.byteLength(JSON.stringify({ tools: list() }))).toBeLessThanOrEqual(MAX_BYTES);
   });
 
@@ -114,15 +114,15 @@ describe('what a model is told of the tools', () => {
     WORKSPACE_MAX_FILE_SIZE_BYTES: '1048577',
   });
 
-  it.each(FACTS)('%s: %s', (name, _fact, told) => {
+  it.each(FACTS)('says of %s: %s', (name, _fact, told) => {
     expect(JSON.stringify(tools.find((tool) => tool.name === name))).toMatch(told);
   });
 
-  it('has words for every tool', () => {
+  it('has a description when it names a tool', () => {
     expect([...new Set(FACTS.map(([name]) => name))].sort()).toEqual(tools.map(({ name }) => name).sort());
   });
 
-  it('says that files are kept when they are, and nothing of a policy that is off', () => {
+  it('says that files are kept when they are, and nothing of the policy when it is off', () => {
     const persistent = JSON.stringify(list({ WORKSPACE_PERSIST_VOLUMES: 'true', ALLOWED_COMMANDS: '*' }));
     expect(persistent).toContain('but its files are kept for the next use of its name');
     expect(persistent).not.toContain('allow-list');
