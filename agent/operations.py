@@ -12,6 +12,7 @@ from wire.errors import RequestError
 # most sessions run commands alone. The router has compiled `processes.execute` already.
 OPERATIONS = {
     "exec": ("processes.execute", "run_command"),
+    "own_programs": ("processes.own_programs", "find_first_other"),
     "mark_claimed": ("supervisor.claim_mark", "mark_claimed"),
     "job_start": ("jobs.job_operations", "start_job"),
     "job_list": ("jobs.job_operations", "list_jobs"),

@@ -21,12 +21,13 @@ def _image_environment():
 
 
 IMAGE_ENVIRONMENT = _image_environment()
+_IMAGE_PATH = IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath))
 
 # A command finds programs of its own first: pip, npm -g, cargo and go put theirs there
 # (container-spec.ts). The agent itself looks for shells on the image's PATH alone.
-_OWN_PROGRAMS = b"/workspace/.local/bin"
+COMMAND_PATH = b"/workspace/.local/bin:" + _IMAGE_PATH
 _COMMAND_ENVIRONMENT = dict(IMAGE_ENVIRONMENT)
-_COMMAND_ENVIRONMENT[b"PATH"] = _OWN_PROGRAMS + b":" + IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath))
+_COMMAND_ENVIRONMENT[b"PATH"] = COMMAND_PATH
 
 _shells = {}  # by what a request may want: (name, path), or None if the image has none
 
@@ -36,9 +37,9 @@ def encode(text):
     return text.encode("utf-8", "surrogateescape")
 
 
-def find_program(name):
-    """Returns the first executable file of that name (bytes) on the image's PATH, or None."""
-    for directory in IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath)).split(b":"):
+def find_program(name, search_path=_IMAGE_PATH):
+    """Returns the first executable file of that name on a PATH, the image's by default, or None. All are bytes."""
+    for directory in search_path.split(b":"):
         candidate = os.path.join(directory, name)
         if directory.startswith(b"/") and os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate

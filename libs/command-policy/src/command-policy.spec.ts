@@ -5,6 +5,7 @@ import { ParsedCommand } from './parsed-command';
 
 const guardRail = createCommandPolicy([]);
 
+/** Of a session that has no programs of its own. */
 function refusal(
   policy: CommandPolicy,
   command: string,
@@ -12,8 +13,7 @@ function refusal(
   env?: Record<string, string>,
 ): SandboxError | undefined {
   try {
-    policy.check(new ParsedCommand(command), shell, env);
-    return undefined;
+    return policy.check(new ParsedCommand(command), shell, env)?.refusal(0);
   } catch (error) {
     expect(error).toBeInstanceOf(SandboxError);
     return error as SandboxError;
@@ -345,6 +345,7 @@ describe('a guard-rail lets a command pass when the workspace may define its nam
   it('but refuses all of it when the list is strict', () => {
     const strict = createCommandPolicy(['ls', 'cat']);
     const commands = [
+      'mycli',
       './ls',
       '/workspace/ls',
       '/tmp/ls',
@@ -357,6 +358,41 @@ describe('a guard-rail lets a command pass when the workspace may define its nam
     for (const command of commands) {
       for (const shell of ['sh', 'bash'] as const) expect([command, verdict(strict, command, shell)]).not.toEqual([command, 'allowed']);
     }
+  });
+});
+
+describe('guard-rail: plain names that the list does not have', () => {
+  const unlisted = (command: string, policy = guardRail, env?: Record<string, string>) =>
+    policy.check(new ParsedCommand(command), 'sh', env);
+
+  it.each<[command: string, names: string[]]>([
+    ['mycli', ['mycli']],
+    ['cd a && mycli b | other; mycli c', ['mycli', 'other']],
+    ['echo $(mycli); f() { other; }; f', ['mycli', 'other']],
+    ['command mycli; exec other', ['mycli', 'other']],
+    ['f() { ls; }; command f', ['f']],
+    ['ls; "" || ls', ['']],
+  ])('are left to the sandbox to judge: %j', (command, names) => {
+    expect(unlisted(command)?.names).toEqual(names);
+  });
+
+  it.each(['ls', 'f() { ls; }; f', '. v/bin/activate && mycli', '', './run.sh'])('are not there in %j', (command) => {
+    expect(unlisted(command)).toBeUndefined();
+  });
+
+  it.each(['mycli; sudo ls', 'mycli; /usr/bin/nc', 'mycli; {a,b}', 'mycli; (', 'mkfs.ext4 a'])('are no help to %j', (command) => {
+    expect(() => unlisted(command)).toThrow(/is not allowed/);
+  });
+
+  it('are refused each with its word, and where it first stands', () => {
+    const programs = unlisted('ls; mycli a\nother; mycli')!;
+    expect(programs.refusal(0).extensions).toMatchObject({ word: 'mycli', position: { line: 1, column: 5, offset: 4 } });
+    expect(programs.refusal(1).extensions).toMatchObject({ word: 'other', position: { line: 2, column: 1, offset: 12 } });
+    expect(programs.refusal(1).code).toBe(ErrorCode.COMMAND_NOT_ALLOWED);
+  });
+
+  it('are left to the sandbox under an operator’s own guard-rail too', () => {
+    expect(unlisted('mycli; rm a', createCommandPolicy(['ls', 'env']))?.names).toEqual(['mycli', 'rm']);
   });
 });
 

@@ -1,7 +1,7 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { DEFAULT_ALLOWED_PROGRAMS } from './allowed-programs';
 import type { ParsedCommand } from './parsed-command';
-import { GuardRailNames } from './guard-rail-names';
+import { GuardRailNames, type UnlistedCall } from './guard-rail-names';
 import { whyLeftOut } from './left-out-programs';
 import { NOT_LISTED, positionAt, quoteWord, Refusal } from './refusal';
 import { programsThatRunOthers } from './runs-programs';
@@ -23,9 +23,22 @@ export interface CommandPolicy {
    * Checks a command.
    * @param env the variables that the request sets. A strict policy refuses names that decide what
    *   a shell runs.
+   * @returns undefined if the command may run. Else it may run if the sandbox finds that these are
+   *   programs of the session's own.
    * @throws SandboxError COMMAND_NOT_ALLOWED
    */
-  check(command: ParsedCommand, shell: Shell, env?: Readonly<Record<string, string>>): void;
+  check(command: ParsedCommand, shell: Shell, env?: Readonly<Record<string, string>>): UnlistedPrograms | undefined;
+}
+
+/**
+ * What a command calls that is not on the list of a guard-rail. It may be the session's own
+ * programs.
+ */
+export interface UnlistedPrograms {
+  /** Plain names, each once, in the order of the command. At least one. */
+  readonly names: readonly string[];
+  /** Makes the error for the name at this place of `names`, if it is no such program. */
+  refusal(index: number): SandboxError;
 }
 
 /** The injection token of the policy. */
@@ -51,12 +64,14 @@ export function createCommandPolicy(allowedCommands: readonly string[]): Command
     mode,
     allowed,
     check(command, shell, env = {}) {
+      const refused = (refusal: Refusal): SandboxError => refusalError(command.text, withReason(refusal, mode, allowed), allowed);
       try {
-        checkScript(command, names, () =>
+        const calls = checkScript(command, names, () =>
           mode === 'strict' ? new StrictRules(command.text, shell, Object.keys(env)) : new GuardRailNames(command.text, Object.keys(env)),
         );
+        return calls.length === 0 ? undefined : unlistedPrograms(calls, refused);
       } catch (error) {
-        throw refusalError(command.text, withReason(asRefusal(error), mode, allowed), allowed);
+        throw refused(asRefusal(error));
       }
     },
   };
@@ -73,9 +88,32 @@ export function describePolicy(policy: CommandPolicy): string {
   return `Command policy: guard-rail, ${count}, some of which can run others (${runners.slice(0, 5).join(', ')}${more}). ${boundary}`;
 }
 
-function checkScript(command: ParsedCommand, allowed: ReadonlySet<string>, rules: () => StrictRules | GuardRailNames): void {
+/**
+ * @returns the calls that only the sandbox can judge
+ * @throws Refusal, or what the parser throws
+ */
+function checkScript(
+  command: ParsedCommand,
+  allowed: ReadonlySet<string>,
+  makeRules: () => StrictRules | GuardRailNames,
+): readonly UnlistedCall[] {
   const { script } = command;
-  new ScriptChecker(command.text, allowed, rules()).check(script);
+  const rules = makeRules();
+  new ScriptChecker(command.text, allowed, rules).check(script);
+  return rules instanceof GuardRailNames ? rules.unlisted : [];
+}
+
+function unlistedPrograms(calls: readonly UnlistedCall[], refused: (refusal: Refusal) => SandboxError): UnlistedPrograms {
+  const first = new Map<string, UnlistedCall>();
+  for (const call of calls) if (!first.has(call.name)) first.set(call.name, call);
+  const firsts = [...first.values()];
+  return {
+    names: [...first.keys()],
+    refusal: (index) => {
+      const { name, offset } = firsts[index]!;
+      return refused(new Refusal(name, offset, NOT_LISTED));
+    },
+  };
 }
 
 /**

@@ -1,12 +1,18 @@
 import type { CommandArgument, SyntaxNode } from 'unbash';
 import type { CalledNames } from './called-names';
+import { whyLeftOut } from './left-out-programs';
 import { namesOf } from './program-names';
 import { NOT_LISTED, Refusal } from './refusal';
 import { literalValue } from './words';
 
-interface Call {
+/** A call of a name that the list does not have. */
+export interface UnlistedCall {
   readonly name: string;
+  /** Where it stands, in UTF-16 units. */
   readonly offset: number;
+}
+
+interface Call extends UnlistedCall {
   readonly plain: boolean;
 }
 
@@ -26,11 +32,13 @@ const LANDS_IN = /\.local\/bin\b/;
 /**
  * Decides which names a script may call under a guard-rail: those on the list, and those that the
  * script or the workspace may define. Order, branches and subshells do not matter. The list stops
- * slips, and a script that defines a name means to call it.
+ * slips, and a script that defines a name means to call it. Only the sandbox knows what programs an
+ * earlier command has installed: `unlisted` has the names that are left for it to judge.
  */
 export class GuardRailNames implements CalledNames {
   private readonly defined = new Set<string>();
   private readonly calls: Call[] = [];
+  private unexplained: readonly UnlistedCall[] = [];
   private definesAnything: boolean;
 
   /** @param environment the names of the variables that the request sets */
@@ -78,10 +86,17 @@ export class GuardRailNames implements CalledNames {
     if (name === 'alias') this.aliases(args);
   }
 
+  /** @throws Refusal for a program that the list leaves out on purpose */
   finish(): void {
     if (this.definesAnything) return;
-    const unanswered = this.calls.find(({ name, plain }) => !(plain && this.defined.has(name)));
-    if (unanswered) throw new Refusal(unanswered.name, unanswered.offset, NOT_LISTED);
+    this.unexplained = this.calls.filter(({ name, plain }) => !(plain && this.defined.has(name)));
+    const leftOut = this.unexplained.find(({ name }) => whyLeftOut(name) !== undefined);
+    if (leftOut) throw new Refusal(leftOut.name, leftOut.offset, NOT_LISTED);
+  }
+
+  /** Once finished: the calls that are right only if the session has a program of that name. */
+  get unlisted(): readonly UnlistedCall[] {
+    return this.unexplained;
   }
 
   /** Notes aliases such as `alias ll='ls -l'`. The name is literal, whatever the value is. */

@@ -8,10 +8,11 @@ const POLICIES = {
   strict: createCommandPolicy(['echo', 'ls', 'cat']),
 };
 
-/** @returns the chosen shell, or the code of the refusal */
+/** @returns the chosen shell and the names that are not listed, or the code of the refusal */
 function chosen(policy: keyof typeof POLICIES, command: string, wanted: WantedShell = 'auto', env: Record<string, string> = {}): string {
   try {
-    return chooseShell(command, wanted, POLICIES[policy], env);
+    const { shell, unlisted } = chooseShell(command, wanted, POLICIES[policy], env);
+    return [shell, ...(unlisted?.names ?? [])].join(' ');
   } catch (error) {
     return (error as SandboxError).code;
   }
@@ -26,7 +27,9 @@ describe('chooseShell', () => {
     ['guard-rail', 'ls -la', 'sh'],
     ['guard-rail', 'ls {a,b}', 'bash-or-sh'],
     ['guard-rail', 'if', 'COMMAND_NOT_ALLOWED'],
-    ['guard-rail', 'nc -l {80,81}', 'COMMAND_NOT_ALLOWED'],
+    ['guard-rail', 'nc -l {80,81}', 'bash-or-sh nc'],
+    ['guard-rail', 'nc -l 80', 'sh nc'],
+    ['guard-rail', 'sudo ls {a,b}', 'COMMAND_NOT_ALLOWED'],
     ['strict', 'ls -la', 'sh'],
   ] as const)('with a policy that is %s gives %j to %s', (policy, command, shell) => {
     expect(chosen(policy, command)).toBe(shell);

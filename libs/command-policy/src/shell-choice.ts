@@ -1,5 +1,5 @@
 import { needsBash } from './bash-only';
-import type { CommandPolicy } from './command-policy';
+import type { CommandPolicy, UnlistedPrograms } from './command-policy';
 import { ParsedCommand } from './parsed-command';
 
 /**
@@ -11,6 +11,12 @@ export type WantedShell = (typeof SHELLS)[number];
 /** The shell that the agent is asked for. `bash-or-sh`: bash if the image has it, else sh. */
 export type AgentShell = 'sh' | 'bash' | 'bash-or-sh';
 
+export interface ShellChoice {
+  readonly shell: AgentShell;
+  /** What the sandbox has to know as the session's own before the command may run. */
+  readonly unlisted?: UnlistedPrograms;
+}
+
 /**
  * Checks a command against the policy and chooses the shell that runs it. Plain commands run in sh,
  * which starts faster.
@@ -20,18 +26,15 @@ export type AgentShell = 'sh' | 'bash' | 'bash-or-sh';
  * @param env the variables that the request sets
  * @throws SandboxError COMMAND_NOT_ALLOWED
  */
-export function chooseShell(text: string, wanted: WantedShell, policy: CommandPolicy, env: Readonly<Record<string, string>>): AgentShell {
+export function chooseShell(text: string, wanted: WantedShell, policy: CommandPolicy, env: Readonly<Record<string, string>>): ShellChoice {
   const command = new ParsedCommand(text);
   const shell = wanted === 'auto' ? (needsBash(command) ? 'bash-or-sh' : 'sh') : wanted;
   if (shell !== 'bash-or-sh') {
-    policy.check(command, shell, env);
-    return shell;
+    return { shell, unlisted: policy.check(command, shell, env) };
   }
   try {
-    policy.check(command, 'sh', env);
-    return shell;
+    return { shell, unlisted: policy.check(command, 'sh', env) };
   } catch {
-    policy.check(command, 'bash', env);
-    return 'bash';
+    return { shell: 'bash', unlisted: policy.check(command, 'bash', env) };
   }
 }

@@ -1,4 +1,5 @@
 import { CommandService } from '../support/commands';
+import { Terminal } from '../support/terminal';
 
 jest.setTimeout(120_000);
 
@@ -12,6 +13,7 @@ afterAll(() => commands?.stop());
 const MAKE_PROGRAMS = `mkdir -p v/bin .local/bin
 printf '#!/bin/sh\\necho mine "$@"\\n' > v/bin/mycli
 chmod +x v/bin/mycli && cp v/bin/mycli /workspace/run.sh && cp v/bin/mycli /tmp/a.sh && cp v/bin/mycli .local/bin/mycli
+ln -s ../../v/bin/mycli .local/bin/linked; ln -s /usr/lib/git-core/git-daemon .local/bin/imaged; touch .local/bin/plain
 echo 'PATH=/workspace/v/bin:$PATH' > v/bin/activate`;
 
 /** Programs of one's own, by the default list: the command and its output. */
@@ -28,6 +30,9 @@ const PASSES: [command: string, stdout: string][] = [
   ['if true; then my_step() { echo done; }; fi; my_step', 'done\n'],
   ['echo "helper() { echo helped; }" > lib.sh; . ./lib.sh; helper', 'helped\n'],
   ['mount | grep -c " /workspace "', '1\n'],
+  ['mycli d', 'mine d\n'],
+  ['cd /tmp && echo x | xargs linked && mycli', 'mine x\nmine\n'],
+  ['command -v mycli; command mycli; [[ a ]] && mycli {e,f}', '/workspace/.local/bin/mycli\nmine\nmine e f\n'],
 ];
 
 const REFUSED: [command: string, detail: RegExp][] = [
@@ -35,6 +40,20 @@ const REFUSED: [command: string, detail: RegExp][] = [
   ['/workspace/../usr/bin/nc', /is not allowed: it is not on the list of allowed programs\./],
   ['sudo ls', /is not allowed: it acts as another user, and a sandbox has one\./],
   ['useradd me', /is not allowed: it changes users and groups/],
+  [
+    'mycli; nc',
+    /^`nc` at line 1, column 8 is not allowed: .* as \.\/NAME\. Allowed: \d+ programs, among them .* REST lists them in `allowed`\.$/,
+  ],
+  // A link into the image, and a file that cannot be run.
+  ['imaged', /^`imaged` at line 1, column 1 is not allowed/],
+  ['plain', /^`plain` at line 1, column 1 is not allowed/],
+];
+
+/** Sessions whose variables set PATH. git-daemon lies in the image, where PATH usually is not. */
+const PATHS: [path: string, command: string, answer: object][] = [
+  ['/workspace/tools:/usr/bin:/bin', 'mytool', { stdout: 'tool\n', stderr: '', exit_code: 0 }],
+  ['/usr/lib/git-core:/usr/bin:/bin', 'git-daemon', { code: 'COMMAND_NOT_ALLOWED', detail: expect.stringMatching(/^`git-daemon` at/) }],
+  ['/usr/bin:/bin', 'mytool', { code: 'COMMAND_NOT_ALLOWED', detail: expect.stringMatching(/^`mytool` at/) }],
 ];
 
 describe.each(['REST', 'MCP'] as const)('The default list, by %s', (way) => {
@@ -46,6 +65,77 @@ describe.each(['REST', 'MCP'] as const)('The default list, by %s', (way) => {
 
   it.each(REFUSED)('refuses %j', async (command, detail) => {
     expect(await commands.ways[way](way, command)).toEqual({ code: 'COMMAND_NOT_ALLOWED', detail: expect.stringMatching(detail) });
+  });
+
+  it.each(PATHS)('looks along the PATH that a session sets, %j, for %j', async (PATH, command, answer) => {
+    const session_id = `${way} ${PATH} ${command}`;
+    expect((await commands.rest.request('POST', '/sessions', { session_id, env: { PATH } })).status).toBe(200);
+    await commands.rest.run(session_id, 'mkdir tools && printf "#!/bin/sh\\necho tool\\n" > tools/mytool && chmod +x tools/mytool');
+    expect(await commands.ways[way](session_id, command)).toEqual(answer);
+  });
+
+  it('tells who calls a program of a session that has expired that this call made the session', async () => {
+    expect(await commands.ways[way](`new ${way}`, 'mycli')).toEqual({
+      code: 'COMMAND_NOT_ALLOWED',
+      detail: expect.stringMatching(/`mycli` .* is not allowed: .* This call made the session, so its workspace is empty\.$/),
+    });
+  });
+});
+
+describe('A program that an earlier command has installed', () => {
+  beforeAll(() => commands.rest.run('others', MAKE_PROGRAMS));
+
+  it('runs as a job, by REST and MCP, and one that is not there does not', async () => {
+    const jobs = '/sessions/others/jobs';
+    const { status, body } = await commands.rest.request<{ job_id: string }>('POST', jobs, { command: 'mycli job' });
+    expect(status).toBe(201);
+    const output = await commands.rest.request('GET', `${jobs}/${body.job_id}/output?wait_seconds=20`);
+    expect(output.body).toMatchObject({ data: 'mine job\n' });
+    const started = await commands.tool('execute', { session_id: 'others', command: 'mycli job', background: true });
+    const { job_id } = started.structuredContent as { job_id: string };
+    const told = await commands.tool('job_output', { session_id: 'others', job_id, wait_seconds: 20 });
+    expect(told.structuredContent).toMatchObject({ data: 'mine job\n' });
+
+    const refused = await commands.rest.request('POST', jobs, { command: 'mycli; not-there' });
+    expect([refused.status, refused.body]).toEqual([400, expect.objectContaining({ code: 'COMMAND_NOT_ALLOWED', word: 'not-there' })]);
+    const background = await commands.tool('execute', { session_id: 'others', command: 'not-there', background: true });
+    expect([background.isError, background.structuredContent]).toEqual([true, undefined]);
+    const listed = await commands.rest.request<{ jobs: { command: string }[] }>('GET', jobs);
+    expect(listed.body.jobs.map(({ command }) => command)).toEqual(['mycli job', 'mycli job']);
+  });
+
+  it('runs live, and one that is not there is refused before the answer begins', async () => {
+    const stream = (command: string) =>
+      commands.rest.execute<unknown>(
+        'others',
+        command,
+        {},
+        { headers: { Accept: 'text/event-stream', 'Content-Type': 'application/json' } },
+      );
+    expect(await stream('mycli live')).toMatchObject({ status: 200, body: expect.stringContaining('mine live') });
+    expect(await stream('not-there')).toMatchObject({ status: 400, body: { code: 'COMMAND_NOT_ALLOWED', word: 'not-there' } });
+  });
+
+  it('runs in a terminal, and one that is not there does not', async () => {
+    const terminal = await Terminal.open(commands.rest, 'others', '?command=mycli%20tty');
+    await terminal.shows(/mine tty/);
+    await terminal.close();
+    expect(await Terminal.refused(commands.rest, '/sessions/others/terminal?command=not-there')).toEqual([400, 'COMMAND_NOT_ALLOWED']);
+  });
+
+  it('is refused by a strict list', async () => {
+    const strict = await CommandService.start({ ALLOWED_COMMANDS: 'ls,echo' });
+    try {
+      const put = await strict.rest.request('PUT', `${strict.rest.workspace('s', '.local/bin/mycli', true)}&mode=755`, {
+        content: '#!/bin/sh\n',
+      });
+      expect(put.status).toBe(204);
+      for (const way of ['REST', 'MCP'] as const) {
+        expect(await strict.ways[way]('s', 'mycli')).toEqual({ code: 'COMMAND_NOT_ALLOWED', detail: expect.stringMatching(/^`mycli` at/) });
+      }
+    } finally {
+      await strict.stop();
+    }
   });
 });
 

@@ -46,6 +46,7 @@ const ROWS: [title: string, command: string, stdout: string][] = [
     `rm -rf ~/.local; ${WHEEL}\npip install -q ./hello_own-1.0-py3-none-any.whl 2>/dev/null && hello-own && command -v hello-own`,
     'hello of my own\n/workspace/.local/bin/hello-own\n',
   ],
+  ['finds that program in the next command', 'hello-own', 'hello of my own\n'],
   ['ends an editor at once', 'for name in vi nano view editor; do $name a.txt < /dev/null 2>&1; echo $?; done', EDITORS],
   ['ends a commit without a message at once', 'cd repo && git commit --allow-empty > /dev/null 2>&1; echo $?', '1\n'],
 ];

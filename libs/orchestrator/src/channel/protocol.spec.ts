@@ -25,6 +25,7 @@ const SHELL = { command: '', shell: '', cwd: '', env: '', timeout_ms: '', max_ou
 /** Each operation with its fields, `?` for an optional one. tsc holds it to AgentRequest. */
 const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
   exec: SHELL,
+  own_programs: { names: '', search_path: '?' },
   mark_claimed: {},
   job_start: { ...SHELL, job_id: '', open_stdin: '', terminal: '?' },
   job_list: {},

@@ -8,6 +8,7 @@ import { SessionEntrance } from '../entering/session-entrance';
 import { CollectedOutput, StreamedOutput, type CommandOutput, type ExecuteWatcher } from './command-output';
 import type { ExecuteExit, ExecuteResult } from './execute-answer';
 import { parseExecuteCommand, type ExecuteCommand } from './execute-command';
+import { afterOwnPrograms } from './own-programs';
 import { runCommand } from './run-command';
 import { checkPolicy } from './shell-command';
 
@@ -60,20 +61,16 @@ export class CommandsService {
     const subject = { op: 'execute', command: command.command };
     const work = async (): Promise<Answer> => {
       const parsed = parseExecuteCommand(command, this.config, maxOutput);
-      const shell = checkPolicy(command, this.policy, this.config.EXEC_SHELL);
+      const { shell, unlisted } = checkPolicy(command, this.policy, this.config.EXEC_SHELL);
       const enter = { command: true, signal };
-      return this.entrance.enterSession(
-        ref,
-        parsed.deadlineMs,
-        async (sandbox) => {
-          const output = outputFor(sandbox);
-          await output.begin();
-          const runnable = { ...parsed, request: { ...parsed.request, shell } };
-          const end = await runCommand(sandbox, runnable, (stream, chunk) => output.take(stream, chunk), signal);
-          return output.answer(end);
-        },
-        enter,
-      );
+      const runIn = async (sandbox: OpenSandbox): Promise<Answer> => {
+        const output = outputFor(sandbox);
+        await output.begin();
+        const runnable = { ...parsed, request: { ...parsed.request, shell } };
+        const end = await runCommand(sandbox, runnable, (stream, chunk) => output.take(stream, chunk), signal);
+        return output.answer(end);
+      };
+      return this.entrance.enterSession(ref, parsed.deadlineMs, afterOwnPrograms(unlisted, signal, runIn), enter);
     };
     return audited(user, ref, subject, work, ({ exit_code, timed_out }) => ({ exit_code, timed_out }));
   }

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { chooseShell, type AgentShell, type CommandPolicy, type WantedShell } from '@sandbox/command-policy';
+import { chooseShell, type CommandPolicy, type ShellChoice, type WantedShell } from '@sandbox/command-policy';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SandboxOptions } from '@sandbox/sessions';
 import type { ShellRequest } from '../channel/channel';
@@ -26,10 +26,10 @@ export function parseShellCommand({ command, working_dir, env = {} }: ShellComma
 /**
  * Checks a command against the policy.
  * @param defaultShell for a command that asks for none
- * @returns the shell that is to run it
+ * @returns the shell that is to run it, and what the sandbox is asked first (own-programs.ts)
  * @throws SandboxError COMMAND_NOT_ALLOWED
  */
-export function checkPolicy({ command, shell, env = {} }: ShellCommand, policy: CommandPolicy, defaultShell: WantedShell): AgentShell {
+export function checkPolicy({ command, shell, env = {} }: ShellCommand, policy: CommandPolicy, defaultShell: WantedShell): ShellChoice {
   return chooseShell(command, shell ?? defaultShell, policy, env);
 }
 

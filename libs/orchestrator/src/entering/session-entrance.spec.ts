@@ -216,6 +216,7 @@ describe('SessionEntrance', () => {
     it.each([
       [ErrorCode.NOT_FOUND, 'Not there. This call made the session, so its workspace is empty.'],
       [ErrorCode.INVALID_WORKING_DIR, 'Not there. This call made the session, so its workspace is empty.'],
+      [ErrorCode.COMMAND_NOT_ALLOWED, 'Not there. This call made the session, so its workspace is empty.'],
       [ErrorCode.JOB_NOT_FOUND, 'Not there. This call made the session, so it has no jobs yet.'],
       [ErrorCode.PERMISSION_DENIED, 'Not there.'],
     ])('when the call made the session: %s', async (code, message) => {

@@ -3,8 +3,11 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { OpenSandbox } from './session-connections';
 import { sandboxShape } from '../options/session-options';
 
-/** Errors of a caller who looks for a file that an earlier sandbox may have had. */
-const OF_FILES: readonly ErrorCode[] = [ErrorCode.NOT_FOUND, ErrorCode.INVALID_WORKING_DIR];
+/**
+ * Errors of a caller who looks for a file that an earlier sandbox may have had. A command is
+ * refused in the sandbox if it calls a program that the session does not have (any more).
+ */
+const OF_FILES: readonly ErrorCode[] = [ErrorCode.NOT_FOUND, ErrorCode.INVALID_WORKING_DIR, ErrorCode.COMMAND_NOT_ALLOWED];
 
 /**
  * The error of a call that does not find what it looks for, with the reason when that is known: the

@@ -9,6 +9,7 @@ import { RequestNotSentError, type AgentRequest, type CallOptions } from '../cha
 import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
 import type { OpenSandbox } from '../entering/session-connections';
 import { SessionEntrance } from '../entering/session-entrance';
+import { afterOwnPrograms } from '../commands/own-programs';
 import { checkPolicy, parseShellCommand, timeoutMs, withSessionEnv } from '../commands/shell-command';
 import { continuationPrefix, incompleteSuffix } from '@sandbox/text';
 import {
@@ -83,19 +84,21 @@ export class JobsService implements BeforeApplicationShutdown {
     const jobId = randomBytes(16).toString('hex');
     return audited(user, ref, { op: 'job_start', command: command.command }, async () => {
       const request = this.startRequest(jobId, command);
-      return this.entrance.enterSession(ref, KEEPER_CALL_MS, async (sandbox) => {
+      const { shell, unlisted } = checkPolicy(command, this.policy, this.config.EXEC_SHELL);
+      const start = async (sandbox: OpenSandbox): Promise<StartedJob> => {
         const job = { jobId, command: command.command, startedAt: this.store.now() };
         await this.note(ref, sandbox, job, request.timeout_ms, signal);
         try {
           const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
-          await sandbox.channel.call(withSessionEnv(request, sandbox.options), { input, signal, deadlineMs: KEEPER_CALL_MS });
+          await sandbox.channel.call(withSessionEnv({ ...request, shell }, sandbox.options), { input, signal, deadlineMs: KEEPER_CALL_MS });
         } catch (error) {
           await this.index.forget(ref, sandbox, jobId).catch(() => undefined);
           throw error;
         }
         this.watch.add(ref, sandbox);
         return { ...startingJob(job), session_created: sandbox.created, session_restarted: await sandbox.takeRestarted() };
-      });
+      };
+      return this.entrance.enterSession(ref, KEEPER_CALL_MS, afterOwnPrograms(unlisted, signal, start));
     });
   }
 
@@ -212,14 +215,13 @@ export class JobsService implements BeforeApplicationShutdown {
     return sessionRef(this.config.DEPLOYMENT, user, sessionId);
   }
 
-  private startRequest(jobId: string, command: JobCommand): AgentRequest & { op: 'job_start' } {
-    const { JOB_MAX_SECONDS, JOB_MAX_OUTPUT_BYTES, EXEC_SHELL } = this.config;
+  private startRequest(jobId: string, command: JobCommand): Omit<AgentRequest & { op: 'job_start' }, 'shell'> {
+    const { JOB_MAX_SECONDS, JOB_MAX_OUTPUT_BYTES } = this.config;
     return {
       op: 'job_start',
       job_id: jobId,
       timeout_ms: timeoutMs(command.timeout ?? JOB_MAX_SECONDS, JOB_MAX_SECONDS),
       ...parseShellCommand(command),
-      shell: checkPolicy(command, this.policy, EXEC_SHELL),
       max_output: JOB_MAX_OUTPUT_BYTES,
       stdin: command.stdin !== undefined,
       open_stdin: command.open_stdin === true,

@@ -8,7 +8,9 @@ import { audited } from '../audit/audit-log';
 import { isJobId, parseKeptJob } from '../keepers/job-answers';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, readKept } from '../keepers/keeper-calls';
 import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
+import type { OpenSandbox } from '../entering/session-connections';
 import { SessionEntrance } from '../entering/session-entrance';
+import { afterOwnPrograms } from '../commands/own-programs';
 import { checkPolicy, parseShellCommand, withSessionEnv } from '../commands/shell-command';
 
 /** The size of a terminal in characters. */
@@ -78,20 +80,21 @@ export class TerminalsService {
     const terminal = randomBytes(16).toString('hex');
     const shown = command ?? this.interactiveShell();
     await audited(user, ref, { op: 'terminal', command: shown, job: terminal }, async () => {
+      const { shell, unlisted } = checkPolicy({ command: shown }, this.policy, this.config.EXEC_SHELL);
       const request = {
         op: 'job_start',
         job_id: terminal,
         ...parseShellCommand({ command: shown }),
-        shell: checkPolicy({ command: shown }, this.policy, this.config.EXEC_SHELL),
+        shell,
         timeout_ms: MAX_LIFE_MS,
         max_output: RING_BYTES,
         stdin: false,
         open_stdin: true,
         terminal: { columns: cols, rows, detached_ms: DETACHED_MS },
       } as const;
-      await this.entrance.enterSession(ref, KEEPER_CALL_MS, ({ channel, options }) =>
-        channel.call(withSessionEnv(request, options), { signal, deadlineMs: KEEPER_CALL_MS }),
-      );
+      const start = ({ channel, options }: OpenSandbox): Promise<unknown> =>
+        channel.call(withSessionEnv(request, options), { signal, deadlineMs: KEEPER_CALL_MS });
+      await this.entrance.enterSession(ref, KEEPER_CALL_MS, afterOwnPrograms(unlisted, signal, start));
     });
     return terminal;
   }
