@@ -32,7 +32,7 @@ export interface FileCaller {
  * @param op the call's name in the log, such as `workspace_write`
  * @param request builds the agent's request from the paths in their one form
  * @returns the members of the agent's END
- * @throws SandboxError INVALID_PATH, PATH_OUTSIDE_WORKSPACE; what SessionSandboxes.enter and the
+ * @throws SandboxError INVALID_PATH, PATH_OUTSIDE_WORKSPACE; what enterSession and the
  *   agent throw
  */
 export function fileCall(

@@ -1,0 +1,13 @@
+import type { SandboxRuntime } from '@sandbox/orchestrator';
+
+/** A runtime for the contract, and what the contract does to sandboxes behind the runtime's back. */
+export interface RuntimeUnderTest {
+  /** Makes the runtime with these settings besides its usual ones, in the same deployment. */
+  create(variables?: Record<string, string>): SandboxRuntime;
+  /** Ends a session's sandbox, as a crash does. */
+  kill(key: string): Promise<unknown>;
+  /** Removes a session's sandbox. */
+  vanish(key: string): Promise<unknown>;
+  /** Starts a session's sandbox again, with what is in memory lost. */
+  restart(key: string): Promise<unknown>;
+}

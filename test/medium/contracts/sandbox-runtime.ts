@@ -1,0 +1,272 @@
+import { randomBytes } from 'node:crypto';
+import type { Sandbox } from '@sandbox/orchestrator';
+import { find, pooledIn, SANDBOX_IMAGE, sh, testOwner } from '../support/docker';
+import type { RuntimeUnderTest } from './runtime-under-test';
+import { describeExec } from './sandbox-exec';
+
+/** A listing may tell of times in whole seconds. */
+const asListed = (sandbox: Sandbox): Sandbox => ({ ...sandbox, createdAt: Math.floor(sandbox.createdAt / 1000) * 1000 });
+
+/**
+ * What every SandboxRuntime keeps to. A second runtime is done when this passes for it, besides what
+ * is its own. What the runtime cannot do by its capabilities is left out.
+ */
+export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
+  const runtime = subject.create();
+
+  describe('ensure', () => {
+    it('makes a sandbox, and then finds it', async () => {
+      const owner = testOwner();
+      expect(await find(runtime, owner.key)).toBeNull();
+      const first = await runtime.ensure(owner);
+      expect(first).toMatchObject({ key: owner.key, image: SANDBOX_IMAGE, created: true });
+      expect(first.id).toMatch(/^[0-9a-f]{64}$/);
+      const { created, ...sandbox } = await runtime.ensure(owner);
+      expect(created).toBe(false);
+      expect({ ...sandbox, created: true }).toEqual(first);
+      expect(await find(runtime, owner.key)).toEqual(asListed(sandbox));
+    });
+
+    it('makes one where ten ask at once', async () => {
+      const owner = testOwner();
+      const other = subject.create();
+      const all = await Promise.all(Array.from({ length: 10 }, (_, n) => (n % 2 ? runtime : other).ensure(owner)));
+      expect(new Set(all.map(({ id }) => id)).size).toBe(1);
+      expect(all.filter(({ created }) => created)).toHaveLength(1);
+    });
+
+    it('survives two processes that make and remove the same sandbox', async () => {
+      const owner = testOwner();
+      const other = subject.create();
+      const repeat = async (times: number, step: () => Promise<unknown>): Promise<void> => {
+        for (let n = 0; n < times; n++) await step();
+      };
+      await Promise.all([
+        repeat(30, () => runtime.ensure(owner)),
+        repeat(30, () => other.ensure(owner)),
+        repeat(30, () => other.remove(owner.key)),
+        repeat(30, () => runtime.remove(owner.key)),
+      ]);
+      await Promise.all([runtime.remove(owner.key), other.remove(owner.key)]);
+      expect(await find(runtime, owner.key)).toBeNull();
+      expect((await runtime.list()).filter(({ key }) => key === owner.key)).toEqual([]);
+    });
+
+    it.each([
+      ['killed', (key: string) => subject.kill(key)],
+      ['removed', (key: string) => subject.vanish(key)],
+    ])('makes a sandbox anew when the old one was %s behind its back', async (_, harm) => {
+      const owner = testOwner();
+      const first = await runtime.ensure(owner);
+      await harm(owner.key);
+      const second = await runtime.ensure(owner);
+      expect(second.created).toBe(true);
+      expect(second.id).not.toBe(first.id);
+      expect((await sh(runtime, second.id, 'echo on')).stdout).toBe('on\n');
+    });
+
+    it('replaces a sandbox when it was made by other settings', async () => {
+      const owner = testOwner();
+      const first = await runtime.ensure(owner);
+      const second = await subject.create({ CONTAINER_CPU_QUOTA: '30000' }).ensure(owner);
+      expect(second).toMatchObject({ created: true });
+      expect(second.id).not.toBe(first.id);
+    });
+  });
+
+  describe('startOf', () => {
+    it('gives another start after each restart', async () => {
+      const owner = testOwner();
+      const { id } = await runtime.ensure(owner);
+      const first = await runtime.startOf(id);
+      expect(first).toEqual({ id: expect.stringMatching(/^.{1,64}$/), again: false });
+      expect(await runtime.startOf(id)).toEqual(first);
+      for (let n = 0, before = first; n < 2; n++) {
+        await sh(runtime, id, 'echo x > /workspace/file');
+        await subject.restart(owner.key);
+        const start = await runtime.startOf(id);
+        expect(start).toEqual({ id: expect.stringMatching(/^.{1,64}$/), again: true });
+        expect(start.id).not.toBe(before.id);
+        expect((await sh(runtime, id, 'ls /workspace')).stdout).toBe('');
+        before = start;
+      }
+    });
+
+    it('is the session’s own of one that waited in the pool', async () => {
+      const pooled = await pooledIn(runtime, 0);
+      const before = await runtime.startOf(pooled.id);
+      const owner = testOwner();
+      expect(await runtime.claim(owner, pooled)).not.toBeNull();
+      expect(await runtime.startOf(pooled.id)).toEqual(before);
+      await runtime.remove(owner.key);
+    });
+
+    it.each([
+      ['ended', (key: string) => subject.kill(key)],
+      ['is gone', (key: string) => runtime.remove(key)],
+    ])('is none when the sandbox %s', async (_, end) => {
+      const owner = testOwner();
+      const { id } = await runtime.ensure(owner);
+      await end(owner.key);
+      await expect(runtime.startOf(id)).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    });
+  });
+
+  describe('checkImage', () => {
+    it('says whether the image is there, and names one that is absent', async () => {
+      await expect(runtime.checkImage()).resolves.toBeUndefined();
+      const absent = subject.create({ CONTAINER_IMAGE: 'sandbox-api-test-absent:1' });
+      const expected = { code: 'SANDBOX_IMAGE_UNUSABLE', message: expect.stringContaining('sandbox-api-test-absent:1') };
+      await expect(absent.checkImage()).rejects.toMatchObject(expected);
+      await expect(absent.ensure(testOwner())).rejects.toMatchObject(expected);
+    });
+  });
+
+  describe('remove and list', () => {
+    it('removes a running sandbox, and an absent one too', async () => {
+      const owner = testOwner();
+      const { id } = await runtime.ensure(owner);
+      await runtime.remove(owner.key);
+      expect(await find(runtime, owner.key)).toBeNull();
+      await expect(runtime.exec(id, ['true'])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+      await runtime.remove(owner.key);
+    });
+
+    it('lists the sandboxes of this deployment, running or not', async () => {
+      const [alive, dead, foreign] = [testOwner(), testOwner(), testOwner()];
+      const elsewhere = subject.create({ DEPLOYMENT: `test-${randomBytes(6).toString('hex')}` });
+      const [running] = await Promise.all([runtime.ensure(alive), runtime.ensure(dead), elsewhere.ensure(foreign)]);
+      await subject.kill(dead.key);
+      const listed = await runtime.list();
+      const keys = listed.map(({ key }) => key);
+      expect(keys).toEqual(expect.arrayContaining([alive.key, dead.key]));
+      expect(keys).not.toContain(foreign.key);
+      const { created: _, ...sandbox } = running;
+      expect(listed.find(({ key }) => key === alive.key)).toEqual(asListed(sandbox));
+    });
+  });
+
+  (runtime.capabilities.persistent ? describe : describe.skip)('a persistent workspace', () => {
+    const keeping = subject.create({ WORKSPACE_PERSIST_VOLUMES: 'true' });
+
+    it('keeps a workspace when its sandbox is removed, until the volume is removed', async () => {
+      const owner = testOwner();
+      const first = await keeping.ensure(owner);
+      const written = await sh(keeping, first.id, 'stat -c "%u:%g %a" /workspace && echo kept > /workspace/file');
+      expect(written).toMatchObject({ stdout: '1000:1000 700\n', exitCode: 0 });
+      expect(await keeping.removeVolume(owner.key)).toBe(false);
+      await keeping.remove(owner.key);
+
+      const second = await keeping.ensure(owner);
+      expect(second.created).toBe(true);
+      expect((await sh(keeping, second.id, 'cat /workspace/file')).stdout).toBe('kept\n');
+      await keeping.remove(owner.key);
+
+      expect(await keeping.removeVolume(owner.key)).toBe(true);
+      expect(await keeping.removeVolume(owner.key)).toBe(true);
+      const third = await keeping.ensure(owner);
+      expect((await sh(keeping, third.id, 'ls /workspace')).stdout).toBe('');
+      await keeping.remove(owner.key);
+      await keeping.removeVolume(owner.key);
+    });
+
+    it('gives one writable workspace to ten who ask at once', async () => {
+      const owner = testOwner();
+      const all = await Promise.all(Array.from({ length: 10 }, () => keeping.ensure(owner)));
+      expect(new Set(all.map(({ id }) => id)).size).toBe(1);
+      expect((await sh(keeping, all[0]!.id, 'touch /workspace/file')).exitCode).toBe(0);
+    });
+
+    it('give a session its volume back, without asking for it again', async () => {
+      const persisting = subject.create({ ALLOW_PERSISTENT_SESSIONS: 'true' });
+      const owner = testOwner();
+      const first = await persisting.ensure(owner, { persistent: true });
+      await sh(persisting, first.id, 'echo kept > /workspace/file');
+      await persisting.remove(owner.key);
+      const second = await persisting.ensure(owner, {});
+      expect(second.options).toEqual({ persistent: true });
+      expect((await sh(persisting, second.id, 'cat /workspace/file')).stdout).toBe('kept\n');
+      await persisting.remove(owner.key);
+      expect(await persisting.removeVolume(owner.key)).toBe(true);
+      expect((await persisting.ensure(owner, {})).options).toEqual({});
+    });
+  });
+
+  describeExec(subject);
+
+  describe('options', () => {
+    const OPTIONS = { memory: '300m', cpus: 0.25, env: { A: 'b' }, ...(runtime.capabilities.pids && { pids: 40 }) };
+
+    it('keeps the options with the sandbox, whatever is asked for later', async () => {
+      const owner = testOwner();
+      const settings = { ttl_seconds: 60, metadata: { team: 'blue' } };
+      const first = await runtime.ensure(owner, OPTIONS, settings);
+      expect(first).toMatchObject({ options: OPTIONS, settings, created: true });
+      const { created: _, ...sandbox } = first;
+      for (const asked of [undefined, null, {}, { cpus: 0.3 }])
+        expect(await runtime.ensure(owner, asked)).toEqual({ ...sandbox, created: false });
+      expect((await runtime.list()).find(({ key }) => key === owner.key)).toMatchObject({ options: OPTIONS, settings });
+    });
+
+    it('outlive the container where nobody knows them any more, and give way to those that are known', async () => {
+      const owner = testOwner();
+      const first = await runtime.ensure(owner, OPTIONS);
+      await subject.kill(owner.key);
+      const second = await runtime.ensure(owner, null);
+      expect(second).toMatchObject({ created: true, options: OPTIONS });
+      expect(second.id).not.toBe(first.id);
+      await subject.kill(owner.key);
+      expect(await runtime.ensure(owner, { cpus: 0.3 })).toMatchObject({ created: true, options: { cpus: 0.3 } });
+    });
+  });
+
+  describe('the pool', () => {
+    const other = subject.create();
+
+    it('has one wait in each slot, whoever asks, under a name that no other has', async () => {
+      const mine = [await pooledIn(runtime, 0), await pooledIn(runtime, 1)];
+      const others = [await pooledIn(other, 0), await pooledIn(other, 1)];
+      expect(new Set(others.map(({ id }) => id))).toEqual(new Set(mine.map(({ id }) => id)));
+      for (const { key, slot, options } of mine) expect([key, slot?.current, options]).toEqual([null, true, {}]);
+      expect(new Set(mine.map(({ name }) => name)).size).toBe(2);
+      expect((await runtime.list()).filter(({ slot }) => slot !== null)).toHaveLength(2);
+    });
+
+    it('gives what waits to a session, for which it is as any', async () => {
+      const pooled = await pooledIn(runtime, 0);
+      const owner = testOwner();
+      expect(await runtime.isVacant(owner.key)).toBe(true);
+      expect(await runtime.claim(owner, pooled)).toMatchObject({ id: pooled.id, key: owner.key, slot: null });
+      expect(await runtime.isVacant(owner.key)).toBe(false);
+      expect(await runtime.claim(testOwner(), pooled)).toBeNull();
+      expect(await runtime.ensure(owner)).toMatchObject({ id: pooled.id, created: false });
+      expect(await find(runtime, owner.key)).toMatchObject({ id: pooled.id, key: owner.key });
+      expect((await runtime.list()).find(({ id }) => id === pooled.id)).toMatchObject({ key: owner.key });
+      expect((await pooledIn(runtime, 0)).id).not.toBe(pooled.id);
+      await runtime.remove(owner.key);
+      expect(await find(runtime, owner.key)).toBeNull();
+    });
+
+    it('gives nothing to a session that has a sandbox', async () => {
+      const pooled = await pooledIn(runtime, 0);
+      const owner = testOwner();
+      await runtime.ensure(owner);
+      expect(await runtime.claim(owner, pooled)).toBeNull();
+    });
+
+    it('has slots of its own for other settings', async () => {
+      const mine = await pooledIn(runtime, 0);
+      const others = subject.create({ CONTAINER_CPU_QUOTA: '30000' });
+      expect((await pooledIn(others, 0)).id).not.toBe(mine.id);
+      expect((await others.list()).find(({ id }) => id === mine.id)).toMatchObject({ slot: { current: false } });
+    });
+
+    it('is left alone by who would discard what was claimed meanwhile', async () => {
+      const pooled = await pooledIn(runtime, 0);
+      const owner = testOwner();
+      await runtime.claim(owner, pooled);
+      expect(await runtime.discard(pooled)).toBe(false);
+      expect(await find(runtime, owner.key)).toMatchObject({ id: pooled.id });
+    });
+  });
+}
