@@ -1,4 +1,4 @@
-/** One definition for the three suites; `--selectProjects unit|medium|e2e` picks. */
+/** One definition for the levels of tests; `--selectProjects unit|http|medium|e2e` picks. */
 const base = {
   testEnvironment: 'node',
   transform: {
@@ -28,6 +28,13 @@ module.exports = {
       displayName: 'unit',
       testEnvironment: '<rootDir>/test/support/closed-environment.cjs',
       testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts', '<rootDir>/test/*.spec.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '\\.http\\.spec\\.ts$'],
+    },
+    {
+      ...base,
+      displayName: 'http',
+      testEnvironment: '<rootDir>/test/support/closed-environment.cjs',
+      testMatch: ['<rootDir>/{apps,test}/**/*.http.spec.ts'],
     },
     { ...base, displayName: 'medium', testMatch: ['<rootDir>/test/medium/**/*.spec.ts'] },
     { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },

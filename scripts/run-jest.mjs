@@ -7,17 +7,18 @@ import { countOfJest } from './test-counts.mjs';
 /** How to run each project of jest.config.js. */
 const OPTIONS = {
   unit: [],
+  http: [],
   // With --forceExit, a connection that a failed test left open cannot keep the sum from being
   // printed.
   medium: ['--maxWorkers=2', '--forceExit'],
   // More files at a time than two cores have room for, because they mostly wait. The longest ones
   // begin first.
-  e2e: ['--maxWorkers=3', '--forceExit', '--testSequencer=./test/e2e/support/longest-first.cjs'],
+  e2e: ['--maxWorkers=3', '--forceExit', '--testSequencer=./test/support/service/longest-first.cjs'],
 };
 
 /**
  * Runs one project of jest and shows its output.
- * @param {'unit' | 'medium' | 'e2e'} project
+ * @param {'unit' | 'http' | 'medium' | 'e2e'} project
  * @param {readonly string[]} jestArguments
  * @param {{ env: NodeJS.ProcessEnv, signal?: AbortSignal }} options
  */

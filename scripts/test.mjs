@@ -52,7 +52,7 @@ await runMain(async () => {
   const env = { ...process.env, DOCKER_HOST: docker.host, SANDBOX_TEST_IMAGE: SANDBOX_IMAGE };
 
   const counts = [];
-  for (const project of ['unit', 'medium']) counts.push(await test(project, jestArguments, env));
+  for (const project of ['unit', 'http', 'medium']) counts.push(await test(project, jestArguments, env));
   counts.push(...(await checks));
   counts.push(await test('e2e', jestArguments, env));
   if (jestArguments.length === 0) {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually } from '../e2e/support/processes';
+import { eventually } from '../support/service/processes';
 import type { Journal } from './journal';
 import type { Load } from './load';
 import { ABANDONED_COMMAND, executed, type SessionClient } from './session-client';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
-import { eventually } from '../e2e/support/processes';
-import type { Executed } from '../e2e/support/service';
+import { eventually } from '../support/service/processes';
+import type { Executed } from '../support/service/service';
 import type { Random } from '../support/fuzzing';
 import type { Journal } from './journal';
 import { executed, type SessionClient } from './session-client';

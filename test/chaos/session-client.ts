@@ -1,4 +1,4 @@
-import type { Executed } from '../e2e/support/service';
+import type { Executed } from '../support/service/service';
 import type { Random } from '../support/fuzzing';
 import type { Call, Outcome } from './call';
 import type { Journal } from './journal';

@@ -1,9 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { TestEngine } from '../e2e/support/engine';
-import { type Child, TestRedis } from '../e2e/support/processes';
-import { type Env, Service, type ServiceOptions, startCleanup, TestDeployment } from '../e2e/support/service';
+import { TestEngine } from '../support/service/engine';
+import { type Child, TestRedis } from '../support/service/processes';
+import { type Env, Service, type ServiceOptions, startCleanup, TestDeployment } from '../support/service/service';
 import { EngineProxy } from './engine-proxy';
 import type { Interval } from './intervals';
 

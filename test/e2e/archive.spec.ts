@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { Cluster, SETUPS } from './support/cluster';
-import { eventually } from './support/processes';
-import { type Client } from './support/service';
-import { entriesOf, tar, type TarEntry } from './support/tar';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { eventually } from '../support/service/processes';
+import { type Client } from '../support/service/service';
+import { entriesOf, tar, type TarEntry } from '../support/service/tar';
 
 jest.setTimeout(240_000);
 

@@ -1,6 +1,6 @@
-import { ALICE, Client, Service, TestDeployment } from './support/service';
-import { eventually } from './support/processes';
-import { Terminal } from './support/terminal';
+import { ALICE, Client, Service, TestDeployment } from '../support/service/service';
+import { eventually } from '../support/service/processes';
+import { Terminal } from '../support/service/terminal';
 
 jest.setTimeout(120_000);
 

@@ -1,5 +1,5 @@
 import { chaos, runSeconds } from '../chaos/chaos';
-import { TestEngine } from './support/engine';
+import { TestEngine } from '../support/service/engine';
 
 /**
  * The short form, which is the same in every run. With this seed, its two parts together cause a

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { eventually, TestRedis } from './support/processes';
-import { startCleanup, TestDeployment } from './support/service';
+import { eventually, TestRedis } from '../support/service/processes';
+import { startCleanup, TestDeployment } from '../support/service/service';
 
 /** The worker's process itself; what it removes is told in test/medium/sweeper.spec.ts. */
 

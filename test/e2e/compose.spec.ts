@@ -2,8 +2,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Child, eventually, freePort } from './support/processes';
-import { ALICE, Client, docker, TestDeployment } from './support/service';
+import { Child, eventually, freePort } from '../support/service/processes';
+import { ALICE, Client, docker, TestDeployment } from '../support/service/service';
 
 const ROOT = resolve(__dirname, '../..');
 /** Of images built without any cache, on a slow machine. */

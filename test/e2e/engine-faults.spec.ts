@@ -1,6 +1,6 @@
-import { TestEngine } from './support/engine';
-import { eventually } from './support/processes';
-import { ALICE, type Client, Service, TestDeployment } from './support/service';
+import { TestEngine } from '../support/service/engine';
+import { eventually } from '../support/service/processes';
+import { ALICE, type Client, Service, TestDeployment } from '../support/service/service';
 
 jest.setTimeout(300_000);
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from './support/cluster';
-import { eventually } from './support/processes';
-import { startCleanup } from './support/service';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { eventually } from '../support/service/processes';
+import { startCleanup } from '../support/service/service';
 
 jest.setTimeout(420_000);
 

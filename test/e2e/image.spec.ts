@@ -1,5 +1,5 @@
-import { ALICE, docker, Service, TEST_IMAGE, TestDeployment } from './support/service';
-import { eventually } from './support/processes';
+import { ALICE, docker, Service, TEST_IMAGE, TestDeployment } from '../support/service/service';
+import { eventually } from '../support/service/processes';
 
 jest.setTimeout(120_000);
 

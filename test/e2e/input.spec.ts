@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { eventually } from './support/processes';
-import { ALICE, Client, Service, TestDeployment } from './support/service';
+import { eventually } from '../support/service/processes';
+import { ALICE, Client, Service, TestDeployment } from '../support/service/service';
 
 jest.setTimeout(240_000);
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from './support/cluster';
-import { itOnHostKernel, UNDER_GVISOR } from './support/service';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { itOnHostKernel, UNDER_GVISOR } from '../support/service/service';
 
 jest.setTimeout(240_000);
 

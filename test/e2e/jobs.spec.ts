@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from './support/cluster';
-import { Events, textOf } from './support/events';
-import { eventually } from './support/processes';
-import { type Answer, docker, Service } from './support/service';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { Events, textOf } from '../support/service/events';
+import { eventually } from '../support/service/processes';
+import { type Answer, docker, Service } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { Child } from './support/processes';
-import { ALICE, Service, TestDeployment } from './support/service';
+import { Child } from '../support/service/processes';
+import { ALICE, Service, TestDeployment } from '../support/service/service';
 
 jest.setTimeout(300_000);
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Tools } from './support/mcp';
-import { eventually, TestRedis } from './support/processes';
-import { ALICE, BOB, type Client, Service, TestDeployment } from './support/service';
+import { Tools } from '../support/service/mcp';
+import { eventually, TestRedis } from '../support/service/processes';
+import { ALICE, BOB, type Client, Service, TestDeployment } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

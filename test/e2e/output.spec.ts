@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from './support/cluster';
+import { Cluster, SETUPS } from '../support/service/cluster';
 
 jest.setTimeout(120_000);
 

@@ -1,6 +1,6 @@
-import { Cluster, SETUPS } from './support/cluster';
-import { eventually } from './support/processes';
-import { BOB } from './support/service';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { eventually } from '../support/service/processes';
+import { BOB } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

@@ -1,5 +1,5 @@
-import { eventually, TestRedis } from './support/processes';
-import { ALICE, BOB, docker, Service, startCleanup, TestDeployment } from './support/service';
+import { eventually, TestRedis } from '../support/service/processes';
+import { ALICE, BOB, docker, Service, startCleanup, TestDeployment } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

@@ -1,6 +1,6 @@
-import { Cluster, SETUPS } from './support/cluster';
-import { docker } from './support/service';
-import { eventually } from './support/processes';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { docker } from '../support/service/service';
+import { eventually } from '../support/service/processes';
 
 jest.setTimeout(180_000);
 

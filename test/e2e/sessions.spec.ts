@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from './support/cluster';
-import { eventually } from './support/processes';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { eventually } from '../support/service/processes';
 
 jest.setTimeout(420_000);
 

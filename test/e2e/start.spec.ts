@@ -3,8 +3,8 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlin
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Child, eventually, freePort } from './support/processes';
-import { type Env, TestDeployment } from './support/service';
+import { Child, eventually, freePort } from '../support/service/processes';
+import { type Env, TestDeployment } from '../support/service/service';
 
 const ROOT = resolve(__dirname, '../..');
 /**

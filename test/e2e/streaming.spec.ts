@@ -1,8 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from './support/cluster';
-import { Events, textOf } from './support/events';
-import { eventually } from './support/processes';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { Events, textOf } from '../support/service/events';
+import { eventually } from '../support/service/processes';
 
 jest.setTimeout(180_000);
 

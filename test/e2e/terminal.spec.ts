@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from './support/cluster';
-import { eventually } from './support/processes';
-import { Client, UNDER_GVISOR } from './support/service';
-import { Terminal } from './support/terminal';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { eventually } from '../support/service/processes';
+import { Client, UNDER_GVISOR } from '../support/service/service';
+import { Terminal } from '../support/service/terminal';
 
 jest.setTimeout(180_000);
 

@@ -1,5 +1,5 @@
-import { Cluster, SETUPS } from './support/cluster';
-import { docker, type Executed, UNDER_GVISOR } from './support/service';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { docker, type Executed, UNDER_GVISOR } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

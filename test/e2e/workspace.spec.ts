@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { Cluster, SETUPS } from './support/cluster';
-import { type Client } from './support/service';
+import { Cluster, SETUPS } from '../support/service/cluster';
+import { type Client } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

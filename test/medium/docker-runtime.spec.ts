@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import { createDockerRuntime } from '@sandbox/orchestrator';
-import { eventually } from '../e2e/support/processes';
+import { eventually } from '../support/service/processes';
 import { describeSandboxRuntime } from './contracts/sandbox-runtime';
-import { find, pooledIn, removeDeployment, sh, testConfig, testEngine, testOwner } from './support/docker';
+import { find, pooledIn, removeDeployment, sh, testConfig, testEngine, testOwner } from '../support/adapters/docker';
 
 jest.setTimeout(120_000);
 

@@ -1,7 +1,7 @@
 import { loadConfig } from '@sandbox/config';
 import { MemoryRateLimitStorage } from '../../apps/api/src/rate-limit/memory-rate-limit.storage';
 import { RedisRateLimitStorage } from '../../apps/api/src/rate-limit/redis-rate-limit.storage';
-import { eventually, TestRedis } from '../e2e/support/processes';
+import { eventually, TestRedis } from '../support/service/processes';
 import { API_KEY, TestApp } from '../support/test-app';
 
 /** Real: Redis, of this suite's own, and the API's transport. Fake: the core below it. */

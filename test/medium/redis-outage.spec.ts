@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer, connect, type AddressInfo } from 'node:net';
 import { createSessionStore, STORE_DEADLINE_MS, type SessionRef, type SessionStore } from '@sandbox/sessions';
 import { Redis } from 'ioredis';
-import { TestRedis } from '../e2e/support/processes';
-import { call, DEPLOYMENT, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from './support/sessions';
+import { TestRedis } from '../support/service/processes';
+import { call, DEPLOYMENT, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from '../support/adapters/sessions';
 
 /**
  * Tests the Redis store while Redis is killed, silent, full, flushed or tampered with. It is a real

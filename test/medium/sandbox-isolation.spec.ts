@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createDockerRuntime } from '@sandbox/orchestrator';
 import type { ContainerInspectInfo } from 'dockerode';
-import { itOnHostKernel, removeDeployment, run, sh, testConfig, testEngine, testOwner, UNDER_GVISOR } from './support/docker';
+import { itOnHostKernel, removeDeployment, run, sh, testConfig, testEngine, testOwner, UNDER_GVISOR } from '../support/adapters/docker';
 
 jest.setTimeout(120_000);
 

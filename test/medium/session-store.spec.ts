@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { COMMAND_LEASE_MS, createSessionStore, MAX_LISTED, sessionRef, type JobRecord, type SessionStore } from '@sandbox/sessions';
-import { eventually, TestRedis } from '../e2e/support/processes';
-import { call, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from './support/sessions';
+import { eventually, TestRedis } from '../support/service/processes';
+import { call, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from '../support/adapters/sessions';
 
 /** The contract of the port, over both stores; real: a Redis server of this suite's own. */
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type Config, loadConfig } from '@sandbox/config';
 import { createDockerRuntime, type Sandbox, type SandboxRuntime, Sweeper } from '@sandbox/orchestrator';
 import { createSessionStore, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
-import { find, pooledIn, removeDeployment, sh, testConfig, testEngine } from './support/docker';
-import { TestRedis } from '../e2e/support/processes';
+import { find, pooledIn, removeDeployment, sh, testConfig, testEngine } from '../support/adapters/docker';
+import { TestRedis } from '../support/service/processes';
 
 /** Real: the engine, the containers, Redis. Only the sweeper's clock is told the time. */
 

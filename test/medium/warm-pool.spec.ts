@@ -1,8 +1,8 @@
 import type { Config } from '@sandbox/config';
 import { createDockerRuntime, type SandboxRuntime, WarmPool } from '@sandbox/orchestrator';
 import { createSessionStore, type SessionStore } from '@sandbox/sessions';
-import { eventually, TestRedis } from '../e2e/support/processes';
-import { find, removeDeployment, sh, testConfig, testEngine, testOwner } from './support/docker';
+import { eventually, TestRedis } from '../support/service/processes';
+import { find, removeDeployment, sh, testConfig, testEngine, testOwner } from '../support/adapters/docker';
 
 /** Two processes' pools over one engine and one Redis, all real. */
 

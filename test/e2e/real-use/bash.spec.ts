@@ -1,6 +1,6 @@
-import { CommandService, type Outcome } from '../support/commands';
-import { docker, TEST_IMAGE } from '../support/service';
-import { Terminal } from '../support/terminal';
+import { CommandService, type Outcome } from '../../support/service/commands';
+import { docker, TEST_IMAGE } from '../../support/service/service';
+import { Terminal } from '../../support/service/terminal';
 
 jest.setTimeout(180_000);
 

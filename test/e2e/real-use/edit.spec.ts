@@ -1,5 +1,5 @@
-import { Tools } from '../support/mcp';
-import { type Answer, ALICE, type Client, Service, TestDeployment } from '../support/service';
+import { Tools } from '../../support/service/mcp';
+import { type Answer, ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 

@@ -1,5 +1,5 @@
-import { CommandService } from '../support/commands';
-import { Terminal } from '../support/terminal';
+import { CommandService } from '../../support/service/commands';
+import { Terminal } from '../../support/service/terminal';
 
 jest.setTimeout(120_000);
 

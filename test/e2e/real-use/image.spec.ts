@@ -1,4 +1,4 @@
-import { CommandService } from '../support/commands';
+import { CommandService } from '../../support/service/commands';
 
 jest.setTimeout(120_000);
 

@@ -1,6 +1,6 @@
-import { Tools } from '../support/mcp';
-import { ALICE, type Client, itOnHostKernel, Service, TestDeployment } from '../support/service';
-import { tar, type TarEntry } from '../support/tar';
+import { Tools } from '../../support/service/mcp';
+import { ALICE, type Client, itOnHostKernel, Service, TestDeployment } from '../../support/service/service';
+import { tar, type TarEntry } from '../../support/service/tar';
 
 jest.setTimeout(180_000);
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Tools } from '../support/mcp';
-import { ALICE, type Answer, type Client, Service, TestDeployment } from '../support/service';
-import { entriesOf, tar } from '../support/tar';
+import { Tools } from '../../support/service/mcp';
+import { ALICE, type Answer, type Client, Service, TestDeployment } from '../../support/service/service';
+import { entriesOf, tar } from '../../support/service/tar';
 
 jest.setTimeout(180_000);
 

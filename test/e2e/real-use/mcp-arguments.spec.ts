@@ -1,4 +1,4 @@
-import { ALICE, Service, TestDeployment } from '../support/service';
+import { ALICE, Service, TestDeployment } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 

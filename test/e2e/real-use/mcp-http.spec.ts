@@ -3,10 +3,10 @@ import { text } from 'node:stream/consumers';
 import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import { browserFetch } from '../support/browser';
-import { Tools } from '../support/mcp';
-import { eventually } from '../support/processes';
-import { ALICE, type Client, docker, Service, TestDeployment } from '../support/service';
+import { browserFetch } from '../../support/service/browser';
+import { Tools } from '../../support/service/mcp';
+import { eventually } from '../../support/service/processes';
+import { ALICE, type Client, docker, Service, TestDeployment } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 

@@ -1,6 +1,6 @@
-import { Events } from '../support/events';
-import { Tools } from '../support/mcp';
-import { ALICE, type Client, Service, TestDeployment } from '../support/service';
+import { Events } from '../../support/service/events';
+import { Tools } from '../../support/service/mcp';
+import { ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
 
 jest.setTimeout(60_000);
 

@@ -1,7 +1,7 @@
-import { tar } from '../support/tar';
-import { Tools } from '../support/mcp';
-import { eventually } from '../support/processes';
-import { type Answer, ALICE, type Client, Service, TestDeployment } from '../support/service';
+import { tar } from '../../support/service/tar';
+import { Tools } from '../../support/service/mcp';
+import { eventually } from '../../support/service/processes';
+import { type Answer, ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 

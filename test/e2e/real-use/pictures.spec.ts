@@ -1,7 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib';
-import { Tools } from '../support/mcp';
-import { ALICE, type Client, Service, TestDeployment } from '../support/service';
-import { tar } from '../support/tar';
+import { Tools } from '../../support/service/mcp';
+import { ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
+import { tar } from '../../support/service/tar';
 
 jest.setTimeout(180_000);
 

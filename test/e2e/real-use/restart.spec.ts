@@ -1,8 +1,8 @@
-import { Cluster, SETUPS } from '../support/cluster';
-import { CommandService } from '../support/commands';
-import { Events } from '../support/events';
-import { eventually } from '../support/processes';
-import { ALICE, type Client, docker, type Executed, Service } from '../support/service';
+import { Cluster, SETUPS } from '../../support/service/cluster';
+import { CommandService } from '../../support/service/commands';
+import { Events } from '../../support/service/events';
+import { eventually } from '../../support/service/processes';
+import { ALICE, type Client, docker, type Executed, Service } from '../../support/service/service';
 
 jest.setTimeout(240_000);
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
-import { run, sh, testOwner } from '../support/docker';
+import { run, sh, testOwner } from '../../support/adapters/docker';
 import type { RuntimeUnderTest } from './runtime-under-test';
 
 /** The part of the runtimes' contract that is about the processes in a sandbox. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Sandbox } from '@sandbox/orchestrator';
-import { find, pooledIn, SANDBOX_IMAGE, sh, testOwner } from '../support/docker';
+import { find, pooledIn, SANDBOX_IMAGE, sh, testOwner } from '../../support/adapters/docker';
 import type { RuntimeUnderTest } from './runtime-under-test';
 import { describeExec } from './sandbox-exec';
 

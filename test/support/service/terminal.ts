@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { wellFormed } from '../../support/well-formed';
+import { wellFormed } from '../well-formed';
 import { eventually } from './processes';
 import type { Client } from './service';
 

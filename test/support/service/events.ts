@@ -1,5 +1,5 @@
 import { request, type IncomingMessage } from 'node:http';
-import { wellFormed } from '../../support/well-formed';
+import { wellFormed } from '../well-formed';
 import type { Client } from './service';
 
 export interface ServerEvent {

@@ -2,8 +2,8 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import { type CallToolResult, CallToolResultSchema, type Tool } from '@modelcontextprotocol/sdk/types.js';
-import { closed, schemaFaults } from '../../support/json-schema';
-import { wellFormed } from '../../support/well-formed';
+import { closed, schemaFaults } from '../json-schema';
+import { wellFormed } from '../well-formed';
 import type { Service } from './service';
 
 /**
