@@ -13,8 +13,8 @@ function problemsOf(env: NodeJS.ProcessEnv, options?: { needsAuth?: boolean }): 
   return [];
 }
 
-describe('defaults', () => {
-  test('a key is all that has to be set', () => {
+describe('loadConfig, for defaults,', () => {
+  test('needs no variable but a key when all else has its default', () => {
     expect(loadConfig(KEY)).toMatchObject({
       APP_NAME: 'sandbox-api',
       HOST: '127.0.0.1',
@@ -46,22 +46,22 @@ describe('defaults', () => {
     });
   });
 
-  test('every variable is there', () => {
+  test('has every variable when only a key is set', () => {
     expect(Object.keys(loadConfig(KEY)).sort()).toEqual([...Object.keys(VARIABLES), 'jwtSecret'].sort());
   });
 
-  test('a variable set to nothing, or to blanks, counts as unset', () => {
+  test('takes the default when a variable is empty or blank', () => {
     const blank = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, '  ']));
     expect(loadConfig({ ...blank, ...KEY })).toEqual(loadConfig(KEY));
   });
 
-  test('the object is frozen, and its lists are', () => {
+  test('freezes the object and its lists when it has read them', () => {
     const config = loadConfig(KEY);
     expect(Object.isFrozen(config)).toBe(true);
     expect(Object.isFrozen(config.API_KEYS)).toBe(true);
   });
 
-  test('it keeps no hold of the environment', () => {
+  test('keeps its values when the environment changes later', () => {
     const env: NodeJS.ProcessEnv = { ...KEY };
     const config = loadConfig(env);
     env.API_KEYS = 'another';
@@ -69,7 +69,7 @@ describe('defaults', () => {
   });
 });
 
-describe('parsing', () => {
+describe('loadConfig, for values,', () => {
   test.each<[VariableName, string, unknown]>([
     ['PORT', '0', 0],
     ['PORT', ' 65535 ', 65535],
@@ -93,7 +93,7 @@ describe('parsing', () => {
     ['EXEC_SHELL', '', 'auto'],
     ['EXEC_SHELL', 'sh', 'sh'],
     ['EXEC_SHELL', 'bash', 'bash'],
-  ])('%s=%j', (name, text, value) => {
+  ])('reads %s=%j', (name, text, value) => {
     expect(loadConfig({ ...KEY, [name]: text })[name]).toEqual(value);
   });
 
@@ -126,11 +126,11 @@ describe('parsing', () => {
     ['SESSION_TTL_SECONDS', '0'],
     ['RATE_LIMIT_REQUESTS', '0'],
     ['CLEANUP_INTERVAL_SECONDS', '99999999999999999999'],
-  ])('%s=%j is refused, by name', (name, text) => {
+  ])('names %s when it refuses %j', (name, text) => {
     expect(problemsOf({ ...KEY, [name]: text })).toEqual([expect.stringMatching(new RegExp(`^${name} must`))]);
   });
 
-  test('every bad variable is named at once, never with its value', () => {
+  test('names every bad variable, and no value, when several are bad', () => {
     const bad = { PORT: 'hunter2-port', REDIS_PORT: 'hunter2-redis', DEBUG: 'hunter2-debug', CONTAINER_MEM_LIMIT: 'hunter2-memory' };
     const problems = problemsOf({ ...bad, JWT_SECRET: 'hunter2-short' });
     for (const name of [...Object.keys(bad), 'JWT_SECRET']) expect(problems).toContainEqual(expect.stringMatching(new RegExp(`^${name} `)));
@@ -139,65 +139,65 @@ describe('parsing', () => {
     expect(new ConfigError(problems).message).toContain('PORT');
   });
 
-  test('no refusal of any variable repeats what was given', () => {
+  test('never repeats a value when it refuses a variable', () => {
     const env = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, 'hunter2 \u0000']));
     expect(problemsOf(env).join()).not.toContain('hunter2');
   });
 });
 
-describe('authentication', () => {
-  test('none at all: both variables are named', () => {
+describe('loadConfig, for authentication,', () => {
+  test('names both variables when no method is on', () => {
     expect(problemsOf({})).toEqual([expect.stringMatching(/API_KEYS.*JWT_SECRET/)]);
   });
 
-  test('keys of blanks and commas are none', () => {
+  test('counts no key when API_KEYS has only blanks and commas', () => {
     expect(problemsOf({ API_KEYS: ' , ,' })).toEqual([expect.stringContaining('API_KEYS')]);
   });
 
-  test('the secret of the documentation is no secret: Bearer is off', () => {
+  test('turns Bearer off when the secret is that of the documentation', () => {
     expect(problemsOf({ JWT_SECRET: 'change-me-in-production' })).toEqual([expect.stringContaining('no authentication method')]);
     expect(loadConfig({ ...KEY, JWT_SECRET: 'change-me-in-production' }).jwtSecret).toBeNull();
   });
 
-  test('a secret alone is enough', () => {
+  test('needs no key when a secret is set', () => {
     expect(loadConfig({ JWT_SECRET: SECRET })).toMatchObject({ jwtSecret: SECRET, API_KEYS: [] });
   });
 
-  test('a secret under 32 bytes is refused, beside a key as well', () => {
+  test('refuses a secret when it has under 32 bytes, even beside a key', () => {
     expect(problemsOf({ ...KEY, JWT_SECRET: SECRET.slice(1) })).toEqual([expect.stringMatching(/^JWT_SECRET .*32 bytes/)]);
   });
 
-  test('bytes are counted, not characters', () => {
+  test('counts bytes when a secret is not ASCII', () => {
     expect(loadConfig({ JWT_SECRET: 'é'.repeat(16) }).jwtSecret).toBe('é'.repeat(16));
   });
 
-  test('a process without clients needs none', () => {
+  test('needs no method when the process has no clients', () => {
     expect(problemsOf({}, { needsAuth: false })).toEqual([]);
   });
 });
 
-describe('what must fit together', () => {
-  test('the default timeout is within the longest', () => {
+describe('loadConfig, for values that depend on each other,', () => {
+  test('refuses the default timeout when it is over the longest', () => {
     expect(problemsOf({ ...KEY, DEFAULT_EXEC_TIMEOUT_SECONDS: '121' })).toEqual([expect.stringContaining('DEFAULT_EXEC_TIMEOUT_SECONDS')]);
     expect(problemsOf({ ...KEY, DEFAULT_EXEC_TIMEOUT_SECONDS: '120' })).toEqual([]);
   });
 
-  test('the soft limit of open files is within the hard one', () => {
+  test('refuses the soft limit of open files when it is over the hard one', () => {
     expect(problemsOf({ ...KEY, CONTAINER_ULIMIT_NOFILE_SOFT: '4097' })).toEqual([expect.stringContaining('CONTAINER_ULIMIT_NOFILE_SOFT')]);
   });
 
-  test('a sandbox has no swap', () => {
+  test('refuses a swap limit when it allows swap', () => {
     expect(problemsOf({ ...KEY, CONTAINER_MEMSWAP_LIMIT: '512m' })).toEqual([expect.stringContaining('CONTAINER_MEMSWAP_LIMIT')]);
     expect(problemsOf({ ...KEY, CONTAINER_MEMSWAP_LIMIT: '256m' })).toEqual([]);
   });
 
-  test('full tmpfs mounts leave 32m of the memory limit, /dev/shm counted', () => {
+  test('refuses tmpfs sizes when full ones would leave less than 32m of memory', () => {
     // 64m + 128m + 16m + 32m
     expect(problemsOf({ ...KEY, CONTAINER_MEM_LIMIT: '240m' })).toEqual([]);
     expect(problemsOf({ ...KEY, CONTAINER_MEM_LIMIT: '239m' })).toEqual([expect.stringContaining('CONTAINER_TMPFS_WORKSPACE_SIZE')]);
   });
 
-  test('a workspace on a volume takes no memory', () => {
+  test('counts no memory for the workspace when it is a volume', () => {
     expect(problemsOf({ ...KEY, CONTAINER_MEM_LIMIT: '112m', WORKSPACE_PERSIST_VOLUMES: 'true' })).toEqual([]);
     expect(problemsOf({ ...KEY, CONTAINER_MEM_LIMIT: '111m', WORKSPACE_PERSIST_VOLUMES: 'true' })).toHaveLength(1);
   });

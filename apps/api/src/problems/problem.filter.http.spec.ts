@@ -4,7 +4,7 @@ import { TestApp } from '../../../../test/support/test-app';
 
 const PROBLEM = { type: expect.stringMatching(/^urn:/), title: expect.any(String), detail: expect.any(String) };
 
-describe('Problem documents', () => {
+describe('ProblemFilter in the API', () => {
   let app: TestApp;
 
   beforeAll(async () => {
@@ -33,7 +33,7 @@ describe('Problem documents', () => {
     ['GET', '/%E0%A4%A', 400, 'BAD_REQUEST'],
     ['GET', '/sessions/s/workspace?path=%E0%A4%A', 400, 'BAD_REQUEST'],
     ['GET', '/sessions/s/workspace?path=%ff', 400, 'BAD_REQUEST'],
-  ])('%s %s is %i %s', async (method, path, status, code) => {
+  ])('answers a problem when %s %s fails: %i %s', async (method, path, status, code) => {
     const response = await app.fetch(path, { method });
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     expect(await response.json()).toEqual({ ...PROBLEM, status, code, request_id: response.headers.get('x-request-id') });
@@ -46,7 +46,7 @@ describe('Problem documents', () => {
     ['POST', '/health', 'GET, HEAD'],
     ['OPTIONS', '/sessions', 'GET, HEAD, POST'],
     ['DELETE', '/sessions/a%2Fb/workspace/content', 'GET, HEAD, PUT'],
-  ])('%s %s is 405 with the methods it takes', async (method, path, allow) => {
+  ])('answers 405 with the allowed methods when %s %s has another', async (method, path, allow) => {
     const response = await app.fetch(path, { method });
     expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
     expect(await response.json()).toMatchObject({ code: 'METHOD_NOT_ALLOWED' });
@@ -58,7 +58,7 @@ describe('Problem documents', () => {
     ['two lengths', 'POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400],
     ['length and chunks', 'POST /execute HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400],
     ['headers too long', `GET /health HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
-  ])('answers %s with a problem, and closes', async (_name, text, status) => {
+  ])('answers a problem, and closes, when it gets %s', async (_name, text, status) => {
     const answer = await raw(text);
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(answer).toContain('Content-Type: application/problem+json');
@@ -66,7 +66,7 @@ describe('Problem documents', () => {
     expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toEqual({ ...PROBLEM, status, code: 'BAD_REQUEST', request_id: id });
   });
 
-  it('shows nothing of what it is made of', async () => {
+  it('names no software when it answers', async () => {
     const { headers } = await app.fetch('/nothing');
     expect(headers.get('x-powered-by')).toBeNull();
     expect(headers.get('server')).toBeNull();
@@ -74,18 +74,18 @@ describe('Problem documents', () => {
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  it('answers HEAD without a body', async () => {
+  it('answers without a body when the method is HEAD', async () => {
     const response = await app.fetch('/nothing', { method: 'HEAD' });
     expect([response.status, await response.text()]).toEqual([404, '']);
   });
 
-  it.each(['abc', 'A_b-c.9', 'x'.repeat(128)])('takes the request id %.10s and gives it back', async (id) => {
+  it.each(['abc', 'A_b-c.9', 'x'.repeat(128)])('gives the request id back when it is %.10s', async (id) => {
     const response = await app.fetch('/health', { headers: { 'X-Request-Id': id } });
     expect(response.headers.get('x-request-id')).toBe(id);
   });
 
   it.each(['', 'with space', 'x'.repeat(129), 'a/b', '"quoted"', 'a, b'])(
-    'makes an id where the one sent is unusable: %.10j',
+    'makes an id when the one sent is unusable: %.10j',
     async (id) => {
       const response = await app.fetch('/health', { headers: { 'X-Request-Id': id } });
       expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);

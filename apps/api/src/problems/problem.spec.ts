@@ -4,12 +4,12 @@ import { ProblemFilter } from './problem.filter';
 import { toProblem, toSandboxError } from './problem';
 
 describe('toProblem', () => {
-  it('lets no extension stand in for a member of the problem itself', () => {
+  it('keeps its own members when an extension has the name of one', () => {
     const error = new SandboxError(ErrorCode.NOT_FOUND, 'Gone.', { extensions: { status: 200, code: 'OK', hint: 'h' } });
     expect(toProblem(error, 'id')).toMatchObject({ status: 404, code: 'NOT_FOUND', hint: 'h' });
   });
 
-  it('has an own type for every code', () => {
+  it('gives a type of its own when the code is another', () => {
     const types = Object.values(ErrorCode).map((code) => toProblem(new SandboxError(code, ''), 'id').type);
     expect(new Set(types).size).toBe(Object.keys(ERRORS).length);
   });
@@ -29,7 +29,7 @@ describe('toSandboxError', () => {
     ['text', 'INTERNAL_ERROR'],
     [null, 'INTERNAL_ERROR'],
     [undefined, 'INTERNAL_ERROR'],
-  ])('takes nothing of the words of %j', (exception, code) => {
+  ])('shows no word of the exception when it is %j', (exception, code) => {
     const error = toSandboxError(exception);
     expect(error.code).toBe(code);
     expect(error.message).not.toMatch(/inner|docker|secret|Cannot/);
@@ -38,7 +38,7 @@ describe('toSandboxError', () => {
 });
 
 describe('ProblemFilter', () => {
-  it('cuts an answer that has begun, and writes nothing into it', () => {
+  it('cuts the answer, and writes nothing into it, when it has begun', () => {
     const response = { headersSent: true, destroy: jest.fn(), setHeader: jest.fn(), end: jest.fn() };
     const host = { switchToHttp: () => ({ getRequest: () => ({}), getResponse: () => response }) };
     new ProblemFilter({} as never).catch(new SandboxError(ErrorCode.SESSION_DELETED, ''), host as ArgumentsHost);

@@ -46,7 +46,7 @@ describe('EventStream', () => {
     },
   );
 
-  it('sends each event in its own encoding when they differ', async () => {
+  it('sends each event in its own encoding when encodings differ', async () => {
     const bytes = await answer((events) => {
       for (const data of ['a', 'é', 'b', '€', 'ü']) void events.send('stdout', { data });
     });

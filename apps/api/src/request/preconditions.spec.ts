@@ -3,8 +3,8 @@ import { isUnchanged, preconditions } from './preconditions';
 const ifMatch = (value: string) => preconditions({ headers: { 'if-match': value } }).ifMatch;
 const ifNoneMatch = (value: string) => preconditions({ headers: { 'if-none-match': value } }).ifNoneMatch;
 
-describe('preconditions', () => {
-  it('are none where no header says so', () => {
+describe('preconditions and isUnchanged', () => {
+  it('gives no preconditions when no header has one', () => {
     expect(preconditions({ headers: { 'if-unmodified-since': 'Sat, 29 Oct 1994 19:43:31 GMT' } })).toEqual({});
   });
 
@@ -24,7 +24,7 @@ describe('preconditions', () => {
     expect(ifNoneMatch(value)).toEqual(tags);
   });
 
-  it('compares weak tags with If-None-Match alone', () => {
+  it('drops a weak tag when it is in If-Match', () => {
     expect(ifMatch('W/"a", "b"')).toEqual(['b']);
     expect(ifMatch('W/"a"')).toEqual([]);
     expect(ifNoneMatch('W/"a", "b"')).toEqual(['a', 'b']);
@@ -38,7 +38,7 @@ describe('preconditions', () => {
     },
   );
 
-  it('decide whether a file is sent', () => {
+  it('says that a file is unchanged when If-None-Match has its tag', () => {
     expect(isUnchanged({}, '"a"')).toBe(false);
     expect(isUnchanged({ ifNoneMatch: ['b', 'a'] }, '"a"')).toBe(true);
     expect(isUnchanged({ ifNoneMatch: '*' }, '"a"')).toBe(true);

@@ -6,7 +6,7 @@ import type { Express } from 'express';
 import { TestApp } from '../../../../test/support/test-app';
 
 describe('ExpressServerAdapter', () => {
-  it('gives requests and responses Express’s prototypes before Express sees them', async () => {
+  it('gives requests and responses Express’s prototypes when they are created', async () => {
     const app = await TestApp.start();
     try {
       const express = app.app.getHttpAdapter().getInstance() as Express;
@@ -21,7 +21,7 @@ describe('ExpressServerAdapter', () => {
     }
   });
 
-  it('passes over the offer of another protocol than WebSocket’s', async () => {
+  it('ignores an upgrade when it offers another protocol than WebSocket', async () => {
     const app = await TestApp.start();
     try {
       const client = connect(app.port, '127.0.0.1');
@@ -36,7 +36,7 @@ describe('ExpressServerAdapter', () => {
     }
   });
 
-  it('keeps no connection of a client whose upgrade is refused', async () => {
+  it('closes the connection when an upgrade is refused', async () => {
     const app = await TestApp.start();
     try {
       const client = connect({ port: app.port, host: '127.0.0.1', allowHalfOpen: true });

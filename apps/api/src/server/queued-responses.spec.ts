@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { tellQueuedResponses } from './queued-responses';
 
 describe('tellQueuedResponses', () => {
-  it('tells each response on a connection that its client has gone, once', async () => {
+  it('emits close once on each queued response when the client has gone', async () => {
     const server = createServer();
     tellQueuedResponses(server);
     const closed: number[] = [];

@@ -25,14 +25,14 @@ describe('limitServer', () => {
     server.emit('clientError', Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), inside);
   const open = (): Socket => connect((server.address() as AddressInfo).port, '127.0.0.1');
 
-  it('answers a request that does not come whole with 408', async () => {
+  it('answers 408 when a request does not come whole', async () => {
     const client = open();
     server.once('request', timeOut);
     client.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf');
     expect((await buffer(client)).toString()).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n[^]*"code":"REQUEST_TIMEOUT"/);
   });
 
-  it('writes nothing into an answer that has begun', async () => {
+  it('writes nothing into an answer when it has begun', async () => {
     const client = open();
     server.once('request', (_request, response) => {
       response.write('begun');
@@ -49,7 +49,7 @@ describe('limitServer', () => {
     [0, 1, 300_000],
     [1024, 16 * 1024 ** 2, 131_072],
     [1024, 256 * 1024 ** 2, 300_000],
-  ])('lets a request of files up to %i bytes, or archives up to %i, take %i ms', (maxBytes, maxArchive, timeout) => {
+  ])('gives a request its time when files have up to %i bytes, archives up to %i: %i ms', (maxBytes, maxArchive, timeout) => {
     limitServer(server, { WORKSPACE_MAX_FILE_SIZE_BYTES: maxBytes, ARCHIVE_MAX_BYTES: maxArchive, MAX_EXEC_TIMEOUT_SECONDS: 120 });
     expect(server.requestTimeout).toBe(timeout);
     expect(server.headersTimeout).toBe(15_000);

@@ -31,7 +31,7 @@ describe('shutDownOnSignal', () => {
     await app.stop().catch(() => undefined);
   });
 
-  it('takes no more connections, lets a request finish, and exits with 0', async () => {
+  it('lets a request finish, takes no new connection, and exits with 0 when SIGTERM comes', async () => {
     const code = exited();
     const { url } = app;
     // A connection that is kept open after its answer.
@@ -46,14 +46,14 @@ describe('shutDownOnSignal', () => {
     expect(await code).toBe(0);
   });
 
-  it('does not wait for a connection that is only kept open', async () => {
+  it('closes a connection when it is only kept open', async () => {
     const code = exited();
     await (await app.fetch('/health')).text();
     process.emit('SIGINT');
     expect(await code).toBe(0);
   });
 
-  it('waits no longer than its time for a WebSocket, which the server does not close', async () => {
+  it('exits at its deadline when a WebSocket stays open', async () => {
     process.removeAllListeners('SIGTERM');
     // The time it waits is ten seconds longer than a command's.
     shutDownOnSignal(app.app, { MAX_EXEC_TIMEOUT_SECONDS: -9.9 }, { exit });
@@ -71,7 +71,7 @@ describe('shutDownOnSignal', () => {
     client.destroy();
   });
 
-  it('exits at once on the second signal', async () => {
+  it('exits at once when a second signal comes', async () => {
     const request = app.fetch('/sessions');
     await asked;
     process.emit('SIGTERM');

@@ -12,7 +12,7 @@ describe('endUnreadAnswers', () => {
   });
   afterAll(() => jest.useRealTimers());
 
-  it('gives a client twenty seconds, and more for a large answer, to take it', () => {
+  it('closes after twenty seconds, or later for a large answer, when the client does not read it', () => {
     const [small, large, taken, gone] = [answer(1), answer(2_560_000), answer(0), answer(1)];
     for (const each of [small, large, taken, gone]) {
       server.emit('request', {}, each);

@@ -28,7 +28,7 @@ const OPTIONS = {
   metadata: { team: 'blue', 'a.b-c_d': '' },
 };
 
-describe('Session routes', () => {
+describe('the session API', () => {
   let app: TestApp;
   const alice = expect.objectContaining({ ...userFromApiKey(API_KEY) }) as User;
   const sessions = {
@@ -48,7 +48,7 @@ describe('Session routes', () => {
   beforeEach(() => jest.clearAllMocks());
   afterAll(() => app.stop());
 
-  it('makes one, as 200', async () => {
+  it('answers 200 when it creates a session', async () => {
     const response = await app.json('POST', '/sessions', { session_id: 'a/b 😀' });
     expect([response.status, await response.json()]).toEqual([
       200,
@@ -57,7 +57,7 @@ describe('Session routes', () => {
     expect(sessions.createSession).toHaveBeenCalledWith(alice, 'a/b 😀', {}, expect.any(AbortSignal));
   });
 
-  it('makes one with options', async () => {
+  it('passes options on when it creates a session', async () => {
     expect((await app.json('POST', '/sessions', { session_id: 'x', ...OPTIONS })).status).toBe(200);
     expect(sessions.createSession).toHaveBeenCalledWith(alice, 'x', OPTIONS, expect.any(AbortSignal));
   });
@@ -81,12 +81,12 @@ describe('Session routes', () => {
     { metadata: { a: 'x'.repeat(257) } },
     { metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`n${i}`, 'x'])) },
     { cpu: 1 },
-  ])('refuses the options %j', async (options) => {
+  ])('answers 422 when the options are %j', async (options) => {
     expect((await app.json('POST', '/sessions', { session_id: 'x', ...options })).status).toBe(422);
     expect(sessions.createSession).not.toHaveBeenCalled();
   });
 
-  it('changes one', async () => {
+  it('passes settings on when it changes a session', async () => {
     const settings = { ttl_seconds: 60, metadata: { team: 'red' } };
     const response = await app.json('PATCH', '/sessions/a%2Fb', settings);
     expect([response.status, await response.json()]).toEqual([200, INFO]);
@@ -95,18 +95,18 @@ describe('Session routes', () => {
     expect((await app.json('PATCH', '/sessions/a?ttl_seconds=5', {})).status).toBe(422);
   });
 
-  it.each([{}, { session_id: '' }, { session_id: 1 }, { session_id: 'x', ttl: 5 }])('refuses %j', async (body) => {
+  it.each([{}, { session_id: '' }, { session_id: 1 }, { session_id: 'x', ttl: 5 }])('answers 422 when the body is %j', async (body) => {
     expect((await app.json('POST', '/sessions', body)).status).toBe(422);
     expect(sessions.createSession).not.toHaveBeenCalled();
   });
 
-  it('lists them', async () => {
+  it('lists sessions when there is no filter', async () => {
     expect(await (await app.fetch('/sessions')).json()).toEqual({ sessions: [INFO] });
     expect(sessions.listSessions).toHaveBeenCalledWith(alice, []);
     expect((await app.fetch('/sessions?limit=5')).status).toBe(422);
   });
 
-  it('lists those with some metadata', async () => {
+  it('lists the matching sessions when the query has metadata', async () => {
     expect((await app.fetch('/sessions?metadata=team%3Dblue&metadata=a%3Db%3Dc')).status).toBe(200);
     const pairs = [
       ['team', 'blue'],
@@ -118,13 +118,13 @@ describe('Session routes', () => {
     }
   });
 
-  it('shows one, or 404', async () => {
+  it('answers 404 when there is no such session', async () => {
     expect(await (await app.fetch('/sessions/a%2Fb%20%F0%9F%98%80')).json()).toEqual(INFO);
     const absent = await app.fetch('/sessions/other');
     expect([absent.status, await absent.json()]).toEqual([404, expect.objectContaining({ code: 'SESSION_NOT_FOUND' })]);
   });
 
-  it('deletes one, as 200', async () => {
+  it('answers 200 when it deletes a session', async () => {
     const response = await app.fetch('/sessions/a%2Fb%20%F0%9F%98%80', { method: 'DELETE' });
     expect([response.status, await response.json()]).toEqual([200, { status: 'deleted', session_id: 'a/b 😀' }]);
     expect((await app.fetch(`/sessions/${'x'.repeat(257)}`, { method: 'DELETE' })).status).toBe(422);

@@ -11,7 +11,7 @@ import { AGENT_ARGV } from './agent-source';
 import type { AgentRequest, CallOptions, Channel } from './channel';
 import { openChannel } from './exec-channel';
 
-// The real agent, as a child of this process; only that its workspace is a temporary directory.
+// Runs the real agent as a child of this process, with a temporary directory as its workspace.
 const workspace = mkdtempSync(join(tmpdir(), 'channel-spec-'));
 
 jest.mock('./agent-source', () => {
@@ -73,8 +73,8 @@ async function call(request: AgentRequest, options: Partial<CallOptions> = {}) {
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
-describe('a command', () => {
-  it('gives its output, its exit code and how long it took', async () => {
+describe('ExecChannel with the real agent, for a command', () => {
+  it('gives the output, the exit code and the time when a command ends', async () => {
     const { ok, stdout, stderr } = await call(
       exec('echo "$GREETING"; cat; echo no >&2; exit 3', { env: { GREETING: 'hällo' }, stdin: true }),
       {
@@ -85,12 +85,12 @@ describe('a command', () => {
     expect(ok).toMatchObject({ exit_code: 3, timed_out: false, omitted: { stdout: 0, stderr: 0 }, duration_ms: expect.any(Number) });
   });
 
-  it('runs beside others', async () => {
+  it('runs commands side by side when several are called', async () => {
     const results = await Promise.all(Array.from({ length: 20 }, (_, n) => call(exec(`echo ${n}; exit ${n}`))));
     expect(results.map(({ ok, stdout }) => [ok.exit_code, stdout])).toEqual(results.map((_, n) => [n, `${n}\n`]));
   });
 
-  it('waits for a slow reader of much output, and loses nothing', async () => {
+  it('loses no output when the reader is slow', async () => {
     const hash = createHash('sha256');
     const onOutput = async (_stream: string, chunk: Buffer): Promise<void> => {
       await setImmediate();
@@ -100,18 +100,18 @@ describe('a command', () => {
     expect(hash.digest('hex')).toBe(sha256(Buffer.alloc(5_000_000)));
   });
 
-  it('takes an input larger than every window', async () => {
+  it('sends the whole input when it is larger than every window', async () => {
     const chunks = Array.from({ length: 300 }, () => randomBytes(10_000));
     const { stdout } = await call(exec('sha256sum', { stdin: true }), { input: Readable.from(chunks, { objectMode: false }) });
     expect(stdout).toBe(`${sha256(Buffer.concat(chunks))}  -\n`);
   });
 
-  it('need not read its input', async () => {
+  it('ends when the command does not read its input', async () => {
     const { ok } = await call(exec('exec true', { stdin: true }), { input: Buffer.alloc(4_000_000) });
     expect(ok.exit_code).toBe(0);
   });
 
-  it('is killed on abort, and the channel goes on', async () => {
+  it('kills the command, and stays open, when the call is aborted', async () => {
     const controller = new AbortController();
     const onOutput = (): void => controller.abort();
     const aborted = call(exec('echo begun; exec sleep 60'), { signal: controller.signal, onOutput });
@@ -119,15 +119,15 @@ describe('a command', () => {
     expect((await call(exec('echo still here'))).stdout).toBe('still here\n');
   });
 
-  it('is lost with its agent', async () => {
+  it('rejects with SANDBOX_LOST when the agent is killed', async () => {
     const lost = call(exec('echo begun; exec sleep 60'), { onOutput: () => agent.kill() });
     await expect(lost).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
     expect(channel.open).toBe(false);
   });
 });
 
-describe('a file', () => {
-  it('goes there and back, whatever its name and size', async () => {
+describe('ExecChannel with the real agent, for a file', () => {
+  it('writes and reads a file unchanged when its name and size are unusual', async () => {
     const name = Buffer.concat([Buffer.from('a "b"\n'), Buffer.of(0xff), Buffer.from(' ü')]);
     const file = { path: '', path_base64: Buffer.concat([Buffer.from('dir/'), name]).toString('base64') };
     const content = randomBytes(1_500_000);
@@ -156,7 +156,7 @@ describe('a file', () => {
     await expect(call({ op: 'list', path: 'dir' })).rejects.toMatchObject({ code: ErrorCode.NOT_FOUND });
   });
 
-  it('is left as it was where its new content breaks off', async () => {
+  it('leaves a file as it was when its new content breaks off', async () => {
     await call({ op: 'write', path: 'kept', max_size: 0 }, { input: Buffer.from('old') });
     const torn = new Readable({ read: () => undefined });
     torn.push('new');

@@ -26,7 +26,7 @@ function begin(options: Partial<CallOptions> = {}): Promise<unknown> {
   return channel.call({ op: 'list', path: '' }, { deadlineMs: 600_000, ...options }).catch((error: unknown) => error);
 }
 
-/** The agent answers PINGs all the while. */
+/** Lets the agent answer every PING. */
 async function pass(seconds: number): Promise<void> {
   for (let half = 0; half < 2 * seconds; half++) {
     const pings = agent.framesOf(HostFrame.PING).length;
@@ -42,14 +42,14 @@ async function passInSilence(seconds: number): Promise<void> {
   await settle();
 }
 
-describe('silence', () => {
-  it('of an idle channel is not looked at: there is no timer', async () => {
+describe('ExecChannel, when the agent is silent,', () => {
+  it('runs no timer when no request is open', async () => {
     await passInSilence(3600);
     expect(agent.received).toEqual([]);
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('with a request open is broken by a PING after 5 s; an agent that answers may take its time', async () => {
+  it('sends a PING after 5 s, and stays open when the agent answers it', async () => {
     const result = begin();
     await passInSilence(4.5);
     expect(agent.framesOf(HostFrame.PING)).toHaveLength(0);
@@ -61,7 +61,7 @@ describe('silence', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  it('after a PING is the end of the channel', async () => {
+  it('closes when the agent does not answer the PING', async () => {
     const result = begin();
     await passInSilence(9.5);
     expect(channel.open).toBe(true);
@@ -70,7 +70,7 @@ describe('silence', () => {
     expect(await result).toMatchObject({ code: ErrorCode.SANDBOX_UNRESPONSIVE });
   });
 
-  it('ends with any frame', async () => {
+  it('counts the silence from zero when any frame comes', async () => {
     const result = begin();
     for (let n = 0; n < 5; n++) {
       await passInSilence(7);
@@ -81,7 +81,7 @@ describe('silence', () => {
     expect(await result).toEqual({});
   });
 
-  it('is counted anew for a request that comes when none was open', async () => {
+  it('counts the silence from zero when a request comes and none was open', async () => {
     const controller = new AbortController();
     const first = begin({ signal: controller.signal, onOutput: () => new Promise(() => undefined) });
     await settle();
@@ -97,8 +97,8 @@ describe('silence', () => {
   });
 });
 
-describe('the deadline', () => {
-  it('cancels the request, which rejects with REQUEST_TIMEOUT', async () => {
+describe('ExecChannel, at a deadline,', () => {
+  it('cancels the request with REQUEST_TIMEOUT when its time is over', async () => {
     const result = begin({ deadlineMs: 20_000 });
     await pass(19.5);
     expect(agent.framesOf(HostFrame.CANCEL, 1)).toHaveLength(0);
@@ -109,14 +109,14 @@ describe('the deadline', () => {
     expect(channel.open).toBe(true);
   });
 
-  it('leaves a request its result where it had ended at the same time', async () => {
+  it('keeps the result when the request ended at the same time', async () => {
     const result = begin({ deadlineMs: 1_000 });
     await pass(2);
     agent.send(AgentFrame.END, 1, { ok: { late: true } });
     expect(await result).toEqual({ late: true });
   });
 
-  it('and 5 s more without END are the end of the channel, for every request on it', async () => {
+  it('closes, for every request on it, when END does not come within 5 s more', async () => {
     const results = [begin({ deadlineMs: 1_000 }), begin()];
     await pass(5.5);
     expect(channel.open).toBe(true);
@@ -125,7 +125,7 @@ describe('the deadline', () => {
     for (const result of results) expect(await result).toMatchObject({ code: ErrorCode.SANDBOX_UNRESPONSIVE });
   });
 
-  it('holds for a consumer that does not come to an end, and costs the others nothing', async () => {
+  it('cancels only the request whose consumer does not end when its time is over', async () => {
     const result = begin({ deadlineMs: 3_000, onOutput: () => new Promise(() => undefined) });
     const other = begin();
     await settle();
@@ -138,7 +138,7 @@ describe('the deadline', () => {
     expect(await other).toEqual({});
   });
 
-  it('of a stall is put off by output that is taken, and by nothing else', async () => {
+  it('moves the time of a stall when output is taken, and at nothing else', async () => {
     let take = (): void => undefined;
     const onOutput = () => new Promise<void>((resolve) => (take = resolve));
     const result = begin({ deadlineMs: 600_000, stallMs: 20_000, onOutput });
@@ -160,7 +160,7 @@ describe('the deadline', () => {
     expect(channel.open).toBe(true);
   });
 
-  it('ends a transfer that moves, too', async () => {
+  it('cancels a transfer when its time is over, although it moves', async () => {
     const result = begin({ deadlineMs: 30_000, stallMs: 20_000, onOutput: () => undefined });
     for (let n = 0; n < 3; n++) {
       agent.send(AgentFrame.OUT, 1, Buffer.alloc(65_536));
@@ -170,7 +170,7 @@ describe('the deadline', () => {
     expect(await result).toMatchObject({ code: ErrorCode.REQUEST_TIMEOUT, message: 'The call did not end within 30 s.' });
   });
 
-  it('of 5 s holds for an abort too', async () => {
+  it('closes when an aborted request does not end within 5 s', async () => {
     const controller = new AbortController();
     const result = begin({ signal: controller.signal });
     controller.abort();

@@ -26,17 +26,17 @@ afterEach(async () => {
 
 const sentBytes = (id: number): number => agent.framesOf(HostFrame.DATA, id).reduce((sum, { payload }) => sum + payload.length, 0);
 
-describe('output', () => {
+describe('ExecChannel, for output,', () => {
   const CHUNK = Buffer.alloc(32 * KIB, 1);
 
-  it('is credited in steps of 64 KiB as it is consumed', async () => {
+  it('gives credit in steps of 64 KiB when output is consumed', async () => {
     const { id } = await begin(agent, channel, { onOutput: () => undefined });
     for (let n = 0; n < 5; n++) agent.send(AgentFrame.OUT, id, CHUNK);
     await settle();
     expect(agent.framesOf(HostFrame.CREDIT, id).map(({ payload }) => decodeCredit(payload))).toEqual([64 * KIB, 64 * KIB]);
   });
 
-  it('goes on past the window where nobody wants it', async () => {
+  it('gives credit past the window when the call has no consumer', async () => {
     const { id, result } = await begin(agent, channel);
     for (let n = 0; n < 20; n++) {
       agent.send(AgentFrame.OUT, id, CHUNK);
@@ -46,7 +46,7 @@ describe('output', () => {
     await result;
   });
 
-  it('that is not consumed is not credited, comes to at most two buffers, and holds up no other request', async () => {
+  it('holds at most two buffers, and delays no other request, when output is not consumed', async () => {
     let release!: () => void;
     const stalled = new Promise<void>((resolve) => (release = resolve));
     const chunks: number[] = [];
@@ -69,7 +69,7 @@ describe('output', () => {
     expect(chunks).toEqual([CHUNK.length, 7 * CHUNK.length]);
   });
 
-  it('reaches a slow consumer whole, in the order of each stream, one chunk at a time', async () => {
+  it('gives all of each stream in order, one chunk at a time, when the consumer is slow', async () => {
     let busy = false;
     const seen = { stdout: '', stderr: '' };
     const { id, result } = await begin(agent, channel, {
@@ -101,7 +101,7 @@ describe('output', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('disk'))],
-  ])('whose consumer %s cancels the request, which rejects with that', async (_how, onOutput) => {
+  ])('cancels the request with the error when the consumer %s', async (_how, onOutput) => {
     const { id, result } = await begin(agent, channel, { onOutput });
     agent.send(AgentFrame.OUT, id, 'x');
     await agent.frame(HostFrame.CANCEL, { id });
@@ -112,8 +112,8 @@ describe('output', () => {
   });
 });
 
-describe('input', () => {
-  it('from a buffer is sent under the agent’s credit, then EOF', async () => {
+describe('ExecChannel, for input,', () => {
+  it('sends a buffer within the agent’s credit, then EOF, when the input is a buffer', async () => {
     const input = Buffer.from(Array.from({ length: 600 * KIB }, (_, n) => n % 251));
     const { id, result } = await begin(agent, channel, { input }, WRITE);
     await agent.frame(HostFrame.DATA, { id, nth: 4 });
@@ -131,13 +131,13 @@ describe('input', () => {
     await result;
   });
 
-  it('is sent as EOF alone when it is empty', async () => {
+  it('sends only EOF when the input is empty', async () => {
     const { id } = await begin(agent, channel, { input: Buffer.alloc(0) }, WRITE);
     await settle();
     expect(agent.namesFor(id)).toEqual(['REQUEST', 'EOF']);
   });
 
-  it('from a stream is read no faster than the agent takes it', async () => {
+  it('reads no faster than the agent takes it when the input is a stream', async () => {
     let produced = 0;
     const input = new Readable({
       read() {
@@ -156,7 +156,7 @@ describe('input', () => {
     expect(sentBytes(id)).toBe(1024 * KIB);
   });
 
-  it('of two requests takes turns, and waits where the stream does not drain', async () => {
+  it('sends inputs in turns, and waits for the stream to drain, when two requests have some', async () => {
     agent.stream.pause();
     const calls = [Buffer.alloc(200 * KIB), Buffer.alloc(200 * KIB)].map((input) => channel.call(WRITE, { input, deadlineMs: 60_000 }));
     calls.forEach((call) => void call.catch(() => undefined));
@@ -172,7 +172,7 @@ describe('input', () => {
   it.each([
     ['fails', (input: PassThrough) => input.destroy(new Error('torn')), { message: 'torn' }],
     ['breaks off', (input: PassThrough) => input.destroy(), { code: ErrorCode.CLIENT_CLOSED_REQUEST }],
-  ])('that %s cancels the request, and is never taken for whole', async (_how, breakOff, error) => {
+  ])('cancels the request when the input %s', async (_how, breakOff, error) => {
     const input = new PassThrough();
     const { id, result } = await begin(agent, channel, { input }, WRITE);
     input.write('half');
@@ -184,7 +184,7 @@ describe('input', () => {
     expect(agent.namesFor(id)).toEqual(['REQUEST', 'DATA', 'CANCEL']);
   });
 
-  it('that had failed before the call cancels it too', async () => {
+  it('cancels the request when the input had failed before the call', async () => {
     const input = new PassThrough();
     input.destroy(new Error('torn'));
     const { id, result } = await begin(agent, channel, { input }, WRITE);
@@ -193,7 +193,7 @@ describe('input', () => {
     await expect(result).rejects.toThrow('torn');
   });
 
-  it('left over when the request ends stays with its owner, who may destroy it', async () => {
+  it('leaves the rest of the input to its owner when the request ends', async () => {
     const input = new PassThrough();
     const { id, result } = await begin(agent, channel, { input }, WRITE);
     agent.send(AgentFrame.END, id, { error: { code: 'STORAGE_FULL', detail: 'full' } });

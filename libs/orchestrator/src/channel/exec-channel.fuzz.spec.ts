@@ -21,7 +21,7 @@ const ENDS = [
 beforeAll(() => Logger.overrideLogger(false));
 jest.setTimeout(300_000);
 
-/** One open request and all that was seen of it. */
+/** One open request, and everything that was seen of it. */
 interface Seen {
   readonly id: number;
   readonly stdout: Buffer[];
@@ -116,7 +116,7 @@ function agentBytes(random: Random, requests: number): Buffer {
   return random(10) === 0 ? bytes.subarray(0, random(bytes.length)) : bytes;
 }
 
-/** Hands the bytes over in pieces; between them the clients go on living. */
+/** Passes the bytes on in pieces. Between them, clients abort, read and call. */
 async function deliver(bytes: Buffer, stream: Duplex, seen: readonly Seen[], random: Random): Promise<void> {
   const most = 1 + random(bytes.length + 1);
   for (let at = 0; at < bytes.length;) {
@@ -140,7 +140,7 @@ function checkRequest({ id, stdout, stderr, thrown, abort, outcome }: Seen, fram
   ] as const) {
     const [got, sent] = [Buffer.concat(chunks), output(type)];
     if (!sent.subarray(0, got.length).equals(got)) throw new Error(`request ${id} has ${name} that is not its own`);
-    // A request that was aborted may still go well, and its output is dropped.
+    // An aborted request may still succeed. Its output is dropped.
     if (outcome !== null && 'ok' in outcome && !abort.signal.aborted && got.length !== sent.length)
       throw new Error(`request ${id} lacks ${name}`);
   }
@@ -167,8 +167,8 @@ function checkSent(sent: Buffer): void {
   }
 }
 
-describe('a channel whose agent sends anything', () => {
-  it('never throws, never mixes two requests, and settles each as the agent said, or with a typed error', () =>
+describe('ExecChannel', () => {
+  it('settles each request as the agent said, or with a typed error, when the agent sends anything', () =>
     fuzz(CASES, async (random) => {
       const { stream, channel, sent } = await open();
       const seen = Array.from({ length: 1 + random(4) }, (_, index) => begin(channel, index + 1, random));

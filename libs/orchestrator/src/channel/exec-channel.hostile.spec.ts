@@ -31,7 +31,7 @@ async function open() {
 
 const out = (id: number, bytes: number): Buffer => encodeFrame(AgentFrame.OUT, id, Buffer.alloc(bytes));
 
-describe('an agent that breaks the protocol loses its channel', () => {
+describe('ExecChannel', () => {
   it.each<[string, Buffer[]]>([
     ['an id nobody opened', [encodeFrame(AgentFrame.OUT, 3, 'x')]],
     ['an id of another channel’s making', [encodeFrame(AgentFrame.END, 0xffffffff, END)]],
@@ -65,7 +65,7 @@ describe('an agent that breaks the protocol loses its channel', () => {
     ['credit that is no u32', [encodeFrame(AgentFrame.CREDIT, 1, 'abc')]],
     ['credit for a request without input', [encodeCredit(AgentFrame.CREDIT, 2, 1)]],
     ['text', [Buffer.from('Traceback (most recent call last):\n')]],
-  ])('by %s', async (_what, frames) => {
+  ])('closes when the agent breaks the protocol by %s', async (_what, frames) => {
     const { agent, channel, outcomes } = await open();
     agent.stream.write(Buffer.concat(frames));
     await channel.closed;
@@ -76,7 +76,7 @@ describe('an agent that breaks the protocol loses its channel', () => {
     await settle();
   });
 
-  it('and not by what the protocol allows', async () => {
+  it('stays open when the agent does what the protocol allows', async () => {
     const { agent, channel, outcomes } = await open();
     agent.stream.write(
       Buffer.concat([
@@ -92,7 +92,7 @@ describe('an agent that breaks the protocol loses its channel', () => {
     channel.close();
   });
 
-  it('whatever bytes it sends, with every request settled', async () => {
+  it('settles every request when the agent sends random bytes', async () => {
     let state = 42;
     const random = (below: number): number => (state = (state * 1103515245 + 12345) % 2147483648) % below;
     for (let run = 0; run < 300; run++) {

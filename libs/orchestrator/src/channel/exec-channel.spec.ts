@@ -25,8 +25,8 @@ afterEach(async () => {
   await channel.closed;
 });
 
-describe('a request', () => {
-  it('goes out as JSON and resolves with what END says', async () => {
+describe('ExecChannel, for a request,', () => {
+  it('sends JSON, and resolves with the result when END comes', async () => {
     const { id, result } = await begin(agent, channel);
     expect(JSON.parse(agent.received[0]!.payload.toString())).toEqual(LIST);
     agent.send(AgentFrame.END, id, ok);
@@ -34,7 +34,7 @@ describe('a request', () => {
     expect(agent.namesFor(id)).toEqual(['REQUEST']);
   });
 
-  it('gets its own output, in order, whatever else is under way', async () => {
+  it('gives each request its own output in order when several are open', async () => {
     const output: string[][] = [[], [], []];
     const calls = await Promise.all(
       output.map((lines) => begin(agent, channel, { onOutput: (stream, chunk) => void lines.push(`${stream}:${chunk}`) })),
@@ -49,7 +49,7 @@ describe('a request', () => {
     output.forEach((lines, n) => expect(lines).toEqual([`stdout:a${n}`, `stderr:e${n}`, `stdout:b${n}`, `stderr:e${n}`]));
   });
 
-  it('rejects with the agent’s error, its detail made fit to be shown', async () => {
+  it('rejects with the agent’s error, cleaned of control characters, when END has one', async () => {
     const { id, result } = await begin(agent, channel);
     agent.send(AgentFrame.END, id, { error: { code: 'NOT_FOUND', detail: `no\u001b[2J "x"\r\n${'y'.repeat(400)}` } });
     const error = await result.catch((thrown: unknown) => thrown);
@@ -58,19 +58,19 @@ describe('a request', () => {
     expect(channel.open).toBe(true);
   });
 
-  it.each(['TOO_MANY_COMMANDS', 'SANDBOX_EXHAUSTED'])('says that %s is worth another try', async (code) => {
+  it.each(['TOO_MANY_COMMANDS', 'SANDBOX_EXHAUSTED'])('says when to try again when the error is %s', async (code) => {
     const { id, result } = await begin(agent, channel);
     agent.send(AgentFrame.END, id, { error: { code, detail: 'no room' } });
     await expect(result).rejects.toMatchObject({ code, retryAfter: 1 });
   });
 
-  it.each(['UNAUTHORIZED', 'constructor', 'nonsense'])('takes the code %s for INTERNAL_ERROR, and shows no word of it', async (code) => {
+  it.each(['UNAUTHORIZED', 'constructor', 'nonsense'])('rejects with INTERNAL_ERROR when the agent’s code is %s', async (code) => {
     const { id, result } = await begin(agent, channel);
     agent.send(AgentFrame.END, id, { error: { code, detail: 'secret' } });
     await expect(result).rejects.toMatchObject({ code: ErrorCode.INTERNAL_ERROR, message: expect.not.stringContaining('secret') });
   });
 
-  it('is one of 128 at most', async () => {
+  it('refuses a request when 128 are open', async () => {
     for (let n = 0; n < 128; n++) channel.call(LIST, { deadlineMs: 60_000 }).catch(() => undefined);
     await expect(channel.call(LIST, { deadlineMs: 60_000 })).rejects.toMatchObject({ code: ErrorCode.TOO_MANY_COMMANDS });
     const { id } = await agent.frame(HostFrame.REQUEST, { nth: 128 });
@@ -79,7 +79,7 @@ describe('a request', () => {
     expect((await begin(agent, channel)).id).not.toBe(id);
   });
 
-  it('over a frame’s size is refused and not sent', async () => {
+  it('refuses a request when it is larger than a frame', async () => {
     const path = 'x'.repeat(1024 * KIB);
     await expect(channel.call({ op: 'list', path }, { deadlineMs: 60_000 })).rejects.toMatchObject({ code: ErrorCode.PAYLOAD_TOO_LARGE });
     await settle();
@@ -87,8 +87,8 @@ describe('a request', () => {
   });
 });
 
-describe('abort', () => {
-  it('cancels the request, which rejects once the agent has ended it', async () => {
+describe('ExecChannel, on an abort,', () => {
+  it('rejects the call when the agent has ended the request', async () => {
     const controller = new AbortController();
     const { id, result } = await begin(agent, channel, { signal: controller.signal });
     controller.abort();
@@ -98,7 +98,7 @@ describe('abort', () => {
     expect(channel.open).toBe(true);
   });
 
-  it('ends output and input at once, not only when the agent has heard of it', async () => {
+  it('stops output and input before the agent has ended the request', async () => {
     const controller = new AbortController();
     const input = new PassThrough();
     const output: string[] = [];
@@ -120,7 +120,7 @@ describe('abort', () => {
     expect(agent.namesFor(id)).toEqual(['REQUEST', 'CANCEL']);
   });
 
-  it('that comes too late changes nothing, and a signal is let go of', async () => {
+  it('changes nothing, and drops its listener, when the request has ended', async () => {
     const controller = new AbortController();
     const { id, result } = await begin(agent, channel, { signal: controller.signal });
     agent.send(AgentFrame.END, id, ok);
@@ -128,7 +128,7 @@ describe('abort', () => {
     expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
   });
 
-  it('before the call sends nothing', async () => {
+  it('sends nothing when the signal was aborted before the call', async () => {
     await expect(channel.call(LIST, { deadlineMs: 1000, signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: ErrorCode.CLIENT_CLOSED_REQUEST,
     });
@@ -136,7 +136,7 @@ describe('abort', () => {
     expect(agent.received).toEqual([]);
   });
 
-  it('does not wait for a consumer that is stuck', async () => {
+  it('rejects the call when its consumer hangs', async () => {
     const controller = new AbortController();
     const { id, result } = await begin(agent, channel, { signal: controller.signal, onOutput: () => new Promise(() => undefined) });
     agent.send(AgentFrame.OUT, id, 'x');
@@ -147,8 +147,8 @@ describe('abort', () => {
   });
 });
 
-describe('the end of the channel', () => {
-  it('by close() rejects what is open, sends nothing more, and leaves no listener', async () => {
+describe('ExecChannel, at its end,', () => {
+  it('rejects open requests and leaves no listener when it is closed', async () => {
     const peer = new FakeAgent();
     const listeners = (): number => peer.hostStream.eventNames().reduce((sum, event) => sum + peer.hostStream.listenerCount(event), 0);
     const before = listeners();
@@ -170,7 +170,7 @@ describe('the end of the channel', () => {
     expect(peer.framesOf(HostFrame.CANCEL)).toEqual([]);
   });
 
-  it('tells a request that was not sent from one that was', async () => {
+  it('rejects with another error when a request was not sent', async () => {
     const { result } = await begin(agent, channel);
     agent.end(137);
     await expect(result).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
@@ -179,13 +179,13 @@ describe('the end of the channel', () => {
     await expect(channel.call(LIST, { deadlineMs: 1000 })).rejects.toBeInstanceOf(RequestNotSentError);
   });
 
-  it('comes with an error of the stream', async () => {
+  it('closes when the stream fails', async () => {
     const { result } = await begin(agent, channel);
     agent.hostStream.destroy(new Error('read ECONNRESET'));
     await expect(result).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST, message: expect.not.stringContaining('ECONN') });
   });
 
-  it('comes where the agent does not read, before its requests fill the memory', async () => {
+  it('closes when the agent does not read, before requests fill the memory', async () => {
     agent.stream.pause();
     const path = 'x'.repeat(600 * KIB);
     const results = Array.from({ length: 80 }, () =>
@@ -196,7 +196,7 @@ describe('the end of the channel', () => {
     expect(await results[79]).toBeInstanceOf(RequestNotSentError);
   });
 
-  it('comes where nothing is under way', async () => {
+  it('closes when the stream ends and no request is open', async () => {
     agent.end(0);
     await channel.closed;
     expect(channel.open).toBe(false);

@@ -2,11 +2,11 @@ import { fuzz, type Random } from '../../../../test/support/fuzzing';
 import { encodeFrame, type Frame, FrameReader, HEADER_BYTES } from './frames';
 import { framesByTheBook } from './testing/frames-by-the-book';
 
-/** Over all tests of this file, one million. */
+/** One million over all tests of this file. */
 const SENT_CASES = 250_000;
 const HOSTILE_CASES = 700_000;
 const HUGE_CASES = 50_000;
-/** Small, so that lengths about the limit are common. */
+/** Small, so that lengths close to the limit are common. */
 const LIMIT = 48;
 
 jest.setTimeout(300_000);
@@ -62,14 +62,14 @@ function randomFrames(random: Random): Buffer {
   const frames: Buffer[] = [];
   for (let count = 1 + random(4); count > 0; count--) {
     const id = random(2) === 0 ? random(4) : random(0xffff_ffff);
-    // Every byte of a payload tells whose it is. Now and then one is longer than allowed.
+    // Every byte of a payload tells its frame. Sometimes a payload is longer than allowed.
     const length = random(20) === 0 ? LIMIT + random(3) : random(LIMIT + 1);
     frames.push(encodeFrame(random(256), id, Buffer.alloc(length, id & 0xff)));
   }
   return Buffer.concat(frames);
 }
 
-/** Bytes flipped, cut out, doubled or put in; or nothing but noise. */
+/** Flips, cuts, doubles or inserts bytes, or makes only noise. */
 function hostileBytes(random: Random): Buffer {
   if (random(8) === 0) return noise(random, random(80));
   let bytes = randomFrames(random);
@@ -100,12 +100,13 @@ function noise(random: Random, length: number): Buffer {
 }
 
 describe('FrameReader under random input', () => {
-  it('gives back what was sent, however it is split', () => fuzz(SENT_CASES, (random) => check(randomFrames(random), LIMIT + 2, random)));
+  it('gives the frames that were sent when they are split anywhere', () =>
+    fuzz(SENT_CASES, (random) => check(randomFrames(random), LIMIT + 2, random)));
 
-  it('reads hostile bytes as the protocol says, the same in any split, and holds one frame at most', () =>
+  it('reads as the protocol says, and holds at most one frame, when bytes are hostile', () =>
     fuzz(HOSTILE_CASES, (random) => check(hostileBytes(random), LIMIT, random)));
 
-  it('sets aside nothing for a length past the limit, and no more than the limit for any other', async () => {
+  it('reserves no memory when a length is past the limit, and at most the limit otherwise', async () => {
     const { alloc, allocUnsafe, allocUnsafeSlow } = Buffer;
     let largest = 0;
     const noting =

@@ -24,15 +24,15 @@ function readAll(chunks: readonly Buffer[], limit = LIMIT): { frames: Frame[]; v
 }
 
 describe('encodeFrame', () => {
-  it('writes length, type, id and payload, big-endian', () => {
+  it('writes length, type, id and payload when it has a payload', () => {
     expect(encodeFrame(17, 0x01020304, Buffer.from('ab')).toString('hex')).toBe('0000000211010203046162');
   });
 
-  it('counts the bytes of a text, not its characters', () => {
+  it('counts bytes when the payload is text', () => {
     expect(readAll([encodeFrame(1, 5, '{"path":"ü😀"}')]).frames[0]!.payload.toString()).toBe('{"path":"ü😀"}');
   });
 
-  it('carries credit as one u32', () => {
+  it('writes one u32 when the frame gives credit', () => {
     const { frames } = readAll([encodeCredit(AgentFrame.CREDIT, 9, 0xffffffff)]);
     expect(decodeCredit(frames[0]!.payload)).toBe(0xffffffff);
     expect(decodeCredit(Buffer.alloc(3))).toBeNull();
@@ -49,7 +49,7 @@ describe('FrameReader', () => {
   ];
   const stream = Buffer.concat(sent.map(({ type, id, payload }) => encodeFrame(type, id, payload)));
 
-  it('reads frames split at any two points', () => {
+  it('reads frames when they are split at any two points', () => {
     for (let first = 0; first <= stream.length; first++) {
       for (let second = first; second <= stream.length; second++) {
         const chunks = [stream.subarray(0, first), stream.subarray(first, second), stream.subarray(second)];
@@ -58,21 +58,21 @@ describe('FrameReader', () => {
     }
   });
 
-  it('reads frames that come byte by byte', () => {
+  it('reads frames when they come byte by byte', () => {
     expect(readAll(Array.from(stream, (byte) => Buffer.from([byte])))).toEqual({ frames: sent, violation: null });
   });
 
-  it('does not copy a payload that lies whole in its chunk', () => {
+  it('copies no payload when it lies whole in its chunk', () => {
     const { payload } = readAll([stream]).frames[1]!;
     expect(payload.buffer).toBe(stream.buffer);
   });
 
-  it('takes a payload of exactly the limit', () => {
+  it('reads a payload when it has exactly the limit', () => {
     const payload = Buffer.alloc(LIMIT, 7);
     expect(readAll([encodeFrame(17, 1, payload)]).frames[0]!.payload.equals(payload)).toBe(true);
   });
 
-  it('refuses a longer one by its length alone, setting nothing aside, and reads nothing more', () => {
+  it('refuses a payload by its length, and reserves no memory, when it is longer', () => {
     const reader = new FrameReader(LIMIT);
     const header = encodeFrame(17, 1, Buffer.alloc(LIMIT + 1)).subarray(0, HEADER_BYTES);
     const { frames, violation } = reader.push(Buffer.concat([stream, header]));

@@ -8,7 +8,7 @@ import { FakeAgent, settle } from './testing/fake-agent';
 const hello = (payload: object): Buffer => encodeFrame(AgentFrame.HELLO, 0, JSON.stringify(payload));
 
 describe('openChannel', () => {
-  it('sends the agent’s source, and is open once the agent says hello', async () => {
+  it('sends the agent’s source, and opens when the agent says HELLO', async () => {
     const agent = new FakeAgent();
     const channel = await openChannel(agent.process);
     expect(channel.open).toBe(true);
@@ -21,7 +21,7 @@ describe('openChannel', () => {
     channel.close();
   });
 
-  it('takes a HELLO that comes in pieces', async () => {
+  it('opens when HELLO comes in pieces', async () => {
     const agent = new FakeAgent({ hello: null });
     const opening = openChannel(agent.process);
     for (const byte of hello({ protocol: 1 })) {
@@ -38,7 +38,7 @@ describe('openChannel', () => {
     ['a request’s id', encodeFrame(AgentFrame.HELLO, 1, '{"protocol":1}')],
     ['an oversized frame', Buffer.alloc(9, 255)],
     ['a frame nobody asked for after it', Buffer.concat([hello({ protocol: 1 }), encodeFrame(AgentFrame.OUT, 1, 'x')])],
-  ])('refuses a first frame with %s', async (_what, bytes) => {
+  ])('rejects when the first frame has %s', async (_what, bytes) => {
     const agent = new FakeAgent({ hello: bytes });
     const opening = openChannel(agent.process);
     void opening.catch(() => undefined);
@@ -48,7 +48,7 @@ describe('openChannel', () => {
     expect(agent.hostStream.destroyed).toBe(true);
   });
 
-  it('reads in the engine’s own words that python3 is missing', async () => {
+  it('rejects with SANDBOX_IMAGE_UNUSABLE when the engine says that python3 is missing', async () => {
     const agent = new FakeAgent({
       hello: Buffer.from('OCI runtime exec failed: exec: "python3": executable file not found in $PATH: unknown\r\n'),
     });
@@ -59,7 +59,7 @@ describe('openChannel', () => {
     await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_IMAGE_UNUSABLE, message: expect.stringContaining('no python3') });
   });
 
-  it('tells a process that ended from an agent', async () => {
+  it('rejects when the process ends without HELLO', async () => {
     const agent = new FakeAgent({ hello: null });
     const opening = openChannel(agent.process);
     agent.end(137);
@@ -67,7 +67,7 @@ describe('openChannel', () => {
     expect(agent.hostStream.destroyed).toBe(true);
   });
 
-  it('survives a stream that fails', async () => {
+  it('rejects when the stream fails', async () => {
     const agent = new FakeAgent({ hello: null });
     const opening = openChannel(agent.process);
     agent.hostStream.destroy(new Error('read ECONNRESET'));
@@ -75,7 +75,7 @@ describe('openChannel', () => {
     await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
   });
 
-  it('survives a stream that fails while it looks for the reason', async () => {
+  it('rejects when the stream fails while it looks for the reason', async () => {
     const agent = new FakeAgent({ hello: Buffer.alloc(9, 255) });
     const opening = openChannel(agent.process);
     void opening.catch(() => undefined);
@@ -90,7 +90,7 @@ describe('openChannel', () => {
     beforeEach(() => jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }));
     afterEach(() => jest.useRealTimers());
 
-    it('gives a silent process 10 s', async () => {
+    it('rejects after 10 s when the process is silent', async () => {
       const agent = new FakeAgent({ hello: null });
       const opening = openChannel(agent.process);
       const outcome = opening.then(
@@ -105,7 +105,7 @@ describe('openChannel', () => {
       expect(jest.getTimerCount()).toBe(0);
     });
 
-    it('leaves no timer behind', async () => {
+    it('leaves no timer behind when the channel is open', async () => {
       const agent = new FakeAgent({ hello: null });
       const outcome = openChannel(agent.process).catch((error: unknown) => error);
       agent.end(1);
@@ -113,7 +113,7 @@ describe('openChannel', () => {
       expect(jest.getTimerCount()).toBe(0);
     });
 
-    it('does not wait for ever for an engine that does not say how the process ended', async () => {
+    it('rejects after a while when the engine does not say how the process ended', async () => {
       const agent = new FakeAgent({ hello: null });
       const outcome = openChannel(agent.process).catch((error: unknown) => error);
       agent.stream.end();
@@ -137,7 +137,7 @@ describe('startFailure', () => {
     [126, 'cannot exec in a stopped container', 'SANDBOX_LOST', 'ended'],
     [137, '', 'SANDBOX_LOST', 'ended'],
     [null, '', 'SANDBOX_LOST', 'ended'],
-  ])('exit code %p with %p is %s', (exitCode, output, code, message) => {
+  ])('reads exit code %p with %p as %s', (exitCode, output, code, message) => {
     const error = startFailure(exitCode, output);
     expect(error.code).toBe(code);
     expect(error.message).toContain(message);
