@@ -1,4 +1,4 @@
-"""Ends the bundle (PROTOCOL.md, "Bootstrap"): makes the sources in MODULES importable, then starts the agent."""
+"""The end of the bundle (PROTOCOL.md, "Bootstrap"): makes MODULES importable, starts the agent."""
 
 import sys
 from _frozen_importlib import ModuleSpec

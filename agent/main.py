@@ -1,4 +1,4 @@
-"""Starts the agent: shields the process, takes the channel, clears what a lost agent left, routes."""
+"""Starts the agent: shields the process, takes the channel, kills leftovers, and routes."""
 
 import fcntl
 import gc
@@ -34,7 +34,7 @@ def run():
 
 
 def _take_channel():
-    """Moves the channel away from descriptors 0 and 1, which commands inherit. Returns (in, out)."""
+    """Moves the channel off descriptors 0 and 1, which commands inherit. Returns (in, out)."""
     channel = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -48,7 +48,8 @@ def _take_channel():
 def _widen(pipe):
     """Gives the pipe room for a whole window.
 
-    A full frame does not fit into an ordinary pipe. It would take several writes, with waits between.
+    A full frame does not fit into an ordinary pipe. It would take several writes, with waits
+    between.
     """
     try:
         fcntl.fcntl(pipe, _F_SETPIPE_SZ, frames.WINDOW)

@@ -2,14 +2,14 @@
 
 To add an operation, write its handler and add a line here. A handler is called in a worker with the
 WorkerChannel of the request and the request (a dict). It returns the `ok` of END, or raises
-RequestError, OSError or MemoryError. A handler that leaves its worker something to do after END sets
-`channel.after_end` or `channel.staying`.
+RequestError, OSError or MemoryError. A handler that leaves its worker something to do after END
+sets `channel.after_end` or `channel.staying`.
 """
 
 from wire.errors import RequestError
 
-# By name: (module, function). A worker imports the module at the first request that needs it, because
-# most sessions run commands alone. The router has compiled `processes.execute` already.
+# By name: (module, function). A worker imports the module at the first request that needs it,
+# because most sessions run commands alone. The router has compiled `processes.execute` already.
 OPERATIONS = {
     "exec": ("processes.execute", "run_command"),
     "own_programs": ("processes.own_programs", "find_first_other"),

@@ -6,12 +6,13 @@ import zlib
 from archives import tarball
 from archives.tarball import BLOCK
 
-_MAX_TRAILER = 1 << 20  # zeros behind the end: writers fill up their last record
-_MAX_INFLATED = 64 << 10  # over 128 KiB, the C library would map and unmap memory for every piece
+_MAX_TRAILER_BYTES = 1 << 20  # of zeros behind the end, because writers fill up their last record
+# Over 128 KiB, the C library would map and unmap memory for every piece.
+_MAX_INFLATED_BYTES = 64 << 10
 
 
 class Input:
-    """Inflated where they begin as gzip does."""
+    """Inflates the bytes if they begin as gzip does."""
 
     def __init__(self, channel):
         self._channel = channel
@@ -29,7 +30,7 @@ class Input:
             self.data, self._compressed = self._compressed, b""
 
     def _receive(self):
-        """The next piece as it came; b"" at the end."""
+        """Returns the next piece as it came, or b"" at the end."""
         while not self._chunks and not self._ended:
             self._chunks = self._channel.wait_input()[::-1]
         chunk = self._chunks.pop() if self._chunks else None
@@ -40,12 +41,12 @@ class Input:
         return bytes(chunk)
 
     def _next(self):
-        """The next piece of the tar; b"" at the end."""
+        """Returns the next piece of the tar, or b"" at the end."""
         if self._inflate is None:
             return self._receive()
         while True:
             if self._inflate.eof:
-                # Another member may follow, as of files that were put one behind the other.
+                # Another member may follow, because gzip files may be joined into one.
                 self._compressed = self._inflate.unused_data or self._receive()
                 if not self._compressed:
                     return b""
@@ -54,7 +55,7 @@ class Input:
             if not data:
                 raise tarball.refused("is cut off")
             try:
-                inflated = self._inflate.decompress(data, _MAX_INFLATED)
+                inflated = self._inflate.decompress(data, _MAX_INFLATED_BYTES)
             except zlib.error:
                 raise tarball.refused("is no gzip, or is damaged")
             self._compressed = self._inflate.unconsumed_tail
@@ -62,7 +63,7 @@ class Input:
                 return inflated
 
     def fill(self):
-        """Makes `data` the next piece, where all of it was taken. False at the end."""
+        """Makes `data` the next piece. Returns False at the end. Call it when `data` is used up."""
         self.data = self._next()
         self.position = 0
         return bool(self.data)
@@ -84,11 +85,11 @@ class Input:
         return b"".join(parts)
 
     def copy(self, size, file):
-        """Writes so many bytes to the file, and goes on behind the block they end in."""
+        """Writes that many bytes to the file, and goes on behind the block that they end in."""
         start = self.position
         after = start + size + (-size % BLOCK)
         if after <= len(self.data):
-            # As of most files: it is whole in what has arrived.
+            # Most files have arrived as a whole.
             self.position = after
             written = os.write(file, self.data[start : start + size])
             while written < size:
@@ -106,12 +107,12 @@ class Input:
         self.take(rest)
 
     def finish(self):
-        """Takes the rest, which has to be zeros."""
+        """Takes the rest of the archive, which has to be zeros."""
         rest = 0
         more = self.data[self.position :]
         while True:
             rest += len(more)
-            if more.strip(b"\0") or rest > _MAX_TRAILER:
+            if more.strip(b"\0") or rest > _MAX_TRAILER_BYTES:
                 raise tarball.refused("goes on behind its end")
             if not self.fill():
                 return

@@ -11,14 +11,20 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Tree:
-    """The directory into which entries are put, by descriptors: a link in it, of the archive or of anybody else, is never followed."""
+    """The directory that the entries go into. It works by descriptors, and follows no link in it.
+
+    It does not matter whether the archive or a command has put the link there.
+    """
 
     def __init__(self, root):
         self._root = root
         self._current = os.dup(root)
         self._path = b""
-        self._spelled = b""  # as the archive wrote that path: most entries lie where the one before them does
-        self._times = {}  # of directories: what is put into them later changes theirs
+        # That path as the archive wrote it. Most entries lie in the same directory as the one
+        # before.
+        self._spelled = b""
+        # Times of directories. They are set at the end, because each new entry changes them.
+        self._times = {}
         self._remembered = 0
 
     def close(self):
@@ -45,7 +51,7 @@ class Tree:
             self._replace(entry, last, source)
 
     def _replace(self, entry, last, source):
-        """Of two entries with one name the later counts; a directory is what it is."""
+        """Puts an entry in the place of an earlier one of the same name. Directories are joined."""
         try:
             os.close(paths.open_directory(last, self._current))
             is_directory = True
@@ -82,7 +88,11 @@ class Tree:
             self._link(entry, last)
 
     def _check_target(self, entry):
-        """`..` may lead up from where the link is, which is known, but not from behind a name, which may be a link itself."""
+        """Refuses a link that may lead out of the archive.
+
+        `..` may lead up from the link's own directory, which is known. It may not follow a name,
+        because that name may be a link itself.
+        """
         target = entry.link
         parts = [part for part in target.split(b"/") if part not in (b"", b".")]
         up = 0
@@ -117,7 +127,7 @@ class Tree:
             self._current, self._path, self._spelled = here, path, spelled
 
     def _enter(self, names, shown, make=True):
-        """Goes to that directory, making what is missing of the way."""
+        """Goes to that directory, and makes the missing ones on the way unless `make` is off."""
         current = os.dup(self._root)
         try:
             for name in names:
@@ -141,24 +151,28 @@ class Tree:
         self._spelled = self._path
 
     def _remember(self, entry):
-        """For set_times. The names of more directories than fit into a few MiB are not held: those keep the time of their unpacking."""
+        """Notes a directory's time for set_times.
+
+        The memory for the names is bounded. Directories over the bound get the time of the
+        unpacking.
+        """
         if self._remembered < _MAX_REMEMBERED_BYTES:
             self._remembered += len(entry.name) + 200
             self._times[entry.name] = entry.mtime
 
     def set_times(self):
-        # Nothing else is made below the root any more, so the order is free.
+        # Nothing is made below the root any more, so the order does not matter.
         for name, mtime in self._times.items():
             names = _names(name)
             try:
                 self._enter(names, name, make=False)
                 os.utime(self._current, (mtime, mtime))
             except FileNotFoundError:
-                pass  # somebody in the sandbox took it away
+                pass  # a command has removed it
 
 
 def _names(path):
-    """The names (bytes) that a path of the archive leads through."""
+    """Returns the names (bytes) that a path of the archive leads through."""
     if path.startswith(b"/"):
         raise tarball.refused("has an absolute name", path)
     names = [name for name in path.split(b"/") if name not in (b"", b".")]

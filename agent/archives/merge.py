@@ -9,11 +9,12 @@ from wire.errors import RequestError
 
 
 def merge(source, place, check):
-    """Files take the place of files and links, directories are joined.
+    """Files replace files and links. Directories are joined.
 
-    Nothing is moved where a file would meet a directory, or where a directory that is joined cannot be written to. The place is a
-    directory, or absent and then made. `check` is called now and then, and may raise, until the first move. To be called under the lock,
-    so that no other call changes what was found before the first move.
+    It moves nothing if a file would meet a directory, or if a directory to join cannot be written
+    to. If nothing is at the place, it makes a directory there. It calls `check` now and then until
+    the first move; `check` may raise. Call it under the lock, so that no other call changes what it
+    has found before the first move.
     """
     try:
         os.mkdir(place.name, 0o755, dir_fd=place.directory)
@@ -28,9 +29,10 @@ def merge(source, place, check):
 
 
 def _walk(name, source, target, visit):
-    """Calls `visit(name, source, target)` for two directories, and for each two below them whose name that returned.
+    """Calls `visit(name, source, target)` for two directories, and then for pairs below them.
 
-    However deep they are, it holds a few descriptors, and comes back up by `..`.
+    `visit` returns the names of those pairs. It holds a few descriptors, however deep it goes, and
+    comes back up by `..`.
     """
     pair = _open_both(b".", (source, target))
     trail = []  # (identities, names still to come) for each pair above the current one
@@ -42,7 +44,7 @@ def _walk(name, source, target, visit):
                 below = _open_both(name, pair)
                 try:
                     names = visit(name, *below)
-                    if names:  # most have none: those are not gone into
+                    if names:  # most have none
                         trail.append((_identities(pair), ahead))
                         ahead = names
                         pair, below = below, pair
@@ -77,7 +79,7 @@ def _identities(pair):
 
 
 def _look_for_conflicts(name, source, target, check):
-    """The names of the directories that are in both."""
+    """Returns the names of the directories that are in both. Raises RequestError for a conflict."""
     if not os.access(b".", os.W_OK | os.X_OK, dir_fd=target):
         raise _conflict("PERMISSION_DENIED", name, "a directory that cannot be written to")
     if not os.listdir(target):
@@ -99,7 +101,10 @@ def _look_for_conflicts(name, source, target, check):
 
 
 def _move(_, source, target):
-    """The names of the directories that are in both, and have something in them there: those are left."""
+    """Moves all but the directories that are in both and are not empty in the target.
+
+    Returns the names of those.
+    """
     both = []
     for name, is_directory in _entries(source):
         try:
@@ -112,7 +117,7 @@ def _move(_, source, target):
 
 
 def _entries(directory):
-    """(name, whether it is a directory) of each."""
+    """Returns [(name, whether it is a directory)]."""
     with os.scandir(directory) as entries:
         return [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries]
 

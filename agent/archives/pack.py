@@ -1,6 +1,7 @@
-"""Sends what is in a directory of the workspace, or one file, for the host to make a tar of (PROTOCOL.md, "pack").
+"""pack: sends what is in a directory, or one file, as records (PROTOCOL.md, "pack").
 
-Headers and padding are left to the host: for small files they are most of a tar, and the sandbox's CPU time is what is scarce.
+The host makes a tar of them. For small files most of a tar is headers and padding, and the
+sandbox's CPU time is scarce.
 """
 
 import os
@@ -13,7 +14,7 @@ from wire.errors import RequestError
 _CHUNK = 64 << 10
 _PARENT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_TEMPORARY = ".sandbox-tmp-"  # what other calls have under way
+_TEMPORARY = ".sandbox-tmp-"  # the names that calls under way use begin so
 _ZEROS = bytes(_CHUNK)
 _RECORD = struct.Struct(">cIQQHH")
 _FILE, _SYMLINK, _DIR = b"0", b"2", b"5"
@@ -30,7 +31,8 @@ def pack_path(channel, request):
         directory = place.open_directory()
     try:
         if not _is_surely_within(directory, max_size, max_entries):
-            # Once through for its size alone: past the first byte, a client could no longer be told that it is too large.
+            # It first goes through for the size alone. After the first byte has gone out, the
+            # client cannot get the error that it is too large any more.
             budget = _Budget(max_size, max_entries)
             for _, current, entries in _walk(os.dup(directory)):
                 channel.receive()
@@ -51,7 +53,7 @@ def pack_path(channel, request):
 
 
 def _pack_file(channel, place, name, budget):
-    """A file alone, by the name that it was asked for."""
+    """Packs one file, by the name in the request."""
     output = _Output(channel)
     _add(output, budget, name, place.name, _FILE, place.directory)
     output.finish()
@@ -59,10 +61,13 @@ def _pack_file(channel, place, name, budget):
 
 
 def _is_surely_within(directory, max_size, max_entries):
-    """Whether all of the file system is: then no directory of it needs to be measured. Sparse files alone could deceive it."""
+    """Returns whether the whole file system is within the limits. Then nothing has to be measured.
+
+    Only sparse files could make it wrong.
+    """
     status = os.fstatvfs(directory)
     if not status.f_blocks or not status.f_files:
-        return False  # it does not say
+        return False  # the file system does not say
     return (status.f_blocks - status.f_bfree) * status.f_frsize <= max_size and status.f_files - status.f_ffree <= max_entries
 
 
@@ -114,7 +119,10 @@ def _record(kind, name, status, size, target=b""):
 
 
 def _copy(output, file, left):
-    """Exactly as much as its record says: what the file has gained since is left out, what it has lost is zeros."""
+    """Sends exactly as much content as the record says.
+
+    It leaves out what the file has gained since. It sends zeros for what the file has lost.
+    """
     while left:
         data = os.read(file, min(left, _CHUNK)) or _ZEROS[:left]
         left -= len(data)
@@ -122,11 +130,14 @@ def _copy(output, file, left):
 
 
 def _walk(current):
-    """(path ending in a slash, descriptor, sorted (name, kind) of what is packed) of a directory and of all below it, in this order.
+    """Yields (path with a slash at its end, descriptor, sorted (name, kind)) for each directory.
 
-    It holds one descriptor, which it closes, however deep it goes.
+    It begins with `current`, and goes on with all below it. The names are those of the entries to
+    pack. It holds one descriptor, which it closes, however deep it goes.
     """
-    trail = []  # (path, own identity, the directories still to come, the last first) for each directory above the current one
+    # For each directory above the current one: (path, identity, directories still to come,
+    # reversed).
+    trail = []
     path = b""
     try:
         entries = _entries(current)
@@ -155,7 +166,7 @@ def _walk(current):
 
 
 def _open_next(ahead, parent):
-    """(name, descriptor) of the next directory that is still there; None where none is left."""
+    """Returns (name, descriptor) of the next directory that is still there, or None."""
     while ahead:
         name = ahead.pop()
         try:
@@ -172,7 +183,7 @@ def _entries(directory):
 
 
 def _kind(entry):
-    """None where it is not packed."""
+    """Returns the kind of an entry, or None if it is not packed."""
     if entry.name.startswith(_TEMPORARY):
         return None
     if entry.is_file(follow_symlinks=False):
@@ -183,7 +194,7 @@ def _kind(entry):
 
 
 class _Output:
-    """Sends in frames that are as full as they may be."""
+    """Collects output, so that it goes out in full frames."""
 
     def __init__(self, channel):
         self._channel = channel

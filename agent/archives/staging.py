@@ -1,4 +1,4 @@
-"""Directories in which a call gathers what is not to be seen half done."""
+"""Directories in which a call collects its result, so that no half of it is ever in place."""
 
 import fcntl
 import os
@@ -8,15 +8,16 @@ from files import paths, removal
 from wire.errors import RequestError, note_what_is_full
 
 _PREFIX = b".sandbox-tmp-archive-"
-# A cancelled request is given 3 s to end: what takes longer to remove is removed behind its end.
+# A cancelled request has 3 s to end. What takes longer to remove is removed after its END.
 _REMOVAL_SECONDS = 1.5
 _TRIES = 20
 
 
 class Directory:
-    """A new directory in the workspace's root, and so on one file system with all of it. It goes, with what is left in it, at the end.
+    """A new directory in the workspace's root, so it is on one file system with the workspace.
 
-    Its lock says that it is in use, until its process ends.
+    At the end it is removed with what is left in it. Its lock says that it is in use, until its
+    process ends.
     """
 
     def __init__(self, channel):
@@ -52,7 +53,7 @@ class Directory:
         self._close()
 
     def _close(self):
-        # Locked until it was removed, so that no other call does that at the same time.
+        # It stays locked until it is removed, so that no other call removes it at the same time.
         os.close(self.handle)
         os.close(self.root)
 
@@ -66,19 +67,22 @@ def _never():
 
 
 def _make(root):
-    """(name, descriptor) of a new directory that is locked."""
+    """Makes a directory, and locks it. Returns (name, descriptor)."""
     for _ in range(_TRIES):
         name = _PREFIX + os.urandom(8).hex().encode()
         os.mkdir(name, 0o700, dir_fd=root)
         handle = _open_locked(name, root)
         if handle is not None:
             return name, handle
-        # Before it was locked, another call took it for one of a call that was killed: it removes it.
+        # Another call has come before the lock. It takes the directory for one of a killed call.
     raise RequestError("WORKSPACE_LOCKED", "A process in the sandbox removes or locks each directory that is made to unpack in.")
 
 
 def _open_locked(name, root):
-    """A descriptor of the directory, which has its lock; None where another call has that, or has removed the directory."""
+    """Locks the directory. Returns its descriptor, which holds the lock.
+
+    None if another call has the lock, or has removed the directory.
+    """
     try:
         handle = paths.open_directory(name, root)
     except FileNotFoundError:
@@ -86,7 +90,7 @@ def _open_locked(name, root):
     locked = False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # It could have been removed before it was locked, but not since.
+        # It may have been removed before it was locked, but not since.
         locked = os.path.samestat(os.fstat(handle), os.stat(name, dir_fd=root, follow_symlinks=False))
     except (BlockingIOError, FileNotFoundError):
         pass
@@ -100,11 +104,11 @@ def _remove(root, name, check):
     try:
         removal.remove_tree(root, name, check)
     except (OSError, RequestError):
-        pass  # somebody in the sandbox plays with it: the next call tries again
+        pass  # a command works in it; the next call tries again
 
 
 def _remove_stale(root):
-    """Those of calls that were killed."""
+    """Removes the directories of calls that were killed."""
     for name in os.listdir(paths.ROOT):
         name = os.fsencode(name)
         if not name.startswith(_PREFIX):

@@ -30,13 +30,16 @@ def refused(reason, name=None):
 
 
 class Entry:
-    """One entry: its `kind` is FILE, HARD_LINK, SYMLINK or DIRECTORY; `size` bytes of content follow, padded to whole blocks."""
+    """One entry. `kind` is FILE, HARD_LINK, SYMLINK or DIRECTORY.
+
+    `size` bytes of content follow it, padded to whole blocks.
+    """
 
     __slots__ = ("kind", "name", "link", "mode", "mtime", "size")
 
 
 class Headers:
-    """Makes entries of header blocks. What an extension says holds for the one entry behind it."""
+    """Makes entries of header blocks. An extension is about the one entry behind it."""
 
     def __init__(self):
         self._more = {}
@@ -44,12 +47,15 @@ class Headers:
 
     @property
     def pending(self):
-        """Whether an extension waits for its entry."""
+        """Returns whether an extension waits for its entry."""
         return self._extensions > 0
 
     def parse(self, block):
-        """(type, size) of the extension whose content follows; or an Entry; or None for a block of zeros."""
-        # Adler-32 holds the sum of the bytes, and is faster than sum() by far.
+        """Returns an Entry, or None for a block of zeros.
+
+        For an extension it returns (type, size). The content of the extension follows then.
+        """
+        # The low half of Adler-32 is the sum of the bytes. It is much faster than sum().
         if zlib.adler32(block) & 0xFFFF != _sums[block[148:156]]:
             if not block.strip(b"\0"):
                 return None
@@ -88,7 +94,7 @@ class Headers:
             entry.kind = DIRECTORY
         if entry.size and entry.kind != HARD_LINK:
             raise refused("has content where none belongs", entry.name)
-        entry.size = 0  # of a hard link, some writers give its file's
+        entry.size = 0  # for a hard link, some writers give the size of its file
 
     def _apply(self, entry, name):
         more, self._more, self._extensions = self._more, {}, 0
@@ -133,7 +139,7 @@ def _octal(field):
 def _number(field, may_be_negative=False):
     if field[0] < 0x80:
         return _octal(field)
-    # GNU: two's complement, big-endian, the first bit set.
+    # GNU's form is two's complement, big-endian, with the first bit set.
     if field[0] == 0xFF and may_be_negative:
         return 0
     if field[0] != 0x80:
@@ -142,7 +148,7 @@ def _number(field, may_be_negative=False):
 
 
 class _Known(dict):
-    """What fields have been found to mean: most entries of an archive have the same modes, times and lengths as others."""
+    """Remembers the values of fields. Most entries share modes, times and sizes with others."""
 
     def __init__(self, meaning):
         super().__init__()
@@ -156,7 +162,10 @@ class _Known(dict):
 
 
 def _expected_sum(field):
-    """Low half of a header's Adler-32 whose own field, which counts as eight blanks, says this."""
+    """Returns the low half of the Adler-32 of a header whose checksum field is this.
+
+    The checksum counts its own field as eight blanks.
+    """
     return (1 + _octal(field) + sum(field) - 256) % _ADLER
 
 
@@ -172,7 +181,10 @@ def _decimal(digits):
 
 
 def _records(content):
-    """Of a pax header: lines `LENGTH KEY=VALUE`, where the length is the whole line's."""
+    """Returns {key: value} of a pax header.
+
+    Its lines are `LENGTH KEY=VALUE`. LENGTH is that of the whole line.
+    """
     records = {}
     position = 0
     while position < len(content):

@@ -1,6 +1,7 @@
-"""Unpacks an archive into a directory of the workspace, all of it or nothing (PROTOCOL.md, "unpack").
+"""unpack: puts an archive into a directory, all or nothing (PROTOCOL.md, "unpack").
 
-It is unpacked as it arrives into a directory of its own in the workspace's root, and moved to its place once all of it was seen to be sound.
+It unpacks the archive, as it arrives, into a new directory in the workspace's root. When the
+archive is whole and sound, it moves the result to its place.
 """
 
 import os
@@ -10,7 +11,8 @@ from archives.archive_input import Input
 from archives.archive_tree import Tree
 from archives.merge import merge
 from archives.tarball import BLOCK
-from files import conditions, paths
+from files import paths
+from files.workspace_lock import take_lock
 from wire.errors import RequestError
 
 
@@ -25,8 +27,9 @@ def unpack_archive(channel, request):
                 tree.set_times()
             finally:
                 tree.close()
-            # Before the parents are made, so that nothing was changed where it is not to be had.
-            with conditions.locked(channel), paths.resolve(request["path"], make_parents=True) as place:
+            # It takes the lock before it makes the parents. If it gets no lock, nothing has
+            # changed.
+            with take_lock(channel), paths.resolve(request["path"], make_parents=True) as place:
                 merge(directory.handle, place, channel.receive)
         return result
     finally:
@@ -34,12 +37,12 @@ def unpack_archive(channel, request):
 
 
 def _check_target(path):
-    """Says at once what would else be found out behind the whole archive."""
+    """Raises at once what would else come only after the whole archive."""
     try:
         with paths.resolve(path) as place:
             os.close(place.open(os.O_PATH | os.O_DIRECTORY))
     except FileNotFoundError:
-        pass  # it is made
+        pass  # merge makes it
 
 
 def _receive(source, tree, max_size, max_entries):

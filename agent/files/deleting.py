@@ -4,6 +4,7 @@ import os
 import stat
 
 from files import conditions, paths, removal
+from files.workspace_lock import take_lock
 from wire.errors import RequestError
 
 
@@ -11,7 +12,7 @@ def delete_path(channel, request):
     if not request["path"]:
         raise RequestError("INVALID_PATH", "The workspace itself cannot be deleted.")
     with paths.resolve(request["path"], follow_last=False) as place:
-        with conditions.locked(channel):
+        with take_lock(channel):
             status = place.stat()
             conditions.check(request, status)
             if not stat.S_ISDIR(status.st_mode):

@@ -1,12 +1,14 @@
-"""File names in JSON. No JSON of PROTOCOL.md holds half of a surrogate pair: a strict reader would
-refuse all of it. Within the agent a name is text by surrogateescape, as everywhere in Python.
+"""File names in JSON.
+
+No JSON of PROTOCOL.md holds half of a surrogate pair, because a strict reader would refuse all of
+it. Within the agent a name is text by surrogateescape, as everywhere in Python.
 """
 
 _KEYS = ("path", "from", "to")
 
 
 def member(key, name):
-    """(key, value) of a JSON object: a name as text, or one that is no UTF-8 in base64."""
+    """Returns (key, value) for a JSON object: the name as text, or in base64 if it is no UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -15,7 +17,7 @@ def member(key, name):
 
 
 def restore(request):
-    """Gives a request its paths as text, also those in base64."""
+    """Turns the paths of a request that are in base64 into text, in place."""
     for key in _KEYS:
         encoded = request.get(key + "_base64")
         if encoded is not None:
@@ -23,7 +25,7 @@ def restore(request):
 
 
 def shown(name):
-    """A name (bytes) in a sentence for the caller, cut at a character."""
+    """Returns a name (bytes) for a sentence to the caller, with at most 200 characters."""
     return name.decode("utf-8", "backslashreplace")[:200]
 
 
@@ -36,7 +38,7 @@ def _text(name):
 
 
 def _binascii():
-    # It is imported when it is first needed, since hardly any name is no UTF-8.
+    # It is imported when it is first needed, because nearly all names are UTF-8.
     import binascii
 
     return binascii

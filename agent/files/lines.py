@@ -1,19 +1,21 @@
-"""Where lines of a file stand in it."""
+"""Finds lines of a file by their numbers."""
 
 import os
 
 from wire.errors import RequestError
 
 _CHUNK = 256 << 10
-# The first two bytes of a file in UTF-16, and the newline there.
+# By the first two bytes of a file in UTF-16: the newline in it.
 _UTF16_NEWLINES = {b"\xff\xfe": b"\n\0", b"\xfe\xff": b"\0\n"}
 
 
 def span(channel, file, size, first, last, most):
-    """(offset, length) of the lines `first` to `last`, from 1 and both included; to the end of the file if it has fewer or `last` is None.
+    """Returns (offset, length) of the lines `first` to `last`, from 1 and both included.
 
-    A line ends with a newline, the last one perhaps without. An empty file has one line, which is empty. The file may be of any size:
-    it is read in pieces, and as far as the lines go. Raises FILE_TOO_LARGE once they are over `most` bytes (0: no bound).
+    If `last` is None or the file has fewer lines, they go to the end of the file. A line ends with
+    a newline, but the last one need not. An empty file has one line, which is empty. The file may
+    have any size: it is read in pieces, and no further than the lines go. Raises FILE_TOO_LARGE
+    once they are over `most` bytes (0: no bound).
     """
     newline = _UTF16_NEWLINES.get(os.pread(file, 2, 0), b"\n")
     start = _after(channel, file, newline, 0, first - 1) if first > 1 else 0
@@ -27,7 +29,10 @@ def span(channel, file, size, first, last, most):
 
 
 def _after(channel, file, newline, position, count, most=0):
-    """Where the line begins that is `count` lines behind the one at `position`. None if the file ends before."""
+    """Returns where the line begins that is `count` lines behind the one at `position`.
+
+    None if the file ends before.
+    """
     begin = position
     while True:
         chunk = os.pread(file, _CHUNK, position)
@@ -44,12 +49,15 @@ def _after(channel, file, newline, position, count, most=0):
 
 
 def _newlines(chunk, newline, most):
-    """(how many there are, `most` at most; where the last of so many ends). Of a UTF-16 file, a chunk begins with a whole unit."""
+    """Returns (how many newlines there are, at most `most`; where the last of them ends).
+
+    In a UTF-16 file, the chunk has to begin with a whole unit.
+    """
     width = len(newline)
     if width == 1:
         found = chunk.count(newline)
         if found < most:
-            return found, 0  # passed over in one step: a file may have millions of lines
+            return found, 0  # counted in one step, because a file may have millions of lines
     found = end = 0
     while found < most:
         at = chunk.find(newline, end)

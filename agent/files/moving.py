@@ -6,24 +6,25 @@ import os
 import stat
 
 from files import conditions, paths
+from files.workspace_lock import take_lock
 from wire.errors import RequestError
 
 _NO_REPLACE = 1
 _libc = ctypes.CDLL(None, use_errno=True)
-# What a C library, a kernel or a file system answers that does not know renameat2 or its flag.
+# The errors of a C library, kernel or file system that does not know renameat2 or its flag.
 _NOT_THERE = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
 def move_path(channel, request):
-    """Neither a link at `from` nor one at `to` is followed: the one is moved itself, the other replaced itself."""
+    """Follows no link: it moves a link at `from` itself, and replaces a link at `to` itself."""
     origin, target = request["from"], request["to"]
     if not origin or not target:
         raise RequestError("INVALID_PATH", "The workspace itself cannot be moved or replaced.")
     if target.startswith(origin + "/"):
         raise _into_itself()
     with paths.resolve(origin, follow_last=False) as source:
-        conditions.check_match(request, source.stat())  # before parents are made
-        with paths.resolve(target, follow_last=False, make_parents=True) as goal, conditions.locked(channel):
+        conditions.check_match(request, source.stat())  # before it makes parents
+        with paths.resolve(target, follow_last=False, make_parents=True) as goal, take_lock(channel):
             status = source.stat()
             conditions.check_match(request, status)
             there = conditions.status_of(goal)
@@ -39,7 +40,7 @@ def _rename(source, status, goal, there):
         if there is None:
             _rename_to_nothing(source, status, goal)
         elif os.path.samestat(status, there) and not _same(source, goal):
-            # Two names of one file: to rename one to the other would do nothing.
+            # These are two names of one file. rename(2) would do nothing.
             os.unlink(source.name, dir_fd=source.directory)
         else:
             _replace(source, goal)
@@ -60,11 +61,11 @@ def _replace(source, goal):
 
 
 def _rename_to_nothing(source, status, goal):
-    """Replaces nothing, also not what comes there during the call."""
+    """Renames, and replaces nothing, also not what comes there during the call."""
     code = _rename_no_replace(source, goal)
     if code in _NOT_THERE:
         if stat.S_ISDIR(status.st_mode):
-            _replace(source, goal)  # which an empty directory alone would let itself be replaced by
+            _replace(source, goal)  # rename(2) replaces only an empty directory: no content is lost
         else:
             os.link(source.name, goal.name, src_dir_fd=source.directory, dst_dir_fd=goal.directory, follow_symlinks=False)
             os.unlink(source.name, dir_fd=source.directory)
@@ -73,7 +74,7 @@ def _rename_to_nothing(source, status, goal):
 
 
 def _rename_no_replace(source, goal):
-    """0, or an errno."""
+    """Returns 0, or an errno."""
     try:
         rename = _libc.renameat2
     except AttributeError:
@@ -82,7 +83,7 @@ def _rename_no_replace(source, goal):
 
 
 def make_directory(channel, request):
-    """Parents are made. A directory that is there is left as it is."""
+    """Makes the directory and its parents. Leaves a directory that is there as it is."""
     with paths.resolve(request["path"], make_parents=True) as place:
         try:
             os.mkdir(place.name, 0o755, dir_fd=place.directory)

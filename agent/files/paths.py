@@ -1,4 +1,7 @@
-"""Workspace paths, resolved by directory descriptors: no link, planted or swapped in mid-call, leads outside the workspace."""
+"""Workspace paths, resolved by directory descriptors.
+
+So no link leads outside the workspace, also none that a command puts there during the call.
+"""
 
 import errno
 import os
@@ -7,13 +10,16 @@ from wire.errors import RequestError
 
 ROOT = b"/workspace"
 MAX_PATH_BYTES = 4096
-MAX_LINKS = 40  # as the kernel's own limit
+MAX_LINKS = 40  # the kernel's own limit
 
 _DIRECTORY = os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def components(path):
-    """The names (bytes) of a workspace-relative path; [] is the root. Raises RequestError INVALID_PATH."""
+    """Returns the names (bytes) of a workspace-relative path. [] is the root.
+
+    Raises RequestError INVALID_PATH.
+    """
     try:
         encoded = path.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -27,7 +33,7 @@ def components(path):
 
 
 class Place:
-    """A name in an open directory that no link led out of the workspace. The name `.` is the directory itself."""
+    """A name in an open directory of the workspace. The name `.` is the directory itself."""
 
     def __init__(self, directory, name):
         self.directory = directory  # an O_PATH descriptor
@@ -40,7 +46,7 @@ class Place:
         os.close(self.directory)
 
     def open(self, flags, mode=0o600):
-        """Opens it, following no link and waiting for nothing (a FIFO's other end, a device)."""
+        """Opens it. Follows no link, and does not wait for a device or for a FIFO's other end."""
         return os.open(self.name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, mode, dir_fd=self.directory)
 
     def open_directory(self):
@@ -51,9 +57,10 @@ class Place:
 
 
 def open_directory(name, parent):
-    """A descriptor to read that directory by; NotADirectoryError where it is a link.
+    """Returns a descriptor to read the directory by. Raises NotADirectoryError if it is a link.
 
-    In two steps, since a kernel may follow a link (gVisor's does) that O_DIRECTORY and O_NOFOLLOW come to without O_PATH.
+    It takes two steps. With O_DIRECTORY and O_NOFOLLOW but without O_PATH, a kernel may follow a
+    link; gVisor's does.
     """
     handle = os.open(name, _DIRECTORY, dir_fd=parent)
     try:
@@ -63,10 +70,11 @@ def open_directory(name, parent):
 
 
 def resolve(path, follow_last=True, make_parents=False):
-    """The Place of a workspace-relative path. Its last name may be absent; where it was there, it is no link unless follow_last is off.
+    """Returns the Place of a workspace-relative path. Nothing need be at its last name.
 
-    Links that lead inside are followed; an absolute target is inside where it begins with the workspace's own path. Raises RequestError
-    (PATH_OUTSIDE_WORKSPACE, INVALID_PATH after MAX_LINKS links) and OSError.
+    Follows links that lead inside, also at the last name unless `follow_last` is off. An absolute
+    target is inside if it begins with the workspace's own path. Raises RequestError
+    (PATH_OUTSIDE_WORKSPACE, or INVALID_PATH after MAX_LINKS links) and OSError.
     """
     walk = _Walk()
     try:
@@ -78,7 +86,10 @@ def resolve(path, follow_last=True, make_parents=False):
 
 
 class _Walk:
-    """Goes down name by name. It holds one descriptor, however deep it is, and the names that led there from the root."""
+    """Goes down name by name.
+
+    It holds one descriptor, however deep it is, and the names that led there from the root.
+    """
 
     def __init__(self):
         self.directory = os.open(ROOT, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -126,7 +137,7 @@ class _Walk:
                 self._trail.append(name)
 
     def _read_link(self, name):
-        """The target of a link; None where it is something else."""
+        """Returns the target of a link, or None if it is something else."""
         try:
             return os.readlink(name, dir_fd=self.directory)
         except OSError as error:
@@ -149,7 +160,10 @@ class _Walk:
         return names
 
     def _ascend(self):
-        """Back to the parent that we came through: by name from the root, since a directory's own `..` may have been moved."""
+        """Goes back to the parent that the path came through, by name from the root.
+
+        The directory's own `..` may be elsewhere, because a command may have moved the directory.
+        """
         if not self._trail:
             raise _outside()
         self._trail.pop()
@@ -182,12 +196,12 @@ def _outside():
 
 
 def identity(directory):
-    """What tells an open directory from any other, wherever it was moved."""
+    """Returns what tells an open directory from any other, also after it was moved."""
     status = os.fstat(directory)
     return status.st_dev, status.st_ino
 
 
 def exchange(old, new):
-    """Closes the one descriptor and goes on with the other."""
+    """Closes the old descriptor, and returns the new one."""
     os.close(old)
     return new

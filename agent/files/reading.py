@@ -7,7 +7,7 @@ from wire import frames, messages
 from wire.errors import RequestError
 
 _CHUNK = frames.MAX_AGENT_PAYLOAD
-_BEGINNING = 512  # by which the host tells what a file is
+_BEGINNING = 512  # bytes; from them the host tells what kind of file it is
 
 
 def read_file(channel, request):
@@ -38,7 +38,10 @@ def read_file(channel, request):
 
 
 def _send(channel, file, output, offset, length):
-    """Sends the output and so much of the file: what is left to be sent of the output."""
+    """Sends the output, and behind it that part of the file.
+
+    If the part is empty, it sends nothing and returns the output. Else it returns b"".
+    """
     while length:
         chunk = os.pread(file, min(length, _CHUNK), offset)
         if not chunk:
@@ -51,7 +54,10 @@ def _send(channel, file, output, offset, length):
 
 
 def _excerpt(excerpt, beginning, size, offset, length):
-    """[(offset, length)] of what is sent of a part: all of the file if it begins as one to be sent whole, else the part's two ends."""
+    """Returns [(offset, length)] of what is sent of a part: the part's two ends.
+
+    If the file begins as one that is to be sent whole, that is all of the file.
+    """
     if size <= excerpt["max_whole"] and any(_begins(beginning.hex(), each) for each in excerpt["whole"]):
         return [(0, size)]
     head, tail = excerpt["head"], excerpt["tail"]
@@ -61,12 +67,15 @@ def _excerpt(excerpt, beginning, size, offset, length):
 
 
 def _begins(found, pattern):
-    """Both hexadecimal; a dot of the pattern is any digit."""
+    """Both are hexadecimal. A dot in the pattern stands for any digit."""
     return len(found) >= len(pattern) and all(digit in (".", other) for digit, other in zip(pattern, found))
 
 
 def _part(channel, file, size, tag, request):
-    """(offset, length) of what is sent. Raises FILE_TOO_LARGE if that is more than the request takes."""
+    """Returns (offset, length) of the part that the request asks for.
+
+    Raises RequestError FILE_TOO_LARGE if that is more than the request takes.
+    """
     most = request["max_length"]
     if request.get("lines"):
         from files import lines
@@ -83,7 +92,10 @@ def _part(channel, file, size, tag, request):
 
 
 def _range(size, offset, length):
-    """The part of a file of this size that a range means: (offset, length). A negative offset counts from the end."""
+    """Returns (offset, length) of a range in a file of this size.
+
+    A negative offset counts from the end.
+    """
     if offset < 0:
         offset = max(0, size + offset)
     elif offset >= size and not (offset == 0 and length is None):

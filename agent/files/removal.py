@@ -10,10 +10,11 @@ _CANCEL_CHECK_INTERVAL = 256
 
 
 def remove_tree(parent, name, check):
-    """Removes the directory of that name in the directory `parent` (a descriptor); links in it are removed, not followed.
+    """Removes the directory of that name in the directory `parent` (a descriptor).
 
-    Directories that deny their owner access are opened up. `check` is called now and then and may raise. Raises OSError, and RequestError
-    where a part of the tree is moved meanwhile; what is not removed by then is left.
+    It removes links and does not follow them. It gives the owner access to directories that deny
+    it. It calls `check` now and then, which may raise. Raises OSError, and RequestError if a part
+    of the tree is moved during the call. Then the rest is left.
     """
     while not _gone(os.rmdir, name, parent):
         try:
@@ -24,8 +25,10 @@ def remove_tree(parent, name, check):
 
 
 def _empty_tree(current, check):
-    """Leaves the directory empty, and closes its descriptor."""
-    trail = []  # (name of the directory below, own identity) for each directory from the top to the current one
+    """Empties the directory, and closes its descriptor."""
+    # For each directory above the current one, from the top: (name of the directory below,
+    # identity).
+    trail = []
     try:
         while True:
             below = _empty(current, check)
@@ -33,7 +36,7 @@ def _empty_tree(current, check):
                 try:
                     child = _open(below, current)
                 except FileNotFoundError:
-                    continue  # somebody else removes here too
+                    continue  # another process removes here too
                 trail.append((below, paths.identity(current)))
                 current = paths.exchange(current, child)
             elif trail:
@@ -41,7 +44,7 @@ def _empty_tree(current, check):
                 current = paths.exchange(current, _open(b"..", current))
                 if paths.identity(current) != identity:
                     raise RequestError("INTERNAL_ERROR", "A directory was moved while it was deleted.")
-                _gone(os.rmdir, done, current)  # if not, since it was filled again, the next look finds it
+                _gone(os.rmdir, done, current)  # if it was filled again, the next look finds it
             else:
                 return
     finally:
@@ -49,7 +52,7 @@ def _empty_tree(current, check):
 
 
 def _empty(directory, check):
-    """Removes what is in it, up to the first directory that is not empty: its name; or None."""
+    """Removes entries up to the first directory that is not empty. Returns its name, or None."""
     with os.scandir(directory) as entries:
         for count, entry in enumerate(entries):
             if count % _CANCEL_CHECK_INTERVAL == 0:
@@ -61,14 +64,14 @@ def _empty(directory, check):
 
 
 def _gone(remove, name, directory):
-    """Removes it; False where it is a directory that is not empty."""
+    """Removes an entry. Returns False if it is a directory that is not empty."""
     try:
         remove(name, dir_fd=directory)
     except FileNotFoundError:
         pass
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
-            return False  # the last two: another kind of file took its place
+            return False  # with the last two errors, another kind of file took its place
         raise
     return True
 

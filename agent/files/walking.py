@@ -1,4 +1,7 @@
-"""Goes through a directory and what is below it, by descriptors: no link is followed, one that is swapped in during the call neither."""
+"""Goes through a directory and what is below it, by descriptors.
+
+It follows no link, also none that a command puts there during the call.
+"""
 
 import errno
 import os
@@ -11,12 +14,14 @@ TOO_DEEP, DENIED = "too deep", "denied"
 
 
 def entries(top, max_depth, enters=lambda path: True, leave_out=lambda path, why: None):
-    """Yields (path below `top`, name, status, descriptor of its directory) for each entry, so many levels down.
+    """Yields (path below `top`, name, status, descriptor of its directory) for each entry.
 
-    A directory's entries come in the order of their names' code points, and each directory right before what is in it. `top` is a
-    descriptor, and stays open. What vanishes meanwhile is left out, and so is what a directory below `top` does not let its owner see.
-    Directories for whose path `enters` is false are not entered. `leave_out` is called with a path and
-    TOO_DEEP or DENIED, for each entry that is left out and each other directory that is not entered.
+    `top` is a descriptor, and stays open. It goes `max_depth` levels down. The entries of a
+    directory come in the order of their names' code points, and each directory comes right before
+    its entries. It leaves out what vanishes during the call, and what a directory below `top` does
+    not let its owner see. It does not enter a directory if `enters` of its path is false. It calls
+    `leave_out` with a path and TOO_DEEP or DENIED: for each entry that it leaves out although it is
+    there, and for each directory that it cannot enter.
     """
     open_directories = [top]
     ahead = [(_names(top), "")]
@@ -61,7 +66,10 @@ def entries(top, max_depth, enters=lambda path: True, leave_out=lambda path, why
 
 
 def _names(directory):
-    """The last one first. Names alone are held: with their attributes, a directory of a million would not fit a sandbox's memory."""
+    """Returns the names of the entries, the last one first.
+
+    With their attributes too, a directory of a million would not fit a sandbox's memory.
+    """
     names = os.listdir(directory)
     names.sort(reverse=True)
     return names
@@ -72,7 +80,7 @@ def _text(name):
 
 
 def _status(name, directory):
-    """None if it is gone."""
+    """Returns the status of an entry, or None if it is gone."""
     try:
         return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -80,7 +88,7 @@ def _status(name, directory):
 
 
 def _open(name, parent):
-    """None if it is gone, or is no directory any more."""
+    """Returns a descriptor of the directory, or None if it is gone or is no directory any more."""
     try:
         return paths.open_directory(name, parent)
     except (FileNotFoundError, NotADirectoryError):

@@ -6,6 +6,7 @@ import time
 
 from files import conditions, paths
 from files.checks import check_regular, check_size
+from files.workspace_lock import take_lock
 
 _DEFAULT_MODE = 0o644
 
@@ -21,7 +22,7 @@ def write_file(channel, request):
     with place, Replacement(place, request.get("mode")) as replacement:
         size = _receive_content(channel, replacement, request["max_size"])
         replacement.finish()
-        with conditions.locked(channel):
+        with take_lock(channel):
             status = conditions.status_of(place)
             conditions.check(request, status)
             return {"size": size, "created": status is None, "etag": replacement.commit()}
@@ -61,10 +62,10 @@ class Replacement:
             view = view[os.write(self.file, view) :]
 
     def finish(self):
-        """Sets the mode and the time, and puts the content on the disk. Call it when all is written."""
+        """Sets mode and time, and syncs the content to disk. Call it when all is written."""
         os.fchmod(self.file, _DEFAULT_MODE if self._mode is None else self._mode)
-        # To the nanosecond, for the entity tag. The kernel tells the time in ticks, and the inode may
-        # have been another file's in the same tick.
+        # To the nanosecond, for the entity tag. The kernel tells the time in ticks, and the inode
+        # may have been another file's in the same tick.
         now = time.time_ns()
         os.utime(self.file, ns=(now, now))
         os.fsync(self.file)

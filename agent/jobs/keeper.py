@@ -51,8 +51,8 @@ class Keeper:
     def start_command(self, request, stdin, keep_open):
         """Starts the job's command.
 
-        `stdin` is bytes, or None. `keep_open` says that more input may follow. Raises RequestError or
-        OSError. Then no process of the job is left.
+        `stdin` is bytes, or None. `keep_open` says that more input may follow. Raises RequestError
+        or OSError. Then no process of the job is left.
         """
         wants_input = stdin is not None or keep_open
         try:
@@ -247,8 +247,8 @@ class Keeper:
 def accept(listener):
     """Accepts a connection. Returns its descriptor. Raises OSError.
 
-    It uses the C method under socket.socket.accept(), because the socket module costs 1 MiB of memory.
-    The method is private to CPython. A Python without it uses the module.
+    It uses the C method under socket.socket.accept(), because the socket module costs 1 MiB of
+    memory. The method is private to CPython. A Python without it uses the module.
     """
     if hasattr(listener, "_accept"):
         return listener._accept()[0]

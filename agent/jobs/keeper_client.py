@@ -18,7 +18,8 @@ from wire import frames, messages
 from wire.errors import RequestError
 
 _SEND_SECONDS = 5.0
-_CLOSING_SECONDS = 0.5  # a keeper that ends closes its connections, and its socket at most so much later
+# A keeper that ends closes its connections first, and its socket at most so much later.
+_CLOSING_SECONDS = 0.5
 _RETRY_SECONDS = 0.02
 _MAX_JOBS = 256  # a command may listen on addresses of this form too
 

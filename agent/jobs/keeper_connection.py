@@ -17,7 +17,7 @@ class KeeperConnection:
         self.request = None  # until the question is whole
         self.data = b""
         self.answered = False
-        self.answer_at = None  # monotonic, s; until then the question waits for output or the job's end
+        self.answer_at = None  # monotonic, s; the question waits for output until then
         self.ended = False
         self.unsent = bytearray()
         self._received = b""

@@ -6,8 +6,8 @@ import _signal as signal  # see waiting.py
 
 from processes import process_table
 
-# A fork bomb that calls setsid in each child needs several passes. After this many, kill_descendants
-# kills what it has found, and its caller calls it again.
+# A fork bomb that calls setsid in each child needs several passes. After this many,
+# kill_descendants kills what it has found, and its caller calls it again.
 _MAX_STOP_PASSES = 30
 _MAX_QUICK_PASSES = 1000
 

@@ -42,7 +42,7 @@ def give_back_memory():
 
 
 def volunteer_for_oom_killer():
-    """Makes the kernel kill this process, and the commands it starts, first when memory runs out."""
+    """Makes the kernel kill this process and its commands first when memory runs out."""
     set_dumpable(True)  # else the file belongs to root
     try:
         fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)

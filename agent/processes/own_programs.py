@@ -4,12 +4,12 @@ import os
 
 from processes import shell
 
-# What a session can write: it runs what is there by a path too.
+# A session can write there. It can run what is there by its path anyway.
 _WRITABLE = (b"/workspace/", b"/tmp/", b"/dev/shm/")
 
 
 def find_first_other(channel, request):
-    """Finds the first of `names` that PATH does not lead to a program of the session's own by."""
+    """Finds the first of `names` that is no program of the session's own. None if there is none."""
     search_path = request.get("search_path")
     search_path = shell.COMMAND_PATH if search_path is None else shell.encode(search_path)
     places = range(len(request["names"]))

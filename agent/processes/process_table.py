@@ -8,7 +8,7 @@ def pids():
 
 
 def command_line(pid):
-    """Returns the arguments, each ended by a NUL. Empty for a zombie or a process that has ended."""
+    """Returns the arguments, each with a NUL behind it. Empty for a process that has ended."""
     return _read("/proc/%d/cmdline" % pid)
 
 
@@ -29,7 +29,8 @@ def snapshot():
 def stat_of(pid):
     """Returns (parent, process group, state letter), or None if the process has ended."""
     stat = _read("/proc/%d/stat" % pid)
-    # The process chooses the name before the last ")". It may hold spaces, parentheses and newlines.
+    # The process chooses the name before the last ")". It may hold spaces, parentheses and
+    # newlines.
     fields = stat[stat.rfind(b")") + 2 :].split(None, 3)
     return (int(fields[1]), int(fields[2]), fields[0]) if len(fields) == 4 else None
 

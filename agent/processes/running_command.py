@@ -67,8 +67,8 @@ class RunningCommand:
                 self.watch(read_end, select.POLLIN, self._read)
             self.pid = shell.start(request, stdin, *outputs)
             self.has_children = True
-            # Within the sandbox's share of the CPU the agent goes first. Else a fork bomb would starve
-            # the process that has to end it.
+            # Within the sandbox's share of the CPU the agent goes first. Else a fork bomb would
+            # starve the process that has to end it.
             os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS)
         finally:
             for end in ends:

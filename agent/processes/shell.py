@@ -12,8 +12,9 @@ _RESET_SIGNALS = tuple(number for number in signal.valid_signals() if number not
 def _image_environment():
     """Returns this process's environment, less what the engine adds to the image's.
 
-    os.environ would not do, because Python adds LC_CTYPE to it in an image without a locale. It runs
-    when this module is imported. Once the agent is not dumpable, it could not open the file any more.
+    os.environ would not do, because Python adds LC_CTYPE to it in an image without a locale. It
+    runs when this module is imported. Once the agent is not dumpable, it could not open the file
+    any more.
     """
     with open("/proc/self/environ", "rb") as file:
         pairs = [entry.partition(b"=") for entry in file.read().split(b"\0")]
@@ -38,7 +39,7 @@ def encode(text):
 
 
 def find_program(name, search_path=_IMAGE_PATH):
-    """Returns the first executable file of that name on a PATH, the image's by default, or None. All are bytes."""
+    """Returns the first executable file of that name on a PATH, or None. All are bytes."""
     for directory in search_path.split(b":"):
         candidate = os.path.join(directory, name)
         if directory.startswith(b"/") and os.path.isfile(candidate) and os.access(candidate, os.X_OK):
@@ -60,8 +61,8 @@ def _find_shell(wanted):
 def start(request, stdin, stdout, stderr):
     """Starts the request's command in a session of its own. Returns its pid.
 
-    The command gets those three descriptors alone, and default signals. The working directory of this
-    process is / afterwards. Raises RequestError and OSError.
+    The command gets those three descriptors alone, and default signals. The working directory of
+    this process is / afterwards. Raises RequestError and OSError.
     """
     return _spawn(request, {}, [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))])
 
@@ -69,8 +70,8 @@ def start(request, stdin, stdout, stderr):
 def start_on_terminal(request, name):
     """As `start`, on the terminal of that name.
 
-    The first terminal that the leader of a session opens is its controlling one. What is typed there is
-    remembered for the session's other terminals, but not among the user's files.
+    The first terminal that the leader of a session opens is its controlling one. What is typed
+    there is remembered for the session's other terminals, but not among the user's files.
     """
     opening = (os.POSIX_SPAWN_OPEN, 0, name, os.O_RDWR, 0)
     return _spawn(request, {b"TERM": b"xterm-256color", b"HISTFILE": b"/tmp/.bash_history"}, [opening, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)])

@@ -4,7 +4,7 @@ import os
 
 
 class Capture:
-    """Keeps the first limit // 2 bytes of a stream and the last limit - limit // 2. Counts the rest.
+    """Keeps the first limit // 2 and the last limit - limit // 2 bytes. Counts the rest.
 
     The first can be taken as they come, the last after end(). It holds at most 1.5 times the limit,
     whatever the command writes.

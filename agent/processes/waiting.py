@@ -4,9 +4,9 @@ import os
 import select
 import time
 
-# The modules that wrap these are socket, signal and, in outbox.py, collections. They would cost each
-# start of an agent some milliseconds and each sandbox a megabyte. Nothing here needs their classes
-# and constants.
+# The modules that wrap these are socket, signal and, in outbox.py, collections. They would cost
+# each start of an agent some milliseconds and each sandbox a megabyte. Nothing here needs their
+# classes and constants.
 import _signal as signal
 from _socket import socketpair
 
@@ -68,6 +68,7 @@ def poll_ms(moment):
 def connected_pair():
     """Returns two connected descriptors.
 
-    They are no pipes: the buffers of pipes count against a limit that all sandboxes of one uid share.
+    They are no pipes: the buffers of pipes count against a limit that all sandboxes of one uid
+    share.
     """
     return tuple(end.detach() for end in socketpair())

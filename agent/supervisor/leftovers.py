@@ -1,8 +1,8 @@
 """At its start, an agent kills what the commands of a lost agent left running in the container.
 
 Other agents may live beside this one, one for each API process. Their commands are left alone. Only
-the processes that the engine starts have parent 0. A command's processes are below its agent. If that
-agent has ended, they are children of PID 1.
+the processes that the engine starts have parent 0. A command's processes are below its agent. If
+that agent has ended, they are children of PID 1.
 """
 
 import os
@@ -30,7 +30,7 @@ def _is_leftover(pid, parent, state):
     if state == b"Z" or pid in (1, os.getpid()):
         return False
     if parent == 0:
-        return state == b"T" and _is_agent(pid)  # a command has stopped it, so its host has given it up
+        return state == b"T" and _is_agent(pid)  # a command has stopped it, so its host gave it up
     return parent == 1 and not _is_sleep_of_init(pid)
 
 

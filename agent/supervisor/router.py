@@ -39,7 +39,7 @@ class Router:
         self._from_host = frames.Reader(channel_in)
         self._outgoing = Outbox(channel_out)
         self._out_watched = False
-        self._paused = False  # it reads no worker, because the host does not take what they have sent
+        self._paused = False  # it reads no worker, because the host does not take their output
         self._wakeup = waiting.open_wakeup()
         # No epoll: its registrations count against a limit that all sandboxes of one uid share.
         self._poll = select.poll()
@@ -55,7 +55,8 @@ class Router:
     def run(self):
         """Runs until the host closes the channel.
 
-        The process is to exit then. Its workers see the end of their sockets, and end by themselves.
+        The process is to exit then. Its workers see the end of their sockets, and end by
+        themselves.
         """
         hello = {"protocol": 1, "python": "%d.%d.%d" % sys.version_info[:3], "pid": os.getpid()}
         self._outgoing.add(frames.json_frame(frames.HELLO, 0, hello))
@@ -107,7 +108,7 @@ class Router:
         chosen.cancelled = False
         self._by_request[request_id] = chosen
         self._send(chosen, frames.REQUEST, payload)
-        chosen.oom_kills = oom_kills.count()  # after the request is sent, which so does not wait for it
+        chosen.oom_kills = oom_kills.count()  # it comes last: the request must not wait for it
         timeout_ms = messages.loads(payload).get("timeout_ms")
         if timeout_ms is not None:
             chosen.deadline = time.monotonic() + timeout_ms / 1000 + _KILL_GRACE_SECONDS
@@ -174,8 +175,8 @@ class Router:
         if events & select.POLLOUT:
             worker.flush()
             self._watch(worker)
-        # The end of a worker is read even while the router is paused. What the worker left is little,
-        # and poll() would report the end again at once.
+        # The end of a worker is read even while the router is paused. What the worker left is
+        # little, and poll() would report the end again at once.
         if events & select.POLLHUP or events & select.POLLIN and len(self._outgoing) <= _MAX_OUTGOING_BYTES:
             if self._read_worker(worker) == ENDED:
                 self._release(worker)
@@ -201,7 +202,7 @@ class Router:
             self._release(worker)
 
     def _release(self, worker):
-        """Closes the worker's socket. The worker stays known until it ends, or it would be a stray."""
+        """Closes the worker's socket. It stays in `_workers` until it ends, or it were a stray."""
         if worker.fd is not None:
             del self._by_fd[worker.fd]
             self._poll.unregister(worker.fd)
@@ -219,7 +220,8 @@ class Router:
             ended = self._workers.pop(pid, None)
             if ended is not None:
                 self._bury(ended)
-            # A worker that was killed left its command's processes to the router. _expire kills them.
+            # A worker that was killed left its command's processes to the router. _expire kills
+            # them.
             self._strays = self._strays or ended is None or status != 0
         self._keep_spare()
 
@@ -245,7 +247,7 @@ class Router:
         return waiting.poll_ms(min(times)) if times else None
 
     def _spared_until(self):
-        """Returns when the worker that has been idle longest is to go. Each worker costs about 3 MiB."""
+        """Returns when the longest idle worker is to go. Each worker costs about 3 MiB."""
         return self._idle[0].idle_since + (_SPARE_SECONDS if len(self._idle) > _SPARE_WORKERS else _QUIET_SECONDS)
 
     def _expire(self):

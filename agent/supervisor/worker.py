@@ -12,7 +12,7 @@ from wire.worker_channel import WorkerChannel
 
 
 def run_worker(fd):
-    """Serves requests from the router until its socket closes. Call it in a process fresh from fork."""
+    """Serves requests until the router's socket closes. Call it in a process fresh from fork."""
     os.setsid()  # a signal to the process group of another agent process then never meets this one
     own_process.become_subreaper()
     own_process.volunteer_for_oom_killer()

@@ -7,8 +7,8 @@ from supervisor import worker
 from wire import frames
 from wire.outbox import Outbox
 
-# A frame of the largest payload and more. Over 128 KiB, the C library would map and unmap memory for
-# every read.
+# A frame of the largest payload and more. Over 128 KiB, the C library would map and unmap memory
+# for every read.
 _CHUNK = 80 << 10
 
 # These frames are for the router. It passes the others on to the host.
@@ -42,7 +42,8 @@ class WorkerHandle:
     def read(self, outgoing):
         """Reads once, and adds to `outgoing` what is for the host.
 
-        Returns (READ, NOTHING_YET or ENDED; the types of END and of frames for the router, in order).
+        Returns (READ, NOTHING_YET or ENDED; the types of END and of frames for the router, in
+        order).
         """
         try:
             data = os.read(self.fd, _CHUNK)

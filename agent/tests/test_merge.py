@@ -134,7 +134,7 @@ class LockTest(ArchiveTestCase):
             return file.read()
 
     def test_a_lock_that_a_command_holds(self):
-        self.patch("files/conditions.py", ("_MAX_WAIT_SECONDS = 10.0", "_MAX_WAIT_SECONDS = 0.2"))
+        self.patch("files/workspace_lock.py", ("_MAX_WAIT_SECONDS = 10.0", "_MAX_WAIT_SECONDS = 0.2"))
         self.put("f", "old")
         before = self.snapshot(self.root)
         fd = self.lock()

@@ -2,8 +2,10 @@
 
 import ast
 import importlib.machinery
+import io
 import os
 import sys
+import tokenize
 import unittest
 
 import harness
@@ -19,6 +21,7 @@ _MAY_IMPORT = {
     "operations": {"wire"},
     "main": {"wire", "processes", "supervisor"},
 }
+_MAX_COLUMNS = 100
 
 
 def _source(file):
@@ -36,6 +39,15 @@ def _imported(tree):
             yield node.module.partition(".")[0]
 
 
+def _comment_lines(text):
+    """Yields (line number, line) of each line that holds a comment, or a part of a docstring."""
+    lines = text.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT or token.type == tokenize.STRING and token.string.startswith('"""'):
+            for number in range(token.start[0], token.end[0] + 1):
+                yield number, lines[number - 1]
+
+
 class RoomsTest(unittest.TestCase):
     def test_a_room_imports_the_rooms_below_it_alone(self):
         for file in harness.module_files():
@@ -44,11 +56,17 @@ class RoomsTest(unittest.TestCase):
             self.assertLessEqual(imported - {room}, _MAY_IMPORT[room], file)
 
     def test_no_room_has_the_name_of_a_module_of_the_standard_library(self):
-        library = [path for path in sys.path if path and os.path.dirname(os.__file__) in (path, os.path.dirname(path))]
+        root = os.path.dirname(os.__file__)
+        library = [root, os.path.join(root, "lib-dynload")]
         self.assertIsNotNone(importlib.machinery.PathFinder.find_spec("json", library))
         for room in _MAY_IMPORT:
             self.assertNotIn(room, sys.builtin_module_names)
             self.assertIsNone(importlib.machinery.PathFinder.find_spec(room, library), room)
+
+    def test_comments_have_at_most_100_columns(self):
+        files = [*harness.module_files(), "loader.py"]
+        lines = [(file, number, line) for file in files for number, line in _comment_lines(_source(file))]
+        self.assertEqual([each for each in lines if len(each[2]) > _MAX_COLUMNS], [])
 
 
 if __name__ == "__main__":

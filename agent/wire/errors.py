@@ -1,4 +1,4 @@
-"""What ends a request early, and the END codes for what the kernel says."""
+"""What ends a request early, and the END codes for the kernel's errors."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ class Cancelled(Exception):
 
 
 class ChannelClosed(Exception):
-    """The router is gone, and with it everybody who would read an answer."""
+    """The router has ended, so nothing reads an answer any more."""
 
 
 _DISK_FULL = ("STORAGE_FULL", "There is no space left.")
@@ -34,7 +34,8 @@ _BY_ERRNO = {
     errno.EPERM: ("PERMISSION_DENIED", "The file's or directory's permissions do not allow it."),
     errno.EROFS: ("PERMISSION_DENIED", "The file system is read-only."),
     errno.EBUSY: ("PERMISSION_DENIED", "It is in use as a mount point."),
-    # Links are resolved before a file is opened without following any: one met then was swapped in during the call.
+    # The agent resolves links first, and then opens the file without following any. So a link that
+    # it meets then took the file's place during the call.
     errno.ELOOP: ("PATH_OUTSIDE_WORKSPACE", "A link took the file's place during the call."),
     errno.ENAMETOOLONG: ("INVALID_PATH", "A name in the path is too long."),
     errno.ENOSPC: _DISK_FULL,
@@ -47,13 +48,19 @@ _BY_ERRNO = {
 
 
 def note_what_is_full(error):
-    """To be called before a call removes files of its own: afterwards nobody could tell what was used up."""
+    """Notes on the error whether space or file entries ran out.
+
+    Call it before files are removed. Afterwards this could not be known any more.
+    """
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         error.no_entries = not _entries_left()
 
 
 def _entries_left():
-    """Whether a file could be made in the workspace; True where its file system does not count files."""
+    """Returns whether a file could be made in the workspace.
+
+    True if its file system does not count files.
+    """
     try:
         found = os.statvfs("/workspace")
     except OSError:
@@ -69,7 +76,7 @@ def _is_out_of_entries(error):
 
 
 def end_code(error):
-    """(code, detail) for any exception that ended a request."""
+    """Returns (code, detail) for any exception that ended a request."""
     if isinstance(error, RequestError):
         return error.code, error.detail
     if isinstance(error, Cancelled):

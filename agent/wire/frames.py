@@ -1,4 +1,4 @@
-"""The frames of the channel (PROTOCOL.md): bytes in, (type, id, payload) out, and back."""
+"""The frames of the channel (PROTOCOL.md): from bytes to (type, id, payload), and back."""
 
 import os
 import struct
@@ -10,15 +10,17 @@ MAX_HOST_PAYLOAD = 1 << 20
 MAX_AGENT_PAYLOAD = 64 << 10
 WINDOW = 256 << 10
 _LARGE = 32 << 10
-_COMMON_FRAME = HEADER.size + (64 << 10)  # of a long input; over 128 KiB, the C library would map and unmap memory for every read
+# A frame of a long input has this size. Over 128 KiB, the C library would map and unmap memory for
+# every read.
+_COMMON_FRAME = HEADER.size + (64 << 10)
 
 REQUEST, DATA, EOF, CANCEL, CREDIT, PING = 1, 2, 3, 4, 5, 6
 HELLO, OUT, ERR, END, DATA_CREDIT, PONG = 16, 17, 18, 19, 20, 21
 
-# From a worker to its router alone, id 0. All but DELIVERING come right after an END.
-FREE = 32  # takes another request
-BACKGROUND = 33  # stays with processes that the command left running, and takes no more requests
-DELIVERING = 34  # the command has ended in time; what it wrote waits for credit
+# A worker sends these to its router alone, with id 0. All but DELIVERING come right after an END.
+FREE = 32  # the worker takes another request
+BACKGROUND = 33  # the worker stays with what the command left running, and takes no more requests
+DELIVERING = 34  # the command has ended in time; its output waits for credit
 
 
 class BadFrame(Exception):
@@ -26,7 +28,7 @@ class BadFrame(Exception):
 
 
 def header(kind, request_id, payload):
-    """What goes before the payload, where that is not to be copied."""
+    """Returns what goes before the payload. So the payload need not be copied into a frame."""
     return HEADER.pack(len(payload), kind, request_id)
 
 
@@ -47,9 +49,10 @@ def error_frame(request_id, code, detail):
 
 
 def split(data):
-    """Cuts bytes into whole frames: (a list of (type, id, payload), the bytes of the frame that is not whole). Large payloads are views.
+    """Cuts bytes into frames. Returns (list of (type, id, payload), bytes of an unfinished frame).
 
-    Raises BadFrame for a payload over MAX_HOST_PAYLOAD, so that no more than one of those is ever kept.
+    Large payloads are views. Raises BadFrame for a payload over MAX_HOST_PAYLOAD. So no more than
+    one payload of that size is ever held.
     """
     frames = []
     start = 0
@@ -63,21 +66,25 @@ def split(data):
         if body + length > end:
             break
         start = body + length
-        # A small view would keep all that came with it.
+        # A small view would hold all the bytes that came with it in memory.
         frames.append((kind, request_id, view[body:start] if length >= _LARGE else data[body:start]))
     return frames, data[start:]
 
 
 class Reader:
-    """Frames as they come out of a descriptor that does not block."""
+    """Reads frames from a descriptor that does not block."""
 
     def __init__(self, fd):
         self._fd = fd
         self._rest = b""
 
     def read(self):
-        """Those that are there, of a single read. Raises BlockingIOError where there is nothing to read, and EOFError at the end."""
-        # To the end of a frame of the common size: what is read whole is copied no more.
+        """Returns the frames of a single read.
+
+        Raises BlockingIOError if there is nothing to read, and EOFError at the end.
+        """
+        # It reads to the end of a frame of the common size. A frame that is read whole is not
+        # copied.
         data = os.read(self._fd, _COMMON_FRAME - len(self._rest) % _COMMON_FRAME)
         if not data:
             raise EOFError

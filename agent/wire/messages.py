@@ -1,6 +1,6 @@
-"""JSON, between the host, the agent's processes and a job's keeper: one value, without a blank around it or in it.
+"""JSON between the host, the agent's processes and the keepers of jobs: one value, without blanks.
 
-It uses the C functions that the json module itself uses. That module imports re and enum, which cost
+It uses the C functions that the module json uses. That module imports re and enum. They would cost
 every sandbox 1 MiB, and its first call some milliseconds.
 """
 
@@ -15,14 +15,17 @@ class _Context:
 
 
 def _c_functions():
-    """(loads, dumps). Raises any Exception if this Python has no such functions, or others of their names."""
+    """Returns (loads, dumps).
+
+    Raises any Exception if this Python does not have these functions, or if they do something else.
+    """
     from _json import encode_basestring_ascii, make_encoder, make_scanner
 
     scan = make_scanner(_Context)
     encode = make_encoder(None, None, encode_basestring_ascii, None, ":", ",", False, False, False)
 
     def loads(text):
-        """Raises ValueError if it is not JSON."""
+        """Raises ValueError if the text is not JSON."""
         if not isinstance(text, str):
             text = str(text, "utf-8")
         try:
@@ -34,17 +37,17 @@ def _c_functions():
         return value
 
     def dumps(value):
-        """In ASCII alone."""
+        """Returns text in ASCII."""
         return "".join(encode(value, 0))
 
-    # They are private to CPython, which may change them: then this fails here, not at a request.
+    # They are private to CPython, which may change them. Then this fails here, not at a request.
     if dumps(loads(_SAMPLE)) != _SAMPLE:
         raise ValueError("other JSON")
     return loads, dumps
 
 
 def _json_module():
-    """(loads, dumps), as _c_functions."""
+    """Returns (loads, dumps), as _c_functions does."""
     import json
 
     def loads(text):

@@ -1,4 +1,4 @@
-"""Bytes on their way into a descriptor that does not block."""
+"""Bytes that wait to be written to a descriptor that does not block."""
 
 import os
 from itertools import islice
@@ -9,7 +9,7 @@ _PIECES_AT_A_TIME = 64  # the kernel takes no more than 1,024 in one call
 
 
 class Outbox:
-    """Pieces are not copied, so whoever adds one leaves it as it is."""
+    """It does not copy pieces, so the caller must not change one that it has added."""
 
     def __init__(self, fd):
         self._fd = fd
@@ -17,7 +17,7 @@ class Outbox:
         self._size = 0
 
     def __len__(self):
-        """Bytes that are still to be written."""
+        """Returns how many bytes wait."""
         return self._size
 
     def add(self, *pieces):
@@ -27,7 +27,10 @@ class Outbox:
                 self._size += len(piece)
 
     def flush(self):
-        """Writes what the descriptor takes now; whether that was all. Raises OSError where nobody reads it any more."""
+        """Writes what the descriptor takes now. Returns whether that was all.
+
+        Raises OSError if its other end is closed.
+        """
         while self._size:
             try:
                 written = os.writev(self._fd, list(islice(self._pieces, _PIECES_AT_A_TIME)))

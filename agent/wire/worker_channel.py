@@ -1,4 +1,4 @@
-"""A worker's end of the socket to its router. It carries one request at a time, with flow control."""
+"""A worker's end of the socket to its router: one request at a time, with flow control."""
 
 import os
 import select
@@ -77,7 +77,7 @@ class WorkerChannel:
         return taken
 
     def queue(self, *pieces):
-        """Puts pieces behind what is unsent, for flush() or finish() to send. It does not copy them."""
+        """Puts pieces behind what is unsent, for flush() or finish() to send. Copies none."""
         self.unsent.add(*pieces)
 
     def queue_output(self, payload, kind):

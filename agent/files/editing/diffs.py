@@ -1,7 +1,8 @@
-"""Unified diffs, in about the time it takes to read both sides.
+"""Unified diffs, in about the time that it takes to read both sides.
 
-The standard library's take quadratic time, and more, for what has the same lines over and over: a file and an edit made for it would
-keep a session busy for minutes. Here lines that are unique on both sides are what the rest is aligned by, and what has none is replaced whole.
+The standard library takes quadratic time, and more, if the same lines come again and again. A
+hostile file and edit would keep a session busy for minutes. This aligns both sides by the lines
+that are unique on each. It replaces a range without such lines as a whole.
 """
 
 from bisect import bisect_left
@@ -12,7 +13,7 @@ _NO_NEWLINE = b"\n\\ No newline at end of file\n"
 
 
 def unified(old, new, path):
-    """Yields the lines (bytes) of the difference between two contents; none where there is none."""
+    """Yields the lines (bytes) of the diff of two contents. None if they are equal."""
     a, b = _lines(old), _lines(new)
     changes = _changes(a, b)
     if changes:
@@ -29,7 +30,10 @@ def _lines(content):
 
 
 def _changes(a, b):
-    """Pairs of ranges, (a0, a1, b0, b1), of which the first became the second, in order; what lies between them is the same in both."""
+    """Returns pairs of ranges in order, (a0, a1, b0, b1): a[a0:a1] became b[b0:b1].
+
+    The lines between two pairs are the same in both.
+    """
     changes = []
     pending = [(0, len(a), 0, len(b), 0)]
     while pending:
@@ -55,10 +59,15 @@ def _changes(a, b):
 
 
 def _anchors(a, a0, a1, b, b0, b1):
-    """(place in a, place in b) of lines that are unique in both ranges: the longest series that ascends in both."""
+    """Returns (place in a, place in b) of lines that are unique in both ranges.
+
+    They are the longest series that ascends in both.
+    """
     in_a, in_b = _unique(a, a0, a1), _unique(b, b0, b1)
     pairs = [(i, in_b[line]) for line, i in in_a.items() if line in in_b]
-    tails, ends, before = [], [], []  # least last place in b of a series of each length; its pair; each pair's predecessor
+    # For a series of each length: the least last place in b, and its pair. For each pair: the one
+    # before it.
+    tails, ends, before = [], [], []
     for index, (_, j) in enumerate(pairs):
         length = bisect_left(tails, j)
         tails[length : length + 1] = [j]
@@ -73,7 +82,7 @@ def _anchors(a, a0, a1, b, b0, b1):
 
 
 def _unique(lines, start, end):
-    """{line: its place}, in order, of the lines that are there once."""
+    """Returns {line: its place}, in order, of the lines that are there once."""
     places = {}
     for place in range(start, end):
         places[lines[place]] = None if lines[place] in places else place
@@ -81,7 +90,7 @@ def _unique(lines, start, end):
 
 
 def _hunks(changes):
-    """Changes that share context, together."""
+    """Yields lists of changes. Those of one list share lines of context."""
     hunk = []
     for change in changes:
         if hunk and change[0] - hunk[-1][1] > 2 * _CONTEXT:
@@ -109,7 +118,7 @@ def _hunk(a, b, changes):
 def _range(start, end):
     if end - start == 1:
         return b"%d" % (start + 1)
-    # A range of no lines is named by the line before it.
+    # An empty range has the number of the line before it.
     return b"%d,%d" % (start + 1 if end > start else start, end - start)
 
 
@@ -118,7 +127,7 @@ def _line(mark, line):
 
 
 def _quoted(name):
-    """As git has it: a name that would break the line, or is no UTF-8, in quotes and with escapes."""
+    """Quotes and escapes a name that would break the line or is no UTF-8, as git does."""
     try:
         name.decode("utf-8")
         high = 0x100

@@ -1,4 +1,4 @@
-"""What two lines that look the same differ in."""
+"""Names what differs between two lines that look the same."""
 
 import unicodedata
 
@@ -13,7 +13,7 @@ _TO_DASH = {**dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212
 _NO_BLANKS = dict.fromkeys(map(ord, _BLANKS))
 
 _NORMAL_FORM = "Unicode normal form"
-# In this order they are applied, and told.
+# They are applied, and named, in this order.
 _STEPS = {
     "non-breaking spaces": lambda text: text.translate(_TO_SPACE),
     "invisible characters": lambda text: text.translate(_TO_NOTHING),
@@ -25,16 +25,16 @@ _STEPS = {
 
 
 def canonical(line):
-    """What is left of a line (bytes) without all that it may differ in unseen; bytes."""
+    """Returns a line (bytes) without blanks, and without all differences of _STEPS."""
     if line.isascii():
         return line.translate(None, _BLANKS.encode()).lower()
     return _stepped(line.decode("utf-8", "ignore")).translate(_NO_BLANKS).encode()
 
 
 def differences(old, line, agrees):
-    """The names of what a line of `old` and one of the file differ in, whose canonical forms agree.
+    """Returns the names of the differences between a line of `old` and a line of the file.
 
-    `agrees` says of two texts whether the one is where the other ought to be.
+    Their canonical forms agree. `agrees` says of two texts whether they match at this place.
     """
     found = [name for name in _STEPS if not agrees(*(_stepped(text, name).translate(_NO_BLANKS) for text in (old, line)))]
     if _NORMAL_FORM in found:

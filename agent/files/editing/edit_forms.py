@@ -1,4 +1,4 @@
-"""Forms that a text takes on its way from a file to an edit: of how it was shown, sent or copied."""
+"""Changes that a text takes on its way from a file to an edit, when it is shown, sent or copied."""
 
 _ESCAPES = ((b"\\n", b"\n"), (b"\\t", b"\t"), (b'\\"', b'"'), (b"\\'", b"'"), (b"\\\\", b"\\"))
 _ENTITIES = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&#39;", b"'"), (b"&apos;", b"'"), (b"&amp;", b"&"))
@@ -9,7 +9,7 @@ _FENCE = b"```"
 
 
 def originals(old):
-    """Yields (what is wrong with `old`, what it would be without that), for each fault that it may have."""
+    """Yields (what may be wrong with `old`, `old` without that) for each fault that it may have."""
     yield "it ends or begins with line ends that the file does not have there", old.strip(b"\n")
     for text in _without_numbers(old):
         yield "its lines begin with line numbers", text
@@ -53,12 +53,12 @@ def _without_numbers(old):
 
 
 def _without_number(line, end):
-    """None if the line does not begin with a number and that."""
+    """Returns the line without its number. None if it does not begin with a number and `end`."""
     rest = line.lstrip(b" ").lstrip(b"0123456789")
     number = line[: len(line) - len(rest)].strip()
     if not number or len(number) > _MAX_DIGITS:
         return None
     if rest.startswith(end):
         return rest[len(end) :]
-    # An editor may have taken the blank at the end of an empty line.
+    # An editor may have removed the blank at the end of an empty line.
     return b"" if rest and rest == end.rstrip(b" ") else None

@@ -1,7 +1,7 @@
-"""Why an edit does not apply, in words for its author. Loaded only after one has failed.
+"""Says why an edit does not apply, in words for its author. Loaded only after an edit has failed.
 
-The work is bounded: a file may have 16 MiB and an edit 2 MiB, and both may be made to be slow. So it
-is linear, long lines are cut, and the search for what is nearest ends after a second.
+The work is bounded, because a file may have 16 MiB and an edit 2 MiB, and both may be hostile. So
+it takes linear time, cuts long lines, and ends the search for the nearest place after a second.
 """
 from files.editing import edit_forms
 from files.editing.edit_nearest import Nearest
@@ -13,7 +13,7 @@ _MIN_TELLING_BYTES = 8
 
 
 def ambiguous(index, content, old, count):
-    """What to say if `old` is there `count` times, and once is wanted."""
+    """Says that `old` is there `count` times instead of once."""
     return "edits[%d]: `old` matches %d times and not once, on lines %s: give more of what is around it, or `all: true`." % (
         index,
         count,
@@ -34,7 +34,7 @@ def _numbers(content, old):
 
 
 def missing(index, content, old, new):
-    """What to say if `old` is not there. All three are bytes with line feeds for line ends."""
+    """Says why `old` is not there. All three texts are bytes, with line feeds for line ends."""
     after_others = " Lines are counted as the edits before it leave them." if index else ""
     return "edits[%d]: `old` matches 0 times: %s%s" % (index, _reason(content, old, new), after_others)
 

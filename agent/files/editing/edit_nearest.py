@@ -1,8 +1,8 @@
-"""The place in a file that is most like a text that is not in it.
+"""Finds the place in a file that is most like a text which is not in the file.
 
-Lines are compared in their canonical form (edit_differences.py). The lines of the text that tell most
-are looked for in the file; around each that is found, the whole text is held against the file. If
-none is found, the line that has the most words in common is the nearest.
+It compares lines in their canonical form (edit_differences.py). It looks for the longest lines of
+the text in the file. Around each that it finds, it compares the whole text with the file. If it
+finds none, the nearest line is the one with the most words in common.
 """
 
 import time
@@ -12,8 +12,9 @@ from files.editing.edit_text import quoted, text_of
 
 _MAX_SECONDS = 1.0
 _CHECK_BYTES = 64 << 10  # between two looks at the clock
-_MAX_ASCII_BYTES = 64 << 10  # of a line; the rest of a longer one is not looked at
-_MAX_OTHER_BYTES = 4 << 10  # less, since to compose characters can take quadratic time
+_MAX_ASCII_BYTES = 64 << 10  # of a line; the rest of a longer one is ignored
+# The same for a line that is not ASCII. To compose characters can take quadratic time.
+_MAX_OTHER_BYTES = 4 << 10
 _MAX_OLD_LINES = 2000
 _MAX_ANCHORS = 8
 _MAX_PLACES = 50
@@ -25,11 +26,11 @@ _MAX_COMPARED_BYTES = 300
 
 
 class Place:
-    """Where `old` is held against the file: from line `first` on. Numbers are from 1.
+    """The result of a comparison of `old` with the lines of the file from one line on.
 
-    `same` counts the lines that are the same but for what cannot be seen, or hardly; `differing` has
-    those of them that are not quite the same, `unlike` the first that is another, as (index in
-    `old`, number, line). `ends_early` says that the file ends sooner, with nothing left but line ends.
+    `same` counts the lines whose canonical forms agree. `differing` has those of them that are not
+    equal. `unlike` is the first line that does not agree. A line is (index in `old`, number from 1,
+    line). `ends_early` says that the file ends before `old`, of which only line ends are left.
     """
 
     def __init__(self):
@@ -44,7 +45,7 @@ class Place:
 
 
 class Nearest:
-    """All texts are bytes, with line feeds for line ends."""
+    """The nearest place. All texts are bytes, with line feeds for line ends."""
 
     def __init__(self, content, old):
         self._content = content
@@ -57,7 +58,7 @@ class Nearest:
         self._alike = None
         starts, alike = self._look()
         for start in starts:
-            place = self._hold(*start)
+            place = self._compare_at(*start)
             if self._place is None or place.is_whole or place.same > self._place.same:
                 self._place = place
             if place.is_whole or time.monotonic() > self._deadline:
@@ -68,7 +69,7 @@ class Nearest:
 
     @property
     def is_whole(self):
-        """Whether `old` is there, but for what cannot be seen, or hardly."""
+        """Returns whether `old` is there, but for differences that are hard to see."""
         return self._place is not None and self._place.is_whole
 
     def explanation(self):
@@ -99,15 +100,18 @@ class Nearest:
         index, number, line = self._place.differing[0]
         return "%s. Nearest is line %d, %s." % (told, number, quoted(text_of(line), text_of(self._old[index])))
 
-    # ---- where to hold `old` against the file
+    # ---- where to compare `old` with the file
 
     def _choose_anchors(self):
-        """The indexes of the longest lines of `old`, the longest first."""
+        """Returns the indexes of the longest lines of `old`, the longest first."""
         indexes = {form: index for index, form in reversed(list(enumerate(self._wanted))) if form}
         return [indexes[form] for form in sorted(indexes, key=len, reverse=True)[:_MAX_ANCHORS]]
 
     def _look(self):
-        """Goes through the file: (arguments of _hold for each place; lines that look like `old`)."""
+        """Goes through the file.
+
+        Returns (arguments of _compare_at for each place, lines that have words of `old`).
+        """
         words = _words(self._old[self._anchors[0]]) if self._anchors else []
         starts = {}
         alike = []
@@ -133,15 +137,21 @@ class Nearest:
         return sorted(starts.values()), alike
 
     def _agrees(self, index, old, text):
-        """Whether a text is where a line of `old` ought to be: the first may end a line, the last begin one."""
+        """Returns whether a line of the file matches a line of `old`.
+
+        The first line of `old` may be the end of a line, and the last one the beginning.
+        """
         if index == 0:
             return old in text if self._last == 0 else text.endswith(old)
         return text.startswith(old) if index == self._last else text == old
 
-    # ---- there
+    # ---- the comparison
 
-    def _hold(self, first, start, index):
-        """The Place. `start` is where the line of the file begins that line `index` of `old` is like."""
+    def _compare_at(self, first, start, index):
+        """Compares `old` with the file from line `first` on. Returns the Place.
+
+        `start` is where the line of the file begins that matches line `index` of `old`.
+        """
         for _ in range(index):
             start = self._content.rfind(b"\n", 0, start - 1) + 1
         place = Place()
@@ -152,7 +162,7 @@ class Nearest:
                 if any(self._wanted[index:]):
                     place.unlike = place.unlike or (index, first + index - 1, b"")
                 else:
-                    # Behind the newline that ends a file there is one more line, which is empty.
+                    # After the newline that ends a file there is one more line, which is empty.
                     place.ends_early = index < self._last or not self._content.endswith(b"\n")
                 break
             line = _cut(self._content[begin : min(end, begin + _MAX_ASCII_BYTES)])
@@ -167,7 +177,7 @@ class Nearest:
 
 
 def _lines(content, at):
-    """Yields (number from 1, start, end without its newline) of the lines from that place on."""
+    """Yields (number from 1, start, end without the newline) of each line from `at` on."""
     number = 0
     while at < len(content):
         number += 1
@@ -184,7 +194,7 @@ def _cut(line):
 
 
 def _words(line):
-    """The longest words of a line."""
+    """Returns the longest words of a line."""
     letters = bytes(byte if bytes([byte]).isalnum() or byte >= 0x80 or byte == 0x5F else 0x20 for byte in line[:_MAX_COMPARED_BYTES])
     words = {word for word in letters.split() if len(word) >= _MIN_WORD_BYTES}
     return sorted(words, key=lambda word: (-len(word), word))[:_MAX_WORDS]
@@ -196,5 +206,5 @@ def _pairs(line):
 
 
 def _likeness(pairs, others):
-    """From 0 to 1: how many of the pairs of bytes they have in common."""
+    """Returns the share of the pairs of bytes that both have, from 0 to 1."""
     return 2 * len(pairs & others) / (len(pairs) + len(others) or 1)

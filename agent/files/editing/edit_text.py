@@ -1,4 +1,4 @@
-"""Lines of a file, and how one is shown in an error."""
+"""Finds a line of a file, and quotes it in an error."""
 
 _SHOWN_CHARACTERS = 70
 _SHOWN_BEFORE = 25
@@ -6,23 +6,26 @@ _MAX_LINE_BYTES = 4 << 10
 
 
 def line_number(content, at):
-    """From 1, of the line that the place is in."""
+    """Returns the number, from 1, of the line that the place is in."""
     return content.count(b"\n", 0, at) + 1
 
 
 def line_at(content, at):
-    """The line that the place is in, without its end."""
+    """Returns the line that the place is in, without its end."""
     end = content.find(b"\n", at)
     return content[content.rfind(b"\n", 0, at) + 1 : len(content) if end == -1 else end]
 
 
 def text_of(line):
-    """Its beginning, as text. A character that is cut in two is left out."""
+    """Returns the beginning of a line as text, without a character that is cut in two."""
     return line[:_MAX_LINE_BYTES].decode("utf-8", "ignore")
 
 
 def quoted(text, other=""):
-    """In quotation marks, with what cannot be seen as an escape; the part where it differs from the other, if it is long."""
+    """Returns the text in quotation marks, with escapes for invisible characters.
+
+    Of a long text it returns the part where that differs from `other`.
+    """
     start = 0
     if len(text) > _SHOWN_CHARACTERS:
         common = next((at for at, pair in enumerate(zip(text, other)) if pair[0] != pair[1]), 0)

@@ -4,6 +4,7 @@ import os
 
 from files import checks, conditions, paths
 from files.editing import diffs, occurrences
+from files.workspace_lock import WorkspaceLock
 from files.writing import Replacement
 from wire import messages
 from wire.errors import RequestError
@@ -13,8 +14,8 @@ _MAX_BYTES = 16 << 20
 _MAX_DIFF_BYTES = 1 << 20
 _CHUNK = 64 << 10
 
-# Without the lock at first, since an edit may take long. Whoever lost so often to other calls keeps them off; then only a command that
-# goes on writing to the file can still come between.
+# An edit first works without the lock, because it may take long. If other calls have changed the
+# file so often meanwhile, it takes the lock first. Then only a command can still change the file.
 _TRIES_WITHOUT_LOCK = 3
 _TRIES = 10
 
@@ -22,7 +23,7 @@ _TRIES = 10
 def edit_file(channel, request):
     limit = min(request["max_size"] or _MAX_BYTES, _MAX_BYTES)
     edits = _receive_edits(channel)
-    with paths.resolve(request["path"]) as place, conditions.Lock(channel) as lock:
+    with paths.resolve(request["path"]) as place, WorkspaceLock(channel) as lock:
         for count in range(_TRIES):
             if count >= _TRIES_WITHOUT_LOCK:
                 lock.take()
@@ -52,7 +53,7 @@ def _receive_edits(channel):
 
 
 def _read(place, limit, request):
-    """(content, entity tag)"""
+    """Returns (content, entity tag)."""
     checks.check_regular(place.stat())
     file = place.open(os.O_RDONLY)
     try:
@@ -94,10 +95,10 @@ def _apply(edits, content, limit, channel):
 
 
 def _replaced(index, content, old, new, everywhere, limit):
-    """The content after that edit.
+    """Returns the content after that edit.
 
-    Work is in bytes: UTF-8 has no character within another, and a replacement of everything could be
-    too large to be tried.
+    It works on bytes: in UTF-8 no character begins within another. It computes the size first,
+    because the result may be too large for the memory.
     """
     if b"\r" in content or b"\r" in old or b"\r" in new:
         from files.editing import line_ends
@@ -137,7 +138,7 @@ def _check_count(index, count, everywhere, content, old, new):
 
 
 def _send_diff(channel, old, new, path):
-    """Whether that was all of it: a diff over its bound is cut after a line."""
+    """Sends the diff. Returns False if it had to cut it, which it does after a line."""
     output = bytearray()
     sent = 0
     for line in diffs.unified(old, new, path.encode("utf-8", "surrogateescape")):

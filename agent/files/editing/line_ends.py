@@ -1,4 +1,4 @@
-"""Line ends of a file and of an edit that disagree: where an edit matches then, and what is written.
+"""Where an edit matches, and what it writes, if its line ends and those of the file differ.
 
 Callers do not see which line ends a file has. So a line end of an edit matches either kind, and the
 file keeps its own. An edit that changes line ends and nothing else is made as it is given.
@@ -9,7 +9,7 @@ CRLF, LF, CR = b"\r\n", b"\n", b"\r"
 
 
 def normal(text):
-    """With line feeds alone."""
+    """Returns the text with line feeds alone."""
     return text.replace(CRLF, LF)
 
 
@@ -18,7 +18,7 @@ def are_mixed(content):
 
 
 def fitted(content, old, new):
-    """`old` and `new` with the line ends of a file that has one kind of them."""
+    """Returns `old` and `new` with the line ends of a file that has one kind of them."""
     if LF not in content:
         return old, new
     end = CRLF if CRLF in content else LF
@@ -36,7 +36,7 @@ def _differ_in_ends(old, new):
 class MixedEdit:
     """An edit of a file that has both kinds of line ends.
 
-    A match in the file's very bytes counts before others, unless `everywhere` asks for all.
+    A match of the very bytes counts before others, unless `everywhere` asks for all matches.
     """
 
     def __init__(self, content, old, new, everywhere):
@@ -45,17 +45,17 @@ class MixedEdit:
         self.new = new
         self.everywhere = everywhere
         self._is_exact = not everywhere and old in content
-        # What is counted, and in what.
+        # Where matches are counted, and of what text.
         self.searched = (content, old) if self._is_exact else (normal(content), normal(old))
         self.count = self.searched[0].count(self.searched[1]) if everywhere else occurrences.count(*self.searched)
 
     def replacements(self):
-        """Yields (start, end, what takes the place of that) in order."""
+        """Yields (start, end, the text that replaces what is between), in order."""
         if self._is_exact:
             start = self.content.find(self.old)
             end = start + len(self.old)
             if self.content[start - 1 : start + 1] == CRLF:
-                start -= 1  # a place does not begin in the middle of a line end
+                start -= 1  # a match must not begin in the middle of a line end
             elif LF in self.old:
                 yield start, end, self.new
                 return
@@ -88,7 +88,10 @@ class MixedEdit:
         return _joined(lines, normal(replaced).split(LF), ends)
 
     def _end_near(self, start, end):
-        """Of the line that the place is in; of the line before it if that is the last one and has none."""
+        """Returns the line end of the line that the place is in.
+
+        If that is the last line and has none, it returns that of the line before.
+        """
         at = self.content.find(LF, end)
         if at == -1:
             at = self.content.rfind(LF, 0, start)
@@ -96,7 +99,7 @@ class MixedEdit:
 
 
 def _advance(content, at, distance):
-    """The place in the content that is so many bytes of its normal form behind `at`."""
+    """Returns the place in the content that is `distance` bytes of its normal form behind `at`."""
     while distance:
         ahead = at + distance
         distance = content.count(CRLF, at, ahead)
@@ -105,7 +108,10 @@ def _advance(content, at, distance):
 
 
 def _joined(lines, old_lines, old_ends):
-    """The lines with ends: those that stay, at the beginning and the end, keep theirs; others take the most frequent one."""
+    """Joins lines with line ends.
+
+    The lines at the beginning and the end that stay keep theirs. Others take the most frequent one.
+    """
     common = max((CRLF, LF), key=lambda end: (old_ends.count(end), old_ends[0] == end))
     ends = [common] * (len(lines) - 1)
     most = min(len(ends), len(old_ends))

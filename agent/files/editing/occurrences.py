@@ -1,8 +1,8 @@
-"""How often a text is in another."""
+"""Counts how often a text is in another."""
 
 
 def count(content, text):
-    """How often it is there. Two that overlap count as two at least, since either could be meant."""
+    """Returns how often the text is there. If two overlap, at least two: either could be meant."""
     first = content.find(text)
     if first == -1:
         return 0

@@ -1,10 +1,10 @@
-"""Globs as a regular expression: `*` and `?` within a name, `**` over directories, `[a-z]`, `[!a-z]`, `{a,b}`."""
+"""Globs: `*` and `?` within a name, `**` over directories, `[a-z]`, `[!a-z]`, `{a,b}`."""
 
 import re
 
 
 class BadGlob(Exception):
-    """The message says what is wrong."""
+    """The glob cannot be read. The message says why."""
 
 
 NAME, BELOW, ROOT = "name", "below", "root"
@@ -13,17 +13,17 @@ _WILDCARDS = re.compile(r"[*?\[{\\]")
 
 
 class Glob:
-    """Which paths below the directory `top` are meant; `top` is "" for the root.
+    """Says which paths below the directory `top` match. `top` is "" for the root.
 
-    `of` says what the glob is for: NAME for the last name of a path, ROOT for the path from the
-    workspace's root, BELOW for the path below `top` or else from the root, since callers write
-    either. Raises BadGlob, re.error, RecursionError and OverflowError.
+    `of` says what is compared with the glob. NAME: the last name of a path. ROOT: the path from the
+    workspace's root. BELOW: the path below `top` or from the root, because callers write either.
+    Raises BadGlob, re.error, RecursionError and OverflowError.
     """
 
     def __init__(self, glob, of, top):
         self._match = re.compile(_translate(glob), re.DOTALL).fullmatch
         self._of_name = of == NAME
-        # What a path below `top` is looked at with in front of it.
+        # A path below `top` is compared with each of these in front of it.
         from_root = top + "/" if top else ""
         self._prefixes = [from_root] if of == ROOT or not top else ["", from_root]
         names = glob.split("/")[:-1]
@@ -37,7 +37,7 @@ class Glob:
         return any(self._match(prefix + path) is not None for prefix in self._prefixes)
 
     def may_match_below(self, directory):
-        """False only if no path below that directory can match."""
+        """Returns False only if no path below that directory can match."""
         return self._of_name or any(self._leads_on(prefix + directory) for prefix in self._prefixes)
 
     def _leads_on(self, directory):
@@ -49,7 +49,7 @@ class Glob:
 
 
 class Everything:
-    """What stands for a glob if there is none."""
+    """Takes the place of a glob if there is none."""
 
     @staticmethod
     def matches(path):
@@ -97,7 +97,7 @@ def _translate(glob):
 
 
 def _add_class(glob, at, parts):
-    """`at` is behind the bracket; where the class ends."""
+    """Adds a class. `at` is behind its bracket. Returns where it ends."""
     start = at + (glob[at : at + 1] in ("!", "^"))
     end = glob.find("]", start + 1)
     if end == -1:

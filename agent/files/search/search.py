@@ -1,7 +1,8 @@
-"""search: files by a glob, and their lines by a regular expression.
+"""search: finds files by a glob, and their lines by a regular expression.
 
-Python's regular expressions go back and try again, some for longer than the world will last, and nothing in a process can stop them. So
-the search runs in a child of the worker, which is killed when its time is over. What it has found by then is in memory that both share.
+Some regular expressions take Python longer than anyone waits, and nothing within a process can stop
+one. So the search runs in a child of the worker, which the worker kills when its time is over. The
+child writes what it finds into memory that both share.
 """
 
 import os
@@ -37,7 +38,8 @@ def search_files(channel, request):
         if complaint is None:
             os.close(ours)
             killing.kill(child)
-            # On a busy machine a process may take seconds to end, which the answer does not have.
+            # On a busy machine a process may take seconds to end. The answer must not wait for
+            # that.
             channel.after_end = lambda: os.waitpid(child, 0)
             return _answer_unfinished(channel, request, findings)
         truncated = _truncated(_end(child, ours), complaint)
@@ -48,12 +50,12 @@ def search_files(channel, request):
 
 
 def _open(place, request):
-    """A descriptor of the directory, or of the file, to search."""
+    """Returns a descriptor of the directory, or of the file, to search."""
     status = place.stat()
     if stat.S_ISDIR(status.st_mode):
         return place.open_directory()
     checks.check_regular(status)
-    # Without a pattern its name is all that is wanted.
+    # Without a pattern the search needs its name alone.
     return place.open(os.O_PATH if request["pattern"] is None else os.O_RDONLY)
 
 
@@ -65,14 +67,17 @@ def _fork(channel, ours, theirs, top, request, findings):
         os.close(theirs)
         raise
     if child == 0:
-        # With a copy of the worker's socket it would keep the router from seeing the worker's end.
+        # With a copy of the worker's socket the child would keep the router from seeing its end.
         search_process.become((channel.fd, ours), theirs, top, request, findings)
     os.close(theirs)
     return child
 
 
 def _wait(channel, ours, deadline):
-    """What the child said before it ended, which is a complaint if anything. None if its time is over first."""
+    """Returns what the child wrote before it ended, which is a complaint or nothing.
+
+    None if its time is over before.
+    """
     poll = select.poll()
     poll.register(ours, select.POLLIN)
     poll.register(channel.fd, select.POLLIN)
@@ -97,7 +102,7 @@ def _kill(child, ours):
 
 
 def _end(child, ours):
-    """Its exit code, or minus the signal that ended it."""
+    """Waits for the child. Returns its exit code, or minus the signal that ended it."""
     os.close(ours)
     status = os.waitpid(child, 0)[1]
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
@@ -114,7 +119,11 @@ def _truncated(code, complaint):
 
 
 def _answer_unfinished(channel, request, findings):
-    """What was found before the time was over. If that is nothing, an answer could be taken for one that says so: it is an error."""
+    """Answers with what was found before the time was over.
+
+    If that is nothing, it raises SEARCH_TIMED_OUT. An empty answer would say that there is no
+    match.
+    """
     at = findings.looked_at or request["path"]
     if not findings.matches:
         where = " It was at `%s`." % file_names.shown(os.fsencode(at)) if at else ""

@@ -1,6 +1,6 @@
-"""What a search has found and left out, in memory that the worker and the search's process share.
+"""What a search has found and skipped, in memory that the worker and the search's process share.
 
-So nothing of it is lost when that process is killed. The process writes, the worker reads after its end.
+So nothing is lost when that process is killed. The process writes. The worker reads after its end.
 """
 
 import mmap
@@ -12,7 +12,7 @@ from wire import messages
 MAX_ANSWER_BYTES = 4 << 20
 MAX_LISTED_SKIPS = 50
 
-# Reasons why something was not looked at. PROTOCOL.md says what each means.
+# Reasons why the search skipped something. PROTOCOL.md says what each means.
 BINARY = "binary"
 LINE_TOO_LONG = "line_too_long"
 LINK = "link"
@@ -22,7 +22,7 @@ TIMED_OUT = "timed_out"
 TOO_DEEP = "too_deep"
 
 _MAX_SKIP_BYTES = 1 << 20
-_MAX_PATH_BYTES = 64 << 10  # a path of 100 names, below one of 4096 bytes, has half of it
+_MAX_PATH_BYTES = 64 << 10  # the longest path, of 100 names below one of 4096 bytes, has half of it
 _HEAD = struct.Struct("=QQQQ")  # bytes of matches, matches, bytes of listed skips, skips
 _PATH_LENGTH = struct.Struct("=Q")
 _PATH_AT = _HEAD.size + _PATH_LENGTH.size
@@ -31,7 +31,7 @@ _SKIPS_AT = _MATCHES_AT + MAX_ANSWER_BYTES
 
 
 class Findings:
-    """Lines of JSON for the answer, how many there are of each kind, and the path that is being looked at."""
+    """Lines of JSON for the answer, how many there are of each kind, and the path under search."""
 
     def __init__(self):
         self._memory = mmap.mmap(-1, _SKIPS_AT + _MAX_SKIP_BYTES)
@@ -43,15 +43,15 @@ class Findings:
     # ---- in the search's process
 
     def look_at(self, path):
-        """Notes what is looked at next. `path` is text, as messages carry it."""
+        """Notes the path that the search looks at next. `path` is text, as messages carry it."""
         encoded = path.encode("utf-8", "surrogateescape")[:_MAX_PATH_BYTES]
-        # A path that is half written when the process is killed counts for none.
+        # If the process is killed while it writes the path, there is none.
         _PATH_LENGTH.pack_into(self._memory, _HEAD.size, 0)
         self._memory[_PATH_AT : _PATH_AT + len(encoded)] = encoded
         _PATH_LENGTH.pack_into(self._memory, _HEAD.size, len(encoded))
 
     def add_match(self, path, **more):
-        """False if the answer has no room for it."""
+        """Adds a match. Returns False if the answer has no room for it."""
         line = messages.dumps(dict([file_names.member("path", path)], **more)).encode() + b"\n"
         size, count, skips_size, skips = _HEAD.unpack_from(self._memory)
         if size + len(line) > MAX_ANSWER_BYTES:
@@ -61,7 +61,7 @@ class Findings:
         return True
 
     def add_skip(self, path, reason):
-        """Counts it, and lists it if it is one of the first."""
+        """Counts a skip, and lists it if it is one of the first."""
         line = _skip_line(path, reason)
         size, count, skips_size, skips = _HEAD.unpack_from(self._memory)
         if self._listed_skips < MAX_LISTED_SKIPS - 1 and skips_size + len(line) <= _MAX_SKIP_BYTES:
@@ -74,22 +74,25 @@ class Findings:
 
     @property
     def matches(self):
-        """How many there are."""
+        """How many matches there are."""
         return _HEAD.unpack_from(self._memory)[1]
 
     @property
     def skips(self):
-        """How many there are, listed or not."""
+        """How many skips there are, listed or not."""
         return _HEAD.unpack_from(self._memory)[3]
 
     @property
     def looked_at(self):
-        """The path that was noted last; an empty one if there is none."""
+        """The path that was noted last, or "" if there is none."""
         (length,) = _PATH_LENGTH.unpack_from(self._memory, _HEAD.size)
         return self._memory[_PATH_AT : _PATH_AT + length].decode("utf-8", "surrogateescape")
 
     def lines(self, unfinished=None):
-        """The answer's lines: skips, then matches. `unfinished` is a path that time ran out at."""
+        """Returns the answer's lines: skips, then matches.
+
+        `unfinished` is the path that the search was at when its time was over.
+        """
         size, _, skips_size, _ = _HEAD.unpack_from(self._memory)
         first = b"" if unfinished is None else _skip_line(unfinished, TIMED_OUT)
         return first + self._memory[_SKIPS_AT : _SKIPS_AT + skips_size] + self._memory[_MATCHES_AT : _MATCHES_AT + size]

@@ -8,13 +8,14 @@ _NEWLINE = 10
 
 
 class BadPattern(Exception):
-    """The message says what is wrong."""
+    """The pattern cannot be searched for. The message says why."""
 
 
 class Pattern:
-    """`find` gives the match object of the first match in a line, or None.
+    """`find` returns the match object of the first match in a line, or None.
 
-    `literal` is text (ASCII, as bytes) that every line with a match has in it; None if none is known.
+    `literal` is a text (ASCII, as bytes) that every line with a match contains. None if none is
+    known.
     """
 
     def __init__(self, pattern):
@@ -33,7 +34,10 @@ class Pattern:
 
 
 def _without_leading_any(pattern):
-    """`.*x` is in the lines that `x` is in. It is tried from each place of a line to its end, which takes seconds for a long line."""
+    """Returns the pattern without a `.*` at its beginning, which matches in the same lines.
+
+    Python tries `.*x` from each place of a line to its end. That takes seconds for a long line.
+    """
     for prefix in ("^.*", ".*"):
         rest = pattern[len(prefix) :]
         if pattern.startswith(prefix) and rest and rest[0] not in "*+?{":
@@ -60,7 +64,7 @@ def _item_needs_newline(operation, argument):
 
 
 def _literals(tree):
-    """Pieces of ASCII text that are in all that the tree matches."""
+    """Returns pieces of ASCII text that are in everything that the tree matches."""
     found = [""]
     for operation, argument in tree:
         name = str(operation)

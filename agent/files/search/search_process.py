@@ -1,4 +1,4 @@
-"""The process that a search runs in. It goes through the files and writes down what it finds, and then ends."""
+"""The process of a search. It goes through the files, writes down what it finds, and ends."""
 
 import gc
 import os
@@ -21,9 +21,10 @@ _LEFT_OUT = {walking.TOO_DEEP: findings.TOO_DEEP, walking.DENIED: findings.NOT_R
 
 
 def become(closed, out, top, request, found):
-    """Makes this process, fresh from fork, a search. It ends with one of the codes above; a BAD_PATTERN is told on `out`.
+    """Makes this process, fresh from fork, a search. It exits with one of the codes above.
 
-    `closed` are descriptors that it is not to have, `top` is one of the directory or file to search, `found` the Findings.
+    With BAD_PATTERN it writes the reason to `out`. `closed` are descriptors that it closes. `top`
+    is a descriptor of the directory or file to search. `found` is the Findings.
     """
     code = FAILED
     try:
@@ -56,13 +57,13 @@ class _Search:
         self._real_top = os.readlink("/proc/self/fd/%d" % top)
 
     def run(self):
-        """Whether all that there is was found, and not only as much as was asked for."""
+        """Returns whether it found all, and not only as much as was asked for."""
         if not stat.S_ISDIR(os.fstat(self._top).st_mode):
             self._found.look_at(self._path)
             return self._look(self._path, lambda: self._top)
         for below, name, status, directory in walking.entries(self._top, _MAX_DEPTH, self._glob.may_match_below, self._leave_out):
             if stat.S_ISLNK(status.st_mode):
-                self._tell_link(below, name, directory)
+                self._skip_link(below, name, directory)
             elif stat.S_ISREG(status.st_mode) and self._glob.matches(below):
                 path = self._prefix + below
                 self._found.look_at(path)
@@ -71,7 +72,7 @@ class _Search:
         return True
 
     def _look(self, path, opened):
-        """False if there is a match too many. `opened` gives a descriptor of the file to read."""
+        """Returns False if there is a match too many. `opened` returns a descriptor of the file."""
         if self._pattern is None:
             return self._take(path)
         try:
@@ -107,21 +108,24 @@ class _Search:
         return True
 
     def _look_at_binary(self, path, text):
-        """Its lines are not shown. So it is told of if a pattern is found in it, or may be."""
+        """Skips a binary file, whose lines are not shown, if the pattern is or may be in it."""
         lines = text.lines(self._pattern.literal)
         if text.is_large() or any(not whole or self._shown(readings) is not None for _, readings, whole in lines):
             self._found.add_skip(path, findings.BINARY)
         return True
 
     def _shown(self, readings):
-        """The beginning of a line; None if the pattern is not in it."""
+        """Returns the beginning of a line, or None if the pattern is not in it."""
         for line in readings:
             if self._pattern.find(line) is not None:
                 return line[:_SHOWN_CHARACTERS]
         return None
 
-    def _tell_link(self, below, name, directory):
-        """No link is followed. What it leads to is looked at under its own name, if that is below the top."""
+    def _skip_link(self, below, name, directory):
+        """Follows no link. Reports one that leads out of the searched directory.
+
+        What lies in the searched directory is searched under its own name.
+        """
         try:
             mode = os.stat(name, dir_fd=directory).st_mode
         except OSError:

@@ -1,8 +1,8 @@
-"""The lines of a file, as text, whatever its encoding is.
+"""The lines of a file as text, whatever its encoding is.
 
-A line of most files is UTF-8. One that is not is given in two readings, since a pattern may be
-found in either. UTF-16 and UTF-32 are known by their byte order mark, and UTF-16 also by where its
-NULs are.
+A line of most files is UTF-8. A line that is not is given in two readings, because the pattern may
+be in either. UTF-16 and UTF-32 are known by their byte order marks, and UTF-16 also by the places
+of its NULs.
 """
 
 import os
@@ -13,7 +13,7 @@ MAX_BINARY_BYTES = 8 << 20
 _BLOCK = 256 << 10
 _HEAD_BYTES = 8 << 10
 _UTF8_MARK = b"\xef\xbb\xbf"
-# The longer mark first: that of UTF-32 begins with one of UTF-16.
+# The longer marks come first, because that of UTF-32 begins with one of UTF-16.
 _WIDE_MARKS = (
     (b"\xff\xfe\0\0", "utf-32"),
     (b"\0\0\xfe\xff", "utf-32"),
@@ -23,7 +23,7 @@ _WIDE_MARKS = (
 
 
 class TextFile:
-    """A regular file that is open for reading."""
+    """A regular file that is open for reading. `file` is its descriptor."""
 
     def __init__(self, file):
         self._file = file
@@ -38,7 +38,7 @@ class TextFile:
     def lines(self, literal=None):
         """Yields (number, readings without the line's end, whether that is all of the line).
 
-        With a `literal`, which is ASCII, a line that does not hold it may be left out.
+        With a `literal`, which is ASCII, it may leave out lines that do not contain it.
         """
         if self._wide is None:
             return _lines(_blocks(self._file, self._first), literal)
@@ -50,7 +50,7 @@ def _wide_encoding(head):
     for mark, encoding in _WIDE_MARKS:
         if head.startswith(mark):
             return encoding
-    # Without a mark: text of which most is ASCII has a NUL in every second byte, and no other.
+    # Text in UTF-16 that is mostly ASCII has NULs in every second byte, and nowhere else.
     nuls = head[0::2].count(0), head[1::2].count(0)
     if nuls[0] == 0 and nuls[1] * 4 > len(head):
         return "utf-16-le"
@@ -60,9 +60,9 @@ def _wide_encoding(head):
 
 
 def _blocks(file, data):
-    """Yields pieces of the file that end with a line, and that begin with `data`.
+    """Yields pieces of the file that end with a line. The first begins with `data`.
 
-    Of a line that is too long only its beginning comes, in a piece of its own.
+    Of a line that is too long it yields the beginning alone, in a piece of its own.
     """
     rest = b""
     while data:
@@ -81,7 +81,7 @@ def _blocks(file, data):
 
 
 def _after_line(file):
-    """Reads to the end of a line: what was read of the next one."""
+    """Reads to the end of a line. Returns what it has read of the next one."""
     while True:
         data = os.read(file, _BLOCK)
         end = data.find(b"\n") + 1
@@ -111,7 +111,7 @@ def _lines(blocks, literal):
 
 
 def _beginning(line):
-    """So much of a line as is searched, without the first bytes of a character that is cut."""
+    """Returns the part of a long line that is searched, without a character that is cut in two."""
     for end in range(MAX_LINE_BYTES, MAX_LINE_BYTES - 4, -1):
         if line[end] & 0xC0 != 0x80:
             return line[:end]

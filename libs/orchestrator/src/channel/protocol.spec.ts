@@ -7,7 +7,7 @@ import { agentBundle } from './agent-source';
 import type { AgentRequest } from './channel';
 import { AgentFrame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, MAX_HOST_PAYLOAD_BYTES, WINDOW_BYTES } from './frames';
 
-/** Holds agent/PROTOCOL.md, the host's types and the agent's tables together. */
+/** Holds agent/PROTOCOL.md, AgentRequest and agent/operations.py together. */
 
 const PROTOCOL = readFileSync(join(__dirname, '../../../../agent/PROTOCOL.md'), 'utf8');
 
