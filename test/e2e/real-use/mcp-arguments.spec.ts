@@ -49,6 +49,13 @@ describe('MCP arguments as clients send them', () => {
     expect(result.isError).toBeFalsy();
   });
 
+  it('takes all arguments as a text', async () => {
+    const args = JSON.stringify('{"command":"echo $A","session_id":"s","timeout":"10","env":{"A":"g"}}');
+    const result = await call(`{"name":"execute","arguments":${args}}`);
+    expect(result).toMatchObject({ structuredContent: { stdout: 'g\n' } });
+    expect(result.isError).toBeFalsy();
+  });
+
   it('takes edits as a text, with null for what is optional', async () => {
     await call('{"name":"workspace_write","arguments":{"session_id":"s","path":"f","content":"one"}}');
     const edits = JSON.stringify('[{"old":"one","new":"two","all":null}]');

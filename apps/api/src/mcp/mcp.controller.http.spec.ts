@@ -188,6 +188,15 @@ describe('McpController, by JSON-RPC', () => {
     expect(answer).toMatchObject({ id: 7, result: { isError: true, _meta: { problem: { code: 'VALIDATION_FAILED' } } } });
   });
 
+  it('takes arguments that are the JSON text of an object, and no other text', async () => {
+    const call = async (args: string): Promise<unknown> => (await post(request('tools/call', { name: 'execute', arguments: args }))).json();
+    const missing = { id: 7, result: { isError: true, _meta: { problem: { code: 'VALIDATION_FAILED' } } } };
+    expect(await call('{"session_id":"s"}')).toMatchObject(missing);
+    for (const text of ['', 'ls', '["ls"]', '"{}"', 'null', '{"session_id":']) {
+      expect([text, await call(text)]).toEqual([text, expect.objectContaining({ error: expect.objectContaining({ code: -32602 }) })]);
+    }
+  });
+
   it('refuses a request when it names a protocol version that the server does not know', async () => {
     const unknown = await post(PING, { 'MCP-Protocol-Version': '1999-01-01' });
     expect(unknown.status).toBe(400);

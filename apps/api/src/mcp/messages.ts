@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { JSONRPCMessageSchema, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
+import { fromJson, isObject } from './json-text';
 
 /**
  * Reads what has to be known of a JSON-RPC message before the server takes it. The message may be
@@ -10,11 +11,11 @@ export const CLIENT_ID_HEADER = 'Mcp-Session-Id';
 
 /**
  * Reads a message as its client means it. Some clients send null for what they leave out (`params`,
- * `arguments`, `_meta`, `cursor`).
+ * `arguments`, `_meta`, `cursor`). Some send `arguments` as the JSON text that their model gave.
  * @returns null if it is no JSON-RPC
  */
 export function readMessage(body: unknown): JSONRPCMessage | null {
-  const parsed = JSONRPCMessageSchema.safeParse(withoutNulls(body));
+  const parsed = JSONRPCMessageSchema.safeParse(asMeant(body));
   return parsed.success ? parsed.data : null;
 }
 
@@ -34,14 +35,19 @@ export function cancelledRequest(message: JSONRPCMessage): string | number | nul
   return typeof requestId === 'string' || typeof requestId === 'number' ? requestId : null;
 }
 
-/** Removes `params` if it is null, and the members of `params` and of its `_meta` that are null. */
-function withoutNulls(message: unknown): unknown {
+/**
+ * Removes `params` if it is null, and the members of `params` and of its `_meta` that are null. If
+ * `arguments` is the JSON text of an object, the object takes its place.
+ */
+function asMeant(message: unknown): unknown {
   if (!isObject(message) || !('params' in message)) return message;
   const { params, ...rest } = message;
   if (params === null) return rest;
   if (!isObject(params)) return message;
   const kept = withoutNullMembers(params);
-  return { ...rest, params: isObject(kept._meta) ? { ...kept, _meta: withoutNullMembers(kept._meta) } : kept };
+  if (isObject(kept._meta)) kept._meta = withoutNullMembers(kept._meta);
+  if ('arguments' in kept) kept.arguments = fromJson(kept.arguments, isObject);
+  return { ...rest, params: kept };
 }
 
 function withoutNullMembers(object: Record<string, unknown>): Record<string, unknown> {
@@ -56,8 +62,4 @@ export function canBeAnswered(message: JSONRPCMessage): boolean {
   const id: unknown = 'id' in message ? message.id : undefined;
   const token: unknown = 'params' in message ? message.params?._meta?.progressToken : undefined;
   return [id, token].every((value) => typeof value !== 'string' || value.isWellFormed());
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { fromJson, isObject } from '../json-text';
 import type { JsonSchema, ObjectSchema } from './dto-schema';
 
 /**
@@ -12,9 +13,8 @@ const OF_CLIENTS: ReadonlySet<string> = new Set(['toolCallId', 'sessionId', 'cha
  * a text. Nothing else is converted: validation judges the rest.
  */
 export function clientArguments(schema: ObjectSchema, args: unknown): unknown {
-  const given = isObject(args) ? args : fromJson(args, isObject);
-  if (!isObject(given)) return args;
-  const known = Object.entries(given).filter(([name]) => Object.hasOwn(schema.properties, name) || !OF_CLIENTS.has(name));
+  if (!isObject(args)) return args;
+  const known = Object.entries(args).filter(([name]) => Object.hasOwn(schema.properties, name) || !OF_CLIENTS.has(name));
   return members(schema, Object.fromEntries(known));
 }
 
@@ -49,19 +49,4 @@ function members(schema: JsonSchema, object: Record<string, unknown>): Record<st
 function memberSchema({ properties, additionalProperties }: JsonSchema, name: string): JsonSchema {
   if (isObject(properties) && Object.hasOwn(properties, name)) return properties[name] as JsonSchema;
   return isObject(additionalProperties) ? additionalProperties : {};
-}
-
-/** @returns the value that a JSON text spells, if it is of that kind; else the given value */
-function fromJson(value: unknown, isKind: (parsed: unknown) => boolean): unknown {
-  if (typeof value !== 'string') return value;
-  try {
-    const parsed: unknown = JSON.parse(value);
-    return isKind(parsed) ? parsed : value;
-  } catch {
-    return value;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
