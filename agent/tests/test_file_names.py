@@ -1,0 +1,42 @@
+import unittest
+
+import harness  # noqa: F401  (the agent's directory is on sys.path by it)
+from files import file_names
+
+FACE = "\U0001f600"
+CAFE = b"caf\xe9"
+
+
+class FileNamesTest(unittest.TestCase):
+    def test_a_name_in_a_sentence(self):
+        for name, shown in [
+            (b"", ""),
+            ("na\u00efve.txt".encode(), "na\u00efve.txt"),
+            (CAFE, "caf\\xe9"),
+            # What could become half of a surrogate pair, or be taken for one, is no UTF-8.
+            ("\udcff".encode("utf-8", "surrogateescape"), "\\xff"),
+            ("\ud83d".encode("utf-8", "surrogatepass"), "\\xed\\xa0\\xbd"),
+            (FACE.encode()[:3], "\\xf0\\x9f\\x98"),
+        ]:
+            self.assertEqual(file_names.shown(name), shown)
+
+    def test_a_long_name_in_a_sentence_is_cut_at_a_character(self):
+        for before in ("", "x", "xy", "xyz"):
+            shown = file_names.shown((before + FACE * 300).encode())
+            self.assertEqual(shown, before + FACE * (200 - len(before)))
+        for name in (FACE.encode() * 300, b"\xff" * 300, b"x" * 199 + b"\xff"):
+            shown = file_names.shown(name)
+            self.assertEqual(len(shown), 200)
+            shown.encode()  # it holds no half of a surrogate pair
+
+    def test_a_name_in_an_answer_and_in_a_request(self):
+        self.assertEqual(file_names.member("path", "na\u00efve"), ("path", "na\u00efve"))
+        text = CAFE.decode("utf-8", "surrogateescape")
+        self.assertEqual(file_names.member("name", text), ("name_base64", "Y2Fm6Q=="))
+        request = {"path": "shown", "path_base64": "Y2Fm6Q==", "to": "a"}
+        file_names.restore(request)
+        self.assertEqual((request["path"], request["to"]), (text, "a"))
+
+
+if __name__ == "__main__":
+    unittest.main()
