@@ -1,13 +1,14 @@
 /**
- * The rules for imports: apps -> orchestrator -> sessions, command-policy -> config, errors, text.
+ * The rules for imports: apps -> orchestrator -> sessions, command-policy -> redis -> config, errors, text.
  */
 const MAY_IMPORT = {
   errors: [],
   config: [],
   logging: [],
   text: [],
+  redis: ['config', 'errors'],
   'command-policy': ['errors', 'text'],
-  sessions: ['config', 'errors'],
+  sessions: ['redis', 'config', 'errors'],
   orchestrator: ['sessions', 'command-policy', 'config', 'errors', 'text'],
 };
 
@@ -73,7 +74,7 @@ module.exports = {
     {
       name: 'only-store-and-rate-limit-know-redis',
       severity: 'error',
-      from: { path: '^(apps|libs)/', pathNot: ['^libs/sessions/src/redis/', '^apps/api/src/rate-limit/'] },
+      from: { path: '^(apps|libs)/', pathNot: ['^libs/redis/', '^libs/sessions/src/redis/', '^apps/api/src/rate-limit/'] },
       to: { path: '^node_modules/ioredis/' },
     },
     {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer, connect, type AddressInfo } from 'node:net';
-import { createSessionStore, STORE_DEADLINE_MS, type SessionRef, type SessionStore } from '@sandbox/sessions';
+import { REDIS_DEADLINE_MS } from '@sandbox/redis';
+import { createSessionStore, type SessionRef, type SessionStore } from '@sandbox/sessions';
 import { Redis } from 'ioredis';
 import { TestRedis } from '../support/service/processes';
 import { call, DEPLOYMENT, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from '../support/adapters/sessions';
@@ -55,7 +56,7 @@ describe('redis session store, when Redis is not well', () => {
     redis.signal('SIGSTOP');
     try {
       // This timer is set before those of the calls: it fires last only if theirs are shorter.
-      const deadline = sleep(STORE_DEADLINE_MS, 'later than promised');
+      const deadline = sleep(REDIS_DEADLINE_MS, 'later than promised');
       const calls = Array.from({ length: 20 }, () => Promise.race([store.begin(someRef(), call(), NOW), deadline]));
       for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
     } finally {

@@ -1,5 +1,4 @@
 export { createSessionStore } from './create-session-store';
-export { RedisConnection } from './redis/redis-connection';
 export { sessionRef, userFromApiKey, userFromJwtSubject, type SessionRef, type User } from './session-identity';
 export {
   formatOptions,
@@ -14,7 +13,6 @@ export {
   COMMAND_LEASE_MS,
   MAX_LISTED,
   SESSION_STORE,
-  STORE_DEADLINE_MS,
   type AttachedSandbox,
   type AttachResult,
   type BeginResult,

@@ -135,7 +135,7 @@ export type AttachResult =
  * all replicas, and a command that a dead process left counts for at most COMMAND_LEASE_MS.
  *
  * Every method is atomic and takes one round trip. Each throws SandboxError STORE_UNAVAILABLE
- * within STORE_DEADLINE_MS if the store cannot be reached.
+ * within 2 s if the store cannot be reached.
  */
 export interface SessionStore {
   /**
@@ -240,8 +240,6 @@ export interface SessionStore {
 }
 
 export const SESSION_STORE = Symbol('SessionStore');
-/** The longest that a call to the store takes. */
-export const STORE_DEADLINE_MS = 2_000;
 /**
  * How long a command counts in its limits after `begin` or the last `resume`. A process that dies
  * stops calling `resume`, so its commands stop counting. Longer than a call needs to enter its

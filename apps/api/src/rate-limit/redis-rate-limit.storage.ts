@@ -1,7 +1,7 @@
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { ThrottlerStorage } from '@nestjs/throttler';
 import type { Config } from '@sandbox/config';
-import { RedisConnection } from '@sandbox/sessions';
+import { RedisConnection } from '@sandbox/redis';
 import type { Redis } from 'ioredis';
 import { toRecord, type ThrottlerRecord } from './throttler-record';
 

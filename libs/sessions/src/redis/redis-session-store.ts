@@ -14,7 +14,7 @@ import {
   type SessionRecord,
   type SessionStore,
 } from '../session-store';
-import { RedisConnection } from './redis-connection';
+import { RedisConnection } from '@sandbox/redis';
 import {
   formatJob,
   formatRef,

@@ -1,4 +1,4 @@
-import type { RedisConnection } from './redis-connection';
+import type { RedisConnection } from '@sandbox/redis';
 
 /**
  * How often Redis is asked for its time. A process that was suspended may be late for this long.

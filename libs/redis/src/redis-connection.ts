@@ -2,10 +2,11 @@ import { Logger } from '@nestjs/common';
 import type { Config } from '@sandbox/config';
 import { ErrorCode, SandboxError, within } from '@sandbox/errors';
 import { Redis } from 'ioredis';
-import { STORE_DEADLINE_MS } from '../session-store';
 
+/** How long a call to Redis may take in all, whatever the state of the connection. */
+export const REDIS_DEADLINE_MS = 2_000;
 /** The deadline of a call. A little below the promised deadline, because timers may fire late. */
-const CALL_DEADLINE_MS = STORE_DEADLINE_MS - 100;
+const CALL_DEADLINE_MS = REDIS_DEADLINE_MS - 100;
 /**
  * How long calls wait for a lost connection to come back, counted from the loss. The rest of the
  * deadline is for the call itself.
@@ -34,7 +35,7 @@ function createRedisClient(config: Config): Redis {
     db: config.REDIS_DB,
     password: config.REDIS_PASSWORD || undefined,
     tls: config.REDIS_TLS ? {} : undefined,
-    connectTimeout: STORE_DEADLINE_MS,
+    connectTimeout: REDIS_DEADLINE_MS,
     commandTimeout: CALL_DEADLINE_MS,
     socketTimeout: SILENCE_MS,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt - 1, 10), MAX_RECONNECT_DELAY_MS),
@@ -81,7 +82,7 @@ export class RedisConnection {
 
   /**
    * Runs one command. If the connection was lost a moment ago, the command waits for it.
-   * @throws SandboxError STORE_UNAVAILABLE within STORE_DEADLINE_MS if Redis is away, silent,
+   * @throws SandboxError STORE_UNAVAILABLE within REDIS_DEADLINE_MS if Redis is away, silent,
    *   loading, read-only or out of memory. It is then unknown whether Redis ran the command.
    */
   async run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {

@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { loadConfig } from '@sandbox/config';
-import { STORE_DEADLINE_MS } from '../session-store';
-import { RedisConnection } from './redis-connection';
+import { REDIS_DEADLINE_MS, RedisConnection } from './redis-connection';
 
 /**
  * Tests the deadline of a call by a clock that the test moves. The server in place of Redis never
@@ -54,21 +53,21 @@ describe('RedisConnection', () => {
   it('gives a call up by the deadline when Redis is silent', async () => {
     connected();
     const call = watch(connection.run(never));
-    await jest.advanceTimersByTimeAsync(STORE_DEADLINE_MS);
+    await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS);
     expect(call.outcome).toEqual(UNAVAILABLE);
   });
 
   it('gives a call up by the deadline when Redis is not there', async () => {
     const operation = jest.fn();
     const call = watch(connection.run(operation));
-    await jest.advanceTimersByTimeAsync(STORE_DEADLINE_MS);
+    await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS);
     expect(call.outcome).toEqual(UNAVAILABLE);
     expect(operation).not.toHaveBeenCalled();
   });
 
   it('gives a call up by the deadline when Redis comes back just before it and is silent', async () => {
     const call = watch(connection.run(never));
-    await jest.advanceTimersByTimeAsync(STORE_DEADLINE_MS - 600);
+    await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS - 600);
     connected();
     await jest.advanceTimersByTimeAsync(600);
     expect(call.outcome).toEqual(UNAVAILABLE);
@@ -107,7 +106,7 @@ describe('RedisConnection', () => {
     const only = watch(connection.run(sent));
     await jest.advanceTimersByTimeAsync(0);
     connected();
-    await jest.advanceTimersByTimeAsync(STORE_DEADLINE_MS);
+    await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS);
     expect(only.outcome).toEqual(UNAVAILABLE);
     expect(sent).toHaveBeenCalledTimes(1);
   });

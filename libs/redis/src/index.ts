@@ -1,0 +1,1 @@
+export { REDIS_DEADLINE_MS, RedisConnection } from './redis-connection';
