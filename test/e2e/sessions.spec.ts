@@ -30,7 +30,8 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     expect(new Set(answers.map(({ body }) => body.container_id)).size).toBe(1);
     const container_id = expect.stringMatching(/^[0-9a-f]{12}$/) as string;
-    for (const { body } of answers) expect(body).toEqual({ session_id: 'once', container_id, session_created: expect.any(Boolean) });
+    for (const { body } of answers)
+      expect(body).toEqual({ session_id: 'once', container_id, session_created: expect.any(Boolean), session_restarted: false });
     // One of them made it.
     expect(answers.filter(({ body }) => body.session_created)).toHaveLength(1);
     expect(await cluster.deployment.containers()).toHaveLength(1);

@@ -56,6 +56,15 @@ describe.each(SETUPS)('A session, on %s', (setup) => {
     expect(news(await run('gone'))).toEqual(RESTARTED);
   });
 
+  it('says it to who makes the session again, once', async () => {
+    const { container_id } = await run('made again');
+    await restart(container_id);
+    const create = () => cluster.alice.request<News>('POST', '/sessions', { session_id: 'made again' });
+    expect(news((await create()).body)).toEqual(RESTARTED);
+    expect(news((await create()).body)).toEqual(NOTHING);
+    expect(news(await run('made again'))).toEqual(NOTHING);
+  });
+
   it('says it at the start of a job, and of the jobs before that they are lost', async () => {
     const { container_id } = await run('jobs');
     const before = await startJob('jobs', 'sleep 600');
@@ -76,8 +85,8 @@ describe.each(SETUPS)('A session, on %s', (setup) => {
     expect(news((await startJob('by a job', 'true')).body)).toEqual(CREATED);
     expect(news(await run('by a job'))).toEqual(NOTHING);
     const create = () => cluster.alice.request<News>('POST', '/sessions', { session_id: 'by its name' });
-    expect((await create()).body.session_created).toBe(true);
-    expect((await create()).body.session_created).toBe(false);
+    expect(news((await create()).body)).toEqual(CREATED);
+    expect(news((await create()).body)).toEqual(NOTHING);
     await cluster.alice.deleteSession('ten');
     expect(news(await run('ten'))).toEqual(CREATED);
   });
@@ -140,6 +149,18 @@ describe('A caller', () => {
     await eventually('it has expired', () => isGone(body.container_id));
     expect(news(await next[way]())).toEqual(CREATED);
     expect(news(await next[way]())).toEqual(NOTHING);
+  });
+
+  it.each<[string, object]>([
+    ['workspace_write', { path: 'a', content: 'x' }],
+    ['workspace_list', {}],
+    ['workspace_search', { glob: '*' }],
+  ])('over MCP learns from %s that this made its session', async (name, args) => {
+    const session_id = `by ${name}`;
+    const call = async () => (await commands.tool(name, { session_id, ...args })).structuredContent;
+    expect(await call()).toMatchObject({ session_created: true });
+    expect(await call()).not.toHaveProperty('session_created');
+    expect(news(await commands.rest.run(session_id, 'true'))).toEqual(NOTHING);
   });
 
   it('over MCP reads in words what happened to its session', async () => {

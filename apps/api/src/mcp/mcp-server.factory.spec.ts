@@ -49,21 +49,29 @@ async function note<T>(answer: T, ...call: unknown[]): Promise<T> {
   return answer;
 }
 
+const MADE = { container_id: '0123456789ab', session_created: true, session_restarted: false };
+
 /** Fakes of the services. They note what they are asked. */
 const commands: Pick<CommandsService, 'execute'> = {
   execute: (user, command) => note(EXECUTED, 'execute', user.id, { ...command }),
 };
 
 const sessions: Pick<SessionsService, 'createSession' | 'deleteSession'> = {
-  createSession: (user, session_id) =>
-    note({ session_id, container_id: '0123456789ab', session_created: true }, 'createSession', user.id, session_id),
+  createSession: (user, session_id) => note({ session_id, ...MADE }, 'createSession', user.id, session_id),
   deleteSession: (user, session_id) => note({ status: 'deleted', session_id }, 'deleteSession', user.id, session_id),
 };
 
 const views: Pick<WorkspaceViewService, 'view'> = {
   view: (user, session, path, { lines, asBytes }) =>
     note(
-      { path: String(path), size: 4, kind: 'text', omitted: 0, text: { encoding: 'utf-8', exact: true, head: 'text', tail: '' } },
+      {
+        path: String(path),
+        size: 4,
+        kind: 'text',
+        omitted: 0,
+        text: { encoding: 'utf-8', exact: true, head: 'text', tail: '' },
+        session_created: false,
+      },
       'view',
       user.id,
       session,
@@ -76,7 +84,11 @@ const views: Pick<WorkspaceViewService, 'view'> = {
 const workspace: Pick<WorkspaceService, 'list' | 'write' | 'delete'> = {
   list: (user, session, path, _signal, options) =>
     note(
-      { entries: [{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }], truncated: options?.limit === 1 },
+      {
+        entries: [{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }],
+        truncated: options?.limit === 1,
+        session_created: false,
+      },
       'list',
       user.id,
       session,
@@ -84,8 +96,8 @@ const workspace: Pick<WorkspaceService, 'list' | 'write' | 'delete'> = {
       ...(Object.keys(options ?? {}).length > 0 ? [options] : []),
     ),
   write: (user, session, path, content) =>
-    note({ path: String(path), size: 4, created: true, etag: '"1"' }, 'write', user.id, session, path, content),
-  delete: (user, session, path) => note({ path: String(path) }, 'delete', user.id, session, path),
+    note({ path: String(path), size: 4, created: true, etag: '"1"', session_created: false }, 'write', user.id, session, path, content),
+  delete: (user, session, path) => note({ path: String(path), session_created: false }, 'delete', user.id, session, path),
 };
 
 const JOB: Job = {
@@ -115,11 +127,12 @@ const MATCHES = [{ path: 'a', line_number: 1, line: 'text' }];
 
 const searches: Pick<WorkspaceSearchService, 'search'> = {
   search: (user, session, path, options) =>
-    note({ matches: MATCHES, truncated: false, skipped: [] }, 'search', user.id, session, path, { ...options }),
+    note({ matches: MATCHES, truncated: false, skipped: [], session_created: false }, 'search', user.id, session, path, { ...options }),
 };
 
 const editing: Pick<WorkspaceEditService, 'edit'> = {
-  edit: (user, session, path, edits) => note({ diff: '--- a\n', etag: '"1"', truncated: false }, 'edit', user.id, session, path, edits),
+  edit: (user, session, path, edits) =>
+    note({ diff: '--- a\n', etag: '"1"', truncated: false, session_created: false }, 'edit', user.id, session, path, edits),
 };
 
 describe('tools, as the official client sees them', () => {
@@ -266,12 +279,7 @@ describe('tools, as the official client sees them', () => {
   });
 
   it.each([
-    [
-      'create_session',
-      { session_id: 's' },
-      ['createSession', USER, 's'],
-      { session_id: 's', container_id: '0123456789ab', session_created: true },
-    ],
+    ['create_session', { session_id: 's' }, ['createSession', USER, 's'], { session_id: 's', ...MADE }],
     ['delete_session', { session_id: 's' }, ['deleteSession', USER, 's'], { status: 'deleted', session_id: 's' }],
     [
       'workspace_list',

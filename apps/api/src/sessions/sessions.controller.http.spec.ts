@@ -28,11 +28,13 @@ const OPTIONS = {
   metadata: { team: 'blue', 'a.b-c_d': '' },
 };
 
+const MADE = { container_id: '0123456789ab', session_created: true, session_restarted: false };
+
 describe('the session API', () => {
   let app: TestApp;
   const alice = expect.objectContaining({ ...userFromApiKey(API_KEY) }) as User;
   const sessions = {
-    createSession: jest.fn(async (_user, session_id: string) => ({ session_id, container_id: '0123456789ab', session_created: true })),
+    createSession: jest.fn(async (_user, session_id: string) => ({ session_id, ...MADE })),
     listSessions: jest.fn(async () => [INFO]),
     getSession: jest.fn(async (_user, id: string) => {
       if (id !== INFO.session_id) throw new SandboxError(ErrorCode.SESSION_NOT_FOUND, 'There is no such session.');
@@ -50,10 +52,7 @@ describe('the session API', () => {
 
   it('answers 200 when it creates a session', async () => {
     const response = await app.json('POST', '/sessions', { session_id: 'a/b 😀' });
-    expect([response.status, await response.json()]).toEqual([
-      200,
-      { session_id: 'a/b 😀', container_id: '0123456789ab', session_created: true },
-    ]);
+    expect([response.status, await response.json()]).toEqual([200, { session_id: 'a/b 😀', ...MADE }]);
     expect(sessions.createSession).toHaveBeenCalledWith(alice, 'a/b 😀', {}, expect.any(AbortSignal));
   });
 

@@ -94,6 +94,13 @@ export class SessionCreatedDto implements CreatedSession {
 
   @ApiProperty({ description: 'It was not there: this call made it', example: true })
   session_created: boolean;
+
+  @ApiProperty({
+    description:
+      'Its container had died, or was started anew. One answer says so; files of before are gone, unless the session is persistent.',
+    example: false,
+  })
+  session_restarted: boolean;
 }
 
 export class SessionDto implements SessionInfo {

@@ -22,12 +22,13 @@ export class SearchController {
   })
   @ApiOkResponse({ type: SearchResultDto, description: 'What was found' })
   @ApiProblems(...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX, 'NOT_A_REGULAR_FILE', 'INVALID_PATTERN', 'SEARCH_TIMED_OUT')
-  search(
+  async search(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
     @Query() query: SearchQuery,
     @ClientSignal() signal: AbortSignal,
   ): Promise<SearchResultDto> {
-    return this.searches.search(user, session_id, givenPath(query), query, signal);
+    const { session_created: _news, ...found } = await this.searches.search(user, session_id, givenPath(query), query, signal);
+    return found;
   }
 }

@@ -4,7 +4,7 @@ import { Text, Whole } from '../validation/fields';
 import { DirectoryQuery, EXACT_BYTES } from './workspace.dto';
 
 const MAX_PATTERN_CHARACTERS = 1000;
-const DEFAULT_MATCHES = 200;
+export const DEFAULT_MATCHES = 200;
 const MAX_MATCHES = 5000;
 
 export class SearchQuery extends DirectoryQuery {

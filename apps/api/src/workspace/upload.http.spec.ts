@@ -13,7 +13,7 @@ describe('POST …/upload', () => {
   const write: WorkspaceService['write'] = async (_user, _session, path, content) => {
     const bytes = await buffer(content as Readable);
     stored.push({ path: String(path), content: bytes });
-    return { path: String(path), size: bytes.length, created: true, etag: '"1"' };
+    return { path: String(path), size: bytes.length, created: true, etag: '"1"', session_created: true };
   };
 
   beforeAll(async () => {

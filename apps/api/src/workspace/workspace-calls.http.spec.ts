@@ -41,14 +41,14 @@ describe('the workspace API for entries, searches, edits, parts and precondition
   const searches: Partial<WorkspaceSearchService> = {
     search: async (_user, session, path, { glob, pattern, limit }) => {
       seen.push([session, path, { glob, pattern, limit }]);
-      return { ...FOUND, truncated };
+      return { ...FOUND, truncated, session_created: true };
     },
   };
 
   const editing: Partial<WorkspaceEditService> = {
     edit: async (_user, session, path, edits, _signal, conditions) => {
       seen.push([session, path, edits, conditions]);
-      return { diff: '--- a\n', etag: TAG, truncated };
+      return { diff: '--- a\n', etag: TAG, truncated, session_created: true };
     },
   };
 
@@ -56,7 +56,7 @@ describe('the workspace API for entries, searches, edits, parts and precondition
   const workspace: Partial<WorkspaceService> = {
     list: async (_user, session, path, _signal, options) => {
       seen.push([session, path, options]);
-      return { entries: [ENTRY], truncated };
+      return { entries: [ENTRY], truncated, session_created: true };
     },
     readText: async (_user, _session, path, _signal, lines) => {
       seen.push([path, lines]);
@@ -70,11 +70,11 @@ describe('the workspace API for entries, searches, edits, parts and precondition
     },
     write: async (_user, _session, path, content, _signal, conditions) => {
       seen.push([path, Buffer.isBuffer(content) ? content.toString() : (await buffer(content)).toString(), conditions]);
-      return { path: String(path), size: 4, created: true, etag: TAG };
+      return { path: String(path), size: 4, created: true, etag: TAG, session_created: true };
     },
     delete: async (_user, _session, path, _signal, conditions) => {
       seen.push([path, conditions]);
-      return { path: String(path) };
+      return { path: String(path), session_created: true };
     },
   };
 

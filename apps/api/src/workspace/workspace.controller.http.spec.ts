@@ -27,7 +27,7 @@ describe('the workspace API', () => {
     try {
       const bytes = Buffer.isBuffer(content) ? content : await buffer(content);
       stored.push({ session, path: String(path), content: bytes });
-      return { path: String(path), size: bytes.length, created: true, etag: TAG };
+      return { path: String(path), size: bytes.length, created: true, etag: TAG, session_created: true };
     } catch (error) {
       failures.push(error);
       throw error;
@@ -37,7 +37,11 @@ describe('the workspace API', () => {
   const workspace: Partial<WorkspaceService> = {
     list: async (_user, session, path) => {
       seen.push([session, path]);
-      return { entries: [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }], truncated: false };
+      return {
+        entries: [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }],
+        truncated: false,
+        session_created: true,
+      };
     },
     readText: async (_user, session, path, _signal, part) => {
       seen.push([session, path, ...(part ? [part] : [])]);
@@ -61,7 +65,7 @@ describe('the workspace API', () => {
     write,
     delete: async (_user, session, path) => {
       seen.push([session, path]);
-      return { path: String(path) };
+      return { path: String(path), session_created: true };
     },
   };
 

@@ -133,7 +133,12 @@ export class WorkspaceController {
       const named = query.path !== undefined || query.path_base64 !== undefined;
       const target = named ? givenPath(query) : uploadName(fileName);
       const options = { ...conditions, mode: fileMode(query.mode) };
-      const { etag, created: _created, ...stored } = await this.workspace.write(user, session_id, target, content, signal, options);
+      const {
+        etag,
+        created: _created,
+        session_created: _news,
+        ...stored
+      } = await this.workspace.write(user, session_id, target, content, signal, options);
       response.set('ETag', etag);
       return { ...stored, session_id };
     };

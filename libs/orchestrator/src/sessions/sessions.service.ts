@@ -26,6 +26,8 @@ export interface CreatedSession {
   container_id: string;
   /** Whether this call made the session. */
   session_created: boolean;
+  /** Whether its sandbox was made or started anew, and no answer had said so. */
+  session_restarted: boolean;
 }
 
 /** A live session as GET /sessions tells of it. Times are ISO 8601 in UTC. */
@@ -68,7 +70,13 @@ export class SessionsService {
       if (errors.length > 0) {
         throw new SandboxError(ErrorCode.SESSION_OPTIONS_DIFFER, 'The session is there, with other options.', { errors });
       }
-      return { session_id: sessionId, container_id: shortId(sandbox.containerId), session_created: sandbox.created };
+      const { containerId, created, takeRestarted } = sandbox;
+      return {
+        session_id: sessionId,
+        container_id: shortId(containerId),
+        session_created: created,
+        session_restarted: await takeRestarted(),
+      };
     };
     return audited(user, ref, { op: 'create_session' }, async () => {
       checkSessionOptions(this.limits, options);

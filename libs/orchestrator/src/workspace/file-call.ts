@@ -5,6 +5,7 @@ import { audited } from '../audit/audit-log';
 import type { AgentRequest, CallOptions } from '../channel/channel';
 import type { AgentConditions, EntityTags } from '../channel/file-requests';
 import { GrowingBuffer } from '../bytes/growing-buffer';
+import type { OpenSandbox } from '../entering/session-connections';
 import type { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, shownBytes, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 
@@ -19,6 +20,15 @@ export interface Preconditions {
   readonly ifNoneMatch?: EntityTags;
 }
 
+/** What a file call tells of its session, besides its result. */
+export interface FileCallNews {
+  /**
+   * This call made the session: what one of that name had before is gone, unless its workspace is
+   * persistent.
+   */
+  session_created: boolean;
+}
+
 /** The parts of a service that file calls need. */
 export interface FileCaller {
   readonly config: Config;
@@ -31,7 +41,7 @@ export interface FileCaller {
  * path is logged as it came.
  * @param op the call's name in the log, such as `workspace_write`
  * @param request builds the agent's request from the paths in their one form
- * @returns the members of the agent's END
+ * @returns the members of the agent's END as `end`
  * @throws SandboxError INVALID_PATH, PATH_OUTSIDE_WORKSPACE; what enterSession and the
  *   agent throw
  */
@@ -41,12 +51,16 @@ export function fileCall(
   { user, sessionId, path, to }: FileCall,
   request: (file: WorkspacePath, to: WorkspacePath) => AgentRequest,
   options: CallOptions,
-): Promise<Record<string, unknown>> {
+): Promise<FileCallNews & { end: Record<string, unknown> }> {
   const ref = sessionRef(config.DEPLOYMENT, user, sessionId);
   const logged = { op, file: loggedPath(path), to: to === undefined ? undefined : loggedPath(to) };
   return audited(user, ref, logged, async () => {
     const agentRequest = request(workspaceFile(path), workspaceFile(to ?? ''));
-    return entrance.enterSession(ref, options.deadlineMs, ({ channel }) => channel.call(agentRequest, options), { signal: options.signal });
+    const call = async ({ channel, created }: OpenSandbox): Promise<FileCallNews & { end: Record<string, unknown> }> => ({
+      end: await channel.call(agentRequest, options),
+      session_created: created,
+    });
+    return entrance.enterSession(ref, options.deadlineMs, call, { signal: options.signal });
   });
 }
 
@@ -69,16 +83,16 @@ export async function collectedFileCall(
   request: (file: WorkspacePath, to: WorkspacePath) => AgentRequest,
   options: CallOptions,
   { maxBytes, detail }: { maxBytes: number; detail: string },
-): Promise<{ output: Buffer; end: Record<string, unknown> }> {
+): Promise<FileCallNews & { output: Buffer; end: Record<string, unknown> }> {
   const output = new GrowingBuffer(maxBytes);
-  const end = await fileCall(caller, op, file, request, {
+  const answer = await fileCall(caller, op, file, request, {
     ...options,
     onOutput: (_stream, chunk) => {
       if (output.length + chunk.length > maxBytes) throw new SandboxError(ErrorCode.FILE_TOO_LARGE, detail);
       output.append(chunk);
     },
   });
-  return { output: output.take(), end };
+  return { ...answer, output: output.take() };
 }
 
 /** Writes preconditions as the agent takes them. */

@@ -85,16 +85,17 @@ export class WorkspaceArchiveService {
     return { max_size: this.config.ARCHIVE_MAX_BYTES, max_entries: this.config.ARCHIVE_MAX_ENTRIES };
   }
 
-  private call(
+  private async call(
     op: string,
     file: FileCall,
     request: WithoutPath<Extract<AgentRequest, { op: 'pack' | 'unpack' }>>,
     options: Omit<CallOptions, 'deadlineMs' | 'stallMs'>,
   ): Promise<Record<string, unknown>> {
-    return fileCall(this, op, file, (directory) => ({ ...request, ...directory }), {
+    const { end } = await fileCall(this, op, file, (directory) => ({ ...request, ...directory }), {
       ...options,
       ...(request.op === 'pack' ? DOWNLOAD_LIMITS : { deadlineMs: UNPACK_DEADLINE_MS }),
     });
+    return end;
   }
 }
 

@@ -5,7 +5,7 @@ import { parseFlag } from '../channel/agent-values';
 import { SessionEntrance } from '../entering/session-entrance';
 import type { GivenPath } from '../paths/workspace-path';
 import { parseDiff } from './diff-answer';
-import { agentConditions, collectedFileCall, notRoot, type Preconditions } from './file-call';
+import { agentConditions, collectedFileCall, type FileCallNews, notRoot, type Preconditions } from './file-call';
 import { etag } from './workspace-answers';
 
 /** One replacement in a text file. */
@@ -50,8 +50,8 @@ export class WorkspaceEditService {
     edits: readonly TextEdit[],
     signal?: AbortSignal,
     conditions: Preconditions = {},
-  ): Promise<EditResult> {
-    const { output, end } = await collectedFileCall(
+  ): Promise<EditResult & FileCallNews> {
+    const { output, end, session_created } = await collectedFileCall(
       this,
       'workspace_edit',
       { user, sessionId, path },
@@ -64,7 +64,7 @@ export class WorkspaceEditService {
       { input: editsInput(edits), deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_DIFF_BYTES, detail: 'The sandbox sent a longer difference than it may.' },
     );
-    return { diff: parseDiff(output), etag: etag(end.etag), truncated: parseFlag(end.truncated) };
+    return { diff: parseDiff(output), etag: etag(end.etag), truncated: parseFlag(end.truncated), session_created };
   }
 }
 

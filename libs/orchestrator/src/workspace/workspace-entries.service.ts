@@ -25,7 +25,7 @@ export class WorkspaceEntriesService {
 
   /** Describes what the path itself names: a link is not followed. */
   async stat(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspaceStat> {
-    const end = await fileCall(this, 'workspace_stat', { user, sessionId, path }, (file) => ({ op: 'stat', ...file }), {
+    const { end } = await fileCall(this, 'workspace_stat', { user, sessionId, path }, (file) => ({ op: 'stat', ...file }), {
       deadlineMs: CALL_DEADLINE_MS,
       signal,
     });
@@ -44,7 +44,7 @@ export class WorkspaceEntriesService {
     signal?: AbortSignal,
     conditions: Preconditions = {},
   ): Promise<WorkspacePath & { etag: string }> {
-    const end = await fileCall(
+    const { end } = await fileCall(
       this,
       'workspace_move',
       { user, sessionId, path: from, to },
@@ -59,7 +59,7 @@ export class WorkspaceEntriesService {
    * @throws SandboxError ALREADY_EXISTS if the path names something else
    */
   async makeDirectory(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspacePath & { created: boolean }> {
-    const end = await fileCall(this, 'workspace_mkdir', { user, sessionId, path }, (file) => ({ op: 'mkdir', ...file }), {
+    const { end } = await fileCall(this, 'workspace_mkdir', { user, sessionId, path }, (file) => ({ op: 'mkdir', ...file }), {
       deadlineMs: CALL_DEADLINE_MS,
       signal,
     });

@@ -4,7 +4,7 @@ import type { User } from '@sandbox/sessions';
 import { SessionEntrance } from '../entering/session-entrance';
 import { workspaceGlob } from '../paths/workspace-glob';
 import type { GivenPath } from '../paths/workspace-path';
-import { collectedFileCall } from './file-call';
+import { collectedFileCall, type FileCallNews } from './file-call';
 import { parseSearchLine, type SearchResult, searchResult } from './search-answers';
 import { parseInSlices, splitLines } from './workspace-answers';
 
@@ -44,8 +44,8 @@ export class WorkspaceSearchService {
     path: GivenPath,
     { glob, pattern, limit }: SearchOptions,
     signal?: AbortSignal,
-  ): Promise<SearchResult> {
-    const { output, end } = await collectedFileCall(
+  ): Promise<SearchResult & FileCallNews> {
+    const { output, end, session_created } = await collectedFileCall(
       this,
       'workspace_search',
       { user, sessionId, path },
@@ -61,6 +61,6 @@ export class WorkspaceSearchService {
       { maxBytes: MAX_SEARCH_BYTES, detail: 'The sandbox found more than it may send.' },
     );
     const lines = await parseInSlices(splitLines(output), (line) => parseSearchLine(line, pattern !== undefined));
-    return searchResult(lines, end, limit);
+    return { ...searchResult(lines, end, limit), session_created };
   }
 }

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import type { User } from '@sandbox/sessions';
 import { count, unsound } from '../channel/agent-values';
-import { collectedFileCall, notRoot } from './file-call';
+import { collectedFileCall, type FileCallNews, notRoot } from './file-call';
 import { binaryType, IMAGE_BEGINNINGS, imageType } from './file-type';
 import { SessionEntrance } from '../entering/session-entrance';
 import { type DecodedText, decodeText, utf16Of } from './text-encoding';
@@ -55,14 +55,14 @@ export class WorkspaceViewService {
    * Shows a file in one call to the agent, which sends no more than is shown.
    * @throws SandboxError as WorkspaceService.openRead
    */
-  async view(user: User, sessionId: string, path: GivenPath, options: ViewOptions, signal?: AbortSignal): Promise<FileView> {
+  async view(user: User, sessionId: string, path: GivenPath, options: ViewOptions, signal?: AbortSignal): Promise<FileView & FileCallNews> {
     const { lines, asBytes, maxBytes, maxImageBytes } = options;
     // An even number, so that no UTF-16 unit is cut.
     const half = 2 * Math.floor(maxBytes / 4);
     const excerpt = asBytes
       ? { head: maxBytes, tail: 0, whole: [], max_whole: 0 }
       : { head: half, tail: half, whole: IMAGE_BEGINNINGS, max_whole: maxImageBytes };
-    const { output } = await collectedFileCall(
+    const { output, session_created } = await collectedFileCall(
       this,
       'workspace_read',
       { user, sessionId, path },
@@ -78,7 +78,7 @@ export class WorkspaceViewService {
       { deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_HEADER_BYTES + Math.max(maxBytes, maxImageBytes), detail: 'The sandbox sent more than it was asked for.' },
     );
-    return viewOf(workspaceFile(path), output, options, half);
+    return { ...viewOf(workspaceFile(path), output, options, half), session_created };
   }
 }
 

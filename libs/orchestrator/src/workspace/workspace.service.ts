@@ -5,7 +5,7 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { User } from '@sandbox/sessions';
 import { count, parseFlag, unsound } from '../channel/agent-values';
 import type { AgentRequest } from '../channel/channel';
-import { agentConditions, collectedFileCall, fileCall, notRoot, type Preconditions } from './file-call';
+import { agentConditions, collectedFileCall, fileCall, type FileCallNews, notRoot, type Preconditions } from './file-call';
 import { drained } from '../bytes/drained';
 import { GrowingBuffer } from '../bytes/growing-buffer';
 import { SessionEntrance } from '../entering/session-entrance';
@@ -117,8 +117,8 @@ export class WorkspaceService {
     path: GivenPath,
     signal?: AbortSignal,
     { depth = 1, limit = 0 }: ListOptions = {},
-  ): Promise<WorkspaceListing> {
-    const { output, end } = await collectedFileCall(
+  ): Promise<WorkspaceListing & FileCallNews> {
+    const { output, end, session_created } = await collectedFileCall(
       this,
       'workspace_list',
       { user, sessionId, path },
@@ -126,7 +126,8 @@ export class WorkspaceService {
       { deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
     );
-    return { entries: await parseInSlices(splitLines(output), parseEntry), truncated: parseFlag(end.truncated) };
+    const entries = await parseInSlices(splitLines(output), parseEntry);
+    return { entries, truncated: parseFlag(end.truncated), session_created };
   }
 
   /**
@@ -208,9 +209,9 @@ export class WorkspaceService {
     content: Buffer | Readable,
     signal?: AbortSignal,
     { mode, ...conditions }: WriteOptions = {},
-  ): Promise<WorkspacePath & { size: number; created: boolean; etag: string }> {
+  ): Promise<WorkspacePath & FileCallNews & { size: number; created: boolean; etag: string }> {
     const limit = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES;
-    const end = await fileCall(
+    const { end, session_created } = await fileCall(
       this,
       'workspace_write',
       { user, sessionId, path },
@@ -220,7 +221,7 @@ export class WorkspaceService {
       },
       { input: content, deadlineMs: WRITE_DEADLINE_MS, signal },
     );
-    return { ...workspaceFile(path), size: count(end.size), created: parseFlag(end.created), etag: etag(end.etag) };
+    return { ...workspaceFile(path), size: count(end.size), created: parseFlag(end.created), etag: etag(end.etag), session_created };
   }
 
   /**
@@ -234,15 +235,15 @@ export class WorkspaceService {
     path: GivenPath,
     signal?: AbortSignal,
     conditions: Preconditions = {},
-  ): Promise<WorkspacePath> {
-    await fileCall(
+  ): Promise<WorkspacePath & FileCallNews> {
+    const { session_created } = await fileCall(
       this,
       'workspace_delete',
       { user, sessionId, path },
       (file) => ({ op: 'delete', ...notRoot(file), ...agentConditions(conditions) }),
       { deadlineMs: CALL_DEADLINE_MS, signal },
     );
-    return workspaceFile(path);
+    return { ...workspaceFile(path), session_created };
   }
 }
 

@@ -30,9 +30,12 @@ export function resultSchema(dto: Type<object>): ObjectSchema {
   return dtoSchema(dto, { closed: false, told: false });
 }
 
-/** @returns the schema of a property without any description, also in its parts */
+/**
+ * Most defaults are what anybody expects of something that is absent.
+ * @returns the schema of a property without any description or default, also in its parts
+ */
 export function withoutWords(property: JsonSchema): JsonSchema {
-  const { description: _description, items, properties, ...rest } = property;
+  const { description: _description, default: _default, items, properties, ...rest } = property;
   return {
     ...rest,
     ...(isSchema(items) && { items: withoutWords(items) }),

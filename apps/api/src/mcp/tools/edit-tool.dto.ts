@@ -1,5 +1,8 @@
 import { IntersectionType } from '@nestjs/swagger';
 import { SessionIdDto } from '../../sessions/sessions.dto';
-import { EditDto } from '../../workspace/edit.dto';
+import { EditDto, EditResultDto } from '../../workspace/edit.dto';
+import { SessionNewsDto } from './session-news';
 
 export class WorkspaceEditArgs extends IntersectionType(SessionIdDto, EditDto) {}
+
+export class WorkspaceEditedDto extends IntersectionType(EditResultDto, SessionNewsDto) {}

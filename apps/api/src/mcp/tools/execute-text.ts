@@ -1,8 +1,6 @@
 import type { ExecuteToolResultDto } from './execute-tool.dto';
 import { oomNotes } from './oom-note';
-
-const SESSION_CREATED =
-  'note: this call made the session; processes of an earlier one of its name are gone, and files too unless the workspace is persistent';
+import { newsText } from './session-news';
 
 /** Shows a command's outcome as a terminal would. Empty streams are left out. */
 export function executeText(result: ExecuteToolResultDto): string {
@@ -15,11 +13,11 @@ function headline({ job_id, exit_code, execution_time, timed_out }: ExecuteToolR
 }
 
 function notes(result: ExecuteToolResultDto): string[] {
-  const { truncated, session_created, session_restarted } = result;
+  const { truncated, session_restarted } = result;
   return [
     ...oomNotes(result),
     ...(truncated ? ['note: output was cut in its middle'] : []),
-    ...(session_created ? [SESSION_CREATED] : []),
+    ...newsText(result),
     ...(session_restarted
       ? ['note: the sandbox had to be made anew; what ran in it is gone, and files too unless the workspace is persistent']
       : []),

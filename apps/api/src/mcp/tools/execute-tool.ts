@@ -23,14 +23,14 @@ export function executeTool(commands: CommandsService, jobs: JobsService, config
       command: '',
       // Two limits on one field would need `if` at the root of the schema, and some clients drop
       // such a tool.
-      timeout: { description: 'Seconds', maximum: Math.max(config.MAX_EXEC_TIMEOUT_SECONDS, config.JOB_MAX_SECONDS) },
+      timeout: { maximum: Math.max(config.MAX_EXEC_TIMEOUT_SECONDS, config.JOB_MAX_SECONDS) },
       working_dir: 'Relative to /workspace',
       env: `At most ${MAX_ENV_BYTES} bytes`,
       stdin: '',
-      encoding: 'Of stdout and stderr; base64 is exact',
+      encoding: 'base64 is exact',
       shell: { default: config.EXEC_SHELL },
       background: '',
-      open_stdin: 'Of a background job, for job_input',
+      open_stdin: 'For job_input',
     },
     output: ExecuteToolResultDto,
     call: ({ background = false, open_stdin = false, ...command }, { user, signal, onOutput }) =>
@@ -74,7 +74,7 @@ function description(config: Config): string {
     `At timeout (${config.DEFAULT_EXEC_TIMEOUT_SECONDS} s by default, at most ${config.MAX_EXEC_TIMEOUT_SECONDS}) it is killed with all it started: exit_code 124, timed_out, the output so far.`,
     `Output over ${config.MCP_MAX_OUTPUT_CHARS} characters loses its middle: send long output to a file and read parts.`,
     'Stdin is empty unless given.',
-    `background: true answers at once with a job_id, for servers, watchers and long builds; timeout is then ${config.JOB_MAX_SECONDS} by default and at most. job_output reads it, job_input types into it, job_stop ends it.`,
+    `background: true answers at once with a job_id, for servers and long builds; timeout is then ${config.JOB_MAX_SECONDS} by default and at most. job_output reads it, job_input types into it, job_stop ends it.`,
     ...(config.ALLOWED_COMMANDS.includes('*') ? [] : ['Programs not on the allow-list are refused (COMMAND_NOT_ALLOWED).']),
   ].join(' ');
 }

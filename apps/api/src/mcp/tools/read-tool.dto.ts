@@ -2,6 +2,7 @@ import { ApiPropertyOptional, IntersectionType, PartialType } from '@nestjs/swag
 import { SessionIdDto } from '../../sessions/sessions.dto';
 import { OneOf } from '../../validation/fields';
 import { EXACT_BYTES, ReadQuery, WorkspaceContentDto } from '../../workspace/workspace.dto';
+import { SessionNewsDto } from './session-news';
 
 export class WorkspaceReadArgs extends IntersectionType(SessionIdDto, ReadQuery) {
   @OneOf({ optional: true, values: ['base64'], description: 'Answers bytes, whatever they are' })
@@ -9,7 +10,7 @@ export class WorkspaceReadArgs extends IntersectionType(SessionIdDto, ReadQuery)
 }
 
 /** For text, its content. For an image or another binary, its size and type. */
-export class WorkspaceReadResultDto extends PartialType(WorkspaceContentDto) {
+export class WorkspaceReadResultDto extends IntersectionType(PartialType(WorkspaceContentDto), SessionNewsDto) {
   @ApiPropertyOptional({ description: 'Present, and true, if something of content was left out' })
   truncated?: boolean;
 

@@ -4,6 +4,7 @@ import { givenPath } from '../../workspace/given-path';
 import { lineRange } from '../../workspace/line-range';
 import { cutEnds, cutText } from './cut-text';
 import { WorkspaceReadArgs, WorkspaceReadResultDto } from './read-tool.dto';
+import { newsBlocks, sessionNews, type SessionNewsDto } from './session-news';
 import { defineTool, Shown, type Tool } from './tool';
 
 /** Models take no larger image. */
@@ -45,18 +46,35 @@ export function readTool(views: WorkspaceViewService, config: Config): Tool {
         { lines, asBytes, maxBytes, maxImageBytes },
         signal,
       );
-      switch (view.kind) {
-        case 'text':
-          return text(view, most, lines?.firstLine ?? 1);
-        case 'bytes':
-          return bytes(view);
-        case 'image':
-          return image(view);
-        case 'binary':
-          return binary(view, maxImageBytes);
-      }
+      return withNews(show(view, most, lines?.firstLine ?? 1, maxImageBytes), sessionNews(view.session_created));
     },
   });
+}
+
+function show(
+  view: FileView,
+  most: number,
+  firstLine: number,
+  maxImageBytes: number,
+): WorkspaceReadResultDto | Shown<WorkspaceReadResultDto> {
+  switch (view.kind) {
+    case 'text':
+      return text(view, most, firstLine);
+    case 'bytes':
+      return bytes(view);
+    case 'image':
+      return image(view);
+    case 'binary':
+      return binary(view, maxImageBytes);
+  }
+}
+
+function withNews(
+  answer: WorkspaceReadResultDto | Shown<WorkspaceReadResultDto>,
+  news: SessionNewsDto,
+): WorkspaceReadResultDto | Shown<WorkspaceReadResultDto> {
+  if (!(answer instanceof Shown)) return { ...answer, ...news };
+  return new Shown({ ...answer.result, ...news }, [...answer.content, ...newsBlocks(news)]);
 }
 
 function text({ text: { encoding, exact, head, tail }, omitted }: Of<'text'>, most: number, firstLine: number): WorkspaceReadResultDto {

@@ -1,5 +1,8 @@
 import { IntersectionType } from '@nestjs/swagger';
 import { SessionIdDto } from '../../sessions/sessions.dto';
-import { SearchQuery } from '../../workspace/search.dto';
+import { SearchQuery, SearchResultDto } from '../../workspace/search.dto';
+import { SessionNewsDto } from './session-news';
 
 export class WorkspaceSearchArgs extends IntersectionType(SessionIdDto, SearchQuery) {}
+
+export class WorkspaceFoundDto extends IntersectionType(SearchResultDto, SessionNewsDto) {}

@@ -1,9 +1,10 @@
 import type { Config } from '@sandbox/config';
 import type { SearchResult, WorkspaceSearchService } from '@sandbox/orchestrator';
 import { givenPath } from '../../workspace/given-path';
-import { SearchResultDto } from '../../workspace/search.dto';
+import { DEFAULT_MATCHES, type SearchResultDto } from '../../workspace/search.dto';
 import { firstItems } from './first-items';
-import { WorkspaceSearchArgs } from './search-tool.dto';
+import { WorkspaceFoundDto, WorkspaceSearchArgs } from './search-tool.dto';
+import { sessionNews } from './session-news';
 import { defineTool, type Tool } from './tool';
 
 const MAX_SKIPPED_CHARACTERS = 2000;
@@ -13,7 +14,7 @@ export function searchTool(searches: WorkspaceSearchService, { MCP_MAX_OUTPUT_CH
     name: 'workspace_search',
     title: 'Search files',
     description:
-      'Finds lines of text files by pattern (a Python regular expression), or without it files by glob. Hidden files too; links are not followed. `skipped`: what was not looked at. Ends after 10 s, with what it has found (nothing: SEARCH_TIMED_OUT): narrow pattern, glob or path.',
+      'Finds lines of text files by pattern (a Python regular expression), or without it files by glob. Hidden files too. `skipped`: what was not looked at. Ends after 10 s, with what it has found (nothing: SEARCH_TIMED_OUT): narrow pattern, glob or path.',
     annotations: { readOnlyHint: true },
     input: WorkspaceSearchArgs,
     args: {
@@ -22,11 +23,13 @@ export function searchTool(searches: WorkspaceSearchService, { MCP_MAX_OUTPUT_CH
       path_base64: null,
       glob: '*.py (by name), src/**/*.{js,ts} (by path)',
       pattern: '',
-      limit: '',
+      limit: { default: DEFAULT_MATCHES },
     },
-    output: SearchResultDto,
-    call: async ({ session_id, path, path_base64, ...search }, { user, signal }) =>
-      shortened(await searches.search(user, session_id, givenPath({ path, path_base64 }), search, signal), MCP_MAX_OUTPUT_CHARS),
+    output: WorkspaceFoundDto,
+    call: async ({ session_id, path, path_base64, ...search }, { user, signal }) => {
+      const { session_created, ...found } = await searches.search(user, session_id, givenPath({ path, path_base64 }), search, signal);
+      return { ...shortened(found, MCP_MAX_OUTPUT_CHARS), ...sessionNews(session_created) };
+    },
   });
 }
 

@@ -17,7 +17,7 @@ export function sessionTools(sessions: SessionsService, config: Config): Tool[] 
       name: 'create_session',
       title: 'Create session',
       description:
-        'Makes a session: an isolated Linux sandbox with its own files under /workspace. Optional: any call makes the session it names, with the usual options. ' +
+        'Makes a session: an isolated Linux sandbox with its own files under /workspace. Optional: any call makes the session it names. ' +
         `Idempotent; options unlike those of an existing session are refused. After ${config.SESSION_TTL_SECONDS} s idle it is removed, ${filesFate(config)}.`,
       annotations: { destructiveHint: false, idempotentHint: true, openWorldHint: false },
       input: CreateSessionDto,
@@ -27,10 +27,10 @@ export function sessionTools(sessions: SessionsService, config: Config): Tool[] 
         memory: `At most ${formatSize(most.memory)}, files included`,
         cpus: { maximum: most.cpus },
         pids: { maximum: most.pids },
-        ttl_seconds: { description: 'Idle time until removal', maximum: most.ttl_seconds },
+        ttl_seconds: { description: 'Idle time', maximum: most.ttl_seconds },
         persistent: 'Its files outlive its sandbox',
         env: 'For all its commands',
-        metadata: 'Notes of your own',
+        metadata: '',
       },
       output: SessionCreatedDto,
       call: ({ session_id, ...options }, { user, signal }) => sessions.createSession(user, session_id, options, signal),

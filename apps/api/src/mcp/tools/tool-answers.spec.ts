@@ -63,6 +63,9 @@ function textView(head: string, omitted = 0): FileView {
   return { ...FILE, kind: 'text', omitted, text: { encoding: 'utf-8', exact: true, head, tail: omitted === 0 ? '' : head } };
 }
 
+/** Whether the call made the session. */
+let made = false;
+
 /** Fakes of the services. Each test says what they answer. */
 const services = {
   execute: jest.fn<Promise<ExecuteResult>, unknown[]>(),
@@ -77,7 +80,12 @@ const services = {
 
 const tools = new SandboxTools(
   {
-    createSession: async (_user, session_id) => ({ session_id, container_id: '0123456789ab', session_created: true }),
+    createSession: async (_user, session_id) => ({
+      session_id,
+      container_id: '0123456789ab',
+      session_created: true,
+      session_restarted: false,
+    }),
     deleteSession: async (_user, session_id) => ({ status: 'deleted', session_id }),
   } as Pick<SessionsService, 'createSession' | 'deleteSession'> as SessionsService,
   { execute: services.execute } as Pick<CommandsService, 'execute'> as CommandsService,
@@ -90,8 +98,8 @@ const tools = new SandboxTools(
   } as Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> as JobsService,
   {
     list: services.list,
-    write: async (_user, _session, path) => ({ path: String(path), size: 4, created: true, etag: '"1"' }),
-    delete: async (_user, _session, path) => ({ path: String(path) }),
+    write: async (_user, _session, path) => ({ path: String(path), size: 4, created: true, etag: '"1"', session_created: made }),
+    delete: async (_user, _session, path) => ({ path: String(path), session_created: made }),
   } as Pick<WorkspaceService, 'list' | 'write' | 'delete'> as WorkspaceService,
   { search: services.search } as Pick<WorkspaceSearchService, 'search'> as WorkspaceSearchService,
   { edit: services.edit } as Pick<WorkspaceEditService, 'edit'> as WorkspaceEditService,
@@ -127,11 +135,12 @@ function faults(name: string, { structuredContent, isError }: CallToolResult): s
 }
 
 beforeEach(() => {
+  made = false;
   services.execute.mockReset().mockResolvedValue(EXECUTED);
   services.startJob.mockReset().mockResolvedValue({ ...JOB, session_created: true, session_restarted: false });
   services.getJob.mockReset().mockResolvedValue(JOB);
   services.jobOutput.mockReset().mockResolvedValue({ data: 'out', next_offset: 3, eof: false, gap: 0 });
-  services.list.mockReset().mockResolvedValue({ entries: [entry('file')], truncated: false });
+  services.list.mockReset().mockResolvedValue({ entries: [entry('file')], truncated: false, session_created: false });
   services.view.mockReset().mockResolvedValue(textView('text'));
   services.search.mockReset().mockResolvedValue({ matches: [{ path: 'a' }], truncated: false, skipped: [] });
   services.edit.mockReset().mockResolvedValue({ diff: '--- a\n', etag: '"1"', truncated: false });
@@ -232,6 +241,26 @@ describe('the answer of a tool fits its output schema, for', () => {
         expect(faults('workspace_search', await call('workspace_search'))).toEqual([]);
       }
     }
+  });
+
+  it.each([
+    ['workspace_list', services.list, { entries: [], truncated: false }],
+    ['workspace_read', services.view, textView('text')],
+    ['workspace_read', services.view, { ...FILE, kind: 'image', mimeType: 'image/png', bytes: Buffer.from([0, 255]) }],
+    ['workspace_write', undefined, {}],
+    ['workspace_edit', services.edit, { diff: '--- a\n', etag: '"1"', truncated: false }],
+    ['workspace_search', services.search, { matches: [], truncated: false, skipped: [] }],
+    ['workspace_delete', undefined, {}],
+  ])('%s, when it made the session, in its content and its text', async (name, service, result) => {
+    made = true;
+    service?.mockResolvedValue({ ...result, session_created: true });
+    const answer = await call(name);
+    expect(answer.structuredContent).toHaveProperty('session_created', true);
+    expect(answer.content.at(-1)).toMatchObject({ text: expect.stringMatching(/"session_created":true|this call made the session/) });
+    expect(faults(name, answer)).toEqual([]);
+    made = false;
+    service?.mockResolvedValue({ ...result, session_created: false });
+    expect((await call(name)).structuredContent).not.toHaveProperty('session_created');
   });
 
   it.each(SKIP_REASONS)('workspace_search, with what it skipped: %s', async (reason) => {

@@ -5,10 +5,17 @@ import { fileMode } from '../../workspace/file-mode';
 import { givenPath } from '../../workspace/given-path';
 import { listing } from '../../workspace/listing';
 import { withSizeAdvice } from '../../workspace/size-advice';
-import { UploadResultDto, WorkspaceListingDto } from '../../workspace/workspace.dto';
 import { firstItems } from './first-items';
 import { defineTool, type Tool } from './tool';
-import { WorkspaceDeletedDto, WorkspaceListArgs, WorkspacePathArgs, WorkspaceWriteArgs } from './workspace-tools.dto';
+import { sessionNews } from './session-news';
+import {
+  WorkspaceDeletedDto,
+  WorkspaceListArgs,
+  WorkspaceListedDto,
+  WorkspacePathArgs,
+  WorkspaceWriteArgs,
+  WorkspaceWrittenDto,
+} from './workspace-tools.dto';
 
 const PIECES =
   'Write it in pieces of up to 1 MiB, each as stdin of execute with the command `cat >> FILE`, or `base64 -d >> FILE` for bytes that are no text.';
@@ -22,17 +29,17 @@ function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config)
     name: 'workspace_list',
     title: 'List a directory',
     description:
-      'Lists a directory by name: type, bytes, time of change. A depth over 1 goes into subdirectories. ' +
+      'Lists a directory by name. A depth over 1 goes into subdirectories. ' +
       `Past ${MCP_MAX_OUTPUT_CHARS} characters the rest is left out (truncated).`,
     annotations: { readOnlyHint: true },
     input: WorkspaceListArgs,
     args: { session_id: null, path: null, path_base64: null, depth: '', limit: '' },
-    output: WorkspaceListingDto,
+    output: WorkspaceListedDto,
     call: async ({ session_id, path, path_base64, ...options }, { user, signal }) => {
       const directory = givenPath({ path, path_base64 });
-      const { entries, truncated } = await workspace.list(user, session_id, directory, signal, options);
+      const { entries, truncated, session_created } = await workspace.list(user, session_id, directory, signal, options);
       const first = firstItems(entries, MCP_MAX_OUTPUT_CHARS);
-      return listing({ entries: first, truncated: truncated || first.length < entries.length });
+      return { ...listing({ entries: first, truncated: truncated || first.length < entries.length }), ...sessionNews(session_created) };
     },
   });
 }
@@ -45,12 +52,12 @@ function writeTool(workspace: WorkspaceService, config: Config): Tool {
     annotations: { idempotentHint: true, openWorldHint: false },
     input: WorkspaceWriteArgs,
     args: { session_id: null, path: '', path_base64: null, content: '', encoding: '', mode: 'Such as 755' },
-    output: UploadResultDto,
+    output: WorkspaceWrittenDto,
     call: async ({ session_id, content, encoding, mode, ...path }, { user, signal }) => {
       const bytes = decodeContent(content, encoding);
       const write = () => workspace.write(user, session_id, givenPath(path), bytes, signal, { mode: fileMode(mode) });
-      const { etag: _etag, created: _created, ...written } = await withSizeAdvice(PIECES, write);
-      return { session_id, ...written };
+      const { etag: _etag, created: _created, session_created, ...written } = await withSizeAdvice(PIECES, write);
+      return { session_id, ...written, ...sessionNews(session_created) };
     },
   });
 }
@@ -59,14 +66,14 @@ function deleteTool(workspace: WorkspaceService): Tool {
   return defineTool({
     name: 'workspace_delete',
     title: 'Delete a file or directory',
-    description: 'Deletes a file, or a directory with all in it; not /workspace itself.',
+    description: 'Deletes a file, or a directory with all in it.',
     annotations: { idempotentHint: true, openWorldHint: false },
     input: WorkspacePathArgs,
     args: { session_id: null, path: '', path_base64: null },
     output: WorkspaceDeletedDto,
     call: async ({ session_id, ...path }, { user, signal }) => {
-      const deleted = await workspace.delete(user, session_id, givenPath(path), signal);
-      return { status: 'deleted' as const, session_id, ...deleted };
+      const { session_created, ...deleted } = await workspace.delete(user, session_id, givenPath(path), signal);
+      return { status: 'deleted' as const, session_id, ...deleted, ...sessionNews(session_created) };
     },
   });
 }
