@@ -1,9 +1,9 @@
 """The operations of PROTOCOL.md: which function serves each.
 
-To add an operation, write its handler and add a line here. A handler is called in a worker with the
-WorkerChannel of the request and the request (a dict). It returns the `ok` of END, or raises
-RequestError, OSError or MemoryError. A handler that leaves its worker something to do after END
-sets `channel.after_end` or `channel.staying`.
+To add an operation, write its handler and add a line here. Every operation runs in a worker; the
+router carries frames alone. The worker calls a handler with its WorkerChannel and the request, a
+dict. It returns the `ok` of END, or raises RequestError, OSError or MemoryError. A handler that
+leaves its worker something to do after END sets `channel.after_end` or `channel.staying`.
 """
 
 from wire.errors import RequestError

@@ -11,7 +11,7 @@ _MAX_TRAILER_BYTES = 1 << 20  # of zeros behind the end, because writers fill up
 _MAX_INFLATED_BYTES = 64 << 10
 
 
-class Input:
+class ArchiveInput:
     """Inflates the bytes if they begin as gzip does."""
 
     def __init__(self, channel):

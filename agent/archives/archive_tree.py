@@ -10,7 +10,7 @@ _MAX_REMEMBERED_BYTES = 4 << 20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Tree:
+class ArchiveTree:
     """The directory that the entries go into. It works by descriptors, and follows no link in it.
 
     It does not matter whether the archive or a command has put the link there.

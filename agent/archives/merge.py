@@ -8,7 +8,7 @@ from files import file_names, paths
 from wire.errors import RequestError
 
 
-def merge(source, place, check):
+def merge_directory(source, place, check):
     """Files replace files and links. Directories are joined.
 
     It moves nothing if a file would meet a directory, or if a directory to join cannot be written

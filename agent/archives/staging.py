@@ -13,7 +13,7 @@ _REMOVAL_SECONDS = 1.5
 _TRIES = 20
 
 
-class Directory:
+class StagingDirectory:
     """A new directory in the workspace's root, so it is on one file system with the workspace.
 
     At the end it is removed with what is left in it. Its lock says that it is in use, until its

@@ -7,9 +7,9 @@ archive is whole and sound, it moves the result to its place.
 import os
 
 from archives import staging, tarball
-from archives.archive_input import Input
-from archives.archive_tree import Tree
-from archives.merge import merge
+from archives.archive_input import ArchiveInput
+from archives.archive_tree import ArchiveTree
+from archives.merge import merge_directory
 from archives.tarball import BLOCK
 from files import paths
 from files.workspace_lock import take_lock
@@ -20,17 +20,17 @@ def unpack_archive(channel, request):
     _check_target(request["path"])
     umask = os.umask(0)
     try:
-        with staging.Directory(channel) as directory:
-            tree = Tree(directory.handle)
+        with staging.StagingDirectory(channel) as directory:
+            tree = ArchiveTree(directory.handle)
             try:
-                result = _receive(Input(channel), tree, request["max_size"], request["max_entries"])
+                result = _receive(ArchiveInput(channel), tree, request["max_size"], request["max_entries"])
                 tree.set_times()
             finally:
                 tree.close()
             # It takes the lock before it makes the parents. If it gets no lock, nothing has
             # changed.
             with take_lock(channel), paths.resolve(request["path"], make_parents=True) as place:
-                merge(directory.handle, place, channel.receive)
+                merge_directory(directory.handle, place, channel.receive)
         return result
     finally:
         os.umask(umask)
@@ -42,7 +42,7 @@ def _check_target(path):
         with paths.resolve(path) as place:
             os.close(place.open(os.O_PATH | os.O_DIRECTORY))
     except FileNotFoundError:
-        pass  # merge makes it
+        pass  # merge_directory makes it
 
 
 def _receive(source, tree, max_size, max_entries):

@@ -129,7 +129,7 @@ class Keeper:
 
     def _accept(self, _):
         try:
-            fd = accept(self._listener)
+            fd = accept_connection(self._listener)
         except OSError:
             return
         if len(self._connections) >= _MAX_CONNECTIONS:
@@ -142,7 +142,7 @@ class Keeper:
     def _serve_connection(self, connection):
         try:
             if connection.request is not None and not connection.answered:
-                self._answer(connection)
+                self._answer_question(connection)
             connection.write()
         except Exception:  # the other side is no agent
             connection.ended = True
@@ -156,13 +156,13 @@ class Keeper:
         self._running.unwatch(connection.fd)
         connection.close()
 
-    def _answer(self, connection):
+    def _answer_question(self, connection):
         request = connection.request
         try:
             if request["op"] == "output" and not self._has_news(request) and self._waits(connection, request["wait_ms"]):
                 return
             connection.answer_at = None
-            streams, result = getattr(self, "_op_" + request["op"])(request, connection.data)
+            streams, result = _ANSWERS[request["op"]](self, request, connection.data)
             answer = frames.ok_frame(0, result)
         except RequestError as error:
             streams, answer = [], frames.error_frame(0, *end_code(error))
@@ -179,7 +179,7 @@ class Keeper:
             connection.answer_at = time.monotonic() + wait_ms / 1000
         return time.monotonic() < connection.answer_at
 
-    def _op_stat(self, request, data):
+    def _answer_stat(self, request, data):
         return [], {
             "job_id": self._id,
             "command": self._command,
@@ -195,14 +195,14 @@ class Keeper:
             "terminal": self._terminal is not None,
         }
 
-    def _op_pid(self, request, data):
+    def _answer_pid(self, request, data):
         return [], {"pid": os.getpid()}
 
     def _has_news(self, request):
         wanted = [(self._output[name], offset) for name, offset in request["offsets"].items()]
         return self._state != "running" or any(ring.stop > offset for ring, offset in wanted)
 
-    def _op_output(self, request, data):
+    def _answer_output(self, request, data):
         self._last_read = time.monotonic()
         streams, result = [], {}
         limit = request["limit"]
@@ -218,7 +218,7 @@ class Keeper:
             streams += [(kind, taken[at : at + frames.MAX_AGENT_PAYLOAD]) for at in range(0, len(taken), frames.MAX_AGENT_PAYLOAD)]
         return streams, result
 
-    def _op_stdin(self, request, data):
+    def _answer_stdin(self, request, data):
         if not self._running.input_open:
             raise RequestError("JOB_STDIN_CLOSED", "The job takes no input.")
         if self._running.unread_input + len(data) > MAX_UNREAD_INPUT:
@@ -228,7 +228,7 @@ class Keeper:
             self._running.add_input(None)
         return [], {}
 
-    def _op_signal(self, request, data):
+    def _answer_signal(self, request, data):
         if self._state != "running" or self._running.status is not None:
             raise RequestError("JOB_ENDED", "The job has ended.")
         try:
@@ -237,14 +237,25 @@ class Keeper:
             raise RequestError("JOB_ENDED", "The job has ended.")
         return [], {}
 
-    def _op_resize(self, request, data):
+    def _answer_resize(self, request, data):
         if self._terminal is None or self._state != "running":
             raise RequestError("JOB_ENDED", "The terminal has ended.")
         self._running.resize(request["columns"], request["rows"])
         return [], {}
 
 
-def accept(listener):
+# By the name of the question, as keeper_client asks it.
+_ANSWERS = {
+    "stat": Keeper._answer_stat,
+    "pid": Keeper._answer_pid,
+    "output": Keeper._answer_output,
+    "stdin": Keeper._answer_stdin,
+    "signal": Keeper._answer_signal,
+    "resize": Keeper._answer_resize,
+}
+
+
+def accept_connection(listener):
     """Accepts a connection. Returns its descriptor. Raises OSError.
 
     It uses the C method under socket.socket.accept(), because the socket module costs 1 MiB of

@@ -65,7 +65,7 @@ class RunningCommand:
                 # A command can open its own output for reading, and take what poll() has reported.
                 os.set_blocking(read_end, False)
                 self.watch(read_end, select.POLLIN, self._read)
-            self.pid = shell.start(request, stdin, *outputs)
+            self.pid = shell.start_shell(request, stdin, *outputs)
             self.has_children = True
             # Within the sandbox's share of the CPU the agent goes first. Else a fork bomb would
             # starve the process that has to end it.
@@ -88,7 +88,7 @@ class RunningCommand:
         self.resize(columns, rows)
         self._feed = Feed(os.dup(self._terminal))
         self._fed = _ignore
-        self.pid = shell.start_on_terminal(request, os.ttyname(self._slave))
+        self.pid = shell.start_shell_on_terminal(request, os.ttyname(self._slave))
         self.has_children = True
         os.setpriority(os.PRIO_PROCESS, self.pid, _NICENESS)
         self.watch(self._wakeup, select.POLLIN, self._reap)

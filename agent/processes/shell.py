@@ -58,7 +58,7 @@ def _find_shell(wanted):
     return _shells[wanted]
 
 
-def start(request, stdin, stdout, stderr):
+def start_shell(request, stdin, stdout, stderr):
     """Starts the request's command in a session of its own. Returns its pid.
 
     The command gets those three descriptors alone, and default signals. The working directory of
@@ -67,8 +67,8 @@ def start(request, stdin, stdout, stderr):
     return _spawn(request, {}, [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))])
 
 
-def start_on_terminal(request, name):
-    """As `start`, on the terminal of that name.
+def start_shell_on_terminal(request, name):
+    """As `start_shell`, on the terminal of that name.
 
     The first terminal that the leader of a session opens is its controlling one. What is typed
     there is remembered for the session's other terminals, but not among the user's files.

@@ -44,7 +44,10 @@ def _module_name(file):
 
 
 def bundle(root, memory_events=None):
-    """As PROTOCOL.md, "Bootstrap", says, with another directory for /workspace, and another file for the kernel's count of kills."""
+    """Returns what the bootstrap reads (PROTOCOL.md, "Bootstrap").
+
+    `root` takes the place of /workspace, and `memory_events` of the file with the kernel's count of kills.
+    """
     modules = {_module_name(file): _text(file) for file in module_files()}
     assert modules["files.paths"].count('b"/workspace"') == 1
     modules["files.paths"] = modules["files.paths"].replace('b"/workspace"', repr(os.fsencode(root)))

@@ -336,9 +336,9 @@ class AcceptTest(unittest.TestCase):
             with self.subTest(type(listener)), socket.socket(socket.AF_UNIX) as client:
                 descriptors = len(os.listdir("/proc/self/fd"))
                 with self.assertRaises(BlockingIOError):
-                    keeper.accept(listener)
+                    keeper.accept_connection(listener)
                 client.connect(self.listener.getsockname())
-                fd = keeper.accept(listener)
+                fd = keeper.accept_connection(listener)
                 client.send(b"x")
                 self.assertEqual(os.read(fd, 1), b"x")
                 os.close(fd)

@@ -217,7 +217,7 @@ class MergeTest(unittest.TestCase):
         source = os.open(self.path("source"), os.O_RDONLY)
         self.addCleanup(os.close, source)
         with paths.Place(os.open(self.base, os.O_PATH), b"target") as place:
-            merge.merge(source, place, check)
+            merge.merge_directory(source, place, check)
 
     def files(self, name):
         return sorted(os.path.relpath(os.path.join(top, file), self.path(name)) for top, _, files in os.walk(self.path(name)) for file in files)

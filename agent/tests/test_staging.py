@@ -57,8 +57,8 @@ class StagingTest(unittest.TestCase):
         for module, name in ((paths, "open_directory"), (fcntl, "flock")):
             with self.subTest(name):
                 others = []
-                self.before_first(module, name, lambda: others.append(staging.Directory(Channel())))
-                with staging.Directory(Channel()) as directory, others[0]:
+                self.before_first(module, name, lambda: others.append(staging.StagingDirectory(Channel())))
+                with staging.StagingDirectory(Channel()) as directory, others[0]:
                     self.assert_usable(directory)
                     self.assert_usable(others[0])
                 self.assert_all_removed()
@@ -72,10 +72,10 @@ class StagingTest(unittest.TestCase):
             flock(held[0], fcntl.LOCK_EX)
 
         self.before_first(fcntl, "flock", lock)
-        with staging.Directory(Channel()) as directory:
+        with staging.StagingDirectory(Channel()) as directory:
             self.assert_usable(directory)
         os.close(held[0])
-        with staging.Directory(Channel()):
+        with staging.StagingDirectory(Channel()):
             pass
         self.assert_all_removed()
 
@@ -97,26 +97,26 @@ class StagingTest(unittest.TestCase):
 
         self.replace(removal, "remove_tree", look)
         os.mkdir(stale)
-        with staging.Directory(Channel()):
+        with staging.StagingDirectory(Channel()):
             self.assertFalse(os.path.exists(stale))
         self.assertEqual(seen, ["locked", "locked"])
         self.assert_all_removed()
 
     def test_no_descriptor_stays_open(self):
         before = self.descriptors()
-        with staging.Directory(Channel()):
+        with staging.StagingDirectory(Channel()):
             pass
         self.assertEqual(self.descriptors(), before)
         self.replace(staging, "_REMOVAL_SECONDS", -1)
         channel = Channel()
-        with staging.Directory(channel) as directory:
+        with staging.StagingDirectory(channel) as directory:
             os.mkdir("below", dir_fd=directory.handle)
         channel.after_end()
         self.assertEqual(self.descriptors(), before)
         self.assert_all_removed()
         self.replace(fcntl, "flock", mock.Mock(side_effect=OSError(errno.ENOLCK, "no locks")))
         with self.assertRaises(OSError):
-            staging.Directory(Channel())
+            staging.StagingDirectory(Channel())
         self.assertEqual(self.descriptors(), before)
 
 

@@ -11,7 +11,10 @@ export interface ShellRequest {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** One request on a channel, as the agent's protocol names it (agent/PROTOCOL.md). */
+/**
+ * One request on a channel, as agent/PROTOCOL.md names it. protocol.spec.ts holds the two and the
+ * agent's table of operations together.
+ */
 export type AgentRequest =
   | (ShellRequest & {
       readonly op: 'exec';
