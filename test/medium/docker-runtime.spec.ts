@@ -39,9 +39,9 @@ describeSandboxRuntime({
   restart: (key) => container(key).restart({ t: 0 }),
 });
 
-describe('a container of a session', () => {
+describe('the Docker runtime, for the container of a session,', () => {
   it.each([['stopped', (key: string) => container(key).stop({ t: 0 })]])(
-    'makes it anew where it was %s behind our back',
+    'makes a new one when the old one was %s behind its back',
     async (_, harm) => {
       const owner = testOwner();
       const first = await runtime.ensure(owner);
@@ -53,7 +53,7 @@ describe('a container of a session', () => {
     },
   );
 
-  it('lets a paused one go on', async () => {
+  it('unpauses one when it is paused', async () => {
     const owner = testOwner();
     const first = await runtime.ensure(owner);
     await container(owner.key).pause();
@@ -61,7 +61,7 @@ describe('a container of a session', () => {
     expect((await sh(runtime, first.id, 'echo on')).stdout).toBe('on\n');
   });
 
-  it('starts one whose creator died before it could', async () => {
+  it('starts one when its creator died before starting it', async () => {
     const owner = testOwner();
     await runtime.ensure(owner);
     const { Config, HostConfig } = await container(owner.key).inspect();
@@ -71,7 +71,7 @@ describe('a container of a session', () => {
     expect((await container(owner.key).inspect()).State.Running).toBe(true);
   });
 
-  it('replaces one of another configuration', async () => {
+  it('replaces one when its configuration differs', async () => {
     const owner = testOwner();
     const first = await runtime.ensure(owner);
     const second = await createDockerRuntime(variant({ CONTAINER_PIDS_LIMIT: '77' })).ensure(owner);
@@ -80,7 +80,7 @@ describe('a container of a session', () => {
     expect((await container(owner.key).inspect()).HostConfig.PidsLimit).toBe(77);
   });
 
-  it('never touches a container that is not ours', async () => {
+  it('touches no container when it is not ours', async () => {
     const owner = testOwner();
     const name = containerName(owner.key);
     const foreign = await engine.createContainer({ name, Image: config.CONTAINER_IMAGE, Cmd: ['sleep', '600'] });
@@ -96,8 +96,8 @@ describe('a container of a session', () => {
   });
 });
 
-describe('the start of a container', () => {
-  it('is the same after a pause', async () => {
+describe('the Docker runtime, for the start of a container,', () => {
+  it('gives the same start when it was paused', async () => {
     const owner = testOwner();
     const { id } = await runtime.ensure(owner);
     const first = await runtime.startOf(id);
@@ -107,8 +107,8 @@ describe('the start of a container', () => {
   });
 });
 
-describe('an image', () => {
-  it('without sh is named, and its container removed', async () => {
+describe('the Docker runtime, for an image,', () => {
+  it('names the image and removes its container when the image has no sh', async () => {
     const name = `sandbox-api-test-empty-${randomBytes(4).toString('hex')}`;
     await importEmptyImage(name);
     const image = `${name}:1`;
@@ -143,12 +143,12 @@ async function importEmptyImage(name: string): Promise<void> {
   });
 }
 
-describe('the volume of a session', () => {
+describe('the Docker runtime, for the volume of a session,', () => {
   const persistent = variant({ WORKSPACE_PERSIST_VOLUMES: 'true' });
   const keeping = createDockerRuntime(persistent);
   const mine = (key: string) => ({ label: [`sandbox-api.session=${key}`] });
 
-  it('leaves no container of its making behind', async () => {
+  it('leaves no helper container behind when it makes one', async () => {
     const owner = testOwner();
     await keeping.ensure(owner);
     expect(await engine.listContainers({ all: true, filters: mine(owner.key) })).toHaveLength(1);
@@ -158,7 +158,7 @@ describe('the volume of a session', () => {
     expect(await engine.listContainers({ all: true, filters: mine(owner.key) })).toEqual([]);
   });
 
-  it('is made right where its creator died before it could, and its leftovers are removed', async () => {
+  it('finishes one, and removes what was left, when its creator died', async () => {
     const owner = testOwner();
     await keeping.ensure(owner);
     const { Config, HostConfig } = await container(owner.key).inspect();
@@ -174,7 +174,7 @@ describe('the volume of a session', () => {
     expect(await engine.listContainers({ all: true, filters: mine(owner.key) })).toEqual([]);
   });
 
-  it('never touches a volume that is not ours', async () => {
+  it('touches no volume when it is not ours', async () => {
     const owner = testOwner();
     const name = volumeName(owner.key);
     await engine.createVolume({ Name: name });
@@ -188,7 +188,7 @@ describe('the volume of a session', () => {
   });
 });
 
-describe('an engine that is away', () => {
+describe('the Docker runtime, while the engine is away,', () => {
   const unavailable = { code: 'RUNTIME_UNAVAILABLE', retryAfter: 2, message: expect.not.stringContaining('/') };
   const silentPath = join(tmpdir(), `silent-engine-${randomBytes(4).toString('hex')}.sock`);
   let silent: Server;
@@ -201,7 +201,7 @@ describe('an engine that is away', () => {
   it.each([
     ['is not there', () => join(tmpdir(), 'no-engine.sock')],
     ['never answers', () => silentPath],
-  ])('and %s is a typed error of every call', async (_, path) => {
+  ])('throws RUNTIME_UNAVAILABLE from every call when the engine %s', async (_, path) => {
     const away = createDockerRuntime(variant({ DOCKER_HOST: `unix://${path()}` }), { lifecycle: 200, call: 200, ping: 200 });
     const { key, userKey } = testOwner();
     const calls = [
@@ -217,13 +217,13 @@ describe('an engine that is away', () => {
     for (const outcome of await Promise.allSettled(calls)) expect(outcome).toMatchObject({ status: 'rejected', reason: unavailable });
   });
 
-  it('and answers again works again', async () => {
+  it('works again when the engine answers again', async () => {
     await expect(runtime.ping()).resolves.toBeUndefined();
   });
 });
 
-describe('options of a container', () => {
-  it('make the container what they ask for', async () => {
+describe('the Docker runtime, for options,', () => {
+  it('makes the container as the options ask when a session has some', async () => {
     const owner = testOwner();
     await runtime.ensure(owner, { memory: '300m', cpus: 0.25, pids: 40 });
     const { HostConfig } = await container(owner.key).inspect();
@@ -231,13 +231,13 @@ describe('options of a container', () => {
   });
 });
 
-describe('pooled containers', () => {
-  it('gives each sandbox a name that no other has', async () => {
+describe('the Docker runtime, for pooled containers,', () => {
+  it('gives a sandbox a name of its own when it waits', async () => {
     for (const { slot, name, id } of [await pooledIn(runtime, 0), await pooledIn(runtime, 1)])
       expect(name).toMatch(new RegExp(`-${slot!.number}-${id.slice(0, 12)}$`));
   });
 
-  it('gives nothing to a session that has a volume', async () => {
+  it('gives a session nothing when it has a volume', async () => {
     const persisting = createDockerRuntime(variant({ ALLOW_PERSISTENT_SESSIONS: 'true' }));
     const kept = testOwner();
     await persisting.ensure(kept, { persistent: true });
@@ -246,7 +246,7 @@ describe('pooled containers', () => {
     expect(await persisting.isVacant(testOwner().key)).toBe(true);
   });
 
-  it('goes on with one whose maker died before it was there, and replaces one that ended', async () => {
+  it('finishes one when its maker died, and replaces one when it ended', async () => {
     const first = await pooledIn(runtime, 0);
     await engine.getContainer(first.id).kill();
     // The engine's list learns of an end a little later than who waits for it.

@@ -10,7 +10,7 @@ jest.setTimeout(60_000);
 
 const WINDOW_MS = 60_000;
 
-describe('Rate limit', () => {
+describe('the rate limit', () => {
   let redis: TestRedis;
   let env: Record<string, string>;
 
@@ -27,7 +27,7 @@ describe('Rate limit', () => {
   beforeEach(() => redis.flush());
   afterAll(() => redis.stop());
 
-  it.each(['memory', 'redis'])('counts a user’s requests and starts anew after the window (%s)', async (store) => {
+  it.each(['memory', 'redis'])('starts a new count when the window is over (%s)', async (store) => {
     const config = loadConfig({ ...env, SESSION_STORE: store }, { needsAuth: false });
     const storage = store === 'redis' ? new RedisRateLimitStorage(config) : new MemoryRateLimitStorage(1);
     try {
@@ -42,7 +42,7 @@ describe('Rate limit', () => {
     }
   });
 
-  it('keeps deployments apart, and gives a count without an expiry one', async () => {
+  it('counts each deployment by itself, and sets an expiry when a count has none', async () => {
     const storages = ['one', 'two'].map(
       (DEPLOYMENT) => new RedisRateLimitStorage(loadConfig({ ...env, DEPLOYMENT }, { needsAuth: false })),
     );
@@ -58,7 +58,7 @@ describe('Rate limit', () => {
     }
   });
 
-  it('gives a user one budget over all replicas, to the request', async () => {
+  it('gives a user exactly one budget when calls go to several replicas', async () => {
     const fakes = { sessions: { listSessions: async () => [] } };
     const apps = await Promise.all([TestApp.start(fakes, env), TestApp.start(fakes, env)]);
     try {
@@ -71,7 +71,7 @@ describe('Rate limit', () => {
     }
   });
 
-  it('answers 503 while Redis hangs or is away, and recovers', async () => {
+  it('answers 503 while Redis hangs or is away, and counts again when it is back', async () => {
     const app = await TestApp.start({ sessions: { listSessions: async () => [] } }, { ...env, RATE_LIMIT_REQUESTS: '1000' });
     const outcome = async (): Promise<unknown> => {
       const response = await app.fetch('/sessions', { headers: { 'X-API-Key': API_KEY } });

@@ -30,7 +30,7 @@ describe('redis session store, when Redis is not well', () => {
 
   const unavailable = { code: 'STORE_UNAVAILABLE', status: 503, retryAfter: 2 };
 
-  it('answers STORE_UNAVAILABLE while it is away, and works again by itself', async () => {
+  it('throws STORE_UNAVAILABLE while Redis is away, and works when it is back', async () => {
     const ref = someRef();
     await idle(store, ref);
     await redis.down();
@@ -42,7 +42,7 @@ describe('redis session store, when Redis is not well', () => {
     expect((await enter(store, ref)).created).toBe(true);
   });
 
-  it('rides out a restart', async () => {
+  it('answers calls when Redis restarts meanwhile', async () => {
     await redis.down();
     // A command written before the client has heard of it is lost, and is not sent twice.
     await sleep(50);
@@ -52,7 +52,7 @@ describe('redis session store, when Redis is not well', () => {
     expect(results.every(({ created }) => created)).toBe(true);
   });
 
-  it('answers STORE_UNAVAILABLE where it is there but silent, and works again by itself', async () => {
+  it('throws STORE_UNAVAILABLE while Redis is silent, and works when it answers again', async () => {
     redis.signal('SIGSTOP');
     try {
       // This timer is set before those of the calls: it fires last only if theirs are shorter.
@@ -66,7 +66,7 @@ describe('redis session store, when Redis is not well', () => {
     expect((await enter(store, someRef())).created).toBe(true);
   });
 
-  it('answers STORE_UNAVAILABLE where Redis takes no writes', async () => {
+  it('throws STORE_UNAVAILABLE when Redis takes no writes', async () => {
     await redis.send('CONFIG SET maxmemory 1');
     try {
       await expect(enter(store, someRef())).rejects.toMatchObject(unavailable);
@@ -76,7 +76,7 @@ describe('redis session store, when Redis is not well', () => {
     await expect(enter(store, someRef())).resolves.toMatchObject({ created: true });
   });
 
-  it('goes over to the new primary when the old one has become a replica', async () => {
+  it('connects to the new primary when the old one has become a replica', async () => {
     const next = await TestRedis.start();
     // New connections lead to `primary`. Those that are there stay where they are.
     let primary = redis.port;
@@ -104,7 +104,7 @@ describe('redis session store, when Redis is not well', () => {
     }
   });
 
-  it('was never there: answers STORE_UNAVAILABLE, and connects once it is', async () => {
+  it('throws STORE_UNAVAILABLE until Redis starts, and connects when it does', async () => {
     await redis.down();
     const late = createSessionStore(storeConfig('redis', redis.port));
     try {
@@ -116,7 +116,7 @@ describe('redis session store, when Redis is not well', () => {
     }
   });
 
-  it('goes on after its scripts were flushed', async () => {
+  it('sends its scripts again when Redis has flushed them', async () => {
     const ref = someRef();
     await idle(store, ref);
     await redis.send('SCRIPT FLUSH');
@@ -124,7 +124,7 @@ describe('redis session store, when Redis is not well', () => {
     expect(await store.known([ref.key], NOW)).toEqual(new Set([ref.key]));
   });
 
-  it('takes a session flushed in mid-call for a new one, whose calls say again that they are there', async () => {
+  it('begins a session again when Redis was flushed during its calls', async () => {
     const ref = someRef();
     const hold = call(NOW + 100 * SECOND);
     const before = await enter(store, ref, hold);
@@ -136,7 +136,7 @@ describe('redis session store, when Redis is not well', () => {
     expect(after.record.generation).not.toBe(before.record.generation);
   });
 
-  it('takes a damaged record for an absent one', async () => {
+  it('treats a record as absent when it is damaged', async () => {
     for (const field of ['ref', 'generation', 'created']) {
       const ref = someRef();
       await idle(store, ref);
@@ -148,7 +148,7 @@ describe('redis session store, when Redis is not well', () => {
     }
   });
 
-  it('does not take another session’s record for the one asked for', async () => {
+  it('treats a record as absent when it is another session’s', async () => {
     const [mine, theirs] = [someRef(), someRef()];
     await idle(store, mine);
     await idle(store, theirs);
@@ -160,7 +160,7 @@ describe('redis session store, when Redis is not well', () => {
   describe('beside a version that notes no starts of sandboxes', () => {
     const name = (ref: SessionRef): string => `sandbox:{${DEPLOYMENT}}:session:${ref.key}`;
 
-    it('takes over its sessions without a word of a restart, and notices the next one', async () => {
+    it('reports no restart when it takes over a session, but reports the next one', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       await admin((client) => client.hdel(name(ref), 'start', 'begun'));
@@ -170,7 +170,7 @@ describe('redis session store, when Redis is not well', () => {
       expect(await store.attach(ref.key, generation, { ...same, startId: 's2' })).toMatchObject({ restarted: true });
     });
 
-    it('does not hold the start of one sandbox against another that it has noted since', async () => {
+    it('ignores the start of a sandbox when another sandbox was noted since', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       await admin((client) => client.hset(name(ref), 'container', 'c2', 'restarted', ''));
@@ -180,7 +180,7 @@ describe('redis session store, when Redis is not well', () => {
       expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', startId: 's2' });
     });
 
-    it('reads its jobs', async () => {
+    it('reads jobs when that version has noted them', async () => {
       const ref = someRef();
       await idle(store, ref);
       const job = JSON.stringify(['j', 'c', 'x', NOW, NOW]);
@@ -191,7 +191,7 @@ describe('redis session store, when Redis is not well', () => {
     });
   });
 
-  it('leaves nothing in Redis for ever', async () => {
+  it('gives every key a lifetime when it writes one', async () => {
     await redis.flush();
     const ref = someRef();
     const { record } = await enter(store, ref, { ...call(NOW + SECOND), command: true });
@@ -228,7 +228,7 @@ describe('redis session store, when Redis is not well', () => {
     for (const [name, lifetime] of Object.entries(lifetimes)) expect([name, lifetime > TTL]).toEqual([name, true]);
   });
 
-  it('fails calls after disconnect', async () => {
+  it('throws when it is called after disconnect', async () => {
     await store.disconnect();
     await expect(store.ping()).rejects.toMatchObject(unavailable);
   });

@@ -22,7 +22,7 @@ const inside = (script: string) => sh(runtime, id, script);
 const python = (script: string) => run(runtime, id, ['python3', '-c', script]);
 
 describe('docker inspect shows', () => {
-  it('user, environment and no terminal', async () => {
+  it('the user, the environment and no terminal', async () => {
     expect(inspected.Config).toMatchObject({ User: '1000:1000', WorkingDir: '/workspace', Tty: false, Hostname: 'sandbox' });
     expect(inspected.Config.Env).toEqual(expect.arrayContaining(['HOME=/workspace', 'LANG=C.UTF-8', 'PYTHONUNBUFFERED=1']));
     expect((await inside('echo "$HOME $LANG $PATH"; pwd')).stdout).toMatch(/^\/workspace C.UTF-8 .*:\/usr\/bin:.*\n\/workspace\n$/);
@@ -45,7 +45,7 @@ describe('docker inspect shows', () => {
     expect(inspected.Mounts).toEqual([]);
   });
 
-  it('no part of the engine’s network library, which the image has no need of', () => {
+  it('no part of the engine’s network library when the image does not need it', () => {
     expect(inspected.NetworkSettings.Networks).toEqual({});
   });
 
@@ -409,7 +409,7 @@ print(states.count('Z'))`;
   });
 });
 
-it('An image that does not say that it resolves localhost is given an /etc/hosts by the engine', async () => {
+it('the engine gives a container an /etc/hosts when its image does not say that it resolves localhost', async () => {
   const other = `${config.DEPLOYMENT}:latest`;
   const container = engine.getContainer(id);
   await container.commit({ repo: config.DEPLOYMENT, changes: 'LABEL sandbox-api.resolves-localhost=no' });

@@ -31,7 +31,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     store = openStore(kind);
   });
 
-  it('has a time that no jump of the wall clock reaches', async () => {
+  it('keeps its time when the wall clock jumps', async () => {
     const before = store.now();
     expect(Math.abs(before - Date.now())).toBeLessThan(5 * SECOND);
     const jump = jest.spyOn(Date, 'now').mockReturnValue(before + 3600 * SECOND);
@@ -43,7 +43,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   });
 
   describe('begin', () => {
-    it('makes a record once', async () => {
+    it('makes a record when there is none, and finds it later', async () => {
       const ref = someRef();
       const first = await enter(store, ref);
       expect(first).toEqual({
@@ -69,7 +69,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(second.record).toEqual({ ...first.record, lastUsedAt: NOW + SECOND, expiresAt: NOW + SECOND + TTL });
     });
 
-    it('keeps any name unchanged', async () => {
+    it('keeps a name unchanged when it is strange', async () => {
       for (const name of ['a/b/../c', '👩‍💻 é\u0301', '"\\\n\0', '\ud800', '[]', 'x'.repeat(256)]) {
         const ref = someRef(`jwt:${name}`, name);
         await enter(store, ref);
@@ -79,14 +79,14 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       }
     });
 
-    it('creates once when a hundred come at once', async () => {
+    it('makes one record when a hundred calls come at once', async () => {
       const ref = someRef();
       const results = await Promise.all(Array.from({ length: 100 }, () => enter(store, ref)));
       expect(results.filter(({ created }) => created)).toHaveLength(1);
       expect(new Set(results.map(({ record }) => record.generation)).size).toBe(1);
     });
 
-    it('revives a record that has expired but was not closed', async () => {
+    it('revives a record when it has expired and was not closed', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       await store.attach(ref.key, generation, sandbox('c1'));
@@ -97,14 +97,14 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.close(ref.key, 'expired', later, later + SECOND)).toBe(false);
     });
 
-    it('does not enter a closing session, also where the mark is stale', async () => {
+    it('enters no session when it is closing, even if the mark is stale', async () => {
       const ref = someRef();
       await store.close(ref.key, 'always', NOW, NOW + SECOND);
       expect(await store.begin(ref, call(), NOW)).toEqual({ state: 'closing', until: NOW + SECOND });
       expect(await store.begin(ref, call(), NOW + 5 * SECOND)).toEqual({ state: 'closing', until: NOW + SECOND });
     });
 
-    it('starts afresh after a removal', async () => {
+    it('makes a new record when the old one was removed', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       await store.attach(ref.key, generation, sandbox('c1'));
@@ -116,7 +116,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(record.generation).not.toBe(generation);
     });
 
-    it('never lets last use go back', async () => {
+    it('keeps the last use when a call brings an earlier time', async () => {
       const ref = someRef();
       await idle(store, ref, NOW + 5 * SECOND);
       const { record } = await enter(store, ref, call(), NOW);
@@ -125,7 +125,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   });
 
   describe('expiry', () => {
-    it('waits for the last deadline of the calls in the session', async () => {
+    it('is after the last deadline when calls are in the session', async () => {
       const ref = someRef();
       const deadline = NOW + 3 * TTL;
       await enter(store, ref, call(deadline));
@@ -136,7 +136,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.expired(idleTooLong, 1_000)).not.toContain(ref.key);
     });
 
-    it('comes although a call never ended, after its deadline', async () => {
+    it('comes after its deadline when a call never ended', async () => {
       const ref = someRef();
       await enter(store, ref, call(NOW + SECOND));
       expect(await store.get(ref.key, NOW + SECOND + TTL - 1)).not.toBeNull();
@@ -144,7 +144,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.expired(NOW + SECOND + TTL, 1_000)).toContain(ref.key);
     });
 
-    it('counts from the end of a call that ended before its deadline', async () => {
+    it('counts from a call’s end when the call ended before its deadline', async () => {
       const ref = someRef();
       const hold = call(NOW + 100 * SECOND);
       const { record } = await enter(store, ref, hold);
@@ -153,7 +153,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.get(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW + SECOND, expiresAt: NOW + SECOND + TTL });
     });
 
-    it('is not brought forward for one call by the end of another', async () => {
+    it('stays when another call ends first', async () => {
       const ref = someRef();
       const long = call(NOW + 100 * SECOND);
       const short = call(NOW + 50 * SECOND);
@@ -166,7 +166,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.get(ref.key, NOW)).toMatchObject({ expiresAt: NOW + 2 * SECOND + TTL });
     });
 
-    it('is kept for each of a thousand calls at once', async () => {
+    it('holds for every call when there are a thousand at once', async () => {
       const ref = someRef();
       const holds = Array.from({ length: 1_000 }, (_, i) => call(NOW + i * SECOND));
       const { record } = await enter(store, ref);
@@ -179,7 +179,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(expiresAt).toBeLessThanOrEqual(holds[999]!.deadline + TTL);
     });
 
-    it('is not changed by a look', async () => {
+    it('stays when somebody only reads the session', async () => {
       const ref = someRef();
       await idle(store, ref);
       await store.get(ref.key, NOW + SECOND);
@@ -190,7 +190,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   });
 
   describe('end', () => {
-    it('of another generation, or of a removed session, has no effect', async () => {
+    it('has no effect when the generation differs or the session is removed', async () => {
       const ref = someRef();
       const hold = call(NOW + 9 * SECOND);
       await enter(store, ref, hold);
@@ -201,7 +201,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.known([gone.key], NOW)).toEqual(new Set());
     });
 
-    it('does not bring a closing session back', async () => {
+    it('brings no session back when it is closing', async () => {
       const ref = someRef();
       const hold = call();
       const { record } = await enter(store, ref, hold);
@@ -216,7 +216,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     const OPTIONS = { image: 'i2', memory: '200m', cpus: 0.25, pids: 64, persistent: true, env: { A: 'é\u0000"' } };
     const SETTINGS = { ttl_seconds: 60, metadata: { team: '蓝"\\' } };
 
-    it('are those of the call that begins the session', async () => {
+    it('are those of the first call when a session begins', async () => {
       const ref = someRef();
       const first = await store.begin(ref, call(), NOW, { ...OPTIONS, ...SETTINGS });
       const known = { options: OPTIONS, ttlMs: 60_000, metadata: SETTINGS.metadata, expiresAt: NOW + 60_000 };
@@ -227,13 +227,13 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.get(ref.key, NOW + 60_000)).toBeNull();
     });
 
-    it('tell a session without options from one that has none yet', async () => {
+    it('are null until they are known, and empty when there are none', async () => {
       const [told, untold] = [someRef(), someRef()];
       expect(await store.begin(told, call(), NOW, {})).toMatchObject({ record: { options: {} } });
       expect(await store.begin(untold, call(), NOW)).toMatchObject({ record: { options: null } });
     });
 
-    it('come from its sandbox where the store does not know them', async () => {
+    it('come from the sandbox when the store does not know them', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
       await store.attach(ref.key, generation, sandbox('c1', { options: OPTIONS, settings: SETTINGS }));
@@ -241,7 +241,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect((await store.get(ref.key, NOW))!.expiresAt).toBe(NOW + 60_000);
     });
 
-    it('of its own are kept when a sandbox tells of others', async () => {
+    it('stay when a sandbox brings others', async () => {
       const ref = someRef();
       const begun = await store.begin(ref, call(), NOW, { ttl_seconds: 7, metadata: { a: 'b' } });
       if (begun.state !== 'live') throw new Error(begun.state);
@@ -249,7 +249,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.get(ref.key, NOW)).toMatchObject({ options: OPTIONS, ttlMs: 7_000, metadata: { a: 'b' } });
     });
 
-    it('that may change are changed one by one, as a use of a live session', async () => {
+    it('change one by one when the session is live, as a use of it', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       const later = NOW + SECOND;
@@ -268,7 +268,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.update(someRef().key, { ttl_seconds: 1 }, NOW)).toBeNull();
     });
 
-    it('hold for calls that end, and for their deadlines', async () => {
+    it('count for ends and deadlines of calls when a session has its own', async () => {
       const ref = someRef();
       const hold = call(NOW + 10 * SECOND);
       const begun = await store.begin(ref, hold, NOW, { ttl_seconds: 60 });
@@ -280,7 +280,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     });
   });
 
-  it('forgets a session that never had a sandbox with the last call in it', async () => {
+  it('forgets a session with its last call when it never had a sandbox', async () => {
     const ref = someRef();
     const [first, second] = [call(NOW + SECOND), call(NOW + SECOND)];
     const { generation } = (await enter(store, ref, first)).record;
@@ -292,7 +292,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     expect((await enter(store, ref)).created).toBe(true);
   });
 
-  it('keeps a session closed for longer, for as long as it is closed', async () => {
+  it('moves the end of a closing mark when there is one', async () => {
     const ref = someRef();
     expect(await store.keepClosing(ref.key, NOW + SECOND)).toBe(false);
     await store.close(ref.key, 'always', NOW, NOW + SECOND);
@@ -306,7 +306,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     expect((await store.get(ref.key, NOW))?.ref).toEqual(ref);
   });
 
-  it('knows what a pool keeps, until then', async () => {
+  it('knows a sandbox when a pool keeps it, until its time is over', async () => {
     const [one, two] = [randomUUID(), randomUUID()];
     await store.keepPooled([one, two], NOW + SECOND);
     expect(await store.known([one, two, randomUUID()], NOW)).toEqual(new Set([one, two]));
@@ -334,7 +334,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     let deployment: string;
     const refOf = (user: string, session: string) => sessionRef(deployment, { id: user }, session);
 
-    it('keep a user’s fourth session out until one has gone', async () => {
+    it('refuse a user’s fourth session when three live', async () => {
       const refs = ['a', 'b', 'c'].map((session) => refOf('jwt:u', session));
       for (const ref of refs) await idle(store, ref);
       const fourth = refOf('jwt:u', 'd');
@@ -354,7 +354,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.begin(refOf('jwt:u', 'd'), call(NOW + TTL), NOW + TTL)).toEqual(full('MAX_SESSIONS_PER_USER', 3));
     });
 
-    it('do not count a user’s sessions that have expired, but the host’s until they are removed', async () => {
+    it('count an expired session for the host, and not for its user, when it is not yet removed', async () => {
       for (const session of ['a', 'b', 'c']) await idle(store, refOf('jwt:u', session));
       for (const session of ['a', 'b']) await idle(store, refOf('jwt:v', session));
       expect(await store.begin(refOf('jwt:w', 'a'), call(), NOW)).toEqual(full('MAX_SESSIONS', 5));
@@ -367,7 +367,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect((await store.begin(refOf('jwt:u', 'd'), call(later), later)).state).toBe('live');
     });
 
-    it('count commands of a session, and of a user', async () => {
+    it('refuse a command when the session or the user has too many', async () => {
       const [a, b] = [refOf('jwt:u', 'a'), refOf('jwt:u', 'b')];
       const holds = [command(), command()];
       const { generation } = (await enter(store, a, holds[0]!)).record;
@@ -381,7 +381,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect((await store.begin(b, command(), NOW)).state).toBe('live');
     });
 
-    it('let what a dead process has left count no longer than its deadline, or its session', async () => {
+    it('stop counting a dead process’s call when its deadline is over or its session ends', async () => {
       const [a, b] = [refOf('jwt:u', 'a'), refOf('jwt:u', 'b')];
       for (let n = 0; n < 2; n++) await enter(store, a, command(NOW + SECOND));
       await enter(store, b, command(NOW + 10 * SECOND));
@@ -393,7 +393,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect((await store.begin(a, command(), NOW + 2 * SECOND)).state).toBe('live');
     });
 
-    it('count a command for as long as it is said to run, whatever its deadline, and no longer', async () => {
+    it('count a command while it is resumed, and stop when it is not', async () => {
       const ref = refOf('jwt:u', 'a');
       const [left, running] = [command(NOW + TTL), command(NOW + TTL)];
       await enter(store, ref, left);
@@ -408,7 +408,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect((await store.get(ref.key, later + 1))?.expiresAt).toBe(NOW + TTL + TTL);
     });
 
-    it('let in a call that was let in before, and count it', async () => {
+    it('admit and count a call when it was admitted before', async () => {
       const hold = command();
       for (const session of ['a', 'b', 'c']) await idle(store, refOf('jwt:u', session));
       const forgotten = refOf('jwt:u', 'd');
@@ -418,7 +418,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.begin(forgotten, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_SESSION', 2));
     });
 
-    it('hold when a hundred come at once', async () => {
+    it('hold when a hundred calls come at once', async () => {
       const ref = refOf('jwt:u', 'a');
       const results = await Promise.all(Array.from({ length: 100 }, () => store.begin(ref, command(), NOW)));
       expect(results.filter(({ state }) => state === 'live')).toHaveLength(2);
@@ -428,7 +428,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   });
 
   describe('attach', () => {
-    it('notes the sandbox, and that it replaced another, until one caller takes that', async () => {
+    it('notes that a sandbox replaced another until one caller takes that', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
       expect(await store.attach(ref.key, generation, sandbox('c1', { image: 'i1' }))).toEqual({
@@ -455,7 +455,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', image: 'i2', createdAt: NOW });
     });
 
-    it('notes that the same sandbox is in another start, in which its files are gone', async () => {
+    it('notes a restart when the same sandbox is in another start', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
       await store.attach(ref.key, generation, sandbox('c1'));
@@ -467,7 +467,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.attach(ref.key, generation, sandbox('c1', { startId: 's2' }))).toMatchObject({ restarted: false });
     });
 
-    it('notes it also of a session that it has forgotten, when its sandbox says so', async () => {
+    it('notes a restart when the store has forgotten the session and its sandbox says so', async () => {
       const [ref, known] = [someRef(), someRef()];
       const { generation } = (await enter(store, ref)).record;
       expect(await store.attach(ref.key, generation, sandbox('c1', { origin: 'restarted' }))).toMatchObject({
@@ -480,7 +480,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.attach(known.key, other, sandbox('c1', { origin: 'restarted' }))).toMatchObject({ restarted: false });
     });
 
-    it('tells the one that made the first sandbox, and nobody else', async () => {
+    it('reports created to one call when it made the first sandbox', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
       const attach = async (more: object, id = 'c1'): Promise<unknown> => {
@@ -494,14 +494,14 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await attach({ origin: 'made' }, 'c2')).toEqual({ restarted: true, created: false });
     });
 
-    it('takes no later sandbox for the first, whoever comes upon it before its maker', async () => {
+    it('reports created to no call when the sandbox is a later one', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       await store.attach(ref.key, generation, sandbox('c1'));
       expect(await store.attach(ref.key, generation, sandbox('c1', { origin: 'made' }))).toMatchObject({ restarted: true, created: false });
     });
 
-    it('takes the earlier of two times of creation', async () => {
+    it('keeps the earlier time when two times of creation differ', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       await store.attach(ref.key, generation, sandbox('c1', { createdAt: NOW + SECOND }));
@@ -510,7 +510,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect((await store.get(ref.key, NOW))?.createdAt).toBe(NOW - SECOND);
     });
 
-    it('is refused to another generation, to a closing and to an unknown session', async () => {
+    it('is not live when the generation differs, or the session is closing or unknown', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       const container = sandbox('c1');
@@ -522,7 +522,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   });
 
   describe('list', () => {
-    it('has the user’s live sessions and no others, oldest first', async () => {
+    it('has the user’s sessions, oldest first, when they are live', async () => {
       const user = `jwt:${randomUUID()}`;
       const [old, young, expired, closing, removed] = ['old', 'young', 'expired', 'closing', 'removed'].map((name) => someRef(user, name));
       await idle(store, young!, NOW + 2);
@@ -548,7 +548,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.list(ref.userKey, NOW + SECOND + TTL)).toEqual([]);
     });
 
-    it('is bounded', async () => {
+    it('is bounded when there are many sessions', async () => {
       const user = `jwt:${randomUUID()}`;
       const refs = Array.from({ length: MAX_LISTED + 5 }, (_, i) => someRef(user, `s${i}`));
       await Promise.all(refs.map((ref, i) => enter(store, ref, call(), NOW + i)));
@@ -563,7 +563,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   describe('close', () => {
     const till = NOW + SECOND;
 
-    it('always: takes whatever is there, also nothing', async () => {
+    it('marks any session when the condition is always', async () => {
       const [used, unknown] = [someRef(), someRef()];
       await enter(store, used, call(NOW + TTL));
       expect(await store.close(used.key, 'always', NOW, till)).toBe(true);
@@ -571,7 +571,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.get(used.key, NOW)).toBeNull();
     });
 
-    it('expired: takes only a record whose expiry is past', async () => {
+    it('marks a session only if it has expired when the condition is expired', async () => {
       const ref = someRef();
       await idle(store, ref);
       expect(await store.close(ref.key, 'expired', NOW + TTL - 1, till)).toBe(false);
@@ -580,33 +580,30 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.close(someRef().key, 'expired', NOW, till)).toBe(false);
     });
 
-    it('unknown: takes only where there is no record', async () => {
+    it('marks a session only if it has no record when the condition is unknown', async () => {
       const ref = someRef();
       await idle(store, ref, NOW - 2 * TTL);
       expect(await store.close(ref.key, 'unknown', NOW, till)).toBe(false);
       expect(await store.close(someRef().key, 'unknown', NOW, till)).toBe(true);
     });
 
-    it.each(['always', 'expired', 'unknown'] as const)(
-      '%s: leaves another’s mark while it is valid, and takes it over after',
-      async (condition) => {
-        const ref = someRef();
-        expect(await store.close(ref.key, 'always', NOW, till)).toBe(true);
-        expect(await store.close(ref.key, condition, till - 1, till + SECOND)).toBe(false);
-        expect(await store.close(ref.key, condition, till, till + SECOND)).toBe(true);
-        expect(await store.begin(ref, call(), till)).toEqual({ state: 'closing', until: till + SECOND });
-        expect(await store.close(ref.key, condition, till, till + SECOND)).toBe(false);
-      },
-    );
+    it.each(['always', 'expired', 'unknown'] as const)('takes over another’s mark only when its time is over (%s)', async (condition) => {
+      const ref = someRef();
+      expect(await store.close(ref.key, 'always', NOW, till)).toBe(true);
+      expect(await store.close(ref.key, condition, till - 1, till + SECOND)).toBe(false);
+      expect(await store.close(ref.key, condition, till, till + SECOND)).toBe(true);
+      expect(await store.begin(ref, call(), till)).toEqual({ state: 'closing', until: till + SECOND });
+      expect(await store.close(ref.key, condition, till, till + SECOND)).toBe(false);
+    });
 
-    it('lets one of a hundred at once win', async () => {
+    it('lets one caller win when a hundred close at once', async () => {
       const ref = someRef();
       await idle(store, ref);
       const won = await Promise.all(Array.from({ length: 100 }, () => store.close(ref.key, 'expired', NOW + TTL, NOW + TTL + SECOND)));
       expect(won.filter(Boolean)).toHaveLength(1);
     });
 
-    it('and a begin of an expired session never both succeed', async () => {
+    it('succeeds only if begin does not when both come at once', async () => {
       // The in-memory store is of one process; its rivals share it.
       const rival = kind === 'memory' ? store : openStore(kind);
       const later = NOW + TTL;
@@ -628,7 +625,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   });
 
   describe('expired and known', () => {
-    it('expired: past expiries and stale closings, the longest first, at most so many', async () => {
+    it('lists expired sessions and stale marks, the oldest first, when they are asked for', async () => {
       const [first, second, third, used, closing] = Array.from({ length: 5 }, () => someRef());
       // A time before all that other tests left.
       const then = NOW - 1_000 * TTL;
@@ -644,7 +641,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.expired(at, 10)).toEqual([]);
     });
 
-    it('known: a record, expired or not, or a valid closing mark', async () => {
+    it('knows a key when it has a record or a valid closing mark', async () => {
       const [live, expired, closing, stale, unknown] = Array.from({ length: 5 }, () => someRef());
       await idle(store, live!);
       await idle(store, expired!, NOW - 2 * TTL);
@@ -666,7 +663,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       deadline: NOW + 1,
     });
 
-    it('are a session’s own, oldest first, noted once each, and go with it', async () => {
+    it('are listed once each, oldest first, and are forgotten when the session is removed', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
       expect(await store.jobs(ref.key)).toEqual([]);
@@ -681,7 +678,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       expect(await store.jobs(ref.key)).toEqual([]);
     });
 
-    it('are at most so many, also where a hundred come at once, and none of another generation', async () => {
+    it('are refused when there are too many, or the generation differs', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
       const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => store.addJob(ref.key, generation, job(`${i}`, i), 7)));
@@ -693,7 +690,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     });
   });
 
-  it('gives a text that was left to one of many who ask for it, and to none after its time', async () => {
+  it('gives a text to one caller when many ask, and to none after its time', async () => {
     await store.putOnce('name', 'old', 60_000);
     await store.putOnce('name', 'é', 60_000);
     await store.putOnce('short', 'x', 1);
@@ -704,12 +701,12 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     expect(await store.takeOnce('never')).toBeNull();
   });
 
-  it('answers a ping', async () => {
+  it('answers a ping when it is there', async () => {
     await expect(store.ping()).resolves.toBeUndefined();
   });
 });
 
-it('The time is that of Redis, also for a process that began with a wrong clock', async () => {
+it('takes its time from Redis when the process began with a wrong clock', async () => {
   const wrong = jest.spyOn(performance, 'timeOrigin', 'get').mockReturnValue(0);
   const late = openStore('redis');
   try {

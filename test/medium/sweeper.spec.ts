@@ -74,8 +74,8 @@ async function idle(): Promise<{ ref: SessionRef; sandbox: Sandbox }> {
 const isThere = async ({ ref }: { ref: SessionRef }): Promise<boolean> => (await find(runtime, ref.key)) !== null;
 const nothing = { expired: 0, unknown: 0, failed: 0, complete: true };
 
-describe('expired sessions', () => {
-  it('lose their sandbox and their record, and are logged', async () => {
+describe('the sweeper, for expired sessions,', () => {
+  it('removes sandbox and record, and logs it, when a session has expired', async () => {
     const session = await idle();
     expect(await sweeper().sweep()).toEqual(nothing);
     now += TTL;
@@ -91,7 +91,7 @@ describe('expired sessions', () => {
     });
   });
 
-  it('are removed also where their container is gone, or is stopped', async () => {
+  it('removes the record when the container is gone or stopped', async () => {
     const [gone, stopped] = [await idle(), await idle()];
     await runtime.remove(gone.ref.key);
     await engine.getContainer(stopped.sandbox.id).stop({ t: 0 });
@@ -101,7 +101,7 @@ describe('expired sessions', () => {
     expect(await store.expired(now, 10)).toEqual([]);
   });
 
-  it('keep their volume', async () => {
+  it('keeps the volume when a session has one', async () => {
     config = loadConfig({ ...environment(config), WORKSPACE_PERSIST_VOLUMES: 'true' }, { needsAuth: false });
     runtime = createDockerRuntime(config);
     const session = await idle();
@@ -113,7 +113,7 @@ describe('expired sessions', () => {
     expect((await sh(runtime, again.id, 'cat /workspace/file')).stdout).toBe('kept\n');
   });
 
-  it('are finished where whoever began to remove them did not', async () => {
+  it('finishes a removal when another process did not', async () => {
     const session = await idle();
     await store.close(session.ref.key, 'always', now, now + SECOND);
     expect(await sweeper().sweep()).toEqual(nothing);
@@ -123,8 +123,8 @@ describe('expired sessions', () => {
   });
 });
 
-describe('sandboxes of the pool', () => {
-  it('are left alone for as long as a process keeps them, and then removed as what nobody knows', async () => {
+describe('the sweeper, for sandboxes of the pool,', () => {
+  it('removes a sandbox when no process keeps it any more', async () => {
     const pooled = await pooledIn(runtime, 0);
     const there = async (): Promise<boolean> => (await runtime.list()).some(({ id }) => id === pooled.id);
     const sweeping = sweeper();
@@ -138,7 +138,7 @@ describe('sandboxes of the pool', () => {
     expect(await there()).toBe(false);
   });
 
-  it('are not taken from a session that claims one meanwhile', async () => {
+  it('removes no sandbox when a session claims it meanwhile', async () => {
     const pooled = await pooledIn(runtime, 0);
     const ref = someRef();
     const slow = Object.assign(Object.create(runtime) as SandboxRuntime, {
@@ -154,7 +154,7 @@ describe('sandboxes of the pool', () => {
     expect(await find(runtime, ref.key)).toMatchObject({ id: pooled.id });
   });
 
-  it('are swept as their session’s once they were claimed', async () => {
+  it('removes a sandbox with its session when it was claimed', async () => {
     const pooled = await pooledIn(runtime, 0);
     const ref = someRef();
     const hold = { callId: randomUUID(), deadline: now + SECOND };
@@ -173,8 +173,8 @@ describe('sandboxes of the pool', () => {
   });
 });
 
-describe('sessions in use', () => {
-  it('are left alone while a call is in them, however long', async () => {
+describe('the sweeper, for sessions in use,', () => {
+  it('removes no session when a call is in it, however long', async () => {
     const session = await inUse(now + 10 * TTL);
     now += 9 * TTL;
     expect(await sweeper().sweep()).toEqual(nothing);
@@ -186,7 +186,7 @@ describe('sessions in use', () => {
     expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 1 });
   });
 
-  it('are left alone where a call came after the sweeper had seen them expired', async () => {
+  it('removes no session when a call comes after it was found expired', async () => {
     const session = await idle();
     now += TTL;
     // The store’s answer is as old as can be: the call is in before anything is done about it.
@@ -201,7 +201,7 @@ describe('sessions in use', () => {
     expect(await isThere(session)).toBe(true);
   });
 
-  it('survive the loss of all the store knew, once their calls have told it again', async () => {
+  it('removes no session when the store was flushed and calls have told it again', async () => {
     const session = await inUse(now + 10 * TTL);
     const sweeping = sweeper();
     await redis.flush();
@@ -219,8 +219,8 @@ describe('sessions in use', () => {
   });
 });
 
-describe('sandboxes that no session knows', () => {
-  it('are removed once they have been unknown for the time set', async () => {
+describe('the sweeper, for sandboxes that no session knows,', () => {
+  it('removes one when it was unknown for the time set', async () => {
     const ref = someRef();
     const sandbox = await runtime.ensure(ref);
     const sweeping = sweeper();
@@ -235,7 +235,7 @@ describe('sandboxes that no session knows', () => {
     expect(quiet.log).toHaveBeenCalledWith(expect.objectContaining({ reason: 'unknown', container: sandbox.id.slice(0, 12) }));
   });
 
-  it('are removed too where they are what a process that died in the middle of making a volume has left', async () => {
+  it('removes a helper container when its process died while making a volume', async () => {
     const labels = { 'sandbox-api.deployment': config.DEPLOYMENT, 'sandbox-api.kind': 'volume-init', 'sandbox-api.session': someRef().key };
     const helper = await engine.createContainer({ Image: config.CONTAINER_IMAGE, Cmd: ['sh'], Labels: labels });
     const sweeping = sweeper();
@@ -245,7 +245,7 @@ describe('sandboxes that no session knows', () => {
     await expect(helper.inspect()).rejects.toMatchObject({ statusCode: 404 });
   });
 
-  it('are left alone where a call came after the sweeper had asked', async () => {
+  it('removes none when a call comes after the store was asked', async () => {
     const ref = someRef();
     await runtime.ensure(ref);
     const late = Object.assign(Object.create(store) as SessionStore, {
@@ -263,7 +263,7 @@ describe('sandboxes that no session knows', () => {
     expect(await isThere({ ref })).toBe(true);
   });
 
-  it('of another deployment are not seen', async () => {
+  it('sees none when it is of another deployment', async () => {
     const other = testConfig();
     const theirs = createDockerRuntime(other);
     const owner = someRef();
@@ -280,8 +280,8 @@ describe('sandboxes that no session knows', () => {
   });
 });
 
-describe('two sweepers at once', () => {
-  it('remove each sandbox once', async () => {
+describe('two sweepers', () => {
+  it('remove each sandbox once when they sweep at once', async () => {
     const sessions = await Promise.all(Array.from({ length: 6 }, () => idle()));
     now += TTL;
     const otherStore = createSessionStore(config);
@@ -295,7 +295,7 @@ describe('two sweepers at once', () => {
     for (const session of sessions) expect(await isThere(session)).toBe(false);
   });
 
-  it('are one in one process', async () => {
+  it('share a sweep when they are one in one process', async () => {
     await idle();
     now += TTL;
     const sweeping = sweeper();
@@ -305,8 +305,8 @@ describe('two sweepers at once', () => {
   });
 });
 
-describe('what is away', () => {
-  it('Docker: the sweep ends with a report, and closes no session', async () => {
+describe('the sweeper, while something is away,', () => {
+  it('reports an incomplete sweep, and closes no session, when Docker is away', async () => {
     const session = await idle();
     now += TTL;
     const nowhere = createDockerRuntime(
@@ -317,7 +317,7 @@ describe('what is away', () => {
     expect(quiet.warn).toHaveBeenCalledTimes(1);
   });
 
-  it('Docker, in mid-sweep: the sweep ends, and a later one finishes it', async () => {
+  it('ends a sweep, and finishes it later, when Docker goes away meanwhile', async () => {
     const sessions = await Promise.all(Array.from({ length: 6 }, () => idle()));
     now += TTL;
     const nowhere = createDockerRuntime(
@@ -333,7 +333,7 @@ describe('what is away', () => {
     for (const session of sessions) expect(await isThere(session)).toBe(false);
   });
 
-  it('the store: the sweep ends with a report', async () => {
+  it('reports an incomplete sweep when the store is away', async () => {
     const session = await idle();
     now += TTL;
     await redis.down();
@@ -345,7 +345,7 @@ describe('what is away', () => {
     }
   });
 
-  it('one sandbox that cannot be removed does not keep the others', async () => {
+  it('removes the others when one sandbox cannot be removed', async () => {
     const [stuck, ...others] = await Promise.all(Array.from({ length: 6 }, () => idle()));
     now += TTL;
     const choosy = Object.assign(Object.create(runtime) as SandboxRuntime, {
@@ -357,7 +357,7 @@ describe('what is away', () => {
   });
 });
 
-it('stop finishes the removals at hand and begins no other', async () => {
+it('the sweeper finishes the removals under way, and begins no other, when it is stopped', async () => {
   await Promise.all(Array.from({ length: 8 }, () => idle()));
   now += TTL;
   let began!: () => void;

@@ -56,7 +56,7 @@ afterEach(async () => {
   await removeDeployment(engine, config);
 });
 
-it('gives a sandbox to one session, when processes claim it at once', async () => {
+it('gives a sandbox to one session when processes claim it at once', async () => {
   // If several renames of one container come at once, the engine does several. So it alone cannot
   // decide who wins.
   for (let round = 0; round < 3; round++) {
@@ -72,7 +72,7 @@ it('gives a sandbox to one session, when processes claim it at once', async () =
   }
 });
 
-it('gets rid of one whose claimant died in the middle of its claim', async () => {
+it('removes a sandbox when its claimant died during the claim', async () => {
   const [pool] = pools;
   const stuck = (await waiting())[0]!;
   // The agent has told the claimant that it is the first. It dies before it renames the sandbox.
@@ -100,7 +100,7 @@ it('gets rid of one whose claimant died in the middle of its claim', async () =>
   }
 });
 
-it('never gives what another process has claimed, whatever its commands do there', async () => {
+it('gives no sandbox when another process has claimed it, whatever its commands do', async () => {
   const [mine, theirs] = pools;
   const first = await theirs.claim(testOwner());
   expect(await sh(runtime, first!.sandbox.id, 'rmdir /tmp/.sandbox-claimed')).toMatchObject({ exitCode: 0 });
@@ -112,7 +112,7 @@ it('never gives what another process has claimed, whatever its commands do there
   for (const claimed of [first, second]) claimed?.channel.close();
 });
 
-it('spends nothing on a session that had a sandbox before the store was emptied, and nothing is lost on one that got it since', async () => {
+it('claims nothing for a session when it had a sandbox before the store was flushed', async () => {
   const [before, since] = [testOwner(), testOwner()];
   const { id } = await runtime.ensure(before);
   const restarted = new WarmPool(config, store, runtime);
@@ -133,7 +133,7 @@ it('spends nothing on a session that had a sandbox before the store was emptied,
   }
 });
 
-it('counts what it gave, and what it could not', async () => {
+it('counts a hit when a sandbox waits, and a miss when none does', async () => {
   const [pool, other] = pools;
   (await pool.claim(testOwner()))!.channel!.close();
   // Its channel is there, what it leads into is not.
@@ -143,7 +143,7 @@ it('counts what it gave, and what it could not', async () => {
   await settled();
 });
 
-it('goes on once the engine is back', async () => {
+it('fills the pool again when the engine is back', async () => {
   const broken = { ...testConfig({ DEPLOYMENT: config.DEPLOYMENT, POOL_SIZE: '1', DOCKER_HOST: 'unix:///nothing/there.sock' }) };
   const away = createDockerRuntime(broken);
   let current: SandboxRuntime = away;

@@ -15,7 +15,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
       ({ id } = await runtime.ensure(owner));
     });
 
-    it('gives stdout, stderr and the exit code apart', async () => {
+    it('gives stdout, stderr and the exit code when a process ends', async () => {
       expect(await run(runtime, id, ['sh', '-c', 'cat; echo err >&2; exit 7'], 'in\n')).toEqual({
         stdout: 'in\n',
         stderr: 'err\n',
@@ -23,18 +23,18 @@ export function describeExec(subject: RuntimeUnderTest): void {
       });
     });
 
-    it('passes arguments untouched', async () => {
+    it('passes arguments unchanged when they hold odd characters', async () => {
       const { stream } = await runtime.exec(id, ['sh', '-c', 'echo "$HOME|$1"', 'sh', "$(id) 'x'"]);
       expect((await buffer(stream)).toString()).toBe("/workspace|$(id) 'x'\n");
     });
 
-    it('keeps the last 2 KiB of stderr', async () => {
+    it('keeps the last 2 KiB when stderr is longer', async () => {
       const { stderr } = await sh(runtime, id, 'seq 100000 >&2; echo last >&2');
       expect(stderr).toHaveLength(2048);
       expect(stderr.endsWith('100000\nlast\n')).toBe(true);
     });
 
-    it('carries 5 MB of any bytes both ways', async () => {
+    it('carries all bytes both ways when there are 5 MB', async () => {
       const bytes = randomBytes(5_000_000);
       const { stream, ended } = await runtime.exec(id, ['cat']);
       stream.end(bytes);
@@ -42,7 +42,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
       expect(await ended).toEqual({ exitCode: 0, stderr: '' });
     });
 
-    it('holds back a process whose output nobody reads', async () => {
+    it('makes a process wait when nobody reads its output', async () => {
       const script = 'head -c 50000000 /dev/zero; touch /tmp/written';
       const { stream, ended } = await runtime.exec(id, ['sh', '-c', script]);
       await once(stream, 'readable');
@@ -54,7 +54,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
       expect((await ended).exitCode).toBe(0);
     });
 
-    it('holds back a writer whose process does not read', async () => {
+    it('makes a writer wait when its process does not read', async () => {
       const { stream } = await runtime.exec(id, ['sleep', '600']);
       let taken = 0;
       const chunk = Buffer.alloc(64 * 1024);
@@ -67,7 +67,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
       stream.destroy();
     });
 
-    it('closes stdin when the stream is destroyed, so the process ends', async () => {
+    it('closes stdin, so that the process ends, when the stream is destroyed', async () => {
       const { stream, ended } = await runtime.exec(id, ['sh', '-c', 'cat > /dev/null; touch /tmp/closed']);
       stream.write('some');
       stream.destroy();
@@ -75,7 +75,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
       await until(async () => (await sh(runtime, id, 'test -e /tmp/closed')).exitCode === 0);
     });
 
-    it('is a lost sandbox where it is stopped or gone', async () => {
+    it('throws SANDBOX_LOST when the sandbox is stopped or gone', async () => {
       const lost = testOwner();
       const sandbox = await runtime.ensure(lost);
       const { stream, ended } = await runtime.exec(sandbox.id, ['cat']);

@@ -15,7 +15,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   const runtime = subject.create();
 
   describe('ensure', () => {
-    it('makes a sandbox, and then finds it', async () => {
+    it('makes a sandbox when there is none, and finds it afterwards', async () => {
       const owner = testOwner();
       expect(await find(runtime, owner.key)).toBeNull();
       const first = await runtime.ensure(owner);
@@ -27,7 +27,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       expect(await find(runtime, owner.key)).toEqual(asListed(sandbox));
     });
 
-    it('makes one where ten ask at once', async () => {
+    it('makes one sandbox when ten ask at once', async () => {
       const owner = testOwner();
       const other = subject.create();
       const all = await Promise.all(Array.from({ length: 10 }, (_, n) => (n % 2 ? runtime : other).ensure(owner)));
@@ -35,7 +35,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       expect(all.filter(({ created }) => created)).toHaveLength(1);
     });
 
-    it('survives two processes that make and remove the same sandbox', async () => {
+    it('leaves no sandbox behind when two processes make and remove the same one', async () => {
       const owner = testOwner();
       const other = subject.create();
       const repeat = async (times: number, step: () => Promise<unknown>): Promise<void> => {
@@ -55,7 +55,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
     it.each([
       ['killed', (key: string) => subject.kill(key)],
       ['removed', (key: string) => subject.vanish(key)],
-    ])('makes a sandbox anew when the old one was %s behind its back', async (_, harm) => {
+    ])('makes a new sandbox when the old one was %s behind its back', async (_, harm) => {
       const owner = testOwner();
       const first = await runtime.ensure(owner);
       await harm(owner.key);
@@ -92,7 +92,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       }
     });
 
-    it('is the session’s own of one that waited in the pool', async () => {
+    it('gives another start to a session when its sandbox waited in the pool', async () => {
       const pooled = await pooledIn(runtime, 0);
       const before = await runtime.startOf(pooled.id);
       const owner = testOwner();
@@ -104,7 +104,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
     it.each([
       ['ended', (key: string) => subject.kill(key)],
       ['is gone', (key: string) => runtime.remove(key)],
-    ])('is none when the sandbox %s', async (_, end) => {
+    ])('throws when the sandbox %s', async (_, end) => {
       const owner = testOwner();
       const { id } = await runtime.ensure(owner);
       await end(owner.key);
@@ -113,7 +113,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   });
 
   describe('checkImage', () => {
-    it('says whether the image is there, and names one that is absent', async () => {
+    it('names the image when it is absent', async () => {
       await expect(runtime.checkImage()).resolves.toBeUndefined();
       const absent = subject.create({ CONTAINER_IMAGE: 'sandbox-api-test-absent:1' });
       const expected = { code: 'SANDBOX_IMAGE_UNUSABLE', message: expect.stringContaining('sandbox-api-test-absent:1') };
@@ -123,7 +123,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   });
 
   describe('remove and list', () => {
-    it('removes a running sandbox, and an absent one too', async () => {
+    it('removes a sandbox when it runs, and succeeds when there is none', async () => {
       const owner = testOwner();
       const { id } = await runtime.ensure(owner);
       await runtime.remove(owner.key);
@@ -132,7 +132,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       await runtime.remove(owner.key);
     });
 
-    it('lists the sandboxes of this deployment, running or not', async () => {
+    it('lists a sandbox when it is of this deployment, running or not', async () => {
       const [alive, dead, foreign] = [testOwner(), testOwner(), testOwner()];
       const elsewhere = subject.create({ DEPLOYMENT: `test-${randomBytes(6).toString('hex')}` });
       const [running] = await Promise.all([runtime.ensure(alive), runtime.ensure(dead), elsewhere.ensure(foreign)]);
@@ -170,14 +170,14 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       await keeping.removeVolume(owner.key);
     });
 
-    it('gives one writable workspace to ten who ask at once', async () => {
+    it('gives one writable workspace when ten ask at once', async () => {
       const owner = testOwner();
       const all = await Promise.all(Array.from({ length: 10 }, () => keeping.ensure(owner)));
       expect(new Set(all.map(({ id }) => id)).size).toBe(1);
       expect((await sh(keeping, all[0]!.id, 'touch /workspace/file')).exitCode).toBe(0);
     });
 
-    it('give a session its volume back, without asking for it again', async () => {
+    it('gives a session its volume back when it does not ask for one', async () => {
       const persisting = subject.create({ ALLOW_PERSISTENT_SESSIONS: 'true' });
       const owner = testOwner();
       const first = await persisting.ensure(owner, { persistent: true });
@@ -197,7 +197,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   describe('options', () => {
     const OPTIONS = { memory: '300m', cpus: 0.25, env: { A: 'b' }, ...(runtime.capabilities.pids && { pids: 40 }) };
 
-    it('keeps the options with the sandbox, whatever is asked for later', async () => {
+    it('keeps a sandbox’s options when a later call asks for others', async () => {
       const owner = testOwner();
       const settings = { ttl_seconds: 60, metadata: { team: 'blue' } };
       const first = await runtime.ensure(owner, OPTIONS, settings);
@@ -208,7 +208,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       expect((await runtime.list()).find(({ key }) => key === owner.key)).toMatchObject({ options: OPTIONS, settings });
     });
 
-    it('outlive the container where nobody knows them any more, and give way to those that are known', async () => {
+    it('takes the options of the old container when nobody knows them, else those that are given', async () => {
       const owner = testOwner();
       const first = await runtime.ensure(owner, OPTIONS);
       await subject.kill(owner.key);
@@ -223,7 +223,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   describe('the pool', () => {
     const other = subject.create();
 
-    it('has one wait in each slot, whoever asks, under a name that no other has', async () => {
+    it('lets one sandbox wait in each slot when several processes fill it', async () => {
       const mine = [await pooledIn(runtime, 0), await pooledIn(runtime, 1)];
       const others = [await pooledIn(other, 0), await pooledIn(other, 1)];
       expect(new Set(others.map(({ id }) => id))).toEqual(new Set(mine.map(({ id }) => id)));
@@ -232,7 +232,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       expect((await runtime.list()).filter(({ slot }) => slot !== null)).toHaveLength(2);
     });
 
-    it('gives what waits to a session, for which it is as any', async () => {
+    it('gives a session a waiting sandbox when it claims one', async () => {
       const pooled = await pooledIn(runtime, 0);
       const owner = testOwner();
       expect(await runtime.isVacant(owner.key)).toBe(true);
@@ -247,21 +247,21 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       expect(await find(runtime, owner.key)).toBeNull();
     });
 
-    it('gives nothing to a session that has a sandbox', async () => {
+    it('gives a session nothing when it has a sandbox', async () => {
       const pooled = await pooledIn(runtime, 0);
       const owner = testOwner();
       await runtime.ensure(owner);
       expect(await runtime.claim(owner, pooled)).toBeNull();
     });
 
-    it('has slots of its own for other settings', async () => {
+    it('fills other slots when the settings differ', async () => {
       const mine = await pooledIn(runtime, 0);
       const others = subject.create({ CONTAINER_CPU_QUOTA: '30000' });
       expect((await pooledIn(others, 0)).id).not.toBe(mine.id);
       expect((await others.list()).find(({ id }) => id === mine.id)).toMatchObject({ slot: { current: false } });
     });
 
-    it('is left alone by who would discard what was claimed meanwhile', async () => {
+    it('discards no sandbox when it was claimed meanwhile', async () => {
       const pooled = await pooledIn(runtime, 0);
       const owner = testOwner();
       await runtime.claim(owner, pooled);
