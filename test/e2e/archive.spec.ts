@@ -36,7 +36,7 @@ async function get(client: Client, session: string, path?: string, gzip?: boolea
   return { response, bytes: Buffer.from(await response.arrayBuffer()) };
 }
 
-/** Ten thousand files in a hundred directories, every content and every name another. */
+/** Ten thousand files in a hundred directories. No two have the same name or content. */
 function manyFiles(): TarEntry[] {
   const entries: TarEntry[] = [];
   for (let directory = 0; directory < 100; directory++) {
@@ -67,7 +67,7 @@ const REFUSED: [what: string, entries: TarEntry[], more?: Buffer][] = [
   ['an unknown type', [file('good'), { name: 'v', type: 'V' }]],
 ];
 
-describe.each(SETUPS)('Archives (%s)', (setup) => {
+describe.each(SETUPS)('The service, for archives (%s)', (setup) => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -77,7 +77,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
 
   const names = async (session: string): Promise<string> => (await cluster.alice.run(session, 'find . -mindepth 1 | sort')).stdout;
 
-  it('takes in 10,000 files and gives them out byte for byte, in one call each', async () => {
+  it('unpacks and packs a tree unchanged when it has 10,000 files', async () => {
     const entries = manyFiles();
     const size = entries.reduce((sum, { content }) => sum + (content?.length ?? 0), 0);
     const answer = await put(cluster.alice, 'many', tar(entries), 'into/here');
@@ -96,12 +96,12 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     const compressed = await get(cluster.alice, 'many', 'into/here', true);
     expect(compressed.response.headers.get('content-type')).toBe('application/gzip');
     expect(gunzipSync(compressed.bytes).equals(bytes)).toBe(true);
-    // What comes out goes in again, compressed as it is.
+    // An archive from a download can be uploaded as it is, still compressed.
     expect((await put(cluster.alice, 'many2', compressed.bytes)).status).toBe(200);
     expect((await get(cluster.alice, 'many2')).bytes.equals(bytes)).toBe(true);
   });
 
-  it('agrees with tar(1) in both directions, odd names and all', async () => {
+  it('agrees with tar(1) when names are odd, in both directions', async () => {
     const make = String.raw`mkdir -p t/deep/er t/empty; cd t; printf 'a\nb' > "$(printf 'new\nline')"; printf x > "$(printf 'latin\351')"; printf y > -rf
       printf z > é😀; printf w > "$(printf 'n%.0s' $(seq 200))"; printf v > "deep/er/$(printf 'l%.0s' $(seq 250))"; head -c 300001 /dev/urandom > big
       ln -s deep/er link; ln -s "$(printf 'n%.0s' $(seq 200))" deep-link; chmod 751 big; touch -d @1234567890 big deep/er`;
@@ -125,7 +125,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     }
   });
 
-  it.each(REFUSED)('refuses %s, saying so, and leaves nothing behind', async (_what, entries) => {
+  it.each(REFUSED)('refuses an archive, and leaves nothing behind, when it has %s', async (_what, entries) => {
     await cluster.alice.run('refused', 'mkdir -p there; printf 1 > there/present; printf 1 > present');
     const before = await names('refused');
     for (const archive of [tar(entries), gzipSync(tar(entries))]) {
@@ -145,12 +145,12 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     ['a gzip that is cut', gzipSync(tar([file('a', randomBytes(9000))])).subarray(0, 4096)],
     ['a gzip that is damaged', Buffer.concat([gzipSync(tar([file('a')])).subarray(0, 40), randomBytes(60)])],
     ['an archive with more behind its end', Buffer.concat([tar([file('a')]), tar([file('b')])])],
-  ])('refuses %s', async (_what, archive) => {
+  ])('refuses an archive when it is %s', async (_what, archive) => {
     expect(await put(cluster.alice, 'malformed', archive)).toMatchObject({ status: 400, body: { code: 'ARCHIVE_REFUSED' } });
     expect(await names('malformed')).toBe('');
   });
 
-  it('drops setuid bits and owners', async () => {
+  it('drops setuid bits and owners when an archive has some', async () => {
     expect(
       (
         await put(
@@ -166,7 +166,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     expect((await cluster.alice.run('bits', 'stat -c "%a %u" s d')).stdout).toBe('755 1000\n700 1000\n');
   });
 
-  it('replaces files, joins directories, and moves nothing where a file meets a directory', async () => {
+  it('joins trees when an archive meets files, and moves nothing when a file meets a directory', async () => {
     await cluster.alice.run('merge', 'mkdir -p a/b; printf old > a/b/f; printf kept > a/b/g; mkdir -p c/f; ln -s a link');
     expect((await put(cluster.alice, 'merge', tar([file('a/b/f', 'new'), file('a/n', 'n'), file('link', 'l')]))).status).toBe(200);
     expect((await cluster.alice.run('merge', 'cat a/b/f a/b/g a/n; stat -c %F link')).stdout).toBe('newkeptnregular file\n');
@@ -183,7 +183,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     expect(await names('merge')).toBe(before);
   });
 
-  it('stops at its limits, a gzip bomb included, and leaves nothing behind', async () => {
+  it('leaves nothing behind when an archive passes a limit, as a gzip bomb does', async () => {
     const bomb = gzipSync(tar([file('zeros', Buffer.alloc(LIMIT)), file('one more')]));
     expect(bomb.length).toBeLessThan(LIMIT / 100);
     expect(await put(cluster.alice, 'limits', bomb)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
@@ -195,7 +195,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     expect([response.status, JSON.parse(bytes.toString()).code]).toEqual([413, 'FILE_TOO_LARGE']);
   });
 
-  it('answers 507 where the disk is full, and leaves nothing behind and the session working', async () => {
+  it('answers 507, and leaves nothing behind, when the disk is full', async () => {
     await cluster.alice.run('full', 'printf old > f; head -c 110M /dev/zero > fill');
     const archive = tar([file('f', 'new'), file('more', randomBytes(30 * MIB))]);
     expect(await put(cluster.alice, 'full', archive)).toMatchObject({ status: 507, body: { code: 'STORAGE_FULL' } });
@@ -204,7 +204,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     expect((await put(cluster.alice, 'full', archive)).status).toBe(200);
   });
 
-  it('leaves nothing behind of an upload that breaks off', async () => {
+  it('leaves nothing behind when an upload breaks off', async () => {
     await cluster.alice.run('cut', 'true');
     const archive = tar([file('a', randomBytes(100_000)), file('b', randomBytes(1_000_000))]);
     const { url, headers } = cluster.alice;
@@ -219,7 +219,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     await eventually('it is all gone', async () => (await names('cut')) === '');
   });
 
-  it('ends a download whose client goes away', async () => {
+  it('ends a download when its client goes away', async () => {
     await cluster.alice.run('gone', 'head -c 40M /dev/urandom > big');
     const gone = new AbortController();
     const response = await fetch(cluster.alice.url + archiveUrl('gone'), { headers: cluster.alice.headers, signal: gone.signal });
@@ -235,7 +235,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     expect((await put(cluster.alice, 'gone', tar([file('small')]))).status).toBe(200);
   });
 
-  it('follows no link out, be it planted or swapped in during the call', async () => {
+  it('follows no link out when one is planted or swapped in during the call', async () => {
     await cluster.alice.run('links', 'ln -s /tmp out; ln -s /etc etc; mkdir in');
     for (const path of ['out', 'out/x', 'etc']) {
       expect(await put(cluster.alice, 'links', tar([file('planted')]), path)).toMatchObject({
@@ -257,7 +257,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
       const answer = await put(cluster.alice, 'links', tar(entries), 'in/deep');
       if (answer.status !== 200) failures.push((answer.body as { code?: unknown }).code);
       const got = await get(cluster.alice, 'links', 'in').catch(() => null);
-      // One that breaks off after its first bytes is cut.
+      // A failure after the first bytes cuts the download short: its status is 200 already.
       if (got !== null && got.response.status !== 200) failures.push((JSON.parse(got.bytes.toString()) as { code?: unknown }).code);
     }
     await cluster.alice.run('links', 'touch stop');
@@ -265,7 +265,7 @@ describe.each(SETUPS)('Archives (%s)', (setup) => {
     expect((await cluster.alice.run('links', 'find /tmp -name "planted*" -o -name e; ls -A /tmp')).stdout).toBe('');
   });
 
-  it('writes one audit line for each call, with the path and nothing of the content', async () => {
+  it('logs one line, without content, when an archive is packed or unpacked', async () => {
     await put(cluster.alice, 'audit', tar([file('secret-name', 'secret-content')]), 'audited-path');
     await get(cluster.alice, 'audit', 'audited-path');
     const ops = (): string[] =>

@@ -22,7 +22,7 @@ describe('The log', () => {
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-  it('has one line for each command and file call, and no secret', async () => {
+  it('has one line, without a secret, when a command or file call is made', async () => {
     const alice = service.client(ALICE);
     const id = (name: string) => ({ headers: { 'X-Request-Id': name } });
     const long = `echo ${'x'.repeat(300)}; exit 3`;

@@ -7,16 +7,16 @@ import { TestEngine } from '../support/service/engine';
  */
 const SEED = Number(process.env.CHAOS_SEED ?? 2_447);
 const SECONDS = Number(process.env.CHAOS_SECONDS ?? 10);
-/** For the start and the end of the service, and the engine's removals. */
+/** Time for the service to start and end, and for the engine to remove containers. */
 const AROUND_SECONDS = 90;
 
 jest.setTimeout((runSeconds(SECONDS) + AROUND_SECONDS) * 1000);
 
-// What it starts and stops is looked at by /proc, and one part has an engine of its own.
+// Needs /proc, to look at the processes it starts and stops, and an engine of its own for one part.
 (TestEngine.possible ? it : it.skip).each([
   ['on a tmpfs', false, SEED],
   ['in volumes, on an engine of its own', true, SEED + 1],
-])('Under load and faults the service keeps its promises, with workspaces %s', async (_where, persistent, seed) => {
+])('the service keeps its promises when faults meet load, with workspaces %s', async (_where, persistent, seed) => {
   const began = Date.now();
   const said: string[] = [];
   const say = (line: string): void => {

@@ -28,7 +28,7 @@ function healthExitCode(): number | null {
   return spawnSync(process.execPath, [HEALTH], { env: { TMPDIR: directory } }).status;
 }
 
-it('is healthy once it has swept, logs JSON, and ends on SIGTERM', async () => {
+it('the cleanup worker is healthy when it has swept, and ends on SIGTERM', async () => {
   expect(healthExitCode()).toBe(1);
   const worker = startCleanup({ deployment, redis, env: { TMPDIR: directory, DEBUG: 'true' } });
   try {
@@ -42,7 +42,7 @@ it('is healthy once it has swept, logs JSON, and ends on SIGTERM', async () => {
   );
 });
 
-it('stays up, and healthy, where Docker is away', async () => {
+it('the cleanup worker stays healthy when Docker is away', async () => {
   const worker = startCleanup({ deployment, redis, env: { TMPDIR: directory, DOCKER_HOST: `unix://${directory}/docker.sock` } });
   try {
     await eventually('it has tried', async () => worker.output.includes('sweep not finished'));
@@ -52,7 +52,7 @@ it('stays up, and healthy, where Docker is away', async () => {
   }
 });
 
-it('refuses a store that is in the memory of another process', async () => {
+it('the cleanup worker refuses to start when the store is in memory', async () => {
   const worker = startCleanup({ deployment, env: { TMPDIR: directory } });
   expect(await worker.exited).toBe(78);
   expect(worker.output).toContain('SESSION_STORE must be redis here');

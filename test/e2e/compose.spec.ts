@@ -6,11 +6,11 @@ import { Child, eventually, freePort } from '../support/service/processes';
 import { ALICE, Client, docker, TestDeployment } from '../support/service/service';
 
 const ROOT = resolve(__dirname, '../..');
-/** Of images built without any cache, on a slow machine. */
+/** Long enough to build the images without any cache on a slow machine. */
 const BUILD_DEADLINE_MS = 14 * 60_000;
 const COMPOSE_DEADLINE_MS = 3 * 60_000;
 
-/** `docker compose` where the CLI has it, else `docker-compose`. */
+/** `docker compose` if the CLI has it, else `docker-compose`. */
 const COMPOSE = spawnSync('docker', ['compose', 'version']).status === 0 ? ['docker', 'compose'] : ['docker-compose'];
 
 jest.setTimeout(COMPOSE_DEADLINE_MS);
@@ -72,12 +72,12 @@ class Composition {
     return new Client(`http://127.0.0.1:${this.port}`, { 'X-API-Key': ALICE });
   }
 
-  /** Its output; throws with it where the command fails. */
+  /** @returns the command's output. If the command fails, an error with its output is thrown. */
   async compose(...args: string[]): Promise<string> {
     return run([...COMPOSE, ...this.arguments, ...args]);
   }
 
-  /** What `docker inspect` says of a service's container. */
+  /** @returns what `docker inspect` shows of a service's container */
   async inspect(service: string) {
     const label = [`com.docker.compose.project=${this.name}`, `com.docker.compose.service=${service}`];
     const [container] = await docker.listContainers({ all: true, filters: { label } });
@@ -118,7 +118,7 @@ describe('docker-compose up --build', () => {
 
   afterAll(() => composition.removeAll(), COMPOSE_DEADLINE_MS);
 
-  test('the main job, through the published port', async () => {
+  test('runs commands when they come through the published port', async () => {
     const { client } = composition;
     expect((await client.request('PUT', client.workspace('s', 'hello.txt', true), { content: 'from outside' })).status).toBe(204);
     expect(await client.run('s', 'cat hello.txt; python3 -c "print(6 * 7)"')).toMatchObject({ stdout: 'from outside42\n', exit_code: 0 });
@@ -140,7 +140,7 @@ describe('docker-compose up --build', () => {
     },
   );
 
-  test('Redis keeps all it is given, asks for its password, and is not published', async () => {
+  test('keeps Redis complete and private when it is up', async () => {
     const { HostConfig, Mounts } = await composition.inspect('redis');
     expect(HostConfig.PortBindings ?? {}).toEqual({});
     expect(Mounts.map(({ Type, Destination }) => `${Type} ${Destination}`)).toEqual(['volume /data']);
@@ -149,7 +149,7 @@ describe('docker-compose up --build', () => {
     expect(await ask('redis-cli ping || true')).toContain('NOAUTH');
   });
 
-  test('an expired session is removed by the cleanup container, and by none else', async () => {
+  test('removes a session by the cleanup container when it has expired', async () => {
     const left = async () => (await composition.deployment.containers()).map(({ Id }) => Id.slice(0, 12));
     await composition.compose('stop', 'cleanup');
     const { container_id } = await composition.client.run('to-expire', 'true');
@@ -160,7 +160,7 @@ describe('docker-compose up --build', () => {
     expect(await composition.compose('logs', 'cleanup')).toContain(container_id);
   });
 
-  test('down leaves nothing but the volume, and the sandboxes of sessions that live', async () => {
+  test('leaves only the volume and live sandboxes when it goes down', async () => {
     await composition.client.request('POST', '/sessions', { session_id: 'lives', ttl_seconds: 3600 });
     const { container_id } = await composition.client.run('lives', 'true');
     const waits = async () => (await composition.deployment.containers()).filter(({ Names }) => Names[0]!.includes('-pool-'));

@@ -42,7 +42,7 @@ jest.setTimeout(300_000);
     },
   );
 
-  it('one that hangs ends in a typed error, and is got over', async () => {
+  it('answers a typed error while the engine hangs, and works when it is back', async () => {
     await alice.run('hang', 'echo kept > file');
     await engine.halt();
     try {

@@ -12,7 +12,7 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
   });
   afterAll(() => cluster?.stop());
 
-  it('answers with both streams, the exit code and where it ran', async () => {
+  it('answers both streams, the exit code and the container when a command ends', async () => {
     const { status, body } = await cluster.alice.execute('basic', 'echo out; echo err >&2; exit 3');
     expect(status).toBe(200);
     expect(body).toEqual({
@@ -36,18 +36,18 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     ['kill -15 $$', 143],
     ['./not-executable', 126],
     ['./nowhere', 127],
-  ])('gives the exit code of %j as the shell does: %d', async (command, code) => {
+  ])('answers the shell’s exit code when the command is %j: %d', async (command, code) => {
     await cluster.alice.run('codes', 'echo x > not-executable');
     expect(await cluster.alice.run('codes', command)).toMatchObject({ exit_code: code, timed_out: false });
   });
 
-  it('keeps files between commands, and neither directory nor variables', async () => {
+  it('keeps files, but no directory and no variables, when another command follows', async () => {
     await cluster.alice.run('state', 'mkdir -p d && cd d && export V=1 && echo data > f');
     const { stdout } = await cluster.alice.run('state', 'pwd; echo "[$V]"; cat d/f');
     expect(stdout).toBe('/workspace\n[]\ndata\n');
   });
 
-  it('gives a command PATH, HOME, LANG, PYTHONUNBUFFERED, where packages are installed, the image’s own and the request’s variables, and no others', async () => {
+  it('gives a command only the documented variables when it runs', async () => {
     const image = await docker.getImage(process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest').inspect();
     const own = (image.Config.Env ?? []).map((entry) => entry.split('=')[0]!);
     const { stdout } = await cluster.alice.run('env', 'env', { env: { GREETING: 'a b=c\n$(id)' } });
@@ -63,16 +63,16 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     expect(stdout).toContain('GREETING=a b=c\n$(id)\n');
   });
 
-  it('gives stdin, and /dev/null where there is none', async () => {
+  it('gives a command /dev/null when there is no stdin', async () => {
     const text = 'é\n'.repeat(300_000);
     const { stdout } = await cluster.alice.run('stdin', 'wc -c; wc -c < /dev/null', { stdin: text });
     expect(stdout.split(/\s+/).filter(Boolean)).toEqual([String(Buffer.byteLength(text)), '0']);
     expect((await cluster.alice.run('stdin', 'cat; readlink /proc/self/fd/0')).stdout).toBe('/dev/null\n');
-    // A command that does not read it all is not disturbed.
+    // A command need not read all of its stdin.
     expect(await cluster.alice.run('stdin', 'head -c 2', { stdin: text })).toMatchObject({ stdout: 'é', exit_code: 0 });
   });
 
-  it('runs in working_dir, relative meaning below /workspace', async () => {
+  it('runs in working_dir, below /workspace, when it is relative', async () => {
     await cluster.alice.run('dirs', 'mkdir -p "a b/c"; echo x > file');
     expect((await cluster.alice.run('dirs', 'pwd', { working_dir: 'a b/c' })).stdout).toBe('/workspace/a b/c\n');
     expect((await cluster.alice.run('dirs', 'pwd', { working_dir: '/tmp' })).stdout).toBe('/tmp\n');
@@ -83,12 +83,12 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     }
   });
 
-  it('takes bash where it is asked for', async () => {
+  it('runs bash when it is asked for', async () => {
     const { stdout } = await cluster.alice.run('bash', 'a=(1 2 3); echo ${#a[@]} $BASH_VERSION', { shell: 'bash' });
     expect(stdout).toMatch(/^3 \d/);
   });
 
-  it('cuts output, keeping the beginning and the end with a line between', async () => {
+  it('keeps the beginning and the end when output is too long', async () => {
     const result = await cluster.alice.run('cut', 'seq 1 100000; seq 1 5 >&2');
     expect(result.truncated).toBe(true);
     expect(result.stdout.startsWith('1\n2\n3\n')).toBe(true);
@@ -99,27 +99,27 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     expect(result.stderr).toBe('1\n2\n3\n4\n5\n');
   });
 
-  it('gives bytes that are no UTF-8 as U+FFFD, or exactly as base64', async () => {
+  it('answers U+FFFD, or exact base64, when output is no UTF-8', async () => {
     const command = "printf 'a\\377b'";
     expect((await cluster.alice.run('bytes', command)).stdout).toBe('a\ufffdb');
     const { stdout } = await cluster.alice.run('bytes', command, { encoding: 'base64' });
     expect(Buffer.from(stdout, 'base64')).toEqual(Buffer.from([0x61, 0xff, 0x62]));
   });
 
-  it('waits for the shell, not for a background child that holds the pipe', async () => {
+  it('answers when the shell ends, although a background child holds the pipe', async () => {
     const result = await cluster.alice.run('background', 'sleep 300 & echo started', { timeout: 10 });
     expect(result).toMatchObject({ stdout: 'started\n', exit_code: 0, timed_out: false });
     expect((await cluster.alice.run('background', 'pgrep -x sleep -a | grep -c "sleep 300"')).stdout).toBe('1\n');
   });
 
-  it('lets a background process of a finished command go on writing', async () => {
+  it('lets a background process write when its command has ended', async () => {
     await cluster.alice.run('writer', '(i=0; while :; do i=$((i+1)); echo line $i; echo $i > count; sleep 0.05; done) &');
     const count = async (): Promise<number> => Number((await cluster.alice.run('writer', 'cat count')).stdout);
     const first = await eventually('it writes', () => count().catch(() => 0));
     await eventually('it goes on', async () => (await count()) > first + 5);
   });
 
-  it('runs commands of one session side by side', async () => {
+  it('runs commands side by side when they are of one session', async () => {
     // Each waits for the other: one after the other, both would run out of time.
     const meet = (mine: string, other: string): Promise<unknown> =>
       cluster.alice.run('parallel', `touch ${mine}; while [ ! -e ${other} ]; do sleep 0.02; done; echo met`, { timeout: 15 });
@@ -127,7 +127,7 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     for (const result of results) expect(result).toMatchObject({ stdout: 'met\n', timed_out: false });
   });
 
-  it('ends a command whose client goes away', async () => {
+  it('ends a command when its client goes away', async () => {
     await cluster.alice.run('gone', 'true');
     const abort = new AbortController();
     const call = cluster.alice.execute('gone', 'touch started; sleep 299', {}, { signal: abort.signal });
@@ -137,7 +137,7 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     await eventually('it is dead', async () => (await cluster.alice.run('gone', 'pgrep -f "^sleep 299"')).exit_code === 1);
   });
 
-  it('says session_restarted on the one call that had to make the sandbox anew, or the first command after it', async () => {
+  it('says session_restarted once when the sandbox had to be replaced', async () => {
     const { container_id } = await cluster.alice.run('restart', 'echo x > file');
     await docker.getContainer(container_id).remove({ force: true });
     const anew = await cluster.alice.run('restart', 'ls');
@@ -145,7 +145,7 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     expect(anew.container_id).not.toBe(container_id);
     for (let i = 0; i < 3; i++) expect((await cluster.alice.run('restart', 'true')).session_restarted).toBe(false);
     await docker.getContainer(anew.container_id).remove({ force: true });
-    // A file call has no place to say it.
+    // The answer of a file call has no field for a restart. So the next command reports it.
     const listed = await cluster.alice.request<{ entries: unknown[] }>('GET', cluster.alice.workspace('restart'));
     expect(listed.body.entries).toEqual([]);
     const answers = await Promise.all(Array.from({ length: 4 }, () => cluster.alice.run('restart', 'true')));

@@ -5,8 +5,8 @@ import { startCleanup } from '../support/service/service';
 
 jest.setTimeout(420_000);
 
-describe.each(SETUPS)('Expiry (%s)', (setup) => {
-  it('removes an idle session and never one in use, whatever the moment', async () => {
+describe.each(SETUPS)('The service, at expiry (%s)', (setup) => {
+  it('removes a session when it is idle, and never when it is in use', async () => {
     const cluster = await Cluster.start(setup, { SESSION_TTL_SECONDS: '1', CLEANUP_INTERVAL_SECONDS: '1' });
     const cleanup = cluster.redis
       ? startCleanup({
@@ -17,7 +17,7 @@ describe.each(SETUPS)('Expiry (%s)', (setup) => {
       : undefined;
     try {
       await cluster.alice.run('idle', 'true');
-      // Longer than its session's time to live.
+      // This command runs longer than its session's time to live.
       const long = cluster.alice.run('busy', 'sleep 6; echo done', { timeout: 20 });
       await eventually('the idle one is gone', async () => (await cluster.deployment.containers()).length === 1);
       expect(await long).toMatchObject({ stdout: 'done\n', timed_out: false });

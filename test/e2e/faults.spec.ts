@@ -13,7 +13,7 @@ function rightOrTyped(answer: ExecuteAnswer, stdout: string): void {
   else expect(answer.body.code).toMatch(/^(SANDBOX_LOST|SANDBOX_UNRESPONSIVE|RUNTIME_UNAVAILABLE|STORE_UNAVAILABLE|SESSION_DELETED)$/);
 }
 
-describe('Faults of a sandbox', () => {
+describe('The service, at faults of a sandbox,', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -24,7 +24,7 @@ describe('Faults of a sandbox', () => {
   const execute = (session: string, command: string, more: object = {}): Promise<ExecuteAnswer> =>
     cluster.alice.execute(session, command, more);
 
-  it.each(['kill', 'remove', 'stop', 'restart'])('%s behind our back, idle and in the middle of a command', async (how) => {
+  it.each(['kill', 'remove', 'stop', 'restart'])('recovers when Docker does %s to a sandbox, idle or during a command', async (how) => {
     const session = `behind ${how}`;
     const act = async (id: string): Promise<void> => {
       const container = docker.getContainer(id);
@@ -42,7 +42,7 @@ describe('Faults of a sandbox', () => {
     expect((await cluster.alice.run(session, 'echo again')).stdout).toBe('again\n');
   });
 
-  it('a pause behind our back ends in a typed error and is got over', async () => {
+  it('answers a typed error, and recovers, when a sandbox was paused', async () => {
     const { container_id } = await cluster.alice.run('paused', 'echo kept > file');
     await docker.getContainer(container_id).pause();
     rightOrTyped(await execute('paused', 'echo x', { timeout: 5 }), 'x\n');
@@ -54,7 +54,7 @@ describe('Faults of a sandbox', () => {
     ['stopped', 'pkill -STOP -f "^python3 -I -S -u -c"; sleep 5'],
     ['killed as the parent', 'kill -9 $PPID; sleep 5'],
     ['stopped as the parent', 'kill -STOP $PPID; sleep 5'],
-  ])('an agent %s by a command costs that command alone, and its session goes on', async (_how, command) => {
+  ])('loses only one command when it has the agent %s', async (_how, command) => {
     const session = `agent ${_how}`;
     const { container_id } = await cluster.alice.run(session, 'echo kept > file');
     const answer = await execute(session, command, { timeout: 3 });
@@ -73,10 +73,10 @@ describe('Faults of a sandbox', () => {
       `python3 -c 'import sys, struct; [sys.stdout.buffer.write(struct.pack(">IBI", 4, t, i) + b"{}{}") for t in range(256) for i in range(40)]'`,
     ],
     ['endless output', 'cat /dev/zero'],
-  ])('%s written towards the channel spoils that session’s answers at most', async (_what, source) => {
+  ])('spoils at most one session’s answers when a command writes %s towards the channel', async (_what, source) => {
     const session = `channel ${_what}`;
     await cluster.alice.run(session, 'echo kept > file');
-    // Whatever descriptors of other processes can be opened are written to.
+    // Writes to every descriptor of another process that it can open.
     const attack = `for fd in /proc/[0-9]*/fd/[01]; do case $(readlink $fd) in pipe:*) timeout 2 ${source.startsWith('cat') ? source : `sh -c '${source.replaceAll("'", `'"'"'`)}'`} > $fd 2>/dev/null;; esac; done; echo done`;
     const answer = await execute(session, attack, { timeout: 20 });
     if (answer.status !== 200) rightOrTyped(answer, '');
@@ -85,8 +85,8 @@ describe('Faults of a sandbox', () => {
   });
 });
 
-describe('Faults of the API', () => {
-  it('SIGKILL in the middle of a command ends it and loses nothing', async () => {
+describe('The service, at faults of the API,', () => {
+  it('ends the command and loses nothing when SIGKILL comes during one', async () => {
     const cluster = await Cluster.start(SETUPS[1]);
     try {
       const [first, second] = cluster.services.map((service) => service.client(ALICE)) as [typeof cluster.alice, typeof cluster.alice];
@@ -106,7 +106,7 @@ describe('Faults of the API', () => {
     }
   });
 
-  it('a restart finds its sessions again by name, on the memory store too', async () => {
+  it('finds sessions by name when it restarts, with the memory store too', async () => {
     const cluster = await Cluster.start(SETUPS[0]);
     let restarted: Service | undefined;
     try {
@@ -120,7 +120,7 @@ describe('Faults of the API', () => {
     }
   });
 
-  it('killed in the middle of overwrites: always the whole old or the whole new file', async () => {
+  it('leaves the old file or the new one whole when it is killed during writes', async () => {
     const cluster = await Cluster.start(SETUPS[1], { WORKSPACE_MAX_FILE_SIZE_BYTES: '0' });
     const size = 8 * 1024 * 1024;
     const victims: Service[] = [];
@@ -148,7 +148,7 @@ describe('Faults of the API', () => {
             acknowledged = last;
           }
         } catch {
-          // It was killed.
+          // The process was killed during the call.
         }
         await killAfter;
         const { stdout } = await witness.run('s', `python3 -c 'd = open("f", "rb").read(); print(len(d), *sorted(set(d)))'`);
@@ -162,7 +162,7 @@ describe('Faults of the API', () => {
     }
   });
 
-  it('SIGTERM lets a running command finish, then it exits', async () => {
+  it('lets a running command finish when SIGTERM comes, and then exits', async () => {
     const cluster = await Cluster.start(SETUPS[0]);
     try {
       await cluster.alice.run('s', 'true');
@@ -177,7 +177,7 @@ describe('Faults of the API', () => {
   });
 });
 
-describe('Faults of Redis', () => {
+describe('The service, at faults of Redis,', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -185,7 +185,7 @@ describe('Faults of Redis', () => {
   });
   afterAll(() => cluster?.stop());
 
-  it('a flush loses no sandbox and no file, also in the middle of a command', async () => {
+  it('loses no sandbox and no file when Redis is flushed, also during a command', async () => {
     const { container_id } = await cluster.alice.run('flushed', 'echo kept > file');
     const call = cluster.alice.run('flushed', 'touch on; sleep 8; echo whole');
     await eventually('it runs', async () => (await cluster.alice.run('flushed', 'test -e on')).exit_code === 0);
@@ -195,7 +195,7 @@ describe('Faults of Redis', () => {
     expect(await cluster.deployment.containers()).toHaveLength(1);
   });
 
-  it('away, it is a 503, a command that ran still answers, and it is got over without a restart', async () => {
+  it('answers 503 while Redis is away, ends running commands well, and recovers', async () => {
     const { container_id } = await cluster.alice.run('away', 'echo kept > file');
     const call = cluster.alice.execute('away', 'touch on; sleep 4; echo ran');
     await eventually('it runs', async () => (await cluster.alice.run('away', 'test -e on')).exit_code === 0);
@@ -214,7 +214,7 @@ describe('Faults of Redis', () => {
     expect(await cluster.alice.run('away', 'cat file')).toMatchObject({ stdout: 'kept\n', container_id });
   });
 
-  it('silent, it is a 503 too', async () => {
+  it('answers 503 when Redis is silent', async () => {
     await cluster.alice.run('silent', 'true');
     cluster.redis!.signal('SIGSTOP');
     try {
@@ -225,7 +225,7 @@ describe('Faults of Redis', () => {
     await eventually('it answers again', async () => (await cluster.alice.execute('silent', 'true')).status === 200);
   });
 
-  it('away, the sweeper survives and removes nothing', async () => {
+  it('removes nothing, and sweeps on, when Redis is away', async () => {
     const cleanup = startCleanup({ deployment: cluster.deployment, redis: cluster.redis, env: { CLEANUP_INTERVAL_SECONDS: '1' } });
     try {
       await cluster.alice.run('swept', 'echo kept > file');

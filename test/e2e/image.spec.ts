@@ -7,7 +7,7 @@ jest.setTimeout(120_000);
  * An image for sandboxes needs `sh` and python3. Both /ready and the first call say so if one is
  * missing.
  */
-describe('A sandbox image that cannot be used', () => {
+describe('The service says why an image cannot be used, when it is', () => {
   const deployment = new TestDeployment();
   const without = `${deployment.name}-without-python`;
 

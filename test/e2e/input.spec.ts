@@ -13,7 +13,7 @@ const SECRET = 'a secret of at least thirty-two bytes';
  * Sends what no client should send to the built service. Specs beside the controllers test the
  * limits of the schemas.
  */
-describe('Hostile input', () => {
+describe('The service, at hostile input,', () => {
   const deployment = new TestDeployment();
   let service: Service;
   let alice: Client;
@@ -45,7 +45,7 @@ describe('Hostile input', () => {
     ['a timeout over the maximum', '{"command":"id","session_id":"s","timeout":121}', 422, 'VALIDATION_FAILED'],
     ['a directory that is none', '{"command":"id","session_id":"s","working_dir":"/etc/passwd"}', 400, 'INVALID_WORKING_DIR'],
     ['a program off the list', '{"command":"echo x; nsenter","session_id":"s"}', 400, 'COMMAND_NOT_ALLOWED'],
-  ])('%s', async (_, body, status, code) => {
+  ])('answers a client error to %s', async (_, body, status, code) => {
     const answer = await post(body);
     expect(answer.body).toMatchObject({ status, code, request_id: answer.headers.get('x-request-id') });
     expect(answer.status).toBe(status);
@@ -53,7 +53,7 @@ describe('Hostile input', () => {
     expect(JSON.stringify(answer.body)).not.toMatch(/\/(usr|home|root|var)\/|node_modules|OCI|dockerode|\.js:\d/);
   });
 
-  it('no body, another type, an unknown address, another method', async () => {
+  it('answers a client error when body, type, address or method is wrong', async () => {
     expect((await post(undefined)).status).toBe(422);
     expect(await post('command=id', { 'Content-Type': 'application/x-www-form-urlencoded' })).toMatchObject({
       status: 415,
@@ -66,7 +66,7 @@ describe('Hostile input', () => {
   /** A request as raw bytes: what `fetch` would not send. */
   async function raw(head: string, more: (write: (bytes: Buffer) => boolean) => Promise<void> = async () => undefined): Promise<string> {
     const socket = connect(service.port, '127.0.0.1');
-    // The service may close before all is sent.
+    // The service may close the connection before all is sent.
     socket.on('error', () => undefined);
     const answer = text(socket).catch(() => '');
     socket.write(head);
@@ -80,7 +80,7 @@ describe('Hostile input', () => {
     `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-API-Key: ${key}\r\nContent-Type: application/json\r\n` +
     (typeof length === 'number' ? `Content-Length: ${length}\r\n\r\n` : `${length}\r\n\r\n`);
 
-  it('a body of 200 MB, declared or chunked, is refused and not held', async () => {
+  it('refuses a body of 200 MB, without holding it, when it is declared or chunked', async () => {
     const size = 200 << 20;
     expect(await raw(head('/execute', size))).toMatch(/^HTTP\/1\.1 413 /);
     const chunk = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(0x10000, 0x20), Buffer.from('\r\n')]);
@@ -93,7 +93,7 @@ describe('Hostile input', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 413 /);
   });
 
-  it('and the answer is there for a client that reads it only once it has sent more', async () => {
+  it('keeps the refusal for a client when it sends on before it reads', async () => {
     const socket = connect(service.port, '127.0.0.1');
     socket.on('error', () => undefined).pause();
     socket.write(head('/execute', 'Transfer-Encoding: chunked'));
@@ -106,13 +106,13 @@ describe('Hostile input', () => {
     socket.destroy();
   });
 
-  it('what is no HTTP, a header without end, a body of a stranger', async () => {
+  it('refuses what is no HTTP, a header without end, and a stranger’s body', async () => {
     expect(await raw('\x16\x03\x01 nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
     expect(await raw(`GET / HTTP/1.1\r\nX-Long: ${'x'.repeat(100_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
     expect(await raw(head('/execute', 2, 'wrong'), async (write) => void write(Buffer.from('{}')))).toMatch(/^HTTP\/1\.1 401 /);
   });
 
-  it('a client that goes away in the middle of its body leaves nothing behind', async () => {
+  it('leaves nothing behind when a client goes away during its body', async () => {
     const socket = connect(service.port, '127.0.0.1');
     socket.write(`${head('/execute', 1000)}{"command":"touch never"`);
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -120,7 +120,7 @@ describe('Hostile input', () => {
     await once(socket, 'close');
   });
 
-  it('nor does one that goes away while a sandbox is made for the content it sends', async () => {
+  it('leaves nothing behind when a client goes away while its sandbox is created', async () => {
     for (const path of ['content?path=f', 'archive?path=d', 'upload?path=u']) {
       const type = path.startsWith('upload') ? 'multipart/form-data; boundary=b' : 'application/octet-stream';
       const begun = '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nabc';
@@ -139,7 +139,7 @@ describe('Hostile input', () => {
     await eventually('the last session is there', async () => (await service.client(ALICE).execute('cut-u60', 'true')).status === 200);
   });
 
-  it('a token: its subject’s own sessions; expired, unsigned or of another key, 401', async () => {
+  it('answers 401 when a token is expired, unsigned or of another key', async () => {
     const token = (claims: object, algorithm = 'HS256', secret = SECRET) => {
       const content = [{ alg: algorithm, typ: 'JWT' }, claims]
         .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
@@ -162,7 +162,7 @@ describe('Hostile input', () => {
       expect(answer.status).toBe(401);
       expect(answer.headers.get('www-authenticate')).toBeTruthy();
     }
-    // A wrong key beside a good token.
+    // A wrong key together with a good token.
     const both = new Client(service.url, { Authorization: `Bearer ${token({ sub: 'carol', exp })}`, 'X-API-Key': 'wrong' });
     expect((await both.execute('mine', 'id')).status).toBe(401);
   });

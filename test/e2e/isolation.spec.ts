@@ -8,7 +8,7 @@ jest.setTimeout(240_000);
  * Tests what a sandbox can do to the host, to others and to itself. A spec beside the runtime tests
  * the container's settings.
  */
-describe('Isolation by behaviour', () => {
+describe('A command in a sandbox', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -40,7 +40,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
     );
   });
 
-  it('is nobody and can become nobody else', async () => {
+  it('is an unprivileged user and can become no other', async () => {
     expect((await run('id -u; id -g; grep -E "^(CapEff|CapBnd):" /proc/self/status')).stdout).toBe(
       '1000\n1000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\n',
     );
@@ -59,7 +59,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
     expect(Number((await run('ls -d /proc/[0-9]* | wc -l')).stdout)).toBeLessThan(15);
   });
 
-  itOnHostKernel('opens nothing of the agent that runs it', async () => {
+  itOnHostKernel('can open nothing of the agent that runs it', async () => {
     const { stdout, stderr } = await run(
       'for pid in $PPID $(pgrep -f "^python3 -I -S -u -c"); do cat /proc/$pid/environ /proc/$pid/mem; ls /proc/$pid/fd; done',
     );
@@ -73,7 +73,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
     ).toEqual([]);
   });
 
-  it('survives its own kill -9 -1, kill 1 and pkill, files and all', async () => {
+  it('keeps session and files when it runs kill -9 -1, kill 1 or pkill', async () => {
     await run('echo kept > file');
     const { container_id } = await run('true');
     const killers = UNDER_GVISOR ? [] : ['kill -9 1; true', 'pkill -9 sh; true', 'kill -9 -1'];
@@ -89,7 +89,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
     expect(await run('echo anew')).toMatchObject({ stdout: 'anew\n', session_restarted: true });
   });
 
-  describe('under exhaustion', () => {
+  describe('keeps its files and answers', () => {
     let served: { calls: number; failures: string[]; stop: () => Promise<void> };
 
     beforeEach(async () => {
@@ -122,7 +122,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       expect(await cluster.alice.run(session, 'echo next')).toMatchObject({ stdout: 'next\n', exit_code: 0 });
     };
 
-    itOnHostKernel('of memory', async () => {
+    itOnHostKernel('when memory is used up', async () => {
       await cluster.alice.run('memory', 'echo kept > file');
       const { exit_code } = await cluster.alice.run('memory', "python3 -c 'x = bytearray(512 << 20); print(len(x))'");
       expect(exit_code).not.toBe(0);
@@ -130,7 +130,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       expect((await cluster.alice.run('memory', 'cat file')).stdout).toBe('kept\n');
     });
 
-    itOnHostKernel('of processes', async () => {
+    itOnHostKernel('when processes are used up', async () => {
       await cluster.alice.run('processes', 'echo kept > file');
       const bomb = await cluster.alice.run('processes', 'bomb() { bomb | bomb & }; bomb; sleep 60', { shell: 'bash', timeout: 3 });
       expect(bomb.timed_out).toBe(true);
@@ -142,7 +142,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       expect((await cluster.alice.run('processes', 'cat file')).stdout).toBe('kept\n');
     });
 
-    it('of disk', async () => {
+    it('when the disk is full', async () => {
       const { stdout } = await cluster.alice.run(
         'disk',
         'cat /dev/zero > fill 2>/dev/null; cat /dev/zero > /tmp/fill 2>/dev/null; cat /dev/zero > /dev/shm/fill 2>/dev/null; echo full',
@@ -154,7 +154,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       await next('disk');
     });
 
-    itOnHostKernel('of inodes', async () => {
+    itOnHostKernel('when inodes are used up', async () => {
       await cluster.alice.run('inodes', 'python3 -c \'i = 0\nwhile i < 1000000:\n    open(str(i), "w").close(); i += 1\'', { timeout: 60 });
       await next('inodes');
       expect((await cluster.alice.run('inodes', 'echo x > /tmp/ok && cat /tmp/ok')).stdout).toBe('x\n');

@@ -30,7 +30,7 @@ interface Output {
 
 const UNTIL = (file: string): string => `until [ -e ${file} ]; do sleep 0.02; done`;
 
-describe.each(SETUPS)('Jobs (%s)', (setup) => {
+describe.each(SETUPS)('The service, for jobs (%s)', (setup) => {
   let cluster: Cluster;
   let session: string;
   let count = 0;
@@ -71,7 +71,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
       headers: { 'Content-Type': 'application/octet-stream' },
     });
 
-  it('outlive their call, and are seen by every process', async () => {
+  it('shows a job to every process when its call has ended', async () => {
     const job = await start(`echo out; echo err >&2; ${UNTIL('go')}; echo more; exit 3`);
     expect(job).toEqual({
       job_id: expect.stringMatching(/^[0-9a-f]{32}$/),
@@ -95,14 +95,14 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     expect((await call<{ jobs: Job[] }>('GET', '')).body.jobs.map((each) => each.job_id)).toEqual([job.job_id]);
   });
 
-  it('serve a later command of the same session: a web server on its loopback', async () => {
+  it('lets a later command use a job when it is a web server', async () => {
     await start('python3 -m http.server 8000 --bind 127.0.0.1');
     const fetchIt = 'python3 -c "import urllib.request as u; print(u.urlopen(\'http://127.0.0.1:8000/page.txt\').read().decode())"';
     await cluster.alice.run(session, 'echo served > page.txt');
     await eventually('the server answers', async () => (await cluster.alice.run(session, fetchIt)).stdout.includes('served'));
   });
 
-  it('are read on from where a reader stood, characters whole, and wait for news', async () => {
+  it('gives output from an offset on, with whole characters, when a reader waits', async () => {
     const job = await start(`printf 'a\\303'; ${UNTIL('go')}; printf '\\251z'; ${UNTIL('end')}`);
     await eventually('it has written', async () => (await call('GET', `/${job.job_id}`)).body.stdout_bytes === 2);
     expect(await output(job.job_id)).toEqual({ data: 'a', next_offset: 1, eof: false, gap: 0 });
@@ -114,7 +114,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     expect(await output(job.job_id, 'offset=4&wait_seconds=30')).toEqual({ data: '', next_offset: 4, eof: true, gap: 0 });
   });
 
-  it('drop their oldest output, and tell', async () => {
+  it('drops the oldest output, and says how much, when a job writes too much', async () => {
     const job = await start('seq 1 50000');
     await ended(job.job_id);
     const whole = Array.from({ length: 50_000 }, (_, i) => `${i + 1}\n`).join('');
@@ -122,7 +122,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     expect(read).toEqual({ data: whole.slice(-65_536), next_offset: whole.length, eof: true, gap: whole.length - 65_536 });
   });
 
-  it('are followed as events, and again from the last one seen', async () => {
+  it('continues after the last event when a follower comes back', async () => {
     const job = await start(`echo one; ${UNTIL('go')}; echo two >&2; exit 4`);
     const path = jobs(`/${job.job_id}/output`);
     const first = await Events.open(cluster.alice, 'GET', path);
@@ -139,7 +139,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     expect((await Events.open(cluster.alice, 'GET', path, undefined, { 'Last-Event-ID': 'x' })).status).toBe(400);
   });
 
-  it('take input later, and signals', async () => {
+  it('sends a job input and signals when it runs', async () => {
     const cat = await start('cat; echo end', { stdin: 'one ', open_stdin: true });
     expect((await input(cat.job_id, 'two ')).status).toBe(204);
     expect((await input(cat.job_id, 'three', '?eof=true')).status).toBe(204);
@@ -156,7 +156,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     expect((await call('POST', `/${deaf.job_id}/signal`, { signal: 'SIGRTMIN' })).status).toBe(422);
   });
 
-  it('end at their timeout, or when deleted, with all they started', async () => {
+  it('ends a job with all it started when its time is over or it is deleted', async () => {
     const slow = await start('setsid sleep 71.5 & sleep 71.5', { timeout: 1 });
     const doomed = await start('setsid sleep 72.5 & sleep 72.5');
     expect(await ended(slow.job_id)).toMatchObject({ state: 'timed_out', exit_code: 124 });
@@ -166,7 +166,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     expect((await Events.open(cluster.alice, 'GET', jobs(`/${doomed.job_id}/output`))).status).toBe(404);
   });
 
-  it('are bounded: the oldest that has ended gives way, a running one never', async () => {
+  it('deletes the oldest ended job, and never a running one, when a new one needs room', async () => {
     const [first, second] = [await start('true'), await start('true')];
     await ended(first.job_id);
     await ended(second.job_id);
@@ -179,7 +179,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([429, 'TOO_MANY_JOBS', '5']);
   });
 
-  it('refuse what a command is refused for, and times beyond their limit', async () => {
+  it('refuses a job when a command would be refused, or its time is too long', async () => {
     expect((await call('POST', '', { command: 'no-such-program' })).body.code).toBe('COMMAND_NOT_ALLOWED');
     expect((await call('POST', '', { command: 'true', working_dir: 'missing' })).body.code).toBe('INVALID_WORKING_DIR');
     for (const timeout of [0, 61, '5', null]) expect((await call('POST', '', { command: 'true', timeout })).status).toBe(422);
@@ -190,7 +190,7 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     expect((await call('GET', '/not-an-id')).body.code).toBe('JOB_NOT_FOUND');
   });
 
-  it('keep their session alive while they run, and no longer', async () => {
+  it('keeps a session alive while a job runs, and no longer', async () => {
     const job = await start(UNTIL('never-there'), { timeout: 9 });
     const path = `/sessions/${encodeURIComponent(session)}`;
     await sleep(6_000);
@@ -199,16 +199,16 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
     await eventually('the session expires', async () => (await cluster.alice.request('GET', path)).status === 404, 15);
   });
 
-  it('let their session go once they have ended, though nobody looks at them', async () => {
+  it('releases a session when its job has ended, although nobody asks', async () => {
     await start('sleep 5', { timeout: 60 });
     const path = `/sessions/${encodeURIComponent(session)}`;
     await sleep(5_000);
     expect((await cluster.alice.request('GET', path)).status).toBe(200);
-    // Long before the job's time is over, which is what its hold would last for.
+    // The job could have run for longer than this wait, and would have kept its session as long.
     await eventually('the session expires', async () => (await cluster.alice.request('GET', path)).status === 404, 40);
   });
 
-  it('are lost with their sandbox, and never run again', async () => {
+  it('says that a job is lost, and never runs it again, when its sandbox ended', async () => {
     const job = await start('echo ran >> count; sleep 50');
     const { container_id } = await cluster.alice.run(session, 'true');
     const follower = await Events.open(cluster.alice, 'GET', jobs(`/${job.job_id}/output`));
@@ -223,8 +223,8 @@ describe.each(SETUPS)('Jobs (%s)', (setup) => {
   });
 });
 
-describe('Jobs and a killed API', () => {
-  it('survive it: their output is read whole afterwards, also where Redis was flushed', async () => {
+describe('The service, for jobs at a killed API,', () => {
+  it('gives all output of a job when the API was killed and Redis flushed', async () => {
     const cluster = await Cluster.start(SETUPS[1]);
     try {
       const [first] = cluster.services;

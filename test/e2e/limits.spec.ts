@@ -11,7 +11,7 @@ interface Problem {
   max?: number;
 }
 
-describe.each(SETUPS)('Limits (%s)', (setup) => {
+describe.each(SETUPS)('The service, at limits (%s)', (setup) => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe.each(SETUPS)('Limits (%s)', (setup) => {
 
   const create = (session_id: string, client = cluster.alice) => client.request<Problem>('POST', '/sessions', { session_id });
 
-  it('let a user have so many sessions, and the host', async () => {
+  it('refuses a session when its user or the host has too many', async () => {
     const all = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((id) => create(id)));
     const refused = all.filter(({ status }) => status !== 200);
     expect(refused).toHaveLength(3);
@@ -35,14 +35,14 @@ describe.each(SETUPS)('Limits (%s)', (setup) => {
       expect([status, body.code, body.limit, body.max]).toEqual([429, 'TOO_MANY_SESSIONS', 'MAX_SESSIONS_PER_USER', 3]);
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
     }
-    // Whatever call would begin it; and one that is there is entered.
+    // Any call that would begin a session is refused. A session that exists can still be used.
     expect(await cluster.alice.execute('g', 'true')).toMatchObject({ status: 429, body: { code: 'TOO_MANY_SESSIONS' } });
     const [live] = (await cluster.alice.request<{ sessions: { session_id: string }[] }>('GET', '/sessions')).body.sessions;
     expect((await cluster.alice.run(live!.session_id, 'echo on')).stdout).toBe('on\n');
     expect((await create('a', cluster.bob)).status).toBe(200);
     const full = await create('b', cluster.bob);
     expect([full.status, full.body.code, full.headers.get('retry-after')]).toEqual([503, 'HOST_FULL', '10']);
-    // What others have is not told.
+    // The answer does not say how many sessions others have.
     expect(full.body.limit).toBeUndefined();
     await cluster.bob.deleteSession('a');
     await cluster.alice.deleteSession(live!.session_id);
@@ -51,7 +51,7 @@ describe.each(SETUPS)('Limits (%s)', (setup) => {
     for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await cluster.alice.deleteSession(id);
   });
 
-  it('let so many commands run at a time, in a session and of a user', async () => {
+  it('refuses a command when its session or its user runs too many', async () => {
     // Each runs until it is told to end. Files show that all have begun, because a command that
     // asks would take a place itself.
     const run = (session: string, name: string) =>
@@ -76,7 +76,7 @@ describe.each(SETUPS)('Limits (%s)', (setup) => {
       { headers: { Accept: 'text/event-stream', 'Content-Type': 'application/json' } },
     );
     expect(streamed.status).toBe(429);
-    // Files are no commands, and others are others.
+    // The limit is for commands, not for file calls, and each user has a limit of their own.
     expect((await cluster.alice.request('GET', cluster.alice.workspace('one'))).status).toBe(200);
     expect((await cluster.bob.run('one', 'echo on')).stdout).toBe('on\n');
     for (const session of ['one', 'two']) {
@@ -89,8 +89,8 @@ describe.each(SETUPS)('Limits (%s)', (setup) => {
   });
 });
 
-describe('Limits of commands', () => {
-  it('do not leak with an API process that was killed, and count what goes on', async () => {
+describe('The service, at limits of commands,', () => {
+  it('stops counting commands when their process was killed, and counts those that run', async () => {
     const cluster = await Cluster.start(SETUPS[1], { MAX_CONCURRENT_COMMANDS_PER_USER: '2' });
     try {
       const [victim, other] = cluster.services.map((service) => service.client(ALICE));

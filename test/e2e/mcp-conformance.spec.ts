@@ -8,7 +8,7 @@ jest.setTimeout(300_000);
 const SCRIPT = join(__dirname, '../../scripts/mcp-conformance.mjs');
 const ORIGIN = 'http://client.test';
 
-it('passes the official MCP conformance suite’s scenarios that apply', async () => {
+it('the MCP server passes the official conformance scenarios when they apply', async () => {
   const service = await Service.start({ deployment: new TestDeployment(), env: { ALLOWED_ORIGINS: ORIGIN } });
   try {
     const env = { ...process.env, API_KEY: ALICE };

@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 describe('MCP', () => {
-  it('works on a session from its first file to its end, beside REST', async () => {
+  it('works on a session from its first file to its end when REST does so too', async () => {
     const session_id = 'a story/ü';
     expect((await alice.call('create_session', { session_id })).structuredContent).toMatchObject({ session_id });
 
@@ -67,7 +67,7 @@ describe('MCP', () => {
     expect(await rest.request('GET', `/sessions/${encodeURIComponent(session_id)}`)).toMatchObject({ status: 404 });
   });
 
-  it('takes what the README gives Cursor and Claude Code, but for the port and the key', async () => {
+  it('works when a client is configured as the README says', async () => {
     const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8');
     const cursor = JSON.parse(/^Cursor[^]*?```json\n([^]*?)```/m.exec(readme)![1]!) as {
       mcpServers: { sandbox: { url: string; headers: Record<string, string> } };
@@ -89,7 +89,7 @@ describe('MCP', () => {
     }
   });
 
-  it('keeps users apart', async () => {
+  it('shows no session when it is another user’s', async () => {
     await alice.call('workspace_write', { session_id: 'shared name', path: 'secret', content: 'of alice' });
     expect((await bob.call('workspace_list', { session_id: 'shared name' })).structuredContent).toEqual({ entries: [] });
     expect(await bob.call('workspace_read', { session_id: 'shared name', path: 'secret' })).toMatchObject({
@@ -104,7 +104,7 @@ describe('MCP', () => {
     await alice.call('delete_session', { session_id: 'shared name' });
   });
 
-  it('fails with the code and detail of REST', async () => {
+  it('answers the code and detail of REST when a call fails', async () => {
     const session_id = 'failures';
     // A call that makes its session says so, and only the first of each pair below would.
     await rest.run(session_id, 'true');
@@ -131,7 +131,7 @@ describe('MCP', () => {
       const result = await alice.call(name, { session_id, ...args });
       expect(answer.status).toBeGreaterThanOrEqual(400);
       expect(result.isError).toBe(true);
-      // A list of all allowed programs is for REST: every conversation would pay for it.
+      // Only REST lists all allowed programs: over MCP, every conversation would pay for the list.
       const { allowed: _allowed, ...problem } = answer.body;
       expect(result._meta?.problem).toEqual({ ...problem, request_id: expect.any(String) });
       expect(result.content[0]).toMatchObject({
@@ -141,7 +141,7 @@ describe('MCP', () => {
     await alice.call('delete_session', { session_id });
   });
 
-  it('takes a file of the largest size as base64', async () => {
+  it('writes a file when it has the largest size, as base64', async () => {
     const bytes = Buffer.alloc(1_048_576, 0xfe);
     const session_id = 'large';
     const written = await alice.call('workspace_write', { session_id, path: 'f', content: bytes.toString('base64'), encoding: 'base64' });
@@ -151,7 +151,7 @@ describe('MCP', () => {
     await alice.call('delete_session', { session_id });
   });
 
-  it('runs a command in the background: read, answered, stopped', async () => {
+  it('reads, answers and stops a command when it runs in the background', async () => {
     const session_id = 'background';
     const command = 'printf "name? "; read name; echo "hello $name"; sleep 77';
     const started = await alice.call('execute', { session_id, command, background: true, open_stdin: true });
@@ -169,7 +169,7 @@ describe('MCP', () => {
     });
   });
 
-  it('tells of a command’s output while it runs, where the client asks for progress', async () => {
+  it('sends a command’s output while it runs when the client asks for progress', async () => {
     const session_id = 'progress';
     const notes: { progress: number; message?: string }[] = [];
     const onprogress = (note: { progress: number; message?: string }): void => void notes.push(note);
@@ -183,7 +183,7 @@ describe('MCP', () => {
     for (const [i, note] of notes.entries()) expect(note.progress).toBeGreaterThan(notes[i - 1]?.progress ?? 0);
   });
 
-  it('cuts what a model reads, at its beginning and end', async () => {
+  it('keeps only both ends when a model would read too much', async () => {
     const result = (await alice.call('execute', { session_id: 'long', command: 'seq 1 20000; echo err >&2' })).structuredContent as {
       stdout: string;
       stderr: string;
@@ -206,7 +206,7 @@ describe('MCP', () => {
     expect(result.stdout).toMatch(/^1\n2\n[^]*\n\[\.\.\. \d+ characters left out; send long output to a file [^\n]*\]\n[^]*\n20000\n$/);
   });
 
-  it('ends a command that is cancelled at another replica, and no other', async () => {
+  it('ends a command when it is cancelled at another replica, and no other', async () => {
     const redis = await TestRedis.start();
     const services = await Promise.all([1, 2].map(() => Service.start({ deployment, redis })));
     const [first, second] = services as [Service, Service];
@@ -242,7 +242,7 @@ describe('MCP', () => {
     }
   });
 
-  it('ends a command that the official client cancels', async () => {
+  it('ends a command when the official client cancels it', async () => {
     const session_id = 'aborted';
     const abort = new AbortController();
     const result = alice.call('execute', { session_id, command: 'touch begun; sleep 78' }, { signal: abort.signal });
@@ -254,7 +254,7 @@ describe('MCP', () => {
     await eventually('the command is gone', async () => !/^sleep 78$/m.test(await sleeping()));
   });
 
-  it('ends a command whose client goes away', async () => {
+  it('ends a command when its client goes away', async () => {
     const gone = new AbortController();
     const body = {
       jsonrpc: '2.0',
@@ -278,7 +278,7 @@ describe('MCP', () => {
 });
 
 describe('The rate limit', () => {
-  it('is one budget over REST and MCP', async () => {
+  it('counts one budget when a user calls by REST and MCP', async () => {
     const limited = await Service.start({ deployment, env: { RATE_LIMIT_REQUESTS: '3' } });
     try {
       const ping = { jsonrpc: '2.0', id: 1, method: 'ping' };

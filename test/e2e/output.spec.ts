@@ -4,7 +4,7 @@ import { Cluster, SETUPS } from '../support/service/cluster';
 
 jest.setTimeout(120_000);
 
-describe('Endless output', () => {
+describe('The service, at endless output,', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -40,7 +40,7 @@ describe('Endless output', () => {
     return { result, grown, healthy };
   }
 
-  it('of 200 MB is cut, and does not stay in the API’s memory', async () => {
+  it('cuts output, and keeps none of it in memory, when it has 200 MB', async () => {
     const { result, grown, healthy } = await during(cluster.alice.run('output', 'head -c 200M /dev/zero; echo end', { timeout: 60 }));
     expect(result).toMatchObject({ exit_code: 0, timed_out: false, truncated: true });
     expect(result.stdout.endsWith('\0end\n')).toBe(true);
@@ -49,7 +49,7 @@ describe('Endless output', () => {
     expect(healthy).toBe(true);
   });
 
-  it('of `yes` ends at the timeout, with its beginning and end', async () => {
+  it('answers both ends at the timeout when the command is `yes`', async () => {
     const { result, grown, healthy } = await during(cluster.alice.run('output', 'yes; echo never', { timeout: 3 }));
     expect(result).toMatchObject({ timed_out: true, exit_code: 124, truncated: true });
     expect(result.stdout).toMatch(/^(y\n)+\n?\[\.\.\. \d+ bytes omitted \.\.\.\]\n(y?\n)+y?$/);

@@ -52,7 +52,7 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean; tar
   'get /ready': 'public',
 };
 
-/** Stands for the id of her job. */
+/** Stands for the id of alice's job. */
 const ALICE_JOB = 'alice-job';
 
 const TOOL_CALLS: Record<string, object> = {
@@ -70,7 +70,7 @@ const TOOL_CALLS: Record<string, object> = {
   workspace_edit: { path: 'secret', edits: [{ old: 'a', new: 'b', all: true }] },
 };
 
-describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
+describe.each(SETUPS)('The service keeps sessions to their user (%s)', (setup) => {
   let cluster: Cluster;
   let aliceContainer: string;
   let aliceJob: string;
@@ -84,7 +84,7 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
   });
   afterAll(() => cluster?.stop());
 
-  /** Alice's session is as it was, and nothing of it is in an answer to bob. */
+  /** Expects that alice's session is unchanged, and that `answer` has nothing of its content. */
   async function untouched(answer: string): Promise<void> {
     expect(answer).not.toContain(SECRET);
     expect(answer).not.toContain(aliceContainer);
@@ -98,7 +98,7 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
     });
   }
 
-  it('on every REST route, and none without a credential', async () => {
+  it('when any REST route is called, and refuses a call without a credential', async () => {
     const { body } = await cluster.alice.request<OpenApi>('GET', '/openapi.json');
     const routes = Object.entries(body.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
     expect(routes.sort()).toEqual(Object.keys(CALLS).sort());
@@ -106,7 +106,7 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
       const call = CALLS[route]!;
       const [method, path] = route.split(' ') as [string, string];
       if (call === 'public') {
-        // The first /ready tries the image out, and may say that it does not know yet.
+        // The first /ready tries the image, and may answer that the result is not known yet.
         await eventually(`${route} is open`, async () => (await fetch(cluster.bob.url + path)).status === 200);
         continue;
       }
@@ -136,7 +136,7 @@ describe.each(SETUPS)('Sessions belong to their user (%s)', (setup) => {
     }
   });
 
-  it('on every MCP tool, and none without a credential', async () => {
+  it('when any MCP tool is called, and refuses a call without a credential', async () => {
     const rpc = async (method: string, params: object, headers: Record<string, string> = cluster.bob.headers): Promise<Response> =>
       fetch(`${cluster.bob.url}/mcp/`, {
         method: 'POST',

@@ -4,7 +4,7 @@ import { startCleanup } from '../support/service/service';
 
 jest.setTimeout(240_000);
 
-/** Expires within a test, and is swept as it does. */
+/** So short that a session expires, and is removed, within a test. */
 const ENV = { WORKSPACE_PERSIST_VOLUMES: 'true', SESSION_TTL_SECONDS: '1', CLEANUP_INTERVAL_SECONDS: '1' };
 
 describe.each(SETUPS)('A persistent workspace (%s)', (setup) => {
@@ -20,7 +20,7 @@ describe.each(SETUPS)('A persistent workspace (%s)', (setup) => {
     await cluster?.stop();
   });
 
-  it('outlives its container, belongs to its user, and goes with DELETE alone', async () => {
+  it('outlives its container, and is removed only when its user deletes it', async () => {
     const { alice } = cluster;
     const content = alice.workspace('kept', 'dir/file', true);
     expect((await alice.request('PUT', content, { content: 'from before' })).status).toBe(204);
@@ -28,7 +28,7 @@ describe.each(SETUPS)('A persistent workspace (%s)', (setup) => {
     await eventually('the container has expired', async () => (await cluster.deployment.containers()).length === 0);
     expect(await cluster.deployment.volumes()).toHaveLength(1);
 
-    // A new session of the old name: nothing died under anybody's hands.
+    // This is a new session with the old name. So it does not count as a restart.
     const after = await cluster.alice.run('kept', 'cat dir/file; id -u; touch writable');
     expect(after).toMatchObject({ stdout: 'from beforemore\n1000\n', exit_code: 0, session_restarted: false });
     expect(after.container_id).not.toBe(container_id);
@@ -42,7 +42,7 @@ describe.each(SETUPS)('A persistent workspace (%s)', (setup) => {
     await cluster.alice.deleteSession('kept');
   });
 
-  it('is deleted also after its container has expired', async () => {
+  it('is deleted when its container has expired before', async () => {
     await cluster.alice.run('later', 'echo x > file');
     await eventually('the container has expired', async () => (await cluster.deployment.containers()).length === 0);
     expect(await cluster.deployment.volumes()).toHaveLength(1);

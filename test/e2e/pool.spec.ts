@@ -50,7 +50,7 @@ describe('The pool of two processes', () => {
     await deployment.removeAll();
   });
 
-  it('is one, and is filled again', async () => {
+  it('is filled again when both have taken from it', async () => {
     const before = await waiting();
     expect(before).toHaveLength(POOL_SIZE);
     const { hits } = await poolOf(services[0]!);
@@ -59,13 +59,13 @@ describe('The pool of two processes', () => {
     expect(before).toContain(container_id);
     expect(session_restarted).toBe(false);
     expect(await poolOf(services[0]!)).toMatchObject({ hits: hits + 1, misses: 0 });
-    // It is the session's, at every process, as if it had been made for it.
+    // Both processes treat the sandbox as one that was made for this session.
     expect(await services[1]!.client(ALICE).run('taken', 'cat file')).toMatchObject({
       stdout: 'mine\n',
       container_id,
       session_restarted: false,
     });
-    // But the session is younger than its sandbox; the store's clock is read to some milliseconds.
+    // The session is younger than its sandbox. The 50 ms allow for the store's clock.
     const { body } = await services[1]!.client(ALICE).request<{ created_at: string }>('GET', '/sessions/taken');
     expect(Date.parse(body.created_at)).toBeGreaterThanOrEqual(begun - 50);
     await Promise.all(services.map(full));
@@ -75,36 +75,36 @@ describe('The pool of two processes', () => {
     });
     expect(after).not.toContain(container_id);
     await services[1]!.client(ALICE).deleteSession('taken');
-    // Both fill it again: one that is too many is there for a moment.
+    // Both processes fill the pool again, so there may be one sandbox too many for a moment.
     await eventually('as many are left as wait', async () => {
       const all = (await deployment.containers()).map(({ Id }) => Id.slice(0, 12)).sort();
       return all.length === POOL_SIZE && !all.includes(container_id) && String(all) === String(await waiting());
     });
   });
 
-  it('gives none to two, when both processes take from it at once', async () => {
+  it('gives no sandbox twice when both processes take from it at once', async () => {
     const sessions = Array.from({ length: 10 }, (_, n) => ({ service: services[n % 2]!, key: n % 4 < 2 ? ALICE : BOB, id: `burst${n}` }));
     const results = await Promise.all(sessions.map(({ service, key, id }) => service.client(key).run(id, `echo ${id} >> who; cat who`)));
     results.forEach(({ stdout }, n) => expect(stdout).toBe(`burst${n}\n`));
     expect(new Set(results.map(({ container_id }) => container_id)).size).toBe(10);
-    // Through the other process, which had channels into all that waited.
+    // Asks the other process, which had channels into all sandboxes that waited.
     const again = await Promise.all(sessions.map(({ key, id }, n) => services[(n + 1) % 2]!.client(key).run(id, 'cat who')));
     again.forEach(({ stdout }, n) => expect(stdout).toBe(`burst${n}\n`));
     await Promise.all(sessions.map(({ service, key, id }) => service.client(key).deleteSession(id)));
   });
 
-  it('has nothing for a session that asks for something else', async () => {
+  it('gives nothing when a session asks for something else', async () => {
     const before = await waiting();
     const made = await services[0]!.client(ALICE).request<{ container_id: string }>('POST', '/sessions', { session_id: 'own', pids: 100 });
     expect(before).not.toContain(made.body.container_id);
-    // What the pool's sandboxes are may be asked for by name.
+    // A session that asks for exactly what the pool's sandboxes have gets one of them.
     const usual = { session_id: 'usual', memory: '262144k', cpus: 0.5, ttl_seconds: 60, metadata: { a: 'b' } };
     const taken = await services[0]!.client(ALICE).request<{ container_id: string }>('POST', '/sessions', usual);
     expect(before).toContain(taken.body.container_id);
     for (const id of ['own', 'usual']) await services[0]!.client(ALICE).deleteSession(id);
   });
 
-  it('is taken over from a process that was killed, and left alone by the sweeper', async () => {
+  it('is taken over, and not swept, when a process was killed', async () => {
     const cleanup = startCleanup({ deployment, redis, env: { ...env, DEBUG: 'true', CLEANUP_MAX_CONTAINER_AGE_SECONDS: '1' } });
     try {
       const before = await waiting();
@@ -119,7 +119,7 @@ describe('The pool of two processes', () => {
     }
   });
 
-  it('is replaced where one ended, and where the settings changed', async () => {
+  it('replaces a sandbox when it ended or the settings changed', async () => {
     const before = await waiting();
     await docker.getContainer(before[0]!).kill();
     await eventually('it is replaced', async () => {
@@ -137,7 +137,7 @@ describe('The pool of two processes', () => {
 });
 
 describe('The pool of one process', () => {
-  it.each(['memory', 'redis'])('with the %s store is removed with it', async (store) => {
+  it.each(['memory', 'redis'])('is removed when the process stops, with the %s store', async (store) => {
     const deployment = new TestDeployment();
     const ownRedis = store === 'redis' ? await TestRedis.start() : undefined;
     const service = await Service.start({ deployment, env, ...(ownRedis && { redis: ownRedis }) });

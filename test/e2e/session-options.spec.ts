@@ -23,7 +23,7 @@ interface Problem {
   errors: { field: string; message: string }[];
 }
 
-describe.each(SETUPS)('Session options (%s)', (setup) => {
+describe.each(SETUPS)('The service, for session options (%s)', (setup) => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -43,7 +43,7 @@ describe.each(SETUPS)('Session options (%s)', (setup) => {
   const get = async (id: string): Promise<Session> => (await cluster.alice.request<Session>('GET', `/sessions/${id}`)).body;
   const fields = ({ body }: { body: Problem }) => body.errors.map(({ field }) => field).sort();
 
-  it('are what the sandbox is, and what is told of it', async () => {
+  it('makes the sandbox as its options ask, and shows them, when a session has some', async () => {
     const options = { memory: '300m', cpus: 0.25, pids: 50, ttl_seconds: 120, metadata: { team: 'blue' } };
     const made = await create('own', options);
     expect(made.status).toBe(200);
@@ -56,7 +56,7 @@ describe.each(SETUPS)('Session options (%s)', (setup) => {
     expect(await get('usual')).toMatchObject({ memory: '256m', cpus: 0.5, pids: 128, persistent: false, ttl_seconds: 600, metadata: {} });
   });
 
-  it('may be given again, and not be others', async () => {
+  it('answers 409 when options differ from those of the session', async () => {
     const options = { memory: '300m', cpus: 0.5, env: { A: '1' }, ttl_seconds: 60, metadata: { a: 'b' } };
     const { container_id } = (await create('again', options)).body;
     for (const same of [{}, options, { memory: '307200k' }, { pids: 128, persistent: false }]) {
@@ -67,21 +67,21 @@ describe.each(SETUPS)('Session options (%s)', (setup) => {
     expect(differing).toMatchObject({ status: 409, body: { code: 'SESSION_OPTIONS_DIFFER' } });
     expect(fields(differing)).toEqual(Object.keys(others).sort());
     expect(JSON.stringify(differing.body)).not.toContain('301m');
-    // By whatever call it began.
+    // The same holds for a session that another call began.
     await cluster.alice.run('begun', 'true');
     expect(fields(await create<Problem>('begun', { pids: 20, cpus: 0.5 }))).toEqual(['pids']);
   });
 
-  it('are bounded by the operator, all of them at once', async () => {
+  it('names every option when several are over the operator’s limits', async () => {
     const refused = await create<Problem>('refused', { image: 'x', memory: '513m', cpus: 2.5, pids: 129, ttl_seconds: 3601 });
     expect(refused).toMatchObject({ status: 422, body: { code: 'VALIDATION_FAILED' } });
     expect(fields(refused)).toEqual(['cpus', 'image', 'memory', 'pids', 'ttl_seconds']);
     expect(fields(await create<Problem>('refused', { memory: '200m' }))).toEqual(['memory']);
     expect((await cluster.alice.request('GET', '/sessions/refused')).status).toBe(404);
-    // Its tmpfs is a volume then.
+    // A persistent workspace is a volume and takes no memory. So less memory is enough.
     expect((await create('small', { memory: '112m', persistent: true })).status).toBe(200);
     await cluster.alice.deleteSession('small');
-    // On the list, and not on the engine; nothing of it is left that would count.
+    // The image is allowed, but the engine does not have it. The failed session must not count.
     const absent = await create('absent', { image: 'some-image:1' });
     expect(absent).toMatchObject({ status: 503, body: { code: 'SANDBOX_IMAGE_UNUSABLE' } });
     expect((await cluster.alice.request<{ sessions: Session[] }>('GET', '/sessions')).body.sessions.map((s) => s.session_id)).not.toContain(
@@ -89,19 +89,19 @@ describe.each(SETUPS)('Session options (%s)', (setup) => {
     );
   });
 
-  it('give every command its variables, where it has none of that name itself', async () => {
+  it('gives a command the session’s variables when it has none of that name', async () => {
     await create('vars', { env: { A: 'session', B: 'it’s "b"' } });
     expect((await cluster.alice.run('vars', 'echo "$A $B"')).stdout).toBe('session it’s "b"\n');
     expect((await cluster.alice.run('vars', 'echo "$A $B"', { env: { A: 'own' } })).stdout).toBe('own it’s "b"\n');
     const { body: job } = await cluster.alice.request<{ job_id: string }>('POST', '/sessions/vars/jobs', { command: 'echo $A' });
     const output = await cluster.alice.request('GET', `/sessions/vars/jobs/${job.job_id}/output?wait_seconds=10`);
     expect(output.body).toMatchObject({ data: 'session\n' });
-    // They are no secret of the log, nor shown to who looks.
+    // The values appear neither in the log nor in what a call shows of the session.
     for (const service of cluster.services) expect(service.child.output).not.toContain('it’s');
     expect(JSON.stringify(await get('vars'))).not.toContain('it’s');
   });
 
-  it('stay when the sandbox dies', async () => {
+  it('keeps options when the sandbox dies', async () => {
     const options = { pids: 60, env: { A: 'kept' }, metadata: { a: 'b' } };
     const { container_id } = (await create('dies', options)).body;
     await docker.getContainer(container_id).kill();
@@ -111,7 +111,7 @@ describe.each(SETUPS)('Session options (%s)', (setup) => {
     expect((await docker.getContainer(again.container_id).inspect()).HostConfig.PidsLimit).toBe(60);
   });
 
-  it('let ttl_seconds and metadata change, of a live session of one’s own', async () => {
+  it('changes ttl_seconds and metadata when the session is live and one’s own', async () => {
     await create('changes', { metadata: { a: 'b' } });
     const patch = (settings: object, client = cluster.alice) => client.request<Session>('PATCH', '/sessions/changes', settings);
     const changed = await patch({ ttl_seconds: 1000 });
@@ -124,7 +124,7 @@ describe.each(SETUPS)('Session options (%s)', (setup) => {
     await eventually('it has expired', async () => (await cluster.alice.request('GET', '/sessions/changes')).status === 404);
   });
 
-  it('let sessions be found by their metadata', async () => {
+  it('finds sessions when a filter matches their metadata', async () => {
     await create('red1', { metadata: { colour: 'red', n: '1' } });
     await create('red2', { metadata: { colour: 'red', n: 'a=b' } });
     const list = async (filter: string, client = cluster.alice): Promise<string[]> =>
@@ -135,12 +135,12 @@ describe.each(SETUPS)('Session options (%s)', (setup) => {
     expect(await list('metadata=colour%3Dred', cluster.bob)).toEqual([]);
   });
 
-  it('keep the files of a persistent session through the end of its sandbox', async () => {
+  it('keeps files when the sandbox of a persistent session ends', async () => {
     await create('kept', { persistent: true, ttl_seconds: 1 });
     await cluster.alice.run('kept', 'echo content > file');
     const gone = () => cluster.alice.request('GET', '/sessions/kept');
     await eventually('it has expired', async () => (await gone()).status === 404);
-    // Nobody says so again, and by the first call that comes.
+    // A call without options begins the session again, and it is persistent as before.
     expect((await cluster.alice.run('kept', 'cat file')).stdout).toBe('content\n');
     expect(await get('kept')).toMatchObject({ persistent: true });
     await cluster.alice.deleteSession('kept');
@@ -148,7 +148,7 @@ describe.each(SETUPS)('Session options (%s)', (setup) => {
     expect(await get('kept')).toMatchObject({ persistent: false });
   });
 
-  it('are the MCP tool’s as well', async () => {
+  it('takes the same options when they come by MCP', async () => {
     const call = {
       jsonrpc: '2.0',
       id: 1,
@@ -162,8 +162,8 @@ describe.each(SETUPS)('Session options (%s)', (setup) => {
   });
 });
 
-describe('Session options', () => {
-  it('are found again by the sandbox where the store was flushed', async () => {
+describe('The service, for session options,', () => {
+  it('reads options from the sandbox when the store was flushed', async () => {
     const cluster = await Cluster.start(SETUPS[1]);
     try {
       const options = { pids: 60, env: { A: 'kept' }, ttl_seconds: 100, metadata: { a: 'b' } };
@@ -178,7 +178,7 @@ describe('Session options', () => {
     }
   });
 
-  it('take no variables under a strict command policy', async () => {
+  it('refuses variables when the command policy is strict', async () => {
     const cluster = await Cluster.start(SETUPS[0], { ALLOWED_COMMANDS: 'echo,ls' });
     try {
       const made = await cluster.alice.request<Problem>('POST', '/sessions', { session_id: 's', env: { A: 'a[$(id)]' } });

@@ -14,7 +14,7 @@ interface SessionBody {
   image: string;
 }
 
-describe.each(SETUPS)('Sessions (%s)', (setup) => {
+describe.each(SETUPS)('The service, for sessions (%s)', (setup) => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -25,20 +25,20 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
   const create = (session_id: string) => cluster.alice.request<SessionBody>('POST', '/sessions', { session_id });
   const get = (id: string) => cluster.alice.request<SessionBody>('GET', `/sessions/${encodeURIComponent(id)}`);
 
-  it('are made once, also when ten ask at once', async () => {
+  it('creates a session once when ten ask at once', async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => create('once')));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     expect(new Set(answers.map(({ body }) => body.container_id)).size).toBe(1);
     const container_id = expect.stringMatching(/^[0-9a-f]{12}$/) as string;
     for (const { body } of answers)
       expect(body).toEqual({ session_id: 'once', container_id, session_created: expect.any(Boolean), session_restarted: false });
-    // One of them made it.
+    // Only the call that made the session says so.
     expect(answers.filter(({ body }) => body.session_created)).toHaveLength(1);
     expect(await cluster.deployment.containers()).toHaveLength(1);
     await cluster.alice.deleteSession('once');
   });
 
-  it('are shown, listed and deleted; looking does not prolong', async () => {
+  it('does not prolong a session when it shows or lists it', async () => {
     await create('look');
     const first = await get('look');
     expect(first).toMatchObject({
@@ -82,7 +82,7 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
     'ä',
     'a\u0308',
     '😀'.repeat(256),
-  ])('take %j as their name, unchanged', async (name) => {
+  ])('keeps a session’s name unchanged when it is %j', async (name) => {
     expect((await create(name)).body.session_id).toBe(name);
     // Clients normalise a path's `.` and `..`, escaped or not (URL standard). So only a body can
     // name these two.
@@ -94,7 +94,7 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
     }
   });
 
-  it('of two users are two, also under one name', async () => {
+  it('keeps two sessions when two users choose one name', async () => {
     await cluster.alice.run('shared', 'echo alice > who');
     const bob = await cluster.bob.run('shared', 'cat who || echo nothing');
     expect(bob.stdout).toBe('nothing\n');
@@ -102,7 +102,7 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
     expect((await cluster.alice.run('shared', 'cat who')).stdout).toBe('alice\n');
   });
 
-  it('may be deleted in the middle of a command, which learns so', async () => {
+  it('tells a command when its session is deleted meanwhile', async () => {
     await create('cut off');
     const call = cluster.alice.execute('cut off', 'touch on; sleep 15', { timeout: 20 });
     await eventually('it runs', async () => (await cluster.alice.run('cut off', 'test -e on')).exit_code === 0);
@@ -110,7 +110,7 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
     expect(await call).toMatchObject({ status: 409, body: { code: 'SESSION_DELETED' } });
   });
 
-  it('survive create, delete and execute all at once', async () => {
+  it('answers every call when create, delete and execute come at once', async () => {
     const statuses = new Map<number, number>();
     const note = async (call: Promise<{ status: number; body: unknown }>): Promise<void> => {
       const { status, body } = await call;
@@ -129,7 +129,7 @@ describe.each(SETUPS)('Sessions (%s)', (setup) => {
         expect(containers.filter((container) => container.State === 'running').length).toBeLessThanOrEqual(20);
       }
     };
-    // Several sessions at a time: a race is mostly to wait.
+    // Runs the race in several sessions at a time, because each race is mostly waiting.
     const names = ['race 1', 'race 2', 'race 3', 'race 4'];
     await Promise.all(names.map((name) => race(name, cluster.redis ? 25 : 7)));
     expect(Object.fromEntries(statuses)).toMatchObject({ 200: expect.any(Number) });

@@ -25,7 +25,7 @@ const CLONE = [
   'Dockerfile.agent',
 ];
 
-/** curl's exit code. */
+/** curl's exit code when it cannot connect. */
 const COULD_NOT_CONNECT = 7;
 
 jest.setTimeout(300_000);
@@ -49,7 +49,7 @@ describe('npm start', () => {
     await deployment.removeAll();
   });
 
-  /** With nothing of this process's environment but what a shell has. */
+  /** Runs `npm start` with only those variables of this process that any shell has. */
   function start(env: Env): Child {
     const { PATH = '', HOME = '', DOCKER_HOST } = process.env;
     const shell = { PATH, HOME, ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }), DEPLOYMENT: deployment.name, ...env };
@@ -73,7 +73,7 @@ describe('npm start', () => {
     return { code: await shell.exited, output: shell.output };
   }
 
-  test('prints a curl line that works when pasted; its key is kept, and readable by its owner alone', async () => {
+  test('prints a curl line that works when pasted, and keeps its key private', async () => {
     const port = await freePort();
     const first = start({ PORT: String(port) });
     const line = await curlLine(first);
@@ -88,7 +88,7 @@ describe('npm start', () => {
     expect(await curlLine(start({ PORT: String(port) }))).toBe(line);
   });
 
-  test('what .env and the environment say wins over what it would choose, the environment over .env', async () => {
+  test('takes settings from the environment, then .env, when they are set', async () => {
     const port = await freePort();
     writeFileSync(join(clone, '.env'), "API_KEYS=it's-mine,another\nPORT=1\nAPI_KEY_HEADER=X-Mine\nAPP_NAME=from-file\n");
     const child = start({ PORT: String(port) });
@@ -99,19 +99,19 @@ describe('npm start', () => {
     expect(existsSync(join(clone, '.sandbox/api-key'))).toBe(false);
   });
 
-  test('Ctrl-C lets a running command finish, and nothing is left running', async () => {
+  test('lets a running command finish, and leaves nothing running, when Ctrl-C comes', async () => {
     const child = start({ PORT: String(await freePort()) });
     const slow = pasted((await curlLine(child)).replace(/echo .* --version/, 'touch begun; sleep 3; echo finished'));
     const begun = (await curlLine(child)).replace(/echo .* --version/, 'ls');
     await eventually('the command runs', async () => (await pasted(begun)).output.includes('begun'));
-    // As a terminal does: to every process of the foreground group at once.
+    // A terminal sends Ctrl-C to every process of the foreground group at once.
     process.kill(-child.pid, 'SIGINT');
     expect(JSON.parse((await slow).output)).toMatchObject({ exit_code: 0, stdout: 'finished\n' });
     await child.exited;
     await eventually('its port is free again', async () => (await pasted(begun)).code === COULD_NOT_CONNECT);
   });
 
-  test('a port that is taken is named, and nothing is begun', async () => {
+  test('names the port, and begins nothing, when it is taken', async () => {
     const holder = createServer().listen(0, '127.0.0.1');
     try {
       await eventually('the port is held', async () => holder.listening);
@@ -125,13 +125,13 @@ describe('npm start', () => {
     }
   });
 
-  test('a DOCKER_HOST where no engine answers is said so, and no other engine is used', async () => {
+  test('says so, and uses no other engine, when none answers at DOCKER_HOST', async () => {
     const child = start({ PORT: String(await freePort()), DOCKER_HOST: 'unix:///nowhere/docker.sock' });
     expect(await child.exited).toBe(1);
     expect(child.output).toContain('DOCKER_HOST is set, but no Docker engine answers there (ENOENT)');
   });
 
-  test('a bad setting is named by the API itself, and its exit code is handed on', async () => {
+  test('passes the API’s message and exit code on when a setting is bad', async () => {
     const child = start({ PORT: String(await freePort()), RATE_LIMIT_REQUESTS: 'many' });
     expect(await child.exited).toBe(78);
     expect(child.output).toContain('RATE_LIMIT_REQUESTS must be');

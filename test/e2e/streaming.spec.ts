@@ -6,7 +6,7 @@ import { eventually } from '../support/service/processes';
 
 jest.setTimeout(180_000);
 
-describe.each(SETUPS)('Streaming (%s)', (setup) => {
+describe.each(SETUPS)('The service, for streams (%s)', (setup) => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -20,7 +20,7 @@ describe.each(SETUPS)('Streaming (%s)', (setup) => {
   });
   afterAll(() => cluster?.stop());
 
-  it('shows partial lines while the command runs, and how it ended', async () => {
+  it('sends partial lines when the command writes them, and last how it ended', async () => {
     const events = await Events.execute(cluster.alice, 'live', 'printf one; until [ -e go ]; do sleep 0.02; done; printf two >&2; exit 3');
     expect(events.response.headers).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
     expect(await events.next()).toEqual({
@@ -37,7 +37,7 @@ describe.each(SETUPS)('Streaming (%s)', (setup) => {
     expect(await events.next()).toBeNull();
   });
 
-  it('gives a character that is written in two halves whole, and bytes exactly as base64', async () => {
+  it('sends a character whole when it is written in two halves', async () => {
     const split = "printf '\\303'; sleep 0.3; printf '\\251'; printf '\\377'";
     expect(textOf(await (await Events.execute(cluster.alice, 'live', split)).all(), 'stdout')).toBe('é\ufffd');
     const pieces = await (await Events.execute(cluster.alice, 'live', split, { encoding: 'base64' })).all();
@@ -45,20 +45,20 @@ describe.each(SETUPS)('Streaming (%s)', (setup) => {
     expect(Buffer.concat(bytes)).toEqual(Buffer.from([0xc3, 0xa9, 0xff]));
   });
 
-  it('leaves out nothing of long output', async () => {
+  it('sends all output when it is long', async () => {
     const events = await (await Events.execute(cluster.alice, 'live', 'seq 1 700000')).all();
     expect(textOf(events, 'stdout')).toBe(Array.from({ length: 700_000 }, (_, i) => `${i + 1}\n`).join(''));
     expect(events.at(-1)).toMatchObject({ event: 'exit', data: { truncated: false } });
   });
 
-  it('takes stdin, and ends at the timeout', async () => {
+  it('sends stdin to the command, and ends when its time is over', async () => {
     expect(textOf(await (await Events.execute(cluster.alice, 'live', 'cat', { stdin: 'text' })).all(), 'stdout')).toBe('text');
     const events = await (await Events.execute(cluster.alice, 'live', 'printf x; sleep 30', { timeout: 1 })).all();
     expect(textOf(events, 'stdout')).toBe('x');
     expect(events.at(-1)).toMatchObject({ event: 'exit', data: { exit_code: 124, timed_out: true } });
   });
 
-  it('answers what cannot begin with a status, and what ends otherwise with an error and no exit', async () => {
+  it('answers a status when the command cannot begin, and an error event when it breaks off', async () => {
     const refused = await Events.execute(cluster.alice, 'live', 'no-such-program-at-all');
     expect([refused.status, refused.response.headers['content-type']]).toEqual([400, 'application/problem+json']);
     refused.close();
@@ -71,13 +71,13 @@ describe.each(SETUPS)('Streaming (%s)', (setup) => {
     expect(await lost.all()).toEqual([{ event: 'error', data: expect.objectContaining({ code: 'SESSION_DELETED' }) }]);
   });
 
-  it('gives one answer to a client that does not ask for events', async () => {
+  it('answers once when the client does not ask for events', async () => {
     for (const Accept of ['*/*', 'application/json', 'text/html,*/*;q=0.8']) {
       expect((await cluster.alice.execute('live', 'echo x', {}, { headers: { Accept } })).body.stdout).toBe('x\n');
     }
   });
 
-  it('lets a reader that stalls slow its own command alone, and holds no more for it', async () => {
+  it('slows only one command, and holds no more, when its reader stalls', async () => {
     const memory = (): number =>
       cluster.services.reduce(
         (sum, { child }) => sum + Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]) / 1024,
@@ -96,7 +96,7 @@ describe.each(SETUPS)('Streaming (%s)', (setup) => {
       await sleep(500);
       return first.length === 20 && String(first) === String(await written());
     });
-    // A megabyte each waits in pipes, windows and sockets, and no more however long they stand.
+    // About a megabyte of each waits in pipes, windows and sockets. It does not grow with time.
     for (const lines of await written()) expect(lines).toBeLessThan(20_000);
     const others = await Promise.all(
       Array.from({ length: 80 }, async (_, i) =>
@@ -114,7 +114,7 @@ describe.each(SETUPS)('Streaming (%s)', (setup) => {
     );
   });
 
-  it('leaves nothing of a hundred clients that go away at any moment', async () => {
+  it('leaves nothing behind when a hundred clients go away', async () => {
     await cluster.alice.run('abort', 'true');
     const descriptors = (): number => cluster.services.reduce((sum, { child }) => sum + readdirSync(`/proc/${child.pid}/fd`).length, 0);
     const before = descriptors();

@@ -7,7 +7,7 @@ import { Terminal } from '../support/service/terminal';
 
 jest.setTimeout(180_000);
 
-/** A key that sends a signal; gVisor leaves it in the line as well. */
+/** @returns the key that sends a signal. gVisor also keeps it in the line, so a newline follows. */
 const signalKey = (key: string): string => (UNDER_GVISOR ? `${key}\n` : key);
 
 const JWT_SECRET = 'a secret of at least thirty-two bytes';
@@ -18,7 +18,7 @@ function token(sub: string, exp: number): string {
   return `${content}.${createHmac('sha256', JWT_SECRET).update(content).digest('base64url')}`;
 }
 
-describe.each(SETUPS)('Terminals (%s)', (setup) => {
+describe.each(SETUPS)('The service, for terminals (%s)', (setup) => {
   let cluster: Cluster;
   const open: Terminal[] = [];
 
@@ -36,7 +36,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     return terminal;
   }
 
-  it('run a shell with job control, echo and colours, beside the session’s commands', async () => {
+  it('runs a shell with job control, echo and colours when a terminal opens', async () => {
     const terminal = await start('shell');
     expect(terminal.messages[0]).toEqual({ type: 'open', terminal: expect.stringMatching(/^[0-9a-f]{32}$/), offset: 0 });
     terminal.type('echo $((6*7)) > answer; printf "\\033[31mred\\033[0m\\n"; tty\n');
@@ -53,7 +53,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     expect([terminal.messages.at(-1), terminal.closed]).toEqual([{ type: 'exit', exit_code: 7 }, { code: 1000 }]);
   });
 
-  it('run python3 interactively', async () => {
+  it('runs python3 interactively when it is typed', async () => {
     const terminal = await start('python', '?command=python3');
     await terminal.shows(/>>> $/);
     terminal.type('6 * 7\n');
@@ -63,7 +63,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     expect(terminal.messages.at(-1)).toEqual({ type: 'exit', exit_code: 0 });
   });
 
-  it('run full-screen programs, which follow a change of size', async () => {
+  it('redraws a full-screen program when the size changes', async () => {
     const terminal = await start('top', '?cols=90&rows=20&command=top');
     await terminal.shows(/PID[^]*COMMAND/);
     terminal.type('q');
@@ -77,7 +77,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     await sized.shows(/40 120\r\n/);
   });
 
-  it('run an editor: what is typed into vi is in the file, and it draws anew when the size changes', async () => {
+  it('saves what is typed into vi, and redraws it when the size changes', async () => {
     await cluster.alice.run('vi', 'printf "first\\nsecond\\n" > note.txt');
     const terminal = await start('vi', `?cols=80&rows=12&command=${encodeURIComponent('vi note.txt')}`);
     await terminal.shows(/first[^]*second/);
@@ -92,7 +92,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     expect((await cluster.alice.run('vi', 'cat note.txt')).stdout).toBe('first\nsecond\nthird line\n');
   });
 
-  it('keep the order of what is typed, and take a paste of a megabyte', async () => {
+  it('keeps the order of input when a megabyte is pasted', async () => {
     const terminal = await start(
       'paste',
       '?command=' + encodeURIComponent('stty -icanon -echo; echo ready; head -c 1000000 | sha256sum; exec cat'),
@@ -107,7 +107,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     await terminal.shows(new RegExp(stdout.trim()));
   });
 
-  it('come back after a broken connection, at any replica, with what was missed', async () => {
+  it('sends what was missed when a client comes back to any replica', async () => {
     const first = await start(
       'back',
       '?command=' + encodeURIComponent('echo before; until [ -e go ]; do sleep 0.02; done; echo after; exec cat'),
@@ -126,7 +126,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     expect(await Terminal.refused(cluster.bob, `/sessions/back/terminal?terminal=${first.id}`)).toEqual([404, 'NOT_FOUND']);
   });
 
-  it('keep what is written by one that floods bounded, and the key that ends it works', async () => {
+  it('bounds the output, and passes keys on, when a program floods', async () => {
     const terminal = await start('flood');
     terminal.socket.pause();
     terminal.type('yes; echo over\n');
@@ -137,7 +137,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     await terminal.shows(/still-42\r\n/);
   });
 
-  it('keep their session alive while they are open', async () => {
+  it('keeps a session alive while its terminal is open', async () => {
     const terminal = await start('alive');
     await sleep(6_000);
     expect((await cluster.alice.request('GET', '/sessions/alive')).status).toBe(200);
@@ -147,7 +147,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     await eventually('the session expires', async () => (await cluster.alice.request('GET', '/sessions/alive')).status === 404, 60);
   });
 
-  it('are opened by a ticket, once, in its own session', async () => {
+  it('opens one terminal, in its session, when a ticket is used', async () => {
     const ticket = async (session: string): Promise<string> => {
       const { status, body } = await cluster.alice.request<{ ticket: string; url: string }>('POST', `/sessions/${session}/terminal`);
       expect([status, body.url]).toEqual([201, `/sessions/${session}/terminal?ticket=${body.ticket}`]);
@@ -164,7 +164,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     expect(await refused('ticket', 'made-up')).toEqual([401, 'UNAUTHORIZED']);
   });
 
-  it('refuse as a request is refused', async () => {
+  it('refuses an upgrade when a request would be refused', async () => {
     const path = '/sessions/refused/terminal';
     expect(await Terminal.refused(cluster.alice, path, {})).toEqual([401, 'UNAUTHORIZED']);
     expect(await Terminal.refused(cluster.alice, path, { 'X-API-Key': 'wrong' })).toEqual([401, 'UNAUTHORIZED']);
@@ -190,7 +190,7 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
     }
   });
 
-  it('close when the credential that opened them ends', async () => {
+  it('closes a terminal when its credential expires', async () => {
     // Past its end a token is honoured for 60 s more: the clocks of two machines differ.
     const headers = { Authorization: `Bearer ${token('carol', Math.floor(Date.now() / 1000) - 56)}` };
     const carol = new Client(cluster.alice.url, headers);
@@ -205,8 +205,8 @@ describe.each(SETUPS)('Terminals (%s)', (setup) => {
   });
 });
 
-describe('Terminals and a stopping API', () => {
-  it('are told to come back elsewhere, and do', async () => {
+describe('The service, for terminals at a stopping API,', () => {
+  it('tells clients to come back elsewhere when it stops', async () => {
     const cluster = await Cluster.start(SETUPS[1]);
     try {
       const [first, second] = cluster.services;

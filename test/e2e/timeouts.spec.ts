@@ -13,7 +13,7 @@ if os.fork() == 0:
     os._exit(0)
 time.sleep(100)'`;
 
-/** Each writes something, then would run for ever. */
+/** Commands that write something, and would then run for ever. */
 const COMMANDS: Record<string, string> = {
   'a sleep': 'echo before; sleep 100',
   'a busy loop': 'echo before; while :; do :; done',
@@ -46,11 +46,11 @@ describe.each(SETUPS)('A timeout (%s)', (setup) => {
     return found.filter((args) => !/sleep 2147483647|^python3 -I -S -u -c |ps -eo args/.test(args));
   }
 
-  // Under gVisor no limit of processes holds it here.
+  // Under gVisor no limit on processes stops a fork bomb here.
   const names = Object.keys(COMMANDS).filter((name) => !(UNDER_GVISOR && name === 'a fork bomb'));
-  it.each(names)('leaves nothing of %s', async (name) => {
+  it.each(names)('leaves no process when the command is %s', async (name) => {
     const session = `timeout ${name}`;
-    // A background process of an earlier command, which has to live on.
+    // The background process of an earlier command has to stay alive.
     const { container_id } = await cluster.alice.run(session, 'sleep 7777 & echo ok');
     const result: Executed = await cluster.alice.run(session, COMMANDS[name]!, {
       timeout: 2,

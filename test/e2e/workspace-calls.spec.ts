@@ -39,7 +39,7 @@ interface Matches {
   truncated: boolean;
 }
 
-describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
+describe.each(SETUPS)('The service, for file calls (%s)', (setup) => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -83,8 +83,8 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
   const outside = async (session: string): Promise<string> =>
     (await cluster.alice.run(session, 'ls -A /tmp/out; cat /tmp/out/secret')).stdout;
 
-  describe('a list', () => {
-    it('goes as deep as asked for, in order, and follows no link', async () => {
+  describe('list', () => {
+    it('lists in order, and follows no link, when a depth is asked for', async () => {
       await cluster.alice.run('list', 'mkdir -p a/b/c d; touch a/b/c/f a/x d/y B; ln -s ../d a/link; ln -s loop loop');
       await plantLinks('list');
       const top = ['B', 'a', 'd', 'etc', 'loop', 'out', 'secret'];
@@ -106,7 +106,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(await names('list', { depth: '20', path: 'a' })).toEqual(['b', 'b/c', 'b/c/f', 'link', 'x']);
     });
 
-    it('says when it was cut', async () => {
+    it('says so when a listing is cut', async () => {
       await cluster.alice.run('cut', 'mkdir d; touch d/1 d/2 d/3');
       const listed = async (limit: string): Promise<[number, boolean | undefined]> => {
         const { body } = await get<{ entries: unknown[]; truncated?: boolean }>('cut', '', { depth: '2', limit });
@@ -119,7 +119,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       ]);
     });
 
-    it('takes no other depth or limit', async () => {
+    it('answers 422 when depth or limit is wrong', async () => {
       for (const query of ['depth=0', 'depth=21', 'depth=-1', 'depth=1e1', 'limit=0', 'limit=all'].map((text) =>
         Object.fromEntries(new URLSearchParams(text)),
       ))
@@ -128,7 +128,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
   });
 
   describe('stat', () => {
-    it('tells of what is there, also of a link', async () => {
+    it('describes a file or a link when the path names one', async () => {
       await cluster.alice.run('stat', 'printf 12345 > f; chmod 751 f; mkdir d; mkfifo p');
       await plantLinks('stat');
       const answer = await get<Stat>('stat', '/stat', { path: '/workspace/./f' });
@@ -158,7 +158,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
   });
 
   describe('move and mkdir', () => {
-    it('move what is there, and make what is above', async () => {
+    it('moves a file, and creates parents, when the target has none', async () => {
       await put('move', 'a', 'content');
       const moved = await post<{ path: string; etag: string }>('move', '/move', { from: 'a', to: 'new/dir/b' });
       expect(moved).toMatchObject({ status: 200, body: { path: 'new/dir/b', etag: (await stat('move', 'new/dir/b')).etag } });
@@ -171,7 +171,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(refusal(await post('move', '/mkdir', { path: 'up/b/c' }))).toEqual([409, 'NOT_A_DIRECTORY']);
     });
 
-    it('replace nothing unless told to', async () => {
+    it('replaces nothing when it is not told to', async () => {
       await cluster.alice.run('over', 'echo one > a; echo two > b; mkdir empty full; touch full/f');
       expect(refusal(await post('over', '/move', { from: 'a', to: 'b' }))).toEqual([409, 'ALREADY_EXISTS']);
       expect(await read('over', 'b')).toBe('two\n');
@@ -183,7 +183,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(refusal(await post('over', '/move', { from: 'none', to: 'x' }))).toEqual([404, 'NOT_FOUND']);
     });
 
-    it('leave a directory out of itself, and the root where it is', async () => {
+    it('refuses to move a directory into itself, or the root, when asked to', async () => {
       await cluster.alice.run('self', 'mkdir -p d/e; ln -s d link');
       for (const [from, to] of [
         ['d', 'd/x'],
@@ -196,7 +196,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(await names('self', { depth: '3' })).toEqual(['d', 'd/e', 'link']);
     });
 
-    it('follow no link to the outside, and move a link itself', async () => {
+    it('moves a link itself, and follows none out, when a path has one', async () => {
       await plantLinks('moved-links');
       await put('moved-links', 'f', 'mine');
       for (const body of [
@@ -214,8 +214,8 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
     });
   });
 
-  describe('hostile names', () => {
-    it('go through every call as they are', async () => {
+  describe('every call', () => {
+    it('keeps a name unchanged when it is hostile', async () => {
       for (const [index, name] of HOSTILE_NAMES.entries()) {
         const path = `d/${name}`;
         expect((await put('names', 'f', `needle ${index}`)).status).toBe(204);
@@ -229,7 +229,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(found).toEqual(sorted.map((name) => ({ path: `d/${name}`, line_number: 1, line: `found ${HOSTILE_NAMES.indexOf(name)}` })));
     });
 
-    it('may be no UTF-8', async () => {
+    it('keeps a name exactly when it is no UTF-8', async () => {
       await cluster.alice.run('bytes', `python3 -c 'open(b"\\xff\\xfe", "w").write("text")'`);
       expect((await post('bytes', '/move', { from_base64: '//4=', to_base64: '//4y' })).body).toMatchObject({
         path: '\ufffd\ufffd2',
@@ -239,8 +239,8 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
     });
   });
 
-  describe('a search', () => {
-    it('finds lines and files', async () => {
+  describe('search', () => {
+    it('finds lines, or files when there is no pattern', async () => {
       await cluster.alice.run(
         'search',
         `mkdir -p src/deep .git; echo 'import os' > src/main.py; printf 'x\\ndef main():\\r\\n' > src/deep/util.py; echo main > notes.txt; printf 'main\\0' > binary; echo main > .git/HEAD`,
@@ -273,7 +273,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(refusal(await search('search', { path: 'secret' }))).toEqual([403, 'PATH_OUTSIDE_WORKSPACE']);
     });
 
-    it('ends at its limit', async () => {
+    it('stops when it reaches its limit', async () => {
       await cluster.alice.run('limit', 'seq 1 250 > f');
       const found = async (query: Record<string, string>): Promise<[number, boolean]> => {
         const { body } = await search('limit', { pattern: '.', ...query });
@@ -286,7 +286,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(refusal(await search('limit', { limit: '5001' }))).toEqual([422, 'VALIDATION_FAILED']);
     });
 
-    it('says what is wrong with a pattern', async () => {
+    it('says what is wrong when a pattern is invalid', async () => {
       for (const pattern of ['(', '*', 'a{2,1}', '(?<', '('.repeat(900)]) {
         const answer = await search('limit', { pattern });
         expect([pattern, ...refusal(answer)]).toEqual([pattern, 400, 'INVALID_PATTERN']);
@@ -295,7 +295,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(refusal(await search('limit', { glob: '[a' }))).toEqual([400, 'INVALID_PATTERN']);
     });
 
-    it('hangs nothing, whatever its pattern', async () => {
+    it('blocks no other call when a pattern hangs', async () => {
       await cluster.alice.run('hang', `python3 -c 'print("a" * 5000 + "!")' > f`);
       const searches = ['(a+)+$', '(a|aa)+$', '(.*a){30}$'].map((pattern) => search('hang', { pattern }));
       expect((await cluster.alice.run('hang', 'echo meanwhile')).stdout).toBe('meanwhile\n');
@@ -304,7 +304,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(await cluster.alice.run('hang', 'echo after')).toMatchObject({ stdout: 'after\n', session_restarted: false });
     });
 
-    it('ends with its client', async () => {
+    it('ends when its client goes away', async () => {
       await cluster.alice.run('gone', `python3 -c 'print("a" * 5000 + "!")' > f`);
       // A command can see the search by its niceness. It runs at the commands' niceness, which no
       // other process of the agent does.
@@ -323,8 +323,8 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
     });
   });
 
-  describe('an edit', () => {
-    it('applies all edits in order, and answers the difference', async () => {
+  describe('edit', () => {
+    it('applies all edits in order, and answers a diff, when all match', async () => {
       await put('edit', 'src/f.txt', 'one\ntwo\nthree\n');
       const answer = await post<{ diff: string; etag: string }>('edit', '/edit', {
         path: 'src/f.txt',
@@ -342,7 +342,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(await read('edit', 'src/f.txt')).toBe('One\ndeux\ntrOis\n');
     });
 
-    it('applies all or none', async () => {
+    it('applies no edit when one does not match', async () => {
       await put('none', 'f', 'a b a');
       for (const [edits, detail] of [
         [
@@ -368,7 +368,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect([await read('none', 'f'), await names('none')]).toEqual(['a b a', ['f']]);
     });
 
-    it('is for text files of the workspace', async () => {
+    it('refuses a path when it is no text file of the workspace', async () => {
       await cluster.alice.run('texts', `printf '\\377a' > binary; mkdir dir; mkfifo pipe`);
       await plantLinks('texts');
       for (const [path, status, code] of [
@@ -384,7 +384,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(await outside('texts')).toBe('secret\nsecret\n');
     });
 
-    it('keeps to the limit of a file, before and after', async () => {
+    it('refuses a file when it is over the limit before or after', async () => {
       await put('large', 'f', `${'a'.repeat(LIMIT - 2)}bb`);
       const edit = (old: string, text: string) => post('large', '/edit', { path: 'f', edits: [{ old, new: text }] });
       expect(refusal(await edit('bb', 'bbb'))).toEqual([413, 'FILE_TOO_LARGE']);
@@ -395,7 +395,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(refusal(await edit('cc', 'c'))).toEqual([413, 'FILE_TOO_LARGE']);
     });
 
-    it('of many at once, loses none', async () => {
+    it('loses no edit when many come at once', async () => {
       await put('many', 'f', Array.from({ length: 40 }, (_, index) => `<${index}>\n`).join(''));
       const edits = Array.from({ length: 40 }, (_, index) =>
         post('many', '/edit', { path: 'f', edits: [{ old: `<${index}>`, new: `<${index} done>` }] }),
@@ -406,8 +406,8 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
     });
   });
 
-  describe('lines', () => {
-    it('are read in either form', async () => {
+  describe('a read by lines', () => {
+    it('gives the lines when they are asked for, in either form', async () => {
       await put('lines', 'f', 'one\ntwo\nthree\nfour');
       const lines = async (query: Record<string, string>, headers = {}) =>
         (await get<unknown>('lines', '/content', { path: 'f', ...query }, headers)).body;
@@ -421,7 +421,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
   });
 
   describe('a precondition', () => {
-    it('keeps a change from what is not what it was', async () => {
+    it('refuses a change when the file has changed', async () => {
       const first = (await put('if', 'f', 'one')).headers.get('etag')!;
       expect(first).toBe((await stat('if', 'f')).etag);
       const second = (await put('if', 'f', 'two', { 'If-Match': `"other", ${first}` })).headers.get('etag')!;
@@ -460,14 +460,14 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       expect(await names('if')).toEqual(['g']);
     });
 
-    it('sees what a command has changed', async () => {
+    it('fails when a command has changed the file', async () => {
       const tag = (await put('command', 'f', 'one')).headers.get('etag')!;
       await cluster.alice.run('command', 'sleep 0.1; printf two > f');
       expect(refusal(await put('command', 'f', 'three', { 'If-Match': tag }))).toEqual([412, 'PRECONDITION_FAILED']);
       expect(await read('command', 'f')).toBe('two');
     });
 
-    it('spares a reader what it has', async () => {
+    it('answers 304 when the reader has the file', async () => {
       const tag = (await put('cached', 'f', 'content')).headers.get('etag')!;
       for (const Accept of ['application/json', 'application/octet-stream']) {
         const unchanged = await get<string>('cached', '/content', { path: 'f' }, { Accept, 'If-None-Match': tag });
@@ -480,7 +480,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       }
     });
 
-    it('lets one of several win, in whatever process they are', async () => {
+    it('lets one change win when several come at once to any process', async () => {
       for (let turn = 0; turn < 15; turn++) {
         const tag = (await put('race', 'f', 'start')).headers.get('etag')!;
         const headers = { 'If-Match': tag };
@@ -496,7 +496,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
       }
     });
 
-    it('lets one of several make a file', async () => {
+    it('lets one call create a file when several come at once', async () => {
       for (let turn = 0; turn < 15; turn++) {
         const answers = await Promise.all([1, 2, 3, 4].map((writer) => put('make', `f${turn}`, `${writer}`, { 'If-None-Match': '*' })));
         const winners = answers.flatMap(({ status }, index) => (status === 204 ? [`${index + 1}`] : []));
@@ -505,7 +505,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
     });
   });
 
-  it('changes files while a command holds every lock that a command would', async () => {
+  it('changes files when a command holds locks on them', async () => {
     await put('locks', 'f', 'one');
     await cluster.alice.run('locks', 'flock /workspace -c "touch held; sleep 100" > /dev/null 2>&1 &');
     await eventually('it holds the lock', async () => (await names('locks')).includes('held'));
@@ -516,7 +516,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
     expect(await read('locks', 'f')).toBe('two');
   });
 
-  it('writes one line in the log for each call, with its paths and no content', async () => {
+  it('logs one line, without content, when a call is made', async () => {
     await put('audited', 'f', 'secret-content');
     const calls = [
       ['workspace_stat', 'f', await get('audited', '/stat', { path: 'f' })],
@@ -541,7 +541,7 @@ describe.each(SETUPS)('Workspace calls (%s)', (setup) => {
     for (const { child } of cluster.services) expect(child.output).not.toContain('secret-');
   });
 
-  it('answers over MCP what it answers over REST', async () => {
+  it('answers the same when a call comes by MCP or REST', async () => {
     const tool = async (name: string, args: object) => {
       const { body } = await cluster.alice.request<{
         result: { isError?: boolean; structuredContent?: unknown; _meta?: { problem: object } };

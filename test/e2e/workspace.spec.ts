@@ -65,7 +65,7 @@ async function raw(
   return { response, bytes: Buffer.from(await response.arrayBuffer()) };
 }
 
-describe.each(SETUPS)('Workspace (%s)', (setup) => {
+describe.each(SETUPS)('The service, for the workspace (%s)', (setup) => {
   let cluster: Cluster;
 
   beforeAll(async () => {
@@ -81,7 +81,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
   const content = (session: string, path: string) =>
     cluster.alice.request<{ content: string; encoding: string; code?: string }>('GET', cluster.alice.workspace(session, path, true));
 
-  it('writes, reads, lists and deletes; parents are made', async () => {
+  it('creates parents when it writes, and then reads, lists and deletes', async () => {
     expect(await put(cluster.alice, 'basic', 'a/b/c.txt', 'hello')).toBe(204);
     expect((await content('basic', 'a/b/c.txt')).body).toEqual({ content: 'hello', encoding: 'utf8' });
     expect((await content('basic', '/workspace/a/./b/../b/c.txt')).body.content).toBe('hello');
@@ -103,7 +103,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect((await list('basic')).map((entry) => entry.name)).not.toContain('a');
   });
 
-  it('round-trips hostile names byte for byte', async () => {
+  it('keeps a name byte for byte when it is hostile', async () => {
     for (const [index, name] of HOSTILE_NAMES.entries()) {
       expect([name, await put(cluster.alice, 'names', name, `content ${index}`)]).toEqual([name, 204]);
     }
@@ -115,7 +115,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect(await list('names')).toEqual([]);
   });
 
-  it.each(['..', '../x', 'a/../../x', '/..', 'a\0b', 'x'.repeat(4097)])('refuses the path %j', async (path) => {
+  it.each(['..', '../x', 'a/../../x', '/..', 'a\0b', 'x'.repeat(4097)])('refuses a path when it is %j', async (path) => {
     for (const [method, url] of [
       ['GET', cluster.alice.workspace('paths', path)],
       ['GET', cluster.alice.workspace('paths', path, true)],
@@ -126,7 +126,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     }
   });
 
-  it('gives and takes binary content exactly, in every form', async () => {
+  it('keeps content exactly when it is binary, in every form', async () => {
     const bytes = randomBytes(300_000);
     expect(await put(cluster.alice, 'binary', 'f', bytes)).toBe(204);
     const { body } = await content('binary', 'f');
@@ -142,7 +142,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect((await content('binary', 'empty')).body).toEqual({ content: '', encoding: 'utf8' });
   });
 
-  it('answers ranges', async () => {
+  it('answers a part of a file when Range asks for one', async () => {
     await put(cluster.alice, 'range', 'f', '0123456789');
     const range = async (value: string): Promise<[number, string, string | null]> => {
       const { response, bytes } = await raw(cluster.alice, 'range', 'f', { Range: value });
@@ -157,7 +157,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect((await raw(cluster.alice, 'range', 'f', { Range: 'lines=1-2' })).response.status).toBe(200);
   });
 
-  it('takes a multipart upload', async () => {
+  it('stores a file when it comes as a multipart upload', async () => {
     const upload = async (name: string, query = '', more = {}): Promise<{ status: number; body: Record<string, unknown> }> => {
       const form = new FormData();
       form.append('file', new Blob(['uploaded']), name);
@@ -177,10 +177,10 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect(await upload('x', '?path=..')).toMatchObject({ status: 400, body: { code: 'INVALID_PATH' } });
   });
 
-  it('refuses what is over the limit, and takes what is at it', async () => {
+  it('refuses a file when it is over the limit, and takes it at the limit', async () => {
     expect(await put(cluster.alice, 'size', 'f', Buffer.alloc(LIMIT, 'a'))).toBe(204);
     expect(await put(cluster.alice, 'size', 'f', Buffer.alloc(LIMIT + 1, 'b'))).toBe(413);
-    // Of unknown length: it has to be counted as it comes.
+    // The length of this body is not known in advance. So the service counts as it reads.
     const stream = new ReadableStream({
       start(controller) {
         for (let i = 0; i < 20; i++) controller.enqueue(new Uint8Array(100_000));
@@ -200,7 +200,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect(names).toEqual(['big', 'f', 'just']);
   });
 
-  it('reads and overwrites regular files only, and answers at once', async () => {
+  it('refuses a path at once when it is no regular file', async () => {
     await cluster.alice.run(
       'types',
       'mkfifo pipe; mkdir dir; echo x > file; python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\'sock\')"',
@@ -226,7 +226,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     }
   });
 
-  it('follows links that stay inside, and none that leads outside', async () => {
+  it('follows a link only when it stays inside', async () => {
     await cluster.alice.run(
       'links',
       'mkdir -p dir; echo inside > dir/f; ln -s dir/f in; ln -s /workspace/dir abs; ln -s /etc etc; ln -s ../etc/passwd up; ln -s /etc/passwd pw; ln -s loop loop; ln -s /tmp/new dangling; mkdir -p /tmp/out; echo secret > /tmp/out/s; ln -s /tmp/out out; ln -s ../../../proc/self/environ deep',
@@ -242,12 +242,12 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect((await cluster.alice.request('GET', cluster.alice.workspace('links', 'etc'))).status).toBe(403);
     expect((await cluster.alice.request('DELETE', cluster.alice.workspace('links', 'out/s'))).status).toBe(403);
     expect((await content('links', 'loop')).status).toBeGreaterThanOrEqual(400);
-    // A link is deleted by itself, with nothing of what it leads to.
+    // Only the link itself is deleted, not what it leads to.
     expect((await cluster.alice.request('DELETE', cluster.alice.workspace('links', 'out'))).status).toBe(204);
     expect((await cluster.alice.run('links', 'cat /tmp/out/s; ls /tmp')).stdout).toBe('secret\nout\n');
   });
 
-  it('deletes a directory whole, also one with links, odd modes and depth', async () => {
+  it('deletes a directory whole when it has links, odd modes and depth', async () => {
     await cluster.alice.run(
       'tree',
       'mkdir -p t/a t/b; touch t/a/f; ln -s /tmp t/link; chmod 000 t/a; echo keep > /tmp/keep; cd t/b; i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i+1)); done',
@@ -256,7 +256,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect((await cluster.alice.run('tree', 'ls -A; cat /tmp/keep')).stdout).toBe('keep\n');
   });
 
-  it('lets no link swapped in mid-call lead a write outside', async () => {
+  it('writes nothing outside when a link is swapped in during the call', async () => {
     await cluster.alice.run(
       'swap',
       'mkdir -p /tmp/out real; (while :; do mkdir d 2>/dev/null; mv d real/$$ 2>/dev/null; ln -s /tmp/out d; rm -rf d real/$$; done) >/dev/null 2>&1 &',
@@ -266,14 +266,14 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
       const statuses = await Promise.all(Array.from({ length: 10 }, (_, i) => put(cluster.alice, 'swap', `d/f${batch * 10 + i}`, 'x')));
       for (const status of statuses) outcomes[status] = (outcomes[status] ?? 0) + 1;
     }
-    // Whatever it met, it answered rightly; and both the directory and the link were met.
+    // Each answer fits what the call may have met, and both the directory and the link were met.
     expect(Object.keys(outcomes).filter((status) => !['204', '403', '404', '409'].includes(status))).toEqual([]);
     expect(outcomes[204]).toBeGreaterThan(0);
     expect(outcomes[403]).toBeGreaterThan(0);
     expect((await cluster.alice.run('swap', 'ls -A /tmp/out')).stdout).toBe('');
   });
 
-  it('answers 507 when the disk is full, keeps the old file and goes on', async () => {
+  it('answers 507 and keeps the old file when the disk is full', async () => {
     await put(cluster.alice, 'full', 'old', 'old content');
     await cluster.alice.run('full', 'cat /dev/zero > filler 2>/dev/null');
     expect(await put(cluster.alice, 'full', 'old', Buffer.alloc(500_000, 'x'))).toBe(507);
@@ -283,7 +283,7 @@ describe.each(SETUPS)('Workspace (%s)', (setup) => {
     expect(await put(cluster.alice, 'full', 'old', 'new')).toBe(204);
   });
 
-  it('replaces atomically: a reader sees the old file or the new, and the mode stays', async () => {
+  it('shows the old file or the new one when a reader comes during a write', async () => {
     const versions = ['a', 'b'].map((letter) => Buffer.alloc(LIMIT, letter));
     await put(cluster.alice, 'atomic', 'f', versions[0]!);
     await cluster.alice.run('atomic', 'chmod 755 f');
@@ -302,7 +302,7 @@ print(seen)'`,
     expect((await cluster.alice.run('atomic', 'stat -c %a f')).stdout).toBe('755\n');
   });
 
-  it('lists a large directory', async () => {
+  it('lists a directory when it is large', async () => {
     await cluster.alice.run('many', 'seq 1 3000 | xargs touch');
     expect(await list('many')).toHaveLength(3000);
   });

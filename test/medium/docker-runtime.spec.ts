@@ -19,7 +19,7 @@ const volumeName = (key: string) => `sandbox-${config.DEPLOYMENT}-${key.slice(0,
 const container = (key: string) => engine.getContainer(containerName(key));
 const made: Config[] = [config];
 
-/** The same deployment under another configuration. */
+/** @returns other settings for the same deployment */
 function variant(variables: Record<string, string>): Config {
   return testConfig({ DEPLOYMENT: config.DEPLOYMENT, ...variables });
 }
@@ -195,7 +195,7 @@ describe('the Docker runtime, while the engine is away,', () => {
   beforeAll((done) => {
     silent = createServer((socket) => socket.resume()).listen(silentPath, done);
   });
-  // Ends only when every connection has: none is left behind by a call that was given up.
+  // This ends only when all connections have ended. So no abandoned call leaves one behind.
   afterAll((done) => void silent.close(done));
 
   it.each([
@@ -249,7 +249,7 @@ describe('the Docker runtime, for pooled containers,', () => {
   it('finishes one when its maker died, and replaces one when it ended', async () => {
     const first = await pooledIn(runtime, 0);
     await engine.getContainer(first.id).kill();
-    // The engine's list learns of an end a little later than who waits for it.
+    // The engine's list shows the end a little later than the call to kill returns.
     const list = () => engine.listContainers({ all: true, filters: { id: [first.id] } });
     await eventually('it is listed as ended', async () => (await list())[0]?.State === 'exited');
     const second = await pooledIn(runtime, 0);
@@ -258,7 +258,7 @@ describe('the Docker runtime, for pooled containers,', () => {
     const { Config, HostConfig } = await engine.getContainer(second.id).inspect();
     expect(await runtime.discard(second)).toBe(true);
     const { id } = await engine.createContainer({ ...Config, HostConfig, name: second.name.replace(/-[0-9a-f]{12}$/, '') });
-    // As long as its maker may be at it, it is left to that one.
+    // Its maker may still be at work on it. So for some time, others leave it alone.
     expect(await pooledIn(runtime, 0)).toBeUndefined();
     await sleep(10_000);
     expect(await pooledIn(runtime, 0)).toMatchObject({ id, slot: { current: true } });

@@ -88,7 +88,7 @@ describe('the rate limit', () => {
       await eventually('it works again', works);
       await redis.down();
       expect(await outcome()).toEqual(unavailable);
-      // Health is free of it.
+      // /health does not depend on the limit.
       expect((await fetch(`${app.url}/health`)).status).toBe(200);
       await redis.up();
       await eventually('it works again', works);

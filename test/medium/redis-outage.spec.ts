@@ -38,13 +38,13 @@ describe('redis session store, when Redis is not well', () => {
     await expect(store.get(ref.key, NOW)).rejects.toMatchObject(unavailable);
     await redis.up();
     await untilItAnswers();
-    // What it knew is lost; the session begins anew.
+    // Redis has lost its data. So the session begins again.
     expect((await enter(store, ref)).created).toBe(true);
   });
 
   it('answers calls when Redis restarts meanwhile', async () => {
     await redis.down();
-    // A command written before the client has heard of it is lost, and is not sent twice.
+    // A command sent before the client notices the outage is lost, and is not sent twice.
     await sleep(50);
     const calls = Array.from({ length: 50 }, () => enter(store, someRef()));
     await redis.up();
@@ -78,7 +78,7 @@ describe('redis session store, when Redis is not well', () => {
 
   it('connects to the new primary when the old one has become a replica', async () => {
     const next = await TestRedis.start();
-    // New connections lead to `primary`. Those that are there stay where they are.
+    // New connections lead to `primary`. Existing ones stay as they are.
     let primary = redis.port;
     const name = createServer((socket) => {
       const onward = connect(primary, '127.0.0.1');
@@ -234,7 +234,7 @@ describe('redis session store, when Redis is not well', () => {
   });
 });
 
-/** Works on the server past the store. */
+/** Runs `work` with a connection to the server that bypasses the store. */
 async function admin<T>(work: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis({ port: redis.port, host: '127.0.0.1' });
   try {
@@ -244,7 +244,7 @@ async function admin<T>(work: (client: Redis) => Promise<T>): Promise<T> {
   }
 }
 
-/** Milliseconds that each key still has, by its name; -1 is for ever. */
+/** @returns by each key's name, the milliseconds until it expires; -1 means never */
 function lifetimesByName(): Promise<Record<string, number>> {
   return admin(async (client) => {
     const names = await client.keys('*');

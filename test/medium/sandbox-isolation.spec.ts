@@ -145,7 +145,7 @@ for address in (('1.1.1.1', 53), ('172.17.0.1', 2375), ('169.254.169.254', 80)):
       'ls /dev; for n in c,1,1 b,8,0; do mknod /workspace/dev-$n $(echo $n | tr , " "); head -c 1 /workspace/dev-$n && echo opened; done 2>/dev/null; true';
     const { stdout } = await inside(script);
     expect(stdout).not.toMatch(/opened|^(sd|vd|nvme|mem|kmsg|kvm|docker)/m);
-    // gVisor has a FUSE of its own.
+    // gVisor has a FUSE device of its own.
     if (!UNDER_GVISOR) expect(stdout).not.toMatch(/^fuse/m);
   });
 
@@ -167,8 +167,8 @@ for address in (('1.1.1.1', 53), ('172.17.0.1', 2375), ('169.254.169.254', 80)):
 
 describe('a system call', () => {
   /**
-   * Each with harmless arguments: what passes the filter fails otherwise, with another errno than
-   * EPERM or not at all.
+   * Makes a system call with harmless arguments. A call that passes the filter succeeds, or fails
+   * with an errno other than EPERM.
    */
   const CALL = `
 import ctypes, errno, platform, sys

@@ -4,7 +4,7 @@ import { COMMAND_LEASE_MS, createSessionStore, MAX_LISTED, sessionRef, type JobR
 import { eventually, TestRedis } from '../support/service/processes';
 import { call, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from '../support/adapters/sessions';
 
-/** The contract of the port, over both stores; real: a Redis server of this suite's own. */
+/** The port's contract, run on both stores. The Redis server is real, and only for this suite. */
 
 jest.setTimeout(60_000);
 
@@ -12,7 +12,7 @@ let redis: TestRedis;
 let store: SessionStore;
 const opened: SessionStore[] = [];
 
-/** A store that is disconnected after the test, also if that fails: an open one holds jest up. */
+/** Opens a store and disconnects it after each test. Jest does not end while one is open. */
 function openStore(kind: 'memory' | 'redis', more: Record<string, string> = {}): SessionStore {
   const another = createSessionStore(storeConfig(kind, redis.port, more));
   opened.push(another);
@@ -173,7 +173,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       await Promise.all(holds.map((hold) => enter(store, ref, hold)));
       const [last, ...ended] = [holds[500]!, ...holds.filter((_, i) => i !== 500)];
       await Promise.all(ended.map(({ callId }) => store.end(ref.key, record.generation, callId, NOW)));
-      // A store that bounds the calls it tells apart may err to the longer side.
+      // A store may limit how many calls it tells apart. It then keeps the session longer.
       const { expiresAt } = (await store.get(ref.key, NOW))!;
       expect(expiresAt).toBeGreaterThanOrEqual(last.deadline + TTL);
       expect(expiresAt).toBeLessThanOrEqual(holds[999]!.deadline + TTL);
@@ -340,7 +340,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const fourth = refOf('jwt:u', 'd');
       expect(await store.begin(fourth, call(), NOW)).toEqual(full('MAX_SESSIONS_PER_USER', 3));
       expect(await store.get(fourth.key, NOW)).toBeNull();
-      // One that is there is entered, and others have room.
+      // An existing session can be entered, and other users can begin sessions.
       expect((await store.begin(refs[0]!, call(), NOW)).state).toBe('live');
       expect((await store.begin(refOf('jwt:v', 'a'), call(), NOW)).state).toBe('live');
       await store.close(refs[1]!.key, 'always', NOW, NOW + SECOND);
@@ -403,7 +403,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       await store.resume(ref, running, later);
       const { generation } = (await enter(store, ref, command(later + SECOND), later + 1)).record;
       expect((await store.begin(ref, command(later + SECOND), later + 1)).state).toBe('full');
-      // The session itself is kept for both.
+      // Both commands keep the session alive.
       await store.end(ref.key, generation, running.callId, later + 1);
       expect((await store.get(ref.key, later + 1))?.expiresAt).toBe(NOW + TTL + TTL);
     });
@@ -476,7 +476,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       });
       const other = (await enter(store, known)).record.generation;
       await store.attach(known.key, other, sandbox('c1'));
-      // What the store knows counts for more: this start was there before.
+      // The store has recorded this start before, and that decides: it is no restart.
       expect(await store.attach(known.key, other, sandbox('c1', { origin: 'restarted' }))).toMatchObject({ restarted: false });
     });
 
@@ -487,7 +487,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
         const { live, ...said } = await store.attach(ref.key, generation, sandbox(id, more));
         return live && said;
       };
-      // Another process comes upon it before its maker has said that it is there.
+      // Another process finds the sandbox before its maker has reported it.
       expect(await attach({ origin: 'found' })).toEqual({ restarted: false, created: false });
       expect(await attach({ origin: 'made' })).toEqual({ restarted: false, created: true });
       expect(await attach({ origin: 'made' })).toEqual({ restarted: false, created: false });
@@ -604,7 +604,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     });
 
     it('succeeds only if begin does not when both come at once', async () => {
-      // The in-memory store is of one process; its rivals share it.
+      // The in-memory store belongs to one process. So both rivals use the same one.
       const rival = kind === 'memory' ? store : openStore(kind);
       const later = NOW + TTL;
       const winners = { begin: 0, close: 0 };
@@ -627,7 +627,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
   describe('expired and known', () => {
     it('lists expired sessions and stale marks, the oldest first, when they are asked for', async () => {
       const [first, second, third, used, closing] = Array.from({ length: 5 }, () => someRef());
-      // A time before all that other tests left.
+      // This time is earlier than anything that other tests have left.
       const then = NOW - 1_000 * TTL;
       await idle(store, third!, then + 3);
       await idle(store, first!, then + 1);

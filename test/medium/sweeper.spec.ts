@@ -5,7 +5,7 @@ import { createSessionStore, sessionRef, type SessionRef, type SessionStore } fr
 import { find, pooledIn, removeDeployment, sh, testConfig, testEngine } from '../support/adapters/docker';
 import { TestRedis } from '../support/service/processes';
 
-/** Real: the engine, the containers, Redis. Only the sweeper's clock is told the time. */
+/** The engine, the containers and Redis are real. The tests set only the sweeper's clock. */
 
 jest.setTimeout(120_000);
 
@@ -19,7 +19,7 @@ let redis: TestRedis;
 let config: Config;
 let store: SessionStore;
 let runtime: SandboxRuntime;
-/** What the sweepers take for the time. */
+/** The time on the sweepers' clock, in milliseconds. */
 let now: number;
 
 beforeAll(async () => {
@@ -53,7 +53,7 @@ function someRef(): SessionRef {
   return sessionRef(config.DEPLOYMENT, { id: 'jwt:alice' }, randomUUID());
 }
 
-/** A session with a sandbox, and a call in it that may last until `deadline`. */
+/** Begins a session with a sandbox and a call in it that may last until `deadline`. */
 async function inUse(deadline = now + SECOND): Promise<{ ref: SessionRef; sandbox: Sandbox; finish: () => Promise<void> }> {
   const ref = someRef();
   const hold = { callId: randomUUID(), deadline };
@@ -189,7 +189,7 @@ describe('the sweeper, for sessions in use,', () => {
   it('removes no session when a call comes after it was found expired', async () => {
     const session = await idle();
     now += TTL;
-    // The store’s answer is as old as can be: the call is in before anything is done about it.
+    // A call enters after the store has answered, and before the sweeper acts on the answer.
     const slow = Object.assign(Object.create(store) as SessionStore, {
       expired: async (at: number, limit: number) => {
         const keys = await store.expired(at, limit);
@@ -205,13 +205,13 @@ describe('the sweeper, for sessions in use,', () => {
     const session = await inUse(now + 10 * TTL);
     const sweeping = sweeper();
     await redis.flush();
-    // Old, and unknown: not a reason yet, for the sweeper has just begun to wonder.
+    // The sandbox is old, and unknown to the store. But the sweeper has only just noticed that.
     now += 2 * MAX_AGE;
     expect(await sweeping.sweep()).toEqual(nothing);
     await store.begin(session.ref, { callId: randomUUID(), deadline: now + 10 * TTL }, now);
     now += MAX_AGE;
     expect(await sweeping.sweep()).toEqual(nothing);
-    // Known in between, it is wondered about anew.
+    // The store knew it in between. So the sweeper's wait starts again.
     await redis.flush();
     now += SECOND;
     expect(await sweeping.sweep()).toEqual(nothing);
@@ -326,7 +326,7 @@ describe('the sweeper, while something is away,', () => {
     const breaking = Object.assign(Object.create(nowhere) as SandboxRuntime, { list: () => runtime.list() });
     const report = await sweeper({ runtime: breaking }).sweep();
     expect(report).toMatchObject({ expired: 0, complete: false });
-    // Those at hand, and none after.
+    // Only the removals that were already under way fail. No other is begun.
     expect(report.failed).toBe(4);
     now += 60 * SECOND;
     expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 6 });

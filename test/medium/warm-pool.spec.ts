@@ -4,7 +4,7 @@ import { createSessionStore, type SessionStore } from '@sandbox/sessions';
 import { eventually, TestRedis } from '../support/service/processes';
 import { find, removeDeployment, sh, testConfig, testEngine, testOwner } from '../support/adapters/docker';
 
-/** Two processes' pools over one engine and one Redis, all real. */
+/** Tests the pools of two processes that share one engine and one Redis. All of them are real. */
 
 jest.setTimeout(180_000);
 
@@ -34,7 +34,7 @@ const settled = async (): Promise<void> => {
   );
 };
 
-/** The runtime, but that it claims in another way. */
+/** @returns the runtime with another `claim` */
 const withClaim = (claim: SandboxRuntime['claim']): SandboxRuntime => Object.assign(Object.create(runtime) as SandboxRuntime, { claim });
 
 beforeAll(async () => {
@@ -136,7 +136,7 @@ it('claims nothing for a session when it had a sandbox before the store was flus
 it('counts a hit when a sandbox waits, and a miss when none does', async () => {
   const [pool, other] = pools;
   (await pool.claim(testOwner()))!.channel!.close();
-  // Its channel is there, what it leads into is not.
+  // The other pool still has a channel, but the sandbox at its end has been taken.
   expect(await other.claim(testOwner())).toBeNull();
   expect(pool.state).toMatchObject({ hits: 1, misses: 0 });
   expect(other.state).toMatchObject({ hits: 0, misses: 1, size: 0 });
