@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import { SandboxError } from '@sandbox/errors';
 import { ExecuteDto } from '../execute/execute.dto';
 import { ExecuteToolArgs } from '../mcp/tools/execute-tool.dto';
-import { EditDto } from '../workspace/edit.dto';
+import { EditDto } from '../workspace/dto/edit.dto';
 import { validateDto } from './validate-dto';
 
 const COMMAND = { session_id: 's', command: 'true' };

@@ -8,11 +8,11 @@ import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
 import { ClientSignal } from '../request/client-signal.decorator';
 import { StreamedBody } from '../request/json-body.guard';
 import { SessionIdDto } from '../sessions/sessions.dto';
-import { archiveBody, ARCHIVE_TYPES, GZIP, TAR } from './archive-body';
-import { ArchiveQuery, UnpackResultDto } from './archive.dto';
-import { givenPath } from './given-path';
-import { sendArchive } from './send-archive';
-import { DirectoryQuery } from './workspace.dto';
+import { archiveBody, ARCHIVE_TYPES, GZIP, TAR } from './content/archive-body';
+import { ArchiveQuery, UnpackResultDto } from './dto/archive.dto';
+import { givenPath } from './dto/given-path';
+import { sendArchive } from './content/send-archive';
+import { DirectoryQuery } from './dto/workspace.dto';
 
 const BYTES = { schema: { type: 'string', format: 'binary' } } as const;
 const CALL = [...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX, 'FILE_TOO_LARGE'] as const;

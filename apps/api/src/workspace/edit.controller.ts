@@ -9,12 +9,12 @@ import { ClientSignal } from '../request/client-signal.decorator';
 import { IfHeaders } from '../request/preconditions';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { NoQueryGuard } from '../validation/no-query.guard';
-import { EditDto, EditResultDto } from './edit.dto';
-import { edited } from './edited';
-import { givenPath } from './given-path';
+import { EditDto, EditResultDto } from './dto/edit.dto';
+import { edited } from './content/edited';
+import { givenPath } from './dto/given-path';
 import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';
-import { EDIT_ADVICE, withSizeAdvice } from './size-advice';
-import { tagged } from './tagged';
+import { EDIT_ADVICE, withSizeAdvice } from './content/size-advice';
+import { tagged } from './content/tagged';
 
 @ApiTags('workspace')
 @Controller('sessions/:session_id/workspace')

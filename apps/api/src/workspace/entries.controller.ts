@@ -10,10 +10,10 @@ import { IfHeaders } from '../request/preconditions';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { NoQueryGuard } from '../validation/no-query.guard';
 import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';
-import { tagged } from './tagged';
-import { DirectoryMadeDto, MakeDirectoryDto, MoveDto, MovedDto, WorkspaceStatDto } from './entries.dto';
-import { givenPath } from './given-path';
-import { DirectoryQuery } from './workspace.dto';
+import { tagged } from './content/tagged';
+import { DirectoryMadeDto, MakeDirectoryDto, MoveDto, MovedDto, WorkspaceStatDto } from './dto/entries.dto';
+import { givenPath } from './dto/given-path';
+import { DirectoryQuery } from './dto/workspace.dto';
 
 const LOOK = [...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX] as const;
 const CHANGE = [...LOOK, ...PROBLEMS.JSON_BODY, 'STORAGE_FULL'] as const;

@@ -6,8 +6,8 @@ import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
 import { ClientSignal } from '../request/client-signal.decorator';
 import { SessionIdDto } from '../sessions/sessions.dto';
-import { givenPath } from './given-path';
-import { SearchQuery, SearchResultDto } from './search.dto';
+import { givenPath } from './dto/given-path';
+import { SearchQuery, SearchResultDto } from './dto/search.dto';
 
 @ApiTags('workspace')
 @Controller('sessions/:session_id/workspace')

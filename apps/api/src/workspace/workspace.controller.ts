@@ -11,16 +11,16 @@ import { ClientSignal } from '../request/client-signal.decorator';
 import { StreamedBody } from '../request/json-body.guard';
 import { IfHeaders } from '../request/preconditions';
 import { SessionIdDto } from '../sessions/sessions.dto';
-import { fileContent } from './file-content';
-import { fileMode } from './file-mode';
-import { givenPath } from './given-path';
-import { listing } from './listing';
+import { fileContent } from './content/file-content';
+import { fileMode } from './dto/file-mode';
+import { givenPath } from './dto/given-path';
+import { listing } from './content/listing';
 import { ApiIfHeaders, ETAG_HEADER } from './preconditions.docs';
-import { answerWithFile } from './read-file';
-import { WRITE_ADVICE, withSizeAdvice } from './size-advice';
+import { answerWithFile } from './content/read-file';
+import { WRITE_ADVICE, withSizeAdvice } from './content/size-advice';
 import { ApiFileBody, ApiFileContent, ApiUploadBody } from './workspace.docs';
-import { receiveUpload, uploadName } from './upload';
-import { ListQuery, PathQuery, ReadQuery, UploadQuery, UploadResultDto, WorkspaceListingDto, WriteQuery } from './workspace.dto';
+import { receiveUpload, uploadName } from './content/upload';
+import { ListQuery, PathQuery, ReadQuery, UploadQuery, UploadResultDto, WorkspaceListingDto, WriteQuery } from './dto/workspace.dto';
 
 const READ = [...PROBLEMS.GUARDED, ...PROBLEMS.FILE_PATH, ...PROBLEMS.SANDBOX] as const;
 const WRITE = [

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiExtraModels, ApiHeader, ApiResponse, getSchemaPath } from '@nestjs/swagger';
 import { ETAG_HEADER } from './preconditions.docs';
-import { WorkspaceContentDto, WriteContentDto } from './workspace.dto';
+import { WorkspaceContentDto, WriteContentDto } from './dto/workspace.dto';
 
 const BYTES = { type: 'string', format: 'binary' } as const;
 

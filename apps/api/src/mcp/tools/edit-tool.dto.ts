@@ -1,6 +1,6 @@
 import { IntersectionType } from '@nestjs/swagger';
 import { SessionIdDto } from '../../sessions/sessions.dto';
-import { EditDto, EditResultDto } from '../../workspace/edit.dto';
+import { EditDto, EditResultDto } from '../../workspace/dto/edit.dto';
 import { SessionNewsDto } from './session-news';
 
 export class WorkspaceEditArgs extends IntersectionType(SessionIdDto, EditDto) {}

@@ -1,8 +1,8 @@
 import type { Config } from '@sandbox/config';
 import type { WorkspaceEditService } from '@sandbox/orchestrator';
-import { edited } from '../../workspace/edited';
-import { givenPath } from '../../workspace/given-path';
-import { EDIT_ADVICE, withSizeAdvice } from '../../workspace/size-advice';
+import { edited } from '../../workspace/content/edited';
+import { givenPath } from '../../workspace/dto/given-path';
+import { EDIT_ADVICE, withSizeAdvice } from '../../workspace/content/size-advice';
 import { cutText } from './cut-text';
 import { WorkspaceEditArgs, WorkspaceEditedDto } from './edit-tool.dto';
 import { newsText, sessionNews } from './session-news';

@@ -1,7 +1,7 @@
 import { ApiPropertyOptional, IntersectionType, PartialType } from '@nestjs/swagger';
 import { SessionIdDto } from '../../sessions/sessions.dto';
 import { OneOf } from '../../validation/fields';
-import { EXACT_BYTES, ReadQuery, WorkspaceContentDto } from '../../workspace/workspace.dto';
+import { EXACT_BYTES, ReadQuery, WorkspaceContentDto } from '../../workspace/dto/workspace.dto';
 import { SessionNewsDto } from './session-news';
 
 export class WorkspaceReadArgs extends IntersectionType(SessionIdDto, ReadQuery) {

@@ -1,7 +1,7 @@
 import type { Config } from '@sandbox/config';
 import type { FileView, WorkspaceViewService } from '@sandbox/orchestrator';
-import { givenPath } from '../../workspace/given-path';
-import { lineRange } from '../../workspace/line-range';
+import { givenPath } from '../../workspace/dto/given-path';
+import { lineRange } from '../../workspace/content/line-range';
 import { cutEnds, cutText } from './cut-text';
 import { WorkspaceReadArgs, WorkspaceReadResultDto } from './read-tool.dto';
 import { newsBlocks, sessionNews, type SessionNewsDto } from './session-news';

@@ -1,7 +1,7 @@
 import type { Config } from '@sandbox/config';
 import type { SearchResult, WorkspaceSearchService } from '@sandbox/orchestrator';
-import { givenPath } from '../../workspace/given-path';
-import { DEFAULT_MATCHES, type SearchResultDto } from '../../workspace/search.dto';
+import { givenPath } from '../../workspace/dto/given-path';
+import { DEFAULT_MATCHES, type SearchResultDto } from '../../workspace/dto/search.dto';
 import { firstItems } from './first-items';
 import { WorkspaceFoundDto, WorkspaceSearchArgs } from './search-tool.dto';
 import { sessionNews } from './session-news';

@@ -8,7 +8,7 @@ import {
   WorkspaceListingDto,
   WriteContentDto,
   WriteQuery,
-} from '../../workspace/workspace.dto';
+} from '../../workspace/dto/workspace.dto';
 import { SessionNewsDto } from './session-news';
 
 /** REST's path, query and body in one, because a tool has only arguments. */

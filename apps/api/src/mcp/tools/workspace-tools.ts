@@ -1,10 +1,10 @@
 import type { Config } from '@sandbox/config';
 import type { WorkspaceService } from '@sandbox/orchestrator';
-import { decodeContent } from '../../workspace/decode-content';
-import { fileMode } from '../../workspace/file-mode';
-import { givenPath } from '../../workspace/given-path';
-import { listing } from '../../workspace/listing';
-import { withSizeAdvice } from '../../workspace/size-advice';
+import { decodeContent } from '../../workspace/content/decode-content';
+import { fileMode } from '../../workspace/dto/file-mode';
+import { givenPath } from '../../workspace/dto/given-path';
+import { listing } from '../../workspace/content/listing';
+import { withSizeAdvice } from '../../workspace/content/size-advice';
 import { firstItems } from './first-items';
 import { defineTool, type Tool } from './tool';
 import { sessionNews } from './session-news';

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { SandboxError } from '@sandbox/errors';
-import { fuzz, type Random } from '../../../../test/support/fuzzing';
+import { fuzz, type Random } from '../../../../../test/support/fuzzing';
 import { receiveUpload } from './upload';
 
 const BOUNDARY = 'b';

@@ -1,8 +1,8 @@
 import type { Type } from '@nestjs/common';
 import { SandboxError } from '@sandbox/errors';
-import { Field, type FieldOptions } from '../validation/fields';
-import { rule } from '../validation/rules';
-import { validateDto } from '../validation/validate-dto';
+import { Field, type FieldOptions } from '../../validation/fields';
+import { rule } from '../../validation/rules';
+import { validateDto } from '../../validation/validate-dto';
 
 const MAX_EDITS = 100;
 

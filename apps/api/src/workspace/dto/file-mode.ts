@@ -1,5 +1,5 @@
-import { Field, type FieldOptions } from '../validation/fields';
-import { rule } from '../validation/rules';
+import { Field, type FieldOptions } from '../../validation/fields';
+import { rule } from '../../validation/rules';
 
 const MODE = /^0?[0-7]{3}$/;
 

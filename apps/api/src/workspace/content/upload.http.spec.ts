@@ -1,7 +1,7 @@
 import type { WorkspaceService } from '@sandbox/orchestrator';
 import { buffer } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
-import { TestApp } from '../../../../test/support/test-app';
+import { TestApp } from '../../../../../test/support/test-app';
 
 const LIMIT = 1024 * 1024;
 const BOUNDARY = 'boundary-of-the-test';

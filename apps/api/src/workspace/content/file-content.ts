@@ -1,11 +1,11 @@
 import { PassThrough, type Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { requireFileLength, requireIdentityEncoding } from '../request/body-headers';
-import { isJson, readJson } from '../request/json-body';
-import { validateDto } from '../validation/validate-dto';
+import { requireFileLength, requireIdentityEncoding } from '../../request/body-headers';
+import { isJson, readJson } from '../../request/json-body';
+import { validateDto } from '../../validation/validate-dto';
 import { decodeContent } from './decode-content';
-import { WriteContentDto } from './workspace.dto';
+import { WriteContentDto } from '../dto/workspace.dto';
 
 /**
  * Takes the new content of a file: from a JSON body `{content, encoding}`, else the bytes of the

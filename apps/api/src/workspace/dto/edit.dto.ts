@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { EditResult, TextEdit } from '@sandbox/orchestrator';
-import { Flag, Text } from '../validation/fields';
+import { Flag, Text } from '../../validation/fields';
 import { ETAG } from './entries.dto';
 import { TextEdits } from './text-edits';
 import { PathQuery } from './workspace.dto';

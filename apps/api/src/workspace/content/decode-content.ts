@@ -1,5 +1,5 @@
 import { decodeBase64 } from '@sandbox/text';
-import { validationFailed } from '../validation/validate-dto';
+import { validationFailed } from '../../validation/validate-dto';
 
 /**
  * Decodes the `content` of a request.

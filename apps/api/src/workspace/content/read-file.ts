@@ -1,15 +1,15 @@
 import type { ByteRange, Preconditions, WorkspaceService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { Request, Response } from 'express';
-import { isUnchanged } from '../request/preconditions';
+import { isUnchanged } from '../../request/preconditions';
 import { byteRange } from './byte-range';
 import { setContentRange } from './content-range';
-import { givenPath } from './given-path';
+import { givenPath } from '../dto/given-path';
 import { lineRange } from './line-range';
 import { sendFile } from './send-file';
 import { READ_ADVICE, withSizeAdvice } from './size-advice';
 import { wantsBytes } from './wants-bytes';
-import type { ReadQuery } from './workspace.dto';
+import type { ReadQuery } from '../dto/workspace.dto';
 
 /** One read of a file, by path, for one user. */
 export interface ReadCall {

@@ -1,7 +1,7 @@
 import { decodeBase64 } from '@sandbox/text';
 import { type GivenPath } from '@sandbox/orchestrator';
-import { Field, type FieldOptions } from '../validation/fields';
-import { rule, textFault } from '../validation/rules';
+import { Field, type FieldOptions } from '../../validation/fields';
+import { rule, textFault } from '../../validation/rules';
 
 /** A path in one of the two forms that a request may give. */
 export interface PathFields {

@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { firstCharacters } from '@sandbox/text';
-import { requireFileLength, requireIdentityEncoding } from '../request/body-headers';
-import { validationFailed } from '../validation/validate-dto';
+import { requireFileLength, requireIdentityEncoding } from '../../request/body-headers';
+import { validationFailed } from '../../validation/validate-dto';
 import { detachedBody } from './file-content';
 
 /** Limits on the headers of one part: their number, and their bytes in all. */

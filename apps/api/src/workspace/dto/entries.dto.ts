@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { WorkspaceStat } from '@sandbox/orchestrator';
-import { Flag } from '../validation/fields';
+import { Flag } from '../../validation/fields';
 import { Path, PathBytes } from './given-path';
 import { EXACT_BYTES, PATH, PathQuery } from './workspace.dto';
 

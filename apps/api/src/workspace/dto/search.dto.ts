@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { SKIP_REASONS, type SearchMatch, type SearchResult, type SearchSkip } from '@sandbox/orchestrator';
-import { Text, Whole } from '../validation/fields';
+import { Text, Whole } from '../../validation/fields';
 import { DirectoryQuery, EXACT_BYTES } from './workspace.dto';
 
 const MAX_PATTERN_CHARACTERS = 1000;

@@ -1,5 +1,5 @@
 import type { EditResult } from '@sandbox/orchestrator';
-import type { EditResultDto } from './edit.dto';
+import type { EditResultDto } from '../dto/edit.dto';
 
 /** Builds the answer to an edit. `truncated` is left out if the diff is whole, because most are. */
 export function edited({ diff, etag, truncated }: EditResult): EditResultDto {

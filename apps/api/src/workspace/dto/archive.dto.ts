@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { UnpackResult } from '@sandbox/orchestrator';
-import { OneOf } from '../validation/fields';
+import { OneOf } from '../../validation/fields';
 import { DirectoryQuery } from './workspace.dto';
 
 export class ArchiveQuery extends DirectoryQuery {

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { WorkspaceEntry } from '@sandbox/orchestrator';
 import { FileMode } from './file-mode';
-import { OneOf, Text, Whole } from '../validation/fields';
+import { OneOf, Text, Whole } from '../../validation/fields';
 import { Path, PathBytes, type PathFields } from './given-path';
 
 export const PATH = 'Relative to /workspace, or absolute in it: `a` and `/workspace/a` are one file.';

@@ -1,6 +1,6 @@
 import type { LineRange } from '@sandbox/orchestrator';
-import { validationFailed } from '../validation/validate-dto';
-import type { ReadQuery } from './workspace.dto';
+import { validationFailed } from '../../validation/validate-dto';
+import type { ReadQuery } from '../dto/workspace.dto';
 
 /**
  * Reads which lines a request asks for.

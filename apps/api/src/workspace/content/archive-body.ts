@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { requireIdentityEncoding } from '../request/body-headers';
+import { requireIdentityEncoding } from '../../request/body-headers';
 import { detachedBody } from './file-content';
 
 export const TAR = 'application/x-tar';
