@@ -1,5 +1,6 @@
 /**
- * The rules for imports: apps -> orchestrator -> sessions, command-policy -> redis -> config, errors, text.
+ * The rules for imports: apps -> orchestrator -> sessions, command-policy -> redis -> config,
+ * errors, text.
  */
 const MAY_IMPORT = {
   errors: [],

@@ -1,7 +1,7 @@
 /**
- * Every error that a caller can get. The name is the stable code, the same over REST and MCP. `title`
- * is that of the problem document (RFC 9457): short and constant. `detail` says what is special
- * about the case.
+ * Every error that a caller can get. The name is the stable code, the same over REST and MCP. The
+ * `title` is that of the problem document (RFC 9457): short and constant. Its `detail` says what is
+ * special about the case.
  */
 export const ERRORS = {
   BAD_REQUEST: { status: 400, title: 'Bad request' },

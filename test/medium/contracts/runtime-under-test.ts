@@ -1,6 +1,6 @@
 import type { SandboxRuntime } from '@sandbox/orchestrator';
 
-/** A runtime for the contract, and what the contract does to sandboxes behind the runtime's back. */
+/** A runtime for the contract, and what the contract does behind that runtime's back. */
 export interface RuntimeUnderTest {
   /** Makes the runtime with these settings besides its usual ones, in the same deployment. */
   create(variables?: Record<string, string>): SandboxRuntime;

@@ -8,8 +8,8 @@ import { describeExec } from './sandbox-exec';
 const asListed = (sandbox: Sandbox): Sandbox => ({ ...sandbox, createdAt: Math.floor(sandbox.createdAt / 1000) * 1000 });
 
 /**
- * What every SandboxRuntime keeps to. A second runtime is done when this passes for it, besides what
- * is its own. What the runtime cannot do by its capabilities is left out.
+ * What every SandboxRuntime keeps to. A second runtime is done when this passes for it. What the
+ * runtime cannot do, by its capabilities, is left out.
  */
 export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   const runtime = subject.create();

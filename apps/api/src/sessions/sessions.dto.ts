@@ -33,7 +33,10 @@ export class UpdateSessionDto {
   metadata?: Record<string, string>;
 }
 
-/** What is not given is as the operator has set it, and is not compared with a session that is there. */
+/**
+ * The options of a session. An absent one is as the operator has set it, and is not compared with an
+ * existing session.
+ */
 export class CreateSessionDto extends SessionIdDto {
   @Text({
     optional: true,

@@ -17,8 +17,8 @@ export interface FieldOptions {
 }
 
 /**
- * Declares a field by its schema and its rules, for a field that no other decorator fits. A rule that
- * itself takes an absent field says so by `required: false` in the schema.
+ * Declares a field by its schema and its rules. Use it if no other decorator fits. If a rule itself
+ * takes an absent field, the schema has `required: false`.
  */
 export function Field({ optional = false, ...docs }: FieldOptions, schema: object, ...rules: PropertyDecorator[]): PropertyDecorator {
   const options = { required: !optional, ...schema, ...docs } as ApiPropertyOptions;

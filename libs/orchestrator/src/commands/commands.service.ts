@@ -49,7 +49,7 @@ export class CommandsService {
     return this.run(user, command, null, tell, signal);
   }
 
-  /** All that a command passes: parse, policy, enter, run, answer. One line of the log tells of it. */
+  /** The steps of a command: parse, policy, enter, run, answer. One line of the log tells of it. */
   private run<Answer extends ExecuteExit>(
     user: User,
     command: ExecuteCommand,

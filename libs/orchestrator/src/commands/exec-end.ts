@@ -1,18 +1,20 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { isCount } from '../channel/agent-values';
 
+/** How a command ended, as the agent tells it. */
 export interface ExecEnd {
   exitCode: number;
   timedOut: boolean;
-  /** The kernel killed a process of the sandbox for memory meanwhile. */
+  /** Whether the kernel killed a process of the sandbox for memory meanwhile. */
   oomKilled: boolean;
   /** Bytes of each stream that the agent left out. */
   omitted: { stdout: number; stderr: number };
 }
 
 /**
- * Reads the agent's account of how a command ended. It comes out of the sandbox: an account that makes no sense is not passed on.
- * @throws SandboxError SANDBOX_LOST
+ * Reads how a command ended, as the agent tells it.
+ * @throws SandboxError SANDBOX_LOST if it is not what an agent sends, because it comes out of the
+ * sandbox
  */
 export function execEnd(end: Record<string, unknown>): ExecEnd {
   const { exit_code: exitCode, timed_out: timedOut, oom_killed: oomKilled } = end;

@@ -4,19 +4,20 @@ import type { OpenSandbox } from '../entering/session-connections';
 import { shortId } from '../entering/short-id';
 import type { CommandEnd } from './run-command';
 
-/** Where a command runs. Field names are those of POST /execute and of the MCP tool. */
+/** Tells where a command runs. Field names are those of POST /execute and of the MCP tool. */
 export interface ExecuteStart {
   /** The first 12 hex digits of the container's id. */
   container_id: string;
   /**
-   * This call made the session: what one of that name had before is gone, unless its workspace is
-   * persistent.
+   * Whether this call made the session. Then what an earlier one of its name had is gone, unless its
+   * workspace is persistent.
    */
   session_created: boolean;
+  /** Whether the sandbox was made or started anew, and no answer has said so before. */
   session_restarted: boolean;
 }
 
-/** How a command ended. */
+/** Tells how a command ended. */
 export interface ExecuteExit extends OomReport {
   exit_code: number;
   /** Seconds, 3 decimals. */
@@ -30,11 +31,15 @@ export interface ExecuteResult extends ExecuteStart, ExecuteExit {
   stderr: string;
 }
 
-/** Takes the word of a restart: to be called where the answer goes out. */
+/**
+ * Makes the first part of an answer. Only one answer tells of a restart, so this is called when the
+ * answer goes out.
+ */
 export async function executeStart({ containerId, created, takeRestarted }: OpenSandbox): Promise<ExecuteStart> {
   return { container_id: shortId(containerId), session_created: created, session_restarted: await takeRestarted() };
 }
 
+/** Makes the last part of an answer. */
 export function executeExit(
   { exitCode, timedOut, oomKilled, seconds }: CommandEnd,
   truncated: boolean,

@@ -24,7 +24,7 @@ export interface ParsedExecuteCommand {
 
 /** The agent ends a command at its timeout. It has this much longer to say so. */
 const EXEC_GRACE_MS = 5_000;
-/** What a caller is told whose timeout is over the maximum. Field names are those of MCP and REST. */
+/** Tells the author of a longer timeout what to do. Field names are those of MCP and REST. */
 const LONGER_WORK = 'for longer work use background: true (over REST a job, POST …/jobs)';
 
 /**

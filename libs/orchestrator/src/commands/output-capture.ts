@@ -2,8 +2,9 @@ import { GrowingBuffer } from '../bytes/growing-buffer';
 import { continuationPrefix, incompleteSuffix } from '@sandbox/text';
 
 /**
- * Collects one output stream of a command as the agent sends it: whole, or, where bytes were left out, its first
- * `maxBytes / 2` (rounded down) bytes and then its last ones. Holds at most `maxBytes`, whatever the sandbox sends.
+ * Collects one output stream of a command as the agent sends it. The agent sends it whole. If it has
+ * left bytes out, it sends the first `maxBytes / 2` bytes, rounded down, and then the last ones. This
+ * holds at most `maxBytes`, whatever the sandbox sends.
  */
 export class OutputCapture {
   private readonly kept: GrowingBuffer;
@@ -14,8 +15,8 @@ export class OutputCapture {
   }
 
   /**
-   * @returns what of the chunk comes before the place of the cut, if there is one: behind it, bytes
-   * may be missing
+   * @returns the part of the chunk that comes before the place of a cut, since bytes may be missing
+   * after it
    */
   add(chunk: Buffer): Buffer {
     const beginning = chunk.subarray(0, Math.max(0, Math.floor(this.maxBytes / 2) - this.kept.length));
@@ -25,7 +26,10 @@ export class OutputCapture {
     return beginning;
   }
 
-  /** @param omitted bytes the agent left out between beginning and end */
+  /**
+   * Returns the stream's text. If bytes were left out, a line in its middle says how many.
+   * @param omitted how many bytes the agent has left out
+   */
   finish(omitted: number, encoding: 'utf8' | 'base64'): { text: string; truncated: boolean } {
     const bytes = this.kept.take();
     const left = omitted + this.overflow;

@@ -3,8 +3,8 @@ import { incompleteSuffix } from '@sandbox/text';
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Turns a stream's bytes into text as they come: a character that two chunks share comes whole, with the second; bytes that are no UTF-8
- * become U+FFFD. As base64, each chunk stands alone.
+ * Turns a stream's bytes into text as they come. A character that two chunks share comes whole with
+ * the second one. Bytes that are not UTF-8 become U+FFFD. As base64, each chunk stands alone.
  */
 export class OutputText {
   /** The beginning of a character whose rest is still to come. */
@@ -12,7 +12,7 @@ export class OutputText {
 
   constructor(private readonly encoding: 'utf8' | 'base64') {}
 
-  /** '' where the chunk holds no more than the beginning of a character. */
+  /** @returns '' if the chunk holds only the beginning of a character */
   add(chunk: Buffer): string {
     if (this.encoding === 'base64') return chunk.toString('base64');
     const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
@@ -21,12 +21,12 @@ export class OutputText {
     return bytes.toString('utf8', 0, whole);
   }
 
-  /** Bytes taken that no text has come of yet. */
+  /** How many bytes were taken that have not become text yet. */
   get pending(): number {
     return this.rest.length;
   }
 
-  /** What is left of a character that was never ended. */
+  /** Returns what is left of a character that has not ended. */
   end(): string {
     const { rest } = this;
     this.rest = NO_BYTES;

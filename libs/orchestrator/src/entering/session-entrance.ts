@@ -89,8 +89,8 @@ export class SessionEntrance implements OnApplicationShutdown {
    * call made the session, `OpenSandbox.created` is still true.
    * @param maxMs the longest time that `work` can take, without the time to get in; the session
    * lives at least that long
-   * @throws SandboxError TOO_MANY_SESSIONS, TOO_MANY_COMMANDS, HOST_FULL; SANDBOX_UNRESPONSIVE if it
-   * takes over 28 s to get in; SESSION_DELETED; what `work` throws
+   * @throws SandboxError TOO_MANY_SESSIONS, TOO_MANY_COMMANDS, HOST_FULL, SESSION_DELETED;
+   * SANDBOX_UNRESPONSIVE if it takes over 28 s to get in; what `work` throws
    */
   async enterSession<T>(
     ref: SessionRef,
@@ -162,8 +162,8 @@ export class SessionEntrance implements OnApplicationShutdown {
   }
 
   private async reassert(call: CallUnderWay): Promise<void> {
-    // Without an open channel the call is still entering and tells the store by that, or its sandbox
-    // has just ended.
+    // Without an open channel, the call is still entering, which tells the store. Or its sandbox has
+    // just ended.
     if (!this.connections.isOpen(call.ref.key)) return;
     const result = await this.store.resume(call.ref, call.hold, this.store.now());
     if (result.state === 'closing') return;

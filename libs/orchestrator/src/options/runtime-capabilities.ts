@@ -1,6 +1,6 @@
 import type { Config } from '@sandbox/config';
 
-/** What a runtime can do of that which not every runtime can. The service asks, and assumes nothing. */
+/** What not every runtime can do. The service asks the runtime for it and assumes nothing. */
 export interface RuntimeCapabilities {
   /** Limits the processes of each sandbox: the option `pids`. */
   readonly pids: boolean;

@@ -5,7 +5,7 @@ import type { CommandPolicy } from '@sandbox/command-policy';
 import type { RuntimeCapabilities } from './runtime-capabilities';
 import { memoryLimit } from './memory-limit';
 
-/** What a session's sandbox is, its own options and the deployment's defaults taken together. */
+/** The shape of a session's sandbox: its own options, and the deployment's defaults for the rest. */
 export interface SandboxShape {
   image: string;
   /** As Docker's clients write it, such as 512m. */
@@ -20,9 +20,9 @@ const SHAPE = ['image', 'memory', 'cpus', 'pids', 'persistent'] as const satisfi
 const MIN_CPUS = 0.01;
 const MIN_PIDS = 16;
 
-/** What a session may ask for at most, as the operator has set it. */
+/** The most that a session may ask for, as the operator has set it. */
 export interface SessionLimits {
-  /** Those that it may name, the default one first. */
+  /** The images that it may name, the default one first. */
   images: string[];
   /** Bytes. */
   memory: number;
@@ -31,7 +31,7 @@ export interface SessionLimits {
   ttl_seconds: number;
 }
 
-/** The limits that `checkSessionOptions` holds a session to, for those who tell of them. */
+/** Returns the limits of `checkSessionOptions`, for documents that tell of them. */
 export function sessionLimits(config: Config): SessionLimits {
   return {
     images: [...new Set([config.CONTAINER_IMAGE, ...config.ALLOWED_IMAGES])],
@@ -42,6 +42,7 @@ export function sessionLimits(config: Config): SessionLimits {
   };
 }
 
+/** Fills the options of a session up with the deployment's defaults. */
 export function sandboxShape(config: Config, options: SandboxOptions): SandboxShape {
   return {
     image: options.image ?? config.CONTAINER_IMAGE,
@@ -52,7 +53,7 @@ export function sandboxShape(config: Config, options: SandboxOptions): SandboxSh
   };
 }
 
-/** Whether a sandbox that waits in the pool is what these options ask for. */
+/** Whether these options ask for what waits in the pool: a sandbox with the defaults. */
 export function isDefaultSandbox(config: Config, options: SandboxOptions): boolean {
   const [asked, usual] = [sandboxShape(config, options), sandboxShape(config, {})];
   return !usual.persistent && SHAPE.every((field) => asked[field] === usual[field]) && Object.keys(options.env ?? {}).length === 0;
@@ -94,7 +95,8 @@ function faults({ config, policy, capabilities }: OptionLimits, options: Session
   check('ttl_seconds', ttl_seconds === undefined || ttl_seconds <= most.ttl_seconds, `must be at most ${most.ttl_seconds}`);
   const mayPersist = config.ALLOW_PERSISTENT_SESSIONS || config.WORKSPACE_PERSIST_VOLUMES;
   check('persistent', persistent !== true || mayPersist, 'is not allowed here (ALLOW_PERSISTENT_SESSIONS)');
-  // A strict policy judges a command by the variables it is given; those of the session it does not see.
+  // A strict policy judges a command by the variables of its request. It does not see those of the
+  // session.
   check(
     'env',
     policy.mode !== 'strict' || Object.keys(env ?? {}).length === 0,
@@ -103,7 +105,11 @@ function faults({ config, policy, capabilities }: OptionLimits, options: Session
   return errors;
 }
 
-/** What of a session that is there is not as it is asked to be. Options that are not given ask for nothing. */
+/**
+ * Compares the options of an existing session with those that a caller asks for. An option that is
+ * not given asks for nothing.
+ * @returns one entry for each option that differs
+ */
 export function differences(config: Config, asked: SessionOptions, has: SessionOptions): FieldError[] {
   const { env, ttl_seconds, metadata } = asked;
   const [wanted, is] = [sandboxShape(config, asked), sandboxShape(config, has)];
@@ -125,7 +131,7 @@ function defaultCpus(config: Config): number {
 
 const UNITS = ['b', 'k', 'm', 'g'] as const;
 
-/** The largest unit that gives a whole number. */
+/** Writes bytes in the largest unit that gives a whole number, as in 512m. */
 export function formatSize(bytes: number): string {
   let [size, unit] = [bytes, 0];
   while (unit < UNITS.length - 1 && size > 0 && size % 1024 === 0) [size, unit] = [size / 1024, unit + 1];

@@ -3,8 +3,8 @@ import type { Sandbox, SandboxRuntime } from '../runtime/sandbox-runtime';
 import type { PooledSandboxes } from './pooled-sandboxes';
 
 /**
- * How long after a claim began the sandbox is taken for abandoned, if it still waits. No claim takes
- * that long.
+ * How long after the begin of a claim a sandbox that still waits is taken for abandoned. No claim
+ * takes that long.
  */
 const ABANDONED_MS = 15_000;
 

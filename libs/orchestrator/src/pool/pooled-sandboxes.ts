@@ -8,8 +8,8 @@ const CLAIM_MS = 2_000;
 export type PooledSandbox = Pick<Connection, 'sandbox' | 'channel'>;
 
 /**
- * The sandboxes of the pool that this process knows: those that wait with an open channel, and those
- * that somebody has begun to claim.
+ * The sandboxes of the pool that this process knows. Some wait with an open channel. Of the others,
+ * this process has begun a claim.
  */
 export class PooledSandboxes {
   /** By the sandbox's id. */

@@ -17,13 +17,13 @@ export interface PoolState {
   readonly misses: number;
 }
 
-/** How often the pool is refilled. What died, or was claimed by another process, is replaced then. */
+/** How often the pool is refilled. That replaces what died or was claimed by another process. */
 const REFILL_MS = 5_000;
 /** How often the slots are looked for that no process fills any more. */
 const DRAIN_MS = 60_000;
 /** How long a refill keeps what waits from being taken for a leftover. */
 const KEEP_MS = 60_000;
-/** How much later the next refill comes after a failure. It doubles with each one, up to the last. */
+/** How long the pool waits after a failed refill. The wait doubles up to the last value. */
 const FIRST_BACKOFF_MS = 1_000;
 const LAST_BACKOFF_MS = 60_000;
 
@@ -89,8 +89,8 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
 
   /**
    * Whether the session has no sandbox yet. The engine is asked only if the store may have forgotten
-   * the session, or if it may have a volume. If this is wrong, the session's name is taken, and the
-   * claim fails.
+   * the session or the session may have a volume. If the answer is wrong, the session's name is taken
+   * and the claim fails.
    */
   private async isVacant(key: string): Promise<boolean> {
     if (!this.config.ALLOW_PERSISTENT_SESSIONS && !this.occupied.has(key)) return true;

@@ -3,23 +3,26 @@ import type { Channel } from '../channel/channel';
 import { openChannel } from '../channel/exec-channel';
 import type { Sandbox, SandboxRuntime, SandboxStart } from './sandbox-runtime';
 
-/** A sandbox, and the channel into it that this process has. */
+/** A sandbox and this process's channel into it. */
 export interface Connection {
   readonly sandbox: Sandbox;
   readonly channel: Channel;
-  /** The one that the channel leads into: it ends with it. */
+  /** The sandbox's start that the channel leads into. The channel ends with it. */
   readonly start: SandboxStart;
 }
 
-/** Starts an agent in a sandbox: two engine calls, and then no more for as long as the channel is open. */
+/**
+ * Starts an agent in a sandbox and opens a channel to it. That takes two engine calls. The open
+ * channel takes no more.
+ */
 export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: string): Promise<Channel> {
   return openChannel(await runtime.exec(sandboxId, AGENT_ARGV), sandboxId);
 }
 
 /**
- * As `openAgentChannel`, and asks which start the sandbox is in. It asks once the agent's process
- * is there, so that an open channel is never taken for one into an earlier start; and while the
- * agent comes up, so that nobody waits for it.
+ * Opens a channel and asks which start the sandbox is in. It asks when the agent's process is there,
+ * so the answer is the start that the channel leads into. The agent comes up meanwhile, so the
+ * question costs no time.
  */
 export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Promise<Connection> {
   const opening = openChannel(await runtime.exec(sandbox.id, AGENT_ARGV), sandbox.id);

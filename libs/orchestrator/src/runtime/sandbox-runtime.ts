@@ -2,93 +2,113 @@ import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
 import type { SandboxProcess } from '../channel/sandbox-process';
 import type { RuntimeCapabilities } from '../options/runtime-capabilities';
 
-/** What a sandbox is made for. */
+/** The session that a sandbox is made for. */
 export interface SandboxOwner {
-  /** SessionRef.key: the container's name comes from it. */
+  /** SessionRef.key. The sandbox's name comes from it. */
   readonly key: string;
   readonly userKey: string;
 }
 
+/** A sandbox as the runtime tells of it. */
 export interface Sandbox {
-  /** The engine's id: at least 12 hex digits, and another for each one made, also under the same name. */
+  /**
+   * The engine's id, of at least 12 hex digits. Each sandbox that is made has another one, also under
+   * the same name.
+   */
   readonly id: string;
-  /** The engine's name for it, which changes when it is claimed. */
+  /** The engine's name for it. It changes when the sandbox is claimed. */
   readonly name: string;
-  /** SessionRef.key of the session it belongs to; null where it is nobody's: pooled, or a stray. */
+  /** SessionRef.key of its session; null if it has none, as a pooled one or a leftover. */
   readonly key: string | null;
-  /** Where it waits to be claimed; null where it does not. */
+  /** Its place in the pool; null if it does not wait there. */
   readonly slot: PoolSlot | null;
   readonly image: string;
-  /** What it was asked to be when it was made. */
+  /** The options that it was made with. */
   readonly options: SandboxOptions;
   readonly settings: SessionSettings;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
-  /** It was made for the pool: the session that has it now, if any, is younger. */
+  /** Whether it was made for the pool. Then its session, if it has one, is younger. */
   readonly pooled: boolean;
 }
 
-/** A place in the pool; of each there is one on the engine, however many processes fill it. */
+/** A place in the pool. Each holds one sandbox, however many processes fill it. */
 export interface PoolSlot {
   readonly number: number;
-  /** False where what waits there was made by other settings than this process has. */
+  /** Whether its sandbox was made by the settings that this process has. */
   readonly current: boolean;
 }
 
+/** A sandbox that runs, and whether it is new. */
 export interface EnsuredSandbox extends Sandbox {
-  /** True where this call made it; false where it was there (or another caller's create won the race). */
+  /** Whether this call made it. It is false if another caller was faster. */
   readonly created: boolean;
 }
 
-/** One of a sandbox's starts. Its processes and its tmpfs begin with it, and end with it. */
+/** One start of a sandbox. Its processes and its tmpfs begin and end with it. */
 export interface SandboxStart {
-  /** Another one for each start of a sandbox; a pause changes nothing. At most 64 characters. */
+  /** Differs for each start of a sandbox. A pause does not change it. At most 64 characters. */
   readonly id: string;
-  /** The sandbox had been started before. */
+  /** Whether the sandbox had been started before. */
   readonly again: boolean;
 }
 
 /**
- * Where sandboxes run: the Docker engine today. In our own types, so that another runtime can stand behind it. Every method has a
- * deadline of its own and throws SandboxError: RUNTIME_UNAVAILABLE (engine away, hung), SANDBOX_IMAGE_UNUSABLE (image missing),
- * SANDBOX_LOST (the sandbox named is not there or not running). "Already gone" is success where something is removed.
+ * Runs sandboxes. The Docker engine is the one implementation today. `test/medium/contracts` has the
+ * tests that each implementation has to pass.
+ *
+ * Every method has a deadline of its own. Each throws SandboxError: RUNTIME_UNAVAILABLE if the engine
+ * is away or hangs, SANDBOX_IMAGE_UNUSABLE if the image is missing, SANDBOX_LOST if the named sandbox
+ * is not there or does not run. To remove something that is gone is a success.
  */
 export interface SandboxRuntime {
   readonly capabilities: RuntimeCapabilities;
   /**
-   * The running sandbox of that name, made where there is none. The name is the lock: of two callers one creates, the other
-   * adopts, whatever options the sandbox was made with. One that is there but stopped, dead or not as its options and the settings
-   * of this process would have it is removed and made anew, with these options (null: with its own); a paused one goes on.
+   * Returns the session's running sandbox, and makes it if there is none. The name is the lock. Of two
+   * callers one makes the sandbox, and the other one gets it, whatever options it was made with.
+   *
+   * A sandbox that is stopped, dead, or made by other settings than this process has is removed and
+   * made anew. A paused one goes on.
+   * @param options of a sandbox that is made; null: those of the one that it replaces
    */
   ensure(owner: SandboxOwner, options?: SandboxOptions | null, settings?: SessionSettings): Promise<EnsuredSandbox>;
   /**
-   * Has so many sandboxes of this process's settings wait in the pool, and gives them one after another, as they run. Whoever asks, it
-   * is one pool; a runtime may fill it by itself, so what is given need not be what this call made.
+   * Makes sandboxes by this process's settings until `size` of them wait in the pool. It yields each
+   * one when it runs. All processes share one pool, and a runtime may fill it by itself. So what it
+   * yields need not be what this call made.
    */
   fillPool(size: number): AsyncIterable<Sandbox>;
   /** Whether the session has neither a sandbox nor a volume. */
   isVacant(key: string): Promise<boolean>;
   /**
-   * Makes a waiting sandbox the session's; of callers at once one alone may ask for it (WarmPool sees to that). It is the preferred one, or
-   * another where the runtime chooses for itself: what the session has now is what is answered. Null where it waits no more,
-   * or the session has come to a sandbox meanwhile.
+   * Gives a sandbox of the pool to the session. The caller makes sure that no one else claims the same
+   * sandbox at the same time.
+   * @param preferred the sandbox to give; a runtime that chooses itself may give another one
+   * @returns the sandbox that the session now has; null if none waits any more, or if the session has
+   * got a sandbox meanwhile
    */
   claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null>;
-  /** Removes a sandbox that is nobody's. False where somebody was faster: a pooled one that was claimed is left alone. */
+  /**
+   * Removes a sandbox that has no session.
+   * @returns false if a session has claimed it meanwhile; then it is left alone
+   */
   discard(sandbox: Sandbox): Promise<boolean>;
-  /** The start that a running sandbox is in. */
+  /** Returns the start that a running sandbox is in. */
   startOf(sandboxId: string): Promise<SandboxStart>;
   /** Starts a process as the sandbox's user. */
   exec(sandboxId: string, argv: readonly string[]): Promise<SandboxProcess>;
-  /** Kills and removes it, whatever it does; resolves when it is gone. Volumes stay. */
+  /** Kills and removes the session's sandbox. Resolves when it is gone. Volumes stay. */
   remove(key: string): Promise<void>;
-  /** Removes the persistent volume of a session, where there is one. False where a container still uses it. */
+  /**
+   * Removes the persistent volume of a session, if it has one.
+   * @returns false if a sandbox still uses the volume
+   */
   removeVolume(key: string): Promise<boolean>;
-  /** All that has our deployment label, running or not; what is half made, too. */
+  /** Lists every sandbox of the deployment, running or not, and those that are half made. */
   list(): Promise<Sandbox[]>;
   /** Resolves when the engine answers. */
   ping(): Promise<void>;
-  /** Throws SANDBOX_IMAGE_UNUSABLE where CONTAINER_IMAGE is known not to be there. */
+  /** @throws SandboxError SANDBOX_IMAGE_UNUSABLE if CONTAINER_IMAGE is known to be missing */
   checkImage(): Promise<void>;
 }
 
