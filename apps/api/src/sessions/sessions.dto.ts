@@ -34,8 +34,8 @@ export class UpdateSessionDto {
 }
 
 /**
- * The options of a session. An absent one is as the operator has set it, and is not compared with an
- * existing session.
+ * The options of a session. An absent one is as the operator has set it, and is not compared with
+ * an existing session.
  */
 export class CreateSessionDto extends SessionIdDto {
   @Text({

@@ -13,8 +13,8 @@ const PING_MS = 30_000;
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
 const MAX_TEXT_BYTES = 64 * 1024;
 /**
- * While more than this waits for the program, nothing is read from the network. It leaves room for a
- * paste or two, since a close frame is seen only while the network is read. A connection holds at
+ * While more than this waits for the program, nothing is read from the network. It leaves room for
+ * a paste or two, since a close frame is seen only while the network is read. A connection holds at
  * most this, the message that went over it, and what came in the same read.
  */
 const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES;

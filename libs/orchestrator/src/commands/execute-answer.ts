@@ -9,8 +9,8 @@ export interface ExecuteStart {
   /** The first 12 hex digits of the container's id. */
   container_id: string;
   /**
-   * Whether this call made the session. Then what an earlier one of its name had is gone, unless its
-   * workspace is persistent.
+   * Whether this call made the session. Then what an earlier one of its name had is gone, unless
+   * its workspace is persistent.
    */
   session_created: boolean;
   /** Whether the sandbox was made or started anew, and no answer has said so before. */

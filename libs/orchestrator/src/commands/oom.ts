@@ -11,8 +11,8 @@ export interface OomReport {
 }
 
 /**
- * Makes the members of an answer that tell of memory. The limit is what the API asked the engine for,
- * so the sandbox has no say in it.
+ * Makes the members of an answer that tell of memory. The limit is what the API asked the engine
+ * for, so the sandbox has no say in it.
  */
 export function oomReport(killed: boolean, config: Config, options: SandboxOptions): OomReport {
   return killed ? { oom_killed: true, memory_limit: memoryLimit(config, options) } : { oom_killed: false };

@@ -2,9 +2,9 @@ import { GrowingBuffer } from '../bytes/growing-buffer';
 import { continuationPrefix, incompleteSuffix } from '@sandbox/text';
 
 /**
- * Collects one output stream of a command as the agent sends it. The agent sends it whole. If it has
- * left bytes out, it sends the first `maxBytes / 2` bytes, rounded down, and then the last ones. This
- * holds at most `maxBytes`, whatever the sandbox sends.
+ * Collects one output stream of a command as the agent sends it. The agent sends it whole. If it
+ * has left bytes out, it sends the first `maxBytes / 2` bytes, rounded down, and then the last
+ * ones. This holds at most `maxBytes`, whatever the sandbox sends.
  */
 export class OutputCapture {
   private readonly kept: GrowingBuffer;

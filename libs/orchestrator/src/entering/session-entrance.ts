@@ -162,8 +162,8 @@ export class SessionEntrance implements OnApplicationShutdown {
   }
 
   private async reassert(call: CallUnderWay): Promise<void> {
-    // Without an open channel, the call is still entering, which tells the store. Or its sandbox has
-    // just ended.
+    // Without an open channel, the call is still entering, which tells the store. Or its sandbox
+    // has just ended.
     if (!this.connections.isOpen(call.ref.key)) return;
     const result = await this.store.resume(call.ref, call.hold, this.store.now());
     if (result.state === 'closing') return;

@@ -5,7 +5,9 @@ import type { CommandPolicy } from '@sandbox/command-policy';
 import type { RuntimeCapabilities } from './runtime-capabilities';
 import { memoryLimit } from './memory-limit';
 
-/** The shape of a session's sandbox: its own options, and the deployment's defaults for the rest. */
+/**
+ * The shape of a session's sandbox: its own options, and the deployment's defaults for the rest.
+ */
 export interface SandboxShape {
   image: string;
   /** As Docker's clients write it, such as 512m. */

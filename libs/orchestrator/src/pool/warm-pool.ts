@@ -88,9 +88,9 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   }
 
   /**
-   * Whether the session has no sandbox yet. The engine is asked only if the store may have forgotten
-   * the session or the session may have a volume. If the answer is wrong, the session's name is taken
-   * and the claim fails.
+   * Whether the session has no sandbox yet. The engine is asked only if the store may have
+   * forgotten the session or the session may have a volume. If the answer is wrong, the session's
+   * name is taken and the claim fails.
    */
   private async isVacant(key: string): Promise<boolean> {
     if (!this.config.ALLOW_PERSISTENT_SESSIONS && !this.occupied.has(key)) return true;

@@ -20,9 +20,9 @@ export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: strin
 }
 
 /**
- * Opens a channel and asks which start the sandbox is in. It asks when the agent's process is there,
- * so the answer is the start that the channel leads into. The agent comes up meanwhile, so the
- * question costs no time.
+ * Opens a channel and asks which start the sandbox is in. It asks when the agent's process is
+ * there, so the answer is the start that the channel leads into. The agent comes up meanwhile, so
+ * the question costs no time.
  */
 export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Promise<Connection> {
   const opening = openChannel(await runtime.exec(sandbox.id, AGENT_ARGV), sandbox.id);

@@ -12,8 +12,8 @@ export interface SandboxOwner {
 /** A sandbox as the runtime tells of it. */
 export interface Sandbox {
   /**
-   * The engine's id, of at least 12 hex digits. Each sandbox that is made has another one, also under
-   * the same name.
+   * The engine's id, of at least 12 hex digits. Each sandbox that is made has another one, also
+   * under the same name.
    */
   readonly id: string;
   /** The engine's name for it. It changes when the sandbox is claimed. */
@@ -54,18 +54,19 @@ export interface SandboxStart {
 }
 
 /**
- * Runs sandboxes. The Docker engine is the one implementation today. `test/medium/contracts` has the
- * tests that each implementation has to pass.
+ * Runs sandboxes. The Docker engine is the one implementation today. `test/medium/contracts` has
+ * the tests that each implementation has to pass.
  *
- * Every method has a deadline of its own. Each throws SandboxError: RUNTIME_UNAVAILABLE if the engine
- * is away or hangs, SANDBOX_IMAGE_UNUSABLE if the image is missing, SANDBOX_LOST if the named sandbox
- * is not there or does not run. To remove something that is gone is a success.
+ * Every method has a deadline of its own. Each throws SandboxError: RUNTIME_UNAVAILABLE if the
+ * engine is away or hangs, SANDBOX_IMAGE_UNUSABLE if the image is missing, SANDBOX_LOST if the
+ * named sandbox is not there or does not run. To remove something that is gone is a success.
  */
 export interface SandboxRuntime {
   readonly capabilities: RuntimeCapabilities;
   /**
-   * Returns the session's running sandbox, and makes it if there is none. The name is the lock. Of two
-   * callers one makes the sandbox, and the other one gets it, whatever options it was made with.
+   * Returns the session's running sandbox, and makes it if there is none. The name is the lock. Of
+   * two callers one makes the sandbox, and the other one gets it, whatever options it was made
+   * with.
    *
    * A sandbox that is stopped, dead, or made by other settings than this process has is removed and
    * made anew. A paused one goes on.
@@ -73,19 +74,19 @@ export interface SandboxRuntime {
    */
   ensure(owner: SandboxOwner, options?: SandboxOptions | null, settings?: SessionSettings): Promise<EnsuredSandbox>;
   /**
-   * Makes sandboxes by this process's settings until `size` of them wait in the pool. It yields each
-   * one when it runs. All processes share one pool, and a runtime may fill it by itself. So what it
-   * yields need not be what this call made.
+   * Makes sandboxes by this process's settings until `size` of them wait in the pool. It yields
+   * each one when it runs. All processes share one pool, and a runtime may fill it by itself. So
+   * what it yields need not be what this call made.
    */
   fillPool(size: number): AsyncIterable<Sandbox>;
   /** Whether the session has neither a sandbox nor a volume. */
   isVacant(key: string): Promise<boolean>;
   /**
-   * Gives a sandbox of the pool to the session. The caller makes sure that no one else claims the same
-   * sandbox at the same time.
+   * Gives a sandbox of the pool to the session. The caller makes sure that no one else claims the
+   * same sandbox at the same time.
    * @param preferred the sandbox to give; a runtime that chooses itself may give another one
-   * @returns the sandbox that the session now has; null if none waits any more, or if the session has
-   * got a sandbox meanwhile
+   * @returns the sandbox that the session now has; null if none waits any more, or if the session
+   * has got a sandbox meanwhile
    */
   claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null>;
   /**
