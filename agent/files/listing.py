@@ -3,7 +3,7 @@
 import os
 import stat
 
-from files import conditions, file_names, paths, walking
+from files import conditions, file_names, paths, skips, walking
 from wire import frames, messages
 
 _CHUNK = frames.MAX_AGENT_PAYLOAD
@@ -18,7 +18,8 @@ def list_directory(channel, request):
         count = 0
         truncated = False
         lines = bytearray()
-        for path, _, status, _ in walking.entries(directory, request.get("depth", 1)):
+        left_out = _LeftOut(request["path"])
+        for path, _, status, _ in walking.entries(directory, request.get("depth", 1), leave_out=left_out.note):
             if limit and count == limit:
                 truncated = True
                 break
@@ -29,10 +30,26 @@ def list_directory(channel, request):
                 lines = bytearray()
             elif count % _CANCEL_CHECK_INTERVAL == 0:
                 channel.receive()
-        channel.send_output(lines)
-        return {"count": count, "truncated": truncated}
+        channel.send_output(lines + left_out.lines)
+        return {"count": count, "truncated": truncated, "skipped": left_out.count}
     finally:
         os.close(directory)
+
+
+class _LeftOut:
+    """What the listing does not see, though it is as deep as was asked for."""
+
+    def __init__(self, top):
+        self.count = 0
+        self.lines = bytearray()  # of the first ones
+        self._prefix = top + "/" if top else ""
+
+    def note(self, path, why):
+        if why != walking.DENIED:
+            return
+        self.count += 1
+        if self.count <= skips.MAX_LISTED:
+            self.lines += skips.line(self._prefix + path, skips.NOT_READABLE)
 
 
 def _line(path, status):

@@ -201,7 +201,7 @@ class ChannelTest(AgentTestCase):
         for byte in request:
             self.agent.process.stdin.write(bytes([byte]))
         self.agent.answers[99] = type(self.agent.answers[99])()
-        self.assertEqual(self.agent.wait(99).ok, {"count": 0, "truncated": False})
+        self.assertEqual(self.agent.wait(99).ok, {"count": 0, "truncated": False, "skipped": 0})
 
     def test_a_stalled_host_does_not_let_output_pile_up(self):
         requests = [self.agent.start("head -c 4000000 /dev/zero", max_output=4 << 20) for _ in range(8)]

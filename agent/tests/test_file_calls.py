@@ -66,7 +66,7 @@ class ListTest(FileCallsTestCase):
         self.tree()
         for limit, count, truncated in [(1, 1, True), (9, 9, True), (10, 10, False), (11, 10, False), (0, 10, False)]:
             answer = self.agent.list(depth=20, limit=limit)
-            self.assertEqual((len(self.lines(answer)), answer.ok), (count, {"count": count, "truncated": truncated}))
+            self.assertEqual((len(self.lines(answer)), answer.ok), (count, {"count": count, "truncated": truncated, "skipped": 0}))
 
     def test_hostile_names(self):
         os.mkdir(self.path("dir"))
@@ -86,9 +86,32 @@ class ListTest(FileCallsTestCase):
         if os.geteuid() == 0:
             self.skipTest("root can read everything")
         self.tree()
-        os.chmod(self.path("a"), 0)
-        self.assertEqual(self.paths_of(depth=20), [("a", "dir"), ("d", "dir"), ("d/file", "file")])
-        os.chmod(self.path("a"), 0o700)
+        os.chmod(self.path("a/b"), 0)
+        os.chmod(self.path("d"), 0o400)  # its names can be read, and nothing else of it
+        self.addCleanup(os.chmod, self.path("d"), 0o700)
+        self.addCleanup(os.chmod, self.path("a/b"), 0o700)
+
+        def told(**settings):
+            answer = self.agent.list(**settings)
+            lines = self.lines(answer)
+            names = [line["name"] for line in lines if "name" in line]
+            self.assertEqual(answer.ok, {"count": len(names), "truncated": False, "skipped": len(lines) - len(names)})
+            return names, [(line["path"], line["reason"]) for line in lines if "reason" in line]
+
+        names = ["a", "a/b", "a/file", "a/inside", "a/link", "d"]
+        self.assertEqual(told(depth=20), (names, [("a/b", "not_readable"), ("d/file", "not_readable")]))
+        self.assertEqual(told(path="a", depth=20), (["b", "file", "inside", "link"], [("a/b", "not_readable")]))
+        self.assertEqual(told(path="a"), (["b", "file", "inside", "link"], []))
+        self.assertEqual(self.agent.list(path="a/b", depth=20).code, "PERMISSION_DENIED")
+
+    def test_the_first_of_many_that_cannot_be_read_are_told(self):
+        if os.geteuid() == 0:
+            self.skipTest("root can read everything")
+        for number in range(60):
+            os.mkdir(self.path("%02d" % number), 0)
+        answer = self.agent.list(depth=2)
+        listed = [line["path"] for line in self.lines(answer) if "reason" in line]
+        self.assertEqual((listed, answer.ok["skipped"]), (["%02d" % number for number in range(50)], 60))
 
 
 class StatTest(FileCallsTestCase):

@@ -22,7 +22,7 @@ class WorkspaceTestCase(AgentTestCase):
     def entries(self, path=""):
         answer = self.agent.list(path)
         lines = [line_of(line) for line in answer.stdout.splitlines()]
-        self.assertEqual(answer.ok, {"count": len(lines), "truncated": False})
+        self.assertEqual(answer.ok, {"count": len(lines), "truncated": False, "skipped": 0})
         return lines
 
     def content(self, path, **settings):

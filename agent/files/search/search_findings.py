@@ -6,20 +6,10 @@ So nothing is lost when that process is killed. The process writes. The worker r
 import mmap
 import struct
 
-from files import file_names
+from files import file_names, skips
 from wire import messages
 
 MAX_ANSWER_BYTES = 4 << 20
-MAX_LISTED_SKIPS = 50
-
-# Reasons why the search skipped something. PROTOCOL.md says what each means.
-BINARY = "binary"
-LINE_TOO_LONG = "line_too_long"
-LINK = "link"
-NOT_READABLE = "not_readable"
-OUT_OF_MEMORY = "out_of_memory"
-TIMED_OUT = "timed_out"
-TOO_DEEP = "too_deep"
 
 _MAX_SKIP_BYTES = 1 << 20
 _MAX_PATH_BYTES = 64 << 10  # the longest path, of 100 names below one of 4096 bytes, has half of it
@@ -53,22 +43,22 @@ class Findings:
     def add_match(self, path, **more):
         """Adds a match. Returns False if the answer has no room for it."""
         line = messages.dumps(dict([file_names.member("path", path)], **more)).encode() + b"\n"
-        size, count, skips_size, skips = _HEAD.unpack_from(self._memory)
+        size, count, skips_size, skipped = _HEAD.unpack_from(self._memory)
         if size + len(line) > MAX_ANSWER_BYTES:
             return False
         self._memory[_MATCHES_AT + size : _MATCHES_AT + size + len(line)] = line
-        _HEAD.pack_into(self._memory, 0, size + len(line), count + 1, skips_size, skips)
+        _HEAD.pack_into(self._memory, 0, size + len(line), count + 1, skips_size, skipped)
         return True
 
     def add_skip(self, path, reason):
         """Counts a skip, and lists it if it is one of the first."""
-        line = _skip_line(path, reason)
-        size, count, skips_size, skips = _HEAD.unpack_from(self._memory)
-        if self._listed_skips < MAX_LISTED_SKIPS - 1 and skips_size + len(line) <= _MAX_SKIP_BYTES:
+        line = skips.line(path, reason)
+        size, count, skips_size, skipped = _HEAD.unpack_from(self._memory)
+        if self._listed_skips < skips.MAX_LISTED - 1 and skips_size + len(line) <= _MAX_SKIP_BYTES:
             self._memory[_SKIPS_AT + skips_size : _SKIPS_AT + skips_size + len(line)] = line
             skips_size += len(line)
             self._listed_skips += 1
-        _HEAD.pack_into(self._memory, 0, size, count, skips_size, skips + 1)
+        _HEAD.pack_into(self._memory, 0, size, count, skips_size, skipped + 1)
 
     # ---- in the worker
 
@@ -94,9 +84,5 @@ class Findings:
         `unfinished` is the path that the search was at when its time was over.
         """
         size, _, skips_size, _ = _HEAD.unpack_from(self._memory)
-        first = b"" if unfinished is None else _skip_line(unfinished, TIMED_OUT)
+        first = b"" if unfinished is None else skips.line(unfinished, skips.TIMED_OUT)
         return first + self._memory[_SKIPS_AT : _SKIPS_AT + skips_size] + self._memory[_MATCHES_AT : _MATCHES_AT + size]
-
-
-def _skip_line(path, reason):
-    return messages.dumps(dict([file_names.member("path", path)], reason=reason)).encode() + b"\n"

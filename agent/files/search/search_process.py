@@ -7,8 +7,8 @@ import resource
 import signal
 import stat
 
-from files import walking
-from files.search import globs, search_findings as findings, search_pattern, search_text
+from files import skips, walking
+from files.search import globs, search_pattern, search_text
 
 DONE, TRUNCATED, BAD_PATTERN, OUT_OF_MEMORY, FAILED = 0, 10, 11, 12, 13
 
@@ -17,7 +17,7 @@ _MEMORY_BYTES = 256 << 20  # of address space
 _MAX_DEPTH = 100
 _SHOWN_CHARACTERS = 500
 
-_LEFT_OUT = {walking.TOO_DEEP: findings.TOO_DEEP, walking.DENIED: findings.NOT_READABLE}
+_LEFT_OUT = {walking.TOO_DEEP: skips.TOO_DEEP, walking.DENIED: skips.NOT_READABLE}
 
 
 def become(closed, out, top, request, found):
@@ -80,13 +80,13 @@ class _Search:
         except FileNotFoundError:
             return True
         except OSError:
-            self._found.add_skip(path, findings.NOT_READABLE)
+            self._found.add_skip(path, skips.NOT_READABLE)
             return True
         try:
             text = search_text.TextFile(file)
             return self._look_at_binary(path, text) if text.is_binary else self._look_at_text(path, text)
         except OSError:
-            self._found.add_skip(path, findings.NOT_READABLE)
+            self._found.add_skip(path, skips.NOT_READABLE)
             return True
         finally:
             os.close(file)
@@ -95,11 +95,11 @@ class _Search:
         missed = set()
         for number, readings, whole in text.lines(self._pattern.literal):
             if not whole:
-                missed.add(findings.LINE_TOO_LONG)
+                missed.add(skips.LINE_TOO_LONG)
             try:
                 shown = self._shown(readings)
             except MemoryError:
-                missed.add(findings.OUT_OF_MEMORY)
+                missed.add(skips.OUT_OF_MEMORY)
                 continue
             if shown is not None and not self._take(path, line_number=number, line=shown):
                 return False
@@ -111,7 +111,7 @@ class _Search:
         """Skips a binary file, whose lines are not shown, if the pattern is or may be in it."""
         lines = text.lines(self._pattern.literal)
         if text.is_large() or any(not whole or self._shown(readings) is not None for _, readings, whole in lines):
-            self._found.add_skip(path, findings.BINARY)
+            self._found.add_skip(path, skips.BINARY)
         return True
 
     def _shown(self, readings):
@@ -135,7 +135,7 @@ class _Search:
             return
         target = os.path.realpath("/proc/self/fd/%d/%s" % (directory, name))
         if target != self._real_top and not target.startswith(self._real_top + "/"):
-            self._found.add_skip(self._prefix + below, findings.LINK)
+            self._found.add_skip(self._prefix + below, skips.LINK)
 
     def _leave_out(self, below, why):
         if self._glob.matches(below) or self._glob.may_match_below(below):

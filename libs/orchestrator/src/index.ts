@@ -24,7 +24,8 @@ export {
 export { WorkspaceEditService, type EditResult, type TextEdit } from './workspace/workspace-edit.service';
 export { WorkspaceEntriesService } from './workspace/workspace-entries.service';
 export { WorkspaceSearchService } from './workspace/workspace-search.service';
-export { SKIP_REASONS, type SearchMatch, type SearchResult, type SearchSkip } from './workspace/search-answers';
+export { type SearchMatch, type SearchResult } from './workspace/search-answers';
+export { SKIP_REASONS, type Skip, type Skips } from './workspace/skips';
 export { type WorkspaceStat } from './workspace/stat-answer';
 export { type Preconditions } from './workspace/file-call';
 export { type GivenPath, type WorkspacePath } from './paths/workspace-path';

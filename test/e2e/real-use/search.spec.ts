@@ -196,6 +196,17 @@ describe('A search as agents ask for it', () => {
     expect(called).toBe(`${code}: ${detail}`);
   });
 
+  it('has a listing that says what it could not read', async () => {
+    const list = async (query: object): Promise<[rest: unknown, tool: unknown]> => {
+      const { body } = await rest.request('GET', `/sessions/s/workspace?${new URLSearchParams({ ...query }).toString()}`);
+      return [body, (await tools.call('workspace_list', { session_id: 's', ...query })).structuredContent];
+    };
+    const entries = expect.arrayContaining([expect.objectContaining({ name: 'closed', type: 'dir' })]);
+    const told = { entries, skipped: [{ path: 'odd/closed', reason: 'not_readable' }] };
+    expect(await list({ path: 'odd', depth: 2 })).toEqual([told, told]);
+    expect(await list({ path: 'odd' })).toEqual([{ entries }, { entries }]);
+  });
+
   it('counts what it skipped past the first 50, and lists a model no more than it reads', async () => {
     await rest.run('many', 'for n in $(seq 60); do printf "\\0needle" > $n; done');
     const answer = await rest.request<{ skipped: unknown[]; skipped_total: number }>(

@@ -87,6 +87,7 @@ const workspace: Pick<WorkspaceService, 'list' | 'write' | 'delete'> = {
       {
         entries: [{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }],
         truncated: options?.limit === 1,
+        skipped: [],
         session_created: false,
       },
       'list',

@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
 import type {
   SearchResult,
+  Skips,
   WorkspaceEditService,
   WorkspaceEntriesService,
   WorkspaceSearchService,
@@ -21,6 +22,7 @@ describe('the workspace API for entries, searches, edits, parts and precondition
   let app: TestApp;
   const seen: unknown[][] = [];
   let truncated = false;
+  let skips: Skips = { skipped: [] };
   let destroyed = false;
 
   const entries: Partial<WorkspaceEntriesService> = {
@@ -56,7 +58,7 @@ describe('the workspace API for entries, searches, edits, parts and precondition
   const workspace: Partial<WorkspaceService> = {
     list: async (_user, session, path, _signal, options) => {
       seen.push([session, path, options]);
-      return { entries: [ENTRY], truncated, session_created: true };
+      return { entries: [ENTRY], truncated, ...skips, session_created: true };
     },
     readText: async (_user, _session, path, _signal, lines) => {
       seen.push([path, lines]);
@@ -84,6 +86,7 @@ describe('the workspace API for entries, searches, edits, parts and precondition
   beforeEach(() => {
     seen.length = 0;
     truncated = destroyed = false;
+    skips = { skipped: [] };
   });
   afterAll(() => app.stop());
 
@@ -91,6 +94,11 @@ describe('the workspace API for entries, searches, edits, parts and precondition
     app.fetch(`/sessions/s/workspace${path}`, { headers });
   const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
     app.json('POST', `/sessions/s/workspace${path}`, body, headers);
+
+  it('says what a listing could not read', async () => {
+    skips = { skipped: [{ path: 'a', reason: 'not_readable' }], skipped_total: 60 };
+    expect(await (await get('?depth=2')).json()).toEqual({ entries: [ENTRY], ...skips });
+  });
 
   it('lists to a depth and a limit, and says so when there is more', async () => {
     expect(await (await get('?path=d&depth=3&limit=5')).json()).toEqual({ entries: [ENTRY] });

@@ -40,6 +40,7 @@ describe('the workspace API', () => {
       return {
         entries: [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }],
         truncated: false,
+        skipped: [],
         session_created: true,
       };
     },

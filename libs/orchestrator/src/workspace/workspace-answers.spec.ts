@@ -16,8 +16,13 @@ describe('readers of the agent’s answers', () => {
     expect(parseEntry(line)).toEqual({ ...shown, type: 'file', size: 3, modified: '1970-01-01T00:00:01.500Z' });
   });
 
+  it('reads what a listing has skipped', () => {
+    expect(parseEntry('{"path":"a/b","reason":"not_readable","more":1}')).toEqual({ path: 'a/b', reason: 'not_readable' });
+  });
+
   it('shows the nearest possible date when no Date can hold a time', () => {
-    expect(parseEntry('{"name":"a","type":"file","size":0,"modified":1e300}').modified).toBe('+275760-09-13T00:00:00.000Z');
+    const entry = parseEntry('{"name":"a","type":"file","size":0,"modified":1e300}');
+    expect(entry).toHaveProperty('modified', '+275760-09-13T00:00:00.000Z');
   });
 
   it.each([
@@ -32,6 +37,8 @@ describe('readers of the agent’s answers', () => {
     '{"name":"a","type":"file","size":-1,"modified":0}',
     '{"name":"a","type":"file","size":1e400,"modified":0}',
     '{"name":"a","type":"file","size":0,"modified":"now"}',
+    '{"path":"a","reason":"because"}',
+    '{"name":"a","type":"file","size":0,"modified":0,"reason":"link"}',
   ])('refuses %s', (line) => {
     expect(() => parseEntry(line)).toThrow(expect.objectContaining({ code: 'SANDBOX_LOST' }));
   });

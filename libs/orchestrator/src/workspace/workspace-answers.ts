@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { count, fileName, object, parseAgentJson, unsound } from '../channel/agent-values';
+import { parseSkip, type Skip } from './skips';
 
 /** An entry of a directory, as the API shows it. */
 export interface WorkspaceEntry {
@@ -65,8 +66,11 @@ export async function parseInSlices<T>(lines: string[], parse: (line: string) =>
  * @throws SandboxError SANDBOX_LOST if the line is not what an agent sends, because it comes out of
  *   the sandbox
  */
-export function parseEntry(line: string): WorkspaceEntry {
-  const { name, name_base64, type, size, modified } = parseObject(line);
+export function parseEntry(line: string): WorkspaceEntry | Skip {
+  const found = parseObject(line);
+  const skip = parseSkip(found);
+  if (skip !== undefined) return skip;
+  const { name, name_base64, type, size, modified } = found;
   const { path: shown, path_base64: exact } = fileName(name, name_base64);
   return {
     name: shown,

@@ -118,12 +118,18 @@ describe('WorkspaceService, by the END of a file call', () => {
   const entry = Buffer.from(`${JSON.stringify({ name: 'a', type: 'file', size: 1, modified: 1 })}\n`);
 
   it.each([true, false])('says whether a listing is cut when END says %j', async (truncated) => {
-    const { workspace } = over(0, [entry], { count: 1, truncated });
+    const { workspace } = over(0, [entry], { count: 1, truncated, skipped: 0 });
     expect(await workspace.list(USER, 's', '')).toMatchObject({ entries: [{ name: 'a' }], truncated });
   });
 
+  it('says what a listing has left out, and counts what is not listed', async () => {
+    const skip = { path: 'b', reason: 'not_readable' };
+    const { workspace } = over(0, [entry, Buffer.from(`${JSON.stringify(skip)}\n`)], { count: 1, truncated: false, skipped: 60 });
+    expect(await workspace.list(USER, 's', '')).toMatchObject({ entries: [{ name: 'a' }], skipped: [skip], skipped_total: 60 });
+  });
+
   it.each(['true', 1, 0, null, undefined, {}])('refuses the END of a listing when it says truncated: %j', async (truncated) => {
-    const { workspace } = over(0, [entry], { count: 1, truncated });
+    const { workspace } = over(0, [entry], { count: 1, truncated, skipped: 0 });
     await expect(workspace.list(USER, 's', '')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
   });
 });

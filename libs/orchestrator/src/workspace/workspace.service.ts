@@ -10,6 +10,7 @@ import { drained } from '../bytes/drained';
 import { GrowingBuffer } from '../bytes/growing-buffer';
 import { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
+import { type Skips, withoutSkips } from './skips';
 import { etag, type FileHeader, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
 
 /** A file, and which part of it is read. */
@@ -58,8 +59,8 @@ export interface WriteOptions extends Preconditions {
  */
 export type LineRange = { firstLine: number; lastLine?: number };
 
-/** Entries, and whether there are more than the caller asked for. */
-export interface WorkspaceListing {
+/** Entries, whether there are more than the caller asked for, and what could not be read. */
+export interface WorkspaceListing extends Skips {
   entries: WorkspaceEntry[];
   truncated: boolean;
 }
@@ -126,8 +127,9 @@ export class WorkspaceService {
       { deadlineMs: CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
     );
-    const entries = await parseInSlices(splitLines(output), parseEntry);
-    return { entries, truncated: parseFlag(end.truncated), session_created };
+    const lines = await parseInSlices(splitLines(output), parseEntry);
+    const { rest: entries, skips } = withoutSkips(lines, end.skipped);
+    return { entries, truncated: parseFlag(end.truncated), ...skips, session_created };
   }
 
   /**

@@ -3,11 +3,10 @@ import type { SearchResult, WorkspaceSearchService } from '@sandbox/orchestrator
 import { givenPath } from '../../workspace/dto/given-path';
 import { DEFAULT_MATCHES, type SearchResultDto } from '../../workspace/dto/search.dto';
 import { firstItems } from './first-items';
+import { firstSkips } from './first-skips';
 import { WorkspaceFoundDto, WorkspaceSearchArgs } from './search-tool.dto';
 import { sessionNews } from './session-news';
 import { defineTool, type Tool } from './tool';
-
-const MAX_SKIPPED_CHARACTERS = 2000;
 
 export function searchTool(searches: WorkspaceSearchService, { MCP_MAX_OUTPUT_CHARS }: Config): Tool {
   return defineTool({
@@ -33,15 +32,8 @@ export function searchTool(searches: WorkspaceSearchService, { MCP_MAX_OUTPUT_CH
   });
 }
 
-/** Cuts an answer to what a model should read. The skipped files get only a small share. */
-function shortened({ matches, truncated, skipped, skipped_total }: SearchResult, maxCharacters: number): SearchResultDto {
+/** Cuts an answer to what a model should read. */
+function shortened({ matches, truncated, ...skips }: SearchResult, maxCharacters: number): SearchResultDto {
   const first = firstItems(matches, maxCharacters);
-  const firstSkipped = firstItems(skipped, Math.min(maxCharacters, MAX_SKIPPED_CHARACTERS));
-  const total = skipped_total ?? skipped.length;
-  return {
-    matches: first,
-    truncated: truncated || first.length < matches.length,
-    skipped: firstSkipped,
-    ...(total > firstSkipped.length ? { skipped_total: total } : {}),
-  };
+  return { matches: first, truncated: truncated || first.length < matches.length, ...firstSkips(skips, maxCharacters) };
 }

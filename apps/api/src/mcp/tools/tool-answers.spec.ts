@@ -140,7 +140,7 @@ beforeEach(() => {
   services.startJob.mockReset().mockResolvedValue({ ...JOB, session_created: true, session_restarted: false });
   services.getJob.mockReset().mockResolvedValue(JOB);
   services.jobOutput.mockReset().mockResolvedValue({ data: 'out', next_offset: 3, eof: false, gap: 0 });
-  services.list.mockReset().mockResolvedValue({ entries: [entry('file')], truncated: false, session_created: false });
+  services.list.mockReset().mockResolvedValue({ entries: [entry('file')], truncated: false, skipped: [], session_created: false });
   services.view.mockReset().mockResolvedValue(textView('text'));
   services.search.mockReset().mockResolvedValue({ matches: [{ path: 'a' }], truncated: false, skipped: [] });
   services.edit.mockReset().mockResolvedValue({ diff: '--- a\n', etag: '"1"', truncated: false });
@@ -211,11 +211,16 @@ describe('the answer of a tool fits its output schema, for', () => {
   it('workspace_list, when it is cut, and of every type', async () => {
     const entries = (['file', 'dir', 'symlink', 'other'] as const).map(entry);
     for (const truncated of [false, true]) {
-      services.list.mockResolvedValue({ entries, truncated });
+      services.list.mockResolvedValue({ entries, truncated, skipped: [] });
       expect(faults('workspace_list', await call('workspace_list'))).toEqual([]);
     }
-    services.list.mockResolvedValue({ entries: [], truncated: false });
+    services.list.mockResolvedValue({ entries: [], truncated: false, skipped: [] });
     expect(faults('workspace_list', await call('workspace_list'))).toEqual([]);
+    const skips = { skipped: [{ path: 'a', reason: 'not_readable' }], skipped_total: 60 };
+    services.list.mockResolvedValue({ entries, truncated: false, ...skips });
+    const result = await call('workspace_list');
+    expect(result.structuredContent).toEqual({ entries, ...skips });
+    expect(faults('workspace_list', result)).toEqual([]);
   });
 
   it.each<[string, FileView]>([
@@ -244,7 +249,7 @@ describe('the answer of a tool fits its output schema, for', () => {
   });
 
   it.each([
-    ['workspace_list', services.list, { entries: [], truncated: false }],
+    ['workspace_list', services.list, { entries: [], truncated: false, skipped: [] }],
     ['workspace_read', services.view, textView('text')],
     ['workspace_read', services.view, { ...FILE, kind: 'image', mimeType: 'image/png', bytes: Buffer.from([0, 255]) }],
     ['workspace_write', undefined, {}],

@@ -6,6 +6,7 @@ import { givenPath } from '../../workspace/dto/given-path';
 import { listing } from '../../workspace/content/listing';
 import { withSizeAdvice } from '../../workspace/content/size-advice';
 import { firstItems } from './first-items';
+import { firstSkips } from './first-skips';
 import { defineTool, type Tool } from './tool';
 import { sessionNews } from './session-news';
 import {
@@ -37,9 +38,10 @@ function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config)
     output: WorkspaceListedDto,
     call: async ({ session_id, path, path_base64, ...options }, { user, signal }) => {
       const directory = givenPath({ path, path_base64 });
-      const { entries, truncated, session_created } = await workspace.list(user, session_id, directory, signal, options);
+      const { entries, truncated, session_created, ...skips } = await workspace.list(user, session_id, directory, signal, options);
       const first = firstItems(entries, MCP_MAX_OUTPUT_CHARS);
-      return { ...listing({ entries: first, truncated: truncated || first.length < entries.length }), ...sessionNews(session_created) };
+      const shown = { entries: first, truncated: truncated || first.length < entries.length, ...firstSkips(skips, MCP_MAX_OUTPUT_CHARS) };
+      return { ...listing(shown), ...sessionNews(session_created) };
     },
   });
 }

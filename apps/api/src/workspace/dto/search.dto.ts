@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { SKIP_REASONS, type SearchMatch, type SearchResult, type SearchSkip } from '@sandbox/orchestrator';
+import type { SearchMatch, SearchResult } from '@sandbox/orchestrator';
 import { Text, Whole } from '../../validation/fields';
-import { DirectoryQuery, EXACT_BYTES } from './workspace.dto';
+import { DirectoryQuery, EXACT_BYTES, SkipDto } from './workspace.dto';
 
 const MAX_PATTERN_CHARACTERS = 1000;
 export const DEFAULT_MATCHES = 200;
@@ -46,22 +46,6 @@ export class SearchMatchDto implements SearchMatch {
   line?: string;
 }
 
-export class SearchSkipDto implements SearchSkip {
-  @ApiProperty({ description: 'From the workspace’s root', example: 'logs/all.json' })
-  path: string;
-
-  @ApiPropertyOptional(EXACT_BYTES)
-  path_base64?: string;
-
-  @ApiProperty({
-    enum: SKIP_REASONS,
-    description:
-      'timed_out: neither this nor what comes after it. line_too_long: what a line has past 1 MiB. binary: the pattern is in it, or it is over 8 MiB. link: leads out of what is searched. too_deep: below 100 directories.',
-    example: 'line_too_long',
-  })
-  reason: SearchSkip['reason'];
-}
-
 export class SearchResultDto implements SearchResult {
   @ApiProperty({ type: [SearchMatchDto], description: 'In the order of a listing, and of lines in a file' })
   matches: SearchMatchDto[];
@@ -69,8 +53,8 @@ export class SearchResultDto implements SearchResult {
   @ApiProperty({ description: 'There are, or may be, more matches', example: false })
   truncated: boolean;
 
-  @ApiProperty({ type: [SearchSkipDto], description: 'What was not looked at, or not all of it; the first 50' })
-  skipped: SearchSkipDto[];
+  @ApiProperty({ type: [SkipDto], description: 'What was not looked at, or not all of it; the first 50' })
+  skipped: SkipDto[];
 
   @ApiPropertyOptional({ type: 'integer', description: 'How many in all, if `skipped` does not list them all', example: 120 })
   skipped_total?: number;

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import type { WorkspaceEntry } from '@sandbox/orchestrator';
+import { SKIP_REASONS, type Skip, type WorkspaceEntry } from '@sandbox/orchestrator';
 import { FileMode } from './file-mode';
 import { OneOf, Text, Whole } from '../../validation/fields';
 import { Path, PathBytes, type PathFields } from './given-path';
@@ -93,6 +93,22 @@ export class WorkspaceEntryDto implements WorkspaceEntry {
   modified: string;
 }
 
+export class SkipDto implements Skip {
+  @ApiProperty({ description: 'From the workspace’s root', example: 'logs/all.json' })
+  path: string;
+
+  @ApiPropertyOptional(EXACT_BYTES)
+  path_base64?: string;
+
+  @ApiProperty({
+    enum: SKIP_REASONS,
+    description:
+      'not_readable: what is in a directory, or a file, that its permissions close. Of a search besides: timed_out: neither this nor what comes after it. line_too_long: what a line has past 1 MiB. binary: the pattern is in it, or it is over 8 MiB. link: leads out of what is searched. too_deep: below 100 directories.',
+    example: 'not_readable',
+  })
+  reason: Skip['reason'];
+}
+
 export class WorkspaceListingDto {
   @ApiProperty({
     type: [WorkspaceEntryDto],
@@ -102,6 +118,12 @@ export class WorkspaceListingDto {
 
   @ApiPropertyOptional({ description: 'Present, and true, where there are more entries than `limit`', example: true })
   truncated?: boolean;
+
+  @ApiPropertyOptional({ type: [SkipDto], description: 'Present if there is something that permissions close: the first 50' })
+  skipped?: SkipDto[];
+
+  @ApiPropertyOptional({ type: 'integer', description: 'How many in all, if `skipped` does not list them all', example: 120 })
+  skipped_total?: number;
 }
 
 export class WorkspaceContentDto {
