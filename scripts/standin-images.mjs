@@ -11,6 +11,7 @@ import { canInstallPackages, suite } from './setup/apt.mjs';
 import { makeDebianImage } from './setup/debian-image.mjs';
 import { callEngine, pullUnlessPresent } from './setup/docker-api.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
+import { PYTHON_PACKAGES } from './setup/sandbox-image.mjs';
 import { runMain, say, SetupError, step, which } from './setup/steps.mjs';
 
 const BASE_IMAGES = ['node:20-slim', 'redis:7-alpine', 'python:3.12-slim'];
@@ -42,7 +43,7 @@ async function makeStandIns(engine, [first, ...others]) {
   const certificates = process.env.NODE_EXTRA_CA_CERTS;
   await makeDebianImage(engine, {
     tag: first,
-    packages: ['ca-certificates', 'libatomic1', 'libstdc++6', 'python3', 'redis-server'],
+    packages: [...PYTHON_PACKAGES, 'libatomic1', 'libstdc++6', 'redis-server'],
     hooks: [
       `install -D ${realpathSync(process.execPath)} "$1/usr/local/bin/node"`,
       `mkdir -p "$1/usr/local/lib/node_modules" && cp -r ${npm} "$1/usr/local/lib/node_modules/npm"`,

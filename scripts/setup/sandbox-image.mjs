@@ -13,7 +13,7 @@ export const SANDBOX_IMAGE = 'sandbox-api-agent:latest';
 /** The label with a hash of the Dockerfile. A changed Dockerfile makes a new image. */
 const RECIPE_LABEL = 'sandbox-api.recipe';
 /** The packages that python:3.12-slim has and a bare Debian lacks. */
-const PYTHON_PACKAGES = ['python3', 'python3-pip', 'python3-venv', 'python-is-python3', 'ca-certificates'];
+export const PYTHON_PACKAGES = ['python3', 'python3-pip', 'python3-venv', 'python-is-python3', 'ca-certificates'];
 
 const BUILD_SILENCE_MS = 120_000;
 
