@@ -6,7 +6,7 @@ jest.setTimeout(180_000);
 
 type Row = readonly [command: string, stdout: string];
 
-/** What models type, who mean bash. In sh each is an error, or gives something else. */
+/** Commands that models write for bash. In sh each is an error, or gives another result. */
 const BASH: readonly Row[] = [
   ['mkdir -p p/{a,b} && ls p', 'a\nb\n'],
   ['for i in {1..3}; do echo "file$i"; done', 'file1\nfile2\nfile3\n'],
@@ -72,7 +72,7 @@ const BASH: readonly Row[] = [
   ['printf "%s\\n" "$UID" "$HOSTNAME"', '1000\nsandbox\n'],
 ];
 
-/** Where the choice must not matter. */
+/** Commands for which the shell must not matter. */
 const EITHER: readonly Row[] = [
   ['true', ''],
   ['echo hello world; echo; echo -n end', 'hello world\n\nend'],
@@ -122,7 +122,7 @@ afterAll(async () => {
   await docker.getImage(imageWithoutBash).remove();
 });
 
-/** By REST and MCP as a model sends it, and with each shell; each in a session of its own. */
+/** Runs a command by REST and by MCP without `shell`, and with each shell, in new sessions. */
 async function outcomes(command: string): Promise<Record<'REST' | 'MCP' | 'auto' | 'sh' | 'bash', Outcome>> {
   const { REST, MCP } = commands.ways;
   const chosen = (shell: string): Promise<Outcome> => REST(shell, command, { shell }) as Promise<Outcome>;
@@ -134,15 +134,15 @@ async function outcomes(command: string): Promise<Record<'REST' | 'MCP' | 'auto'
   return { REST: rest, MCP: mcp, auto: auto!, sh: sh!, bash: bash! };
 }
 
-describe('A command that names no shell', () => {
-  it.each(BASH)('is run by bash if it says %j', async (command, stdout) => {
+describe('The service, for a command without shell,', () => {
+  it.each(BASH)('runs bash when it is %j', async (command, stdout) => {
     const { sh, ...others } = await outcomes(command);
     const answer = expect.objectContaining({ stdout, exit_code: 0 });
     expect(others).toEqual({ REST: answer, MCP: answer, auto: answer, bash: answer });
     expect(sh).not.toEqual(answer);
   });
 
-  it.each(EITHER)('gives the same in every shell if it says %j', async (command, stdout) => {
+  it.each(EITHER)('gives the same answer as every shell when it is %j', async (command, stdout) => {
     const answer = { stdout, stderr: '', exit_code: 0 };
     expect(await outcomes(command)).toEqual({ REST: answer, MCP: answer, auto: answer, sh: answer, bash: answer });
   });
@@ -150,11 +150,11 @@ describe('A command that names no shell', () => {
   it.each([
     ['ls "a', /^`"a` at line 1, column 4 is not allowed: it cannot be parsed/],
     ['if true; then echo x', /cannot be parsed/],
-  ])('is told what is wrong with %j', async (command, detail) => {
+  ])('says what is wrong when it is %j', async (command, detail) => {
     expect(await commands.ways.REST('REST', command)).toEqual({ code: 'COMMAND_NOT_ALLOWED', detail: expect.stringMatching(detail) });
   });
 
-  it('is run by sh as before where the image has no bash', async () => {
+  it('runs sh when the image has no bash', async () => {
     const created = await commands.rest.request('POST', '/sessions', { session_id: 'no bash', image: imageWithoutBash });
     expect(created.status).toBe(200);
     const [brace, plain] = await Promise.all(['echo {a,b}', 'echo a'].map((command) => commands.ways.REST('no bash', command)));
@@ -170,7 +170,7 @@ describe('A command that names no shell', () => {
   });
 });
 
-it('A job is run by bash if its command needs it', async () => {
+it('runs a job by bash when its command needs bash', async () => {
   const started = await commands.rest.request<{ job_id: string }>('POST', '/sessions/jobs/jobs', {
     command: 'echo {1..3}; [[ a ]] && exit 4',
   });
@@ -179,7 +179,7 @@ it('A job is run by bash if its command needs it', async () => {
   expect(output.body).toMatchObject({ data: '1 2 3\n' });
 });
 
-it('A terminal starts bash, which remembers what was typed and completes a name by Tab', async () => {
+it('starts bash, with history and completion by Tab, when a terminal opens', async () => {
   await commands.rest.run('terminal', 'touch a-long-name.txt');
   const terminal = await Terminal.open(commands.rest, 'terminal');
   terminal.type('echo "[${BASH_VERSION%%.*}]"\n');

@@ -5,14 +5,14 @@ import { Terminal } from '../../support/service/terminal';
 
 jest.setTimeout(120_000);
 
-/** Two dots, and no JSON before them: a key all the same. */
+/** This has two dots like a JWT, but no JSON before them. So it is a key. */
 const DOTTED = 'team.ci.key-0123456789';
 
 const deployment = new TestDeployment();
 let service: Service;
 
 beforeAll(async () => {
-  // Without JWT_SECRET: JWTs are off.
+  // JWT_SECRET is not set, so JWTs are off.
   service = await Service.start({ deployment, env: { API_KEYS: [ALICE, BOB, DOTTED].join(',') } });
 });
 
@@ -25,12 +25,15 @@ const as = (headers: Record<string, string>): Client => new Client(service.url, 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const JWT = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ sub: 'alice', exp: 4_102_444_800 })}.c2lnbmF0dXJl`;
 
-describe('An API key as a Bearer token', () => {
-  it.each([`Bearer ${ALICE}`, `bearer ${ALICE}`, `BEARER   ${ALICE}`, `Bearer ${DOTTED}`])('lets %j in', async (Authorization) => {
-    expect(await as({ Authorization }).run('bearer', 'echo in')).toMatchObject({ stdout: 'in\n', exit_code: 0 });
-  });
+describe('Authentication, for an API key as a Bearer token,', () => {
+  it.each([`Bearer ${ALICE}`, `bearer ${ALICE}`, `BEARER   ${ALICE}`, `Bearer ${DOTTED}`])(
+    'lets a client in when it sends %j',
+    async (Authorization) => {
+      expect(await as({ Authorization }).run('bearer', 'echo in')).toMatchObject({ stdout: 'in\n', exit_code: 0 });
+    },
+  );
 
-  it('is the same user as in X-API-Key, over REST, MCP and a WebSocket', async () => {
+  it('sees the same user as with X-API-Key when the call is by REST, MCP or WebSocket', async () => {
     const session_id = randomUUID();
     await as({ 'X-API-Key': ALICE }).run(session_id, 'echo mine > who');
     const headers = { Authorization: `Bearer ${ALICE}` };
@@ -54,7 +57,7 @@ describe('An API key as a Bearer token', () => {
     ['a JWT, which are off', { Authorization: `Bearer ${JWT}` }],
     ['no key', { Authorization: 'Bearer ' }],
     ['a key beside a wrong X-API-Key', { 'X-API-Key': 'wrong', Authorization: `Bearer ${ALICE}` }],
-  ])('does not let in %s', async (_what, headers) => {
+  ])('refuses a client when it sends %s', async (_what, headers) => {
     for (const path of ['/execute', '/mcp/']) {
       const { status, body, headers: answered } = await as(headers).request('POST', path, {});
       expect([status, body.code, body.detail]).toEqual([401, 'UNAUTHORIZED', 'A valid credential is needed.']);
@@ -63,11 +66,11 @@ describe('An API key as a Bearer token', () => {
     expect(await Terminal.refused(as(headers), '/sessions/s/terminal')).toEqual([401, 'UNAUTHORIZED']);
   });
 
-  it('loses to a valid X-API-Key', async () => {
+  it('uses X-API-Key when both are sent and valid', async () => {
     expect((await as({ 'X-API-Key': ALICE, Authorization: 'Bearer wrong' }).request('GET', '/sessions')).status).toBe(200);
   });
 
-  it('counts as a failed attempt when it is wrong', async () => {
+  it('counts a failed attempt when the key is wrong', async () => {
     const statuses: number[] = [];
     for (let n = 0; n < 61; n++) statuses.push((await as({ Authorization: `Bearer guess-${n}` }).request('GET', '/sessions')).status);
     expect(statuses.at(-1)).toBe(429);

@@ -11,7 +11,7 @@ interface Edit {
 
 const NFD = 'cafe\u0301';
 
-describe('An edit as agents send it', () => {
+describe('The edit call, for edits as agents send them,', () => {
   const deployment = new TestDeployment();
   let service: Service;
   let rest: Client;
@@ -49,7 +49,7 @@ describe('An edit as agents send it', () => {
     ['x\r\nb\r\nx\r\n', [{ old: 'x\n', new: 'y\nz\n', all: true }], 'y\r\nz\r\nb\r\ny\r\nz\r\n'],
     ['a\r\nb\r\n', [{ old: '\r\n', new: '\n', all: true }], 'a\nb\n'],
     ['a\nb\n', [{ old: '\n', new: '\r\n', all: true }], 'a\r\nb\r\n'],
-  ])('of %j by %j makes %j, by REST and MCP', async (file, edits, written) => {
+  ])('applies the edits when the file is %j and they are %j, which makes %j, by REST and MCP', async (file, edits, written) => {
     await put(file);
     expect(await edit(edits)).toMatchObject({ status: 200 });
     expect(await content()).toBe(written);
@@ -97,14 +97,14 @@ describe('An edit as agents send it', () => {
       ],
       'edits[1]: `old` matches 0 times: it differs from the file in upper and lower case. Nearest is line 1, "two". Lines are counted as the edits before it leave them.',
     ],
-  ])('of %j by %j is refused, and says why and where', async (file, edits, detail) => {
+  ])('says why and where it refuses when the file is %j and the edits are %j', async (file, edits, detail) => {
     await put(file);
     expect(await edit(edits)).toMatchObject({ status: 409, body: { code: 'EDIT_NOT_APPLICABLE', detail } });
     expect(await tools.text('workspace_edit', { session_id: 's', path: 'f', edits })).toBe(`EDIT_NOT_APPLICABLE: ${detail}`);
     expect(await content()).toBe(file);
   });
 
-  it('writes no content of a file into the log, when it does not apply', async () => {
+  it('writes no file content into the log when an edit does not apply', async () => {
     await put('secret-of-the-file\n');
     expect(await edit([{ old: 'secret-of-the-fila', new: 'x' }])).toMatchObject({
       body: { detail: expect.stringContaining('secret-of-the-file') },

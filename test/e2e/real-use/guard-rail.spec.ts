@@ -9,14 +9,14 @@ beforeAll(async () => {
 });
 afterAll(() => commands?.stop());
 
-/** `mycli` in a directory of programs that a virtual environment might have, and in /tmp. */
+/** Installs `mycli` in a directory such as a virtual environment has, and in /tmp. */
 const MAKE_PROGRAMS = `mkdir -p v/bin .local/bin
 printf '#!/bin/sh\\necho mine "$@"\\n' > v/bin/mycli
 chmod +x v/bin/mycli && cp v/bin/mycli /workspace/run.sh && cp v/bin/mycli /tmp/a.sh && cp v/bin/mycli .local/bin/mycli
 ln -s ../../v/bin/mycli .local/bin/linked; ln -s /usr/lib/git-core/git-daemon .local/bin/imaged; touch .local/bin/plain
 echo 'PATH=/workspace/v/bin:$PATH' > v/bin/activate`;
 
-/** Programs of one's own, by the default list: the command and its output. */
+/** Commands that run a session's own programs, allowed by the default list, and their output. */
 const PASSES: [command: string, stdout: string][] = [
   ['/workspace/run.sh a', 'mine a\n'],
   ['/tmp/a.sh b', 'mine b\n'],
@@ -44,12 +44,12 @@ const REFUSED: [command: string, detail: RegExp][] = [
     'mycli; nc',
     /^`nc` at line 1, column 8 is not allowed: .* as \.\/NAME\. Allowed: \d+ programs, among them .* REST lists them in `allowed`\.$/,
   ],
-  // A link into the image, and a file that cannot be run.
+  // These are a link into the image, and a file that is not executable.
   ['imaged', /^`imaged` at line 1, column 1 is not allowed/],
   ['plain', /^`plain` at line 1, column 1 is not allowed/],
 ];
 
-/** Sessions whose variables set PATH. git-daemon lies in the image, where PATH usually is not. */
+/** PATHs that sessions set. git-daemon is in a directory of the image that PATH usually lacks. */
 const PATHS: [path: string, command: string, answer: object][] = [
   ['/workspace/tools:/usr/bin:/bin', 'mytool', { stdout: 'tool\n', stderr: '', exit_code: 0 }],
   ['/usr/lib/git-core:/usr/bin:/bin', 'git-daemon', { code: 'COMMAND_NOT_ALLOWED', detail: expect.stringMatching(/^`git-daemon` at/) }],
@@ -59,22 +59,22 @@ const PATHS: [path: string, command: string, answer: object][] = [
 describe.each(['REST', 'MCP'] as const)('The default list, by %s', (way) => {
   beforeAll(() => commands.rest.run(way, MAKE_PROGRAMS));
 
-  it.each(PASSES)('lets %j pass', async (command, stdout) => {
+  it.each(PASSES)('allows a command when it is %j', async (command, stdout) => {
     expect(await commands.ways[way](way, command)).toEqual({ stdout, stderr: '', exit_code: 0 });
   });
 
-  it.each(REFUSED)('refuses %j', async (command, detail) => {
+  it.each(REFUSED)('refuses a command when it is %j', async (command, detail) => {
     expect(await commands.ways[way](way, command)).toEqual({ code: 'COMMAND_NOT_ALLOWED', detail: expect.stringMatching(detail) });
   });
 
-  it.each(PATHS)('looks along the PATH that a session sets, %j, for %j', async (PATH, command, answer) => {
+  it.each(PATHS)('searches the session’s PATH when it is %j and the command is %j', async (PATH, command, answer) => {
     const session_id = `${way} ${PATH} ${command}`;
     expect((await commands.rest.request('POST', '/sessions', { session_id, env: { PATH } })).status).toBe(200);
     await commands.rest.run(session_id, 'mkdir tools && printf "#!/bin/sh\\necho tool\\n" > tools/mytool && chmod +x tools/mytool');
     expect(await commands.ways[way](session_id, command)).toEqual(answer);
   });
 
-  it('tells who calls a program of a session that has expired that this call made the session', async () => {
+  it('says that the call made the session when the program’s session has expired', async () => {
     expect(await commands.ways[way](`new ${way}`, 'mycli')).toEqual({
       code: 'COMMAND_NOT_ALLOWED',
       detail: expect.stringMatching(/`mycli` .* is not allowed: .* This call made the session, so its workspace is empty\.$/),
@@ -82,10 +82,10 @@ describe.each(['REST', 'MCP'] as const)('The default list, by %s', (way) => {
   });
 });
 
-describe('A program that an earlier command has installed', () => {
+describe('The guard rail, for a program that an earlier command may have installed,', () => {
   beforeAll(() => commands.rest.run('others', MAKE_PROGRAMS));
 
-  it('runs as a job, by REST and MCP, and one that is not there does not', async () => {
+  it('starts a job, by REST and MCP, only when the program exists', async () => {
     const jobs = '/sessions/others/jobs';
     const { status, body } = await commands.rest.request<{ job_id: string }>('POST', jobs, { command: 'mycli job' });
     expect(status).toBe(201);
@@ -104,7 +104,7 @@ describe('A program that an earlier command has installed', () => {
     expect(listed.body.jobs.map(({ command }) => command)).toEqual(['mycli job', 'mycli job']);
   });
 
-  it('runs live, and one that is not there is refused before the answer begins', async () => {
+  it('begins a stream only when the program exists', async () => {
     const stream = (command: string) =>
       commands.rest.execute<unknown>(
         'others',
@@ -116,14 +116,14 @@ describe('A program that an earlier command has installed', () => {
     expect(await stream('not-there')).toMatchObject({ status: 400, body: { code: 'COMMAND_NOT_ALLOWED', word: 'not-there' } });
   });
 
-  it('runs in a terminal, and one that is not there does not', async () => {
+  it('runs it in a terminal only when it exists', async () => {
     const terminal = await Terminal.open(commands.rest, 'others', '?command=mycli%20tty');
     await terminal.shows(/mine tty/);
     await terminal.close();
     expect(await Terminal.refused(commands.rest, '/sessions/others/terminal?command=not-there')).toEqual([400, 'COMMAND_NOT_ALLOWED']);
   });
 
-  it('is refused by a strict list', async () => {
+  it('refuses it when the list is strict', async () => {
     const strict = await CommandService.start({ ALLOWED_COMMANDS: 'ls,echo' });
     try {
       const put = await strict.rest.request('PUT', `${strict.rest.workspace('s', '.local/bin/mycli', true)}&mode=755`, {
@@ -139,12 +139,12 @@ describe('A program that an earlier command has installed', () => {
   });
 });
 
-it('The default list has every program of the image, or a reason why not', async () => {
+it('has each program of the image in the default list when there is no reason against it', async () => {
   const list = 'find -H $(echo $PATH | tr : " ") -mindepth 1 -maxdepth 1 ! -type d -printf "%f\\n" 2>/dev/null | sort -u';
   let programs = (await commands.rest.run('image', list)).stdout.trim().split('\n');
   expect(programs.length).toBeGreaterThan(300);
   const withoutReason: string[] = [];
-  // Nothing after `exit` is run, but all of it is checked: each answer names one that is refused.
+  // The policy checks what follows `exit`, and nothing of it runs. Each answer names one refusal.
   for (let refused: string | undefined = ''; refused !== undefined;) {
     const { status, body } = await commands.rest.execute<{ word?: string; reason?: string }>('image', `exit 0; ${programs.join('; ')}`);
     refused = status === 400 ? body.word : undefined;

@@ -11,7 +11,7 @@ afterAll(() => commands?.stop());
 const NO_TERMINAL = 'no terminal here. Write the file by a command or a file call, or open a terminal.';
 const EDITORS = ['vi', 'nano', 'view', 'editor'].map((name) => `${name}: ${NO_TERMINAL}\n1\n`).join('');
 
-/** A wheel with one program, `hello-own`, as `pip install` takes it without a network. */
+/** A wheel with one program, `hello-own`. `pip install` takes it without a network. */
 const WHEEL = `python3 - <<'END'
 import zipfile
 info = 'hello_own-1.0.dist-info/'
@@ -24,8 +24,8 @@ with zipfile.ZipFile('hello_own-1.0-py3-none-any.whl', 'w') as wheel:
 END`;
 
 /**
- * What the sandbox itself brings, so that what works on a developer's machine works here too.
- * A row is a command and its whole answer.
+ * Commands that work on a developer's machine, and have to work in the sandbox too. A row is a
+ * command and its whole answer.
  */
 const ROWS: [title: string, command: string, stdout: string, more?: { timeout: number }][] = [
   ['runs a script in /tmp', 'printf "#!/bin/sh\\necho from /tmp\\n" > /tmp/a.sh; chmod +x /tmp/a.sh; cd /tmp && ./a.sh', 'from /tmp\n'],
@@ -51,7 +51,7 @@ const ROWS: [title: string, command: string, stdout: string, more?: { timeout: n
     'installs into a virtual environment, and finds the program there first',
     'rm -rf v; python3 -m venv v && . v/bin/activate && pip install -q ./hello_own-1.0-py3-none-any.whl && hello-own && command -v hello-own',
     'hello of my own\n/workspace/v/bin/hello-own\n',
-    // It starts Python some ten times.
+    // This command starts Python about ten times.
     { timeout: 110 },
   ],
   ['ends an editor at once', 'for name in vi nano view editor; do $name a.txt < /dev/null 2>&1; echo $?; done', EDITORS],
@@ -59,7 +59,7 @@ const ROWS: [title: string, command: string, stdout: string, more?: { timeout: n
 ];
 
 describe.each(['REST', 'MCP'] as const)('The sandbox, by %s', (way) => {
-  // Every row has all four: jest takes a parameter that a row lacks for a callback.
+  // Every row has all four values. If a row lacked one, jest would pass a callback in its place.
   it.each(ROWS.map(([title, command, stdout, more = {}]) => [title, command, stdout, more] as const))(
     '%s',
     async (_, command, stdout, more) => {

@@ -6,7 +6,7 @@ jest.setTimeout(180_000);
 
 const ENTRIES_FULL = 'There are no file entries left: the workspace has as many files and directories as it can. Delete some.';
 const DISK_FULL = 'There is no space left.';
-/** Makes files of no bytes until the kernel makes no more. */
+/** Makes empty files until the kernel refuses another. */
 const FILL = `python3 -c "
 import itertools, os
 os.mkdir('empty')
@@ -33,7 +33,7 @@ const put = (session: string, path: string, body: Buffer | string, type: string)
 const files = (count: number, more: TarEntry[] = []): Buffer =>
   tar([...[...Array(count).keys()].map((n) => ({ name: `d${n % 40}/f${n}`, content: Buffer.from('x') })), ...more]);
 
-it('takes a tar of 40,000 small files, a quarter of them empty', async () => {
+it('unpacks a tar when it has 40,000 small files, a quarter of them empty', async () => {
   const empty = [...Array(10_000).keys()].map((n) => ({ name: `e${n % 40}/f${n}` }));
   expect(await put('many', 'archive', files(30_000, empty), 'application/x-tar')).toMatchObject({ status: 200, body: { entries: 40_000 } });
   expect((await rest.run('many', 'find . -type f | wc -l')).stdout.trim()).toBe('40000');
@@ -47,7 +47,7 @@ itOnHostKernel('says that no file entries are left, keeps the old file whole, an
   expect(await put('full', 'content?path=file', 'new', 'application/octet-stream')).toMatchObject(full);
   expect(await rest.request('POST', '/sessions/full/workspace/mkdir', { path: 'd' })).toMatchObject(full);
   await rest.run('full', 'rm empty/[0-9] empty/[0-9][0-9]');
-  // It makes some of its files, and removes them before it answers.
+  // The call makes some of its files, and removes them before it answers.
   expect(await put('full', 'archive?path=a', files(200), 'application/x-tar')).toMatchObject(full);
   expect((await rest.run('full', 'cat file; ls -A')).stdout).toBe('old\nempty\nfile\n');
   const tools = await Tools.connect(service, ALICE);

@@ -7,7 +7,7 @@ jest.setTimeout(180_000);
 
 const BYTES = 'application/octet-stream';
 /**
- * Of `seq 1 400000`, which is 2,688,895 bytes: more than WORKSPACE_MAX_FILE_SIZE_BYTES by default.
+ * Output of `seq 1 400000`: 2,688,895 bytes, over the default of WORKSPACE_MAX_FILE_SIZE_BYTES.
  */
 const LOG = Array.from({ length: 400_000 }, (_, index) => `${index + 1}\n`).join('');
 const OTHER_WAYS =
@@ -40,7 +40,7 @@ const ask = (method: string, query: string, headers: Record<string, string> = {}
 type Row = [what: string, query: string, headers: Record<string, string>, status: number, range: string | null, body: unknown];
 
 /**
- * What an answer holds; of a long one its length and its hash, which can be compared and printed.
+ * The body of an answer. For a long body, its length and hash, which can be compared and printed.
  */
 const brief = (text: string): string => (text.length < 1000 ? text : `${text.length} ${createHash('sha256').update(text).digest('hex')}`);
 
@@ -110,8 +110,8 @@ const FAILURES: [what: string, query: string, headers: Record<string, string>, s
   ['a range it has not', 'app.log', { Range: 'bytes=2688895-' }, 416, 'RANGE_NOT_SATISFIABLE', 'The file has 2688895 bytes.'],
 ];
 
-describe('A file over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
-  it.each(READS)('gives %s', async (_, query, headers, status, range, body) => {
+describe('The service, for a file over WORKSPACE_MAX_FILE_SIZE_BYTES,', () => {
+  it.each(READS)('sends %s when a read asks for it', async (_, query, headers, status, range, body) => {
     const sent = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.replace('<tag>', etag)]));
     const response = await ask('GET', query, sent);
     const isJson = response.headers.get('content-type')?.startsWith('application/json');
@@ -119,12 +119,12 @@ describe('A file over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
     expect(isJson ? await response.json() : brief(await response.text())).toEqual(body);
   });
 
-  it.each(FAILURES)('refuses %s, and says what to do instead', async (_, query, headers, status, code, detail) => {
+  it.each(FAILURES)('says what to do instead when it refuses %s', async (_, query, headers, status, code, detail) => {
     const response = await ask('GET', query, headers);
     expect([response.status, await response.json()]).toEqual([status, expect.objectContaining({ code, detail })]);
   });
 
-  it('tells HEAD its size, even where no answer could hold it', async () => {
+  it('answers HEAD with the size when no answer could hold the file', async () => {
     for (const [path, size] of [
       ['app.log', '2688895'],
       ['huge', '1099511627787'],
@@ -146,7 +146,7 @@ const PIECES =
 const TOO_LARGE = { code: 'FILE_TOO_LARGE', detail: `The file is larger than 1048576 bytes. ${OTHER_WAYS_IN}` };
 const BINARY = Buffer.from(Array.from({ length: 2_500_000 }, (_, index) => (index * 2654435761) >>> 24));
 
-describe('What is over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
+describe('The service, for content over WORKSPACE_MAX_FILE_SIZE_BYTES,', () => {
   const write = (body: Buffer | ReadableStream | FormData, call: string, type?: string): Promise<Answer> =>
     alice.request(type === undefined ? 'POST' : 'PUT', `/sessions/large/workspace${call}`, undefined, {
       body: body as RequestInit['body'],
@@ -156,7 +156,7 @@ describe('What is over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
   const sum = async (path: string): Promise<string> => (await alice.run('large', `sha256sum < ${path}`)).stdout.slice(0, 64);
   const expected = createHash('sha256').update(BINARY).digest('hex');
 
-  it('is refused in each form of a write, by an error that names the other ways', async () => {
+  it('names the other ways when it refuses a write of any form', async () => {
     const form = new FormData();
     form.append('file', new Blob([BINARY]), 'in.bin');
     for (const [body, call, type] of [
@@ -179,13 +179,13 @@ describe('What is over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
     expect((await alice.request('GET', '/sessions/large/workspace/stat?path=in.bin')).status).toBe(404);
   });
 
-  it('comes in by an archive', async () => {
+  it('stores it when it comes in an archive', async () => {
     const archive = tar([{ name: 'in.bin', content: BINARY }]);
     expect(await write(archive, '/archive?path=by/tar', 'application/x-tar')).toMatchObject({ status: 200, body: { entries: 1 } });
     expect(await sum('by/tar/in.bin')).toBe(expected);
   });
 
-  it('comes in in pieces, as bytes and as text', async () => {
+  it('stores it when it comes in pieces, as bytes or as text', async () => {
     for (let at = 0; at < BINARY.length; at += 750_000) {
       const stdin = BINARY.toString('base64', at, at + 750_000);
       expect(await alice.run('large', 'base64 -d >> pieces.bin', { stdin })).toMatchObject({ exit_code: 0 });
@@ -196,7 +196,7 @@ describe('What is over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
     expect((await alice.run('large', 'cmp pieces.txt app.log && echo same')).stdout).toBe('same\n');
   });
 
-  it('goes out by an archive of the one file, and none is unpacked over a file', async () => {
+  it('sends an archive of one file, and unpacks none over a file, when it is asked to', async () => {
     const response = await fetch(`${alice.url}/sessions/large/workspace/archive?path=by/tar/in.bin`, { headers: alice.headers });
     expect([response.status, response.headers.get('content-disposition')]).toEqual([200, 'attachment; filename="in.bin.tar"']);
     const entries = entriesOf(Buffer.from(await response.arrayBuffer()));
@@ -207,7 +207,7 @@ describe('What is over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
     });
   });
 
-  it('is not edited, and the error says what does it', async () => {
+  it('says how to change the file when it refuses an edit', async () => {
     const edits = [{ old: '399999', new: 'x' }];
     expect(await alice.request('POST', '/sessions/large/workspace/edit', { path: 'app.log', edits })).toMatchObject({
       status: 413,
@@ -219,7 +219,7 @@ describe('What is over WORKSPACE_MAX_FILE_SIZE_BYTES', () => {
   });
 });
 
-describe('A write with a mode', () => {
+describe('The service, for a write with a mode,', () => {
   let tools: Tools;
   beforeAll(async () => {
     tools = await Tools.connect(service, ALICE);
@@ -230,7 +230,7 @@ describe('A write with a mode', () => {
   const put = (query: string): Promise<Answer> =>
     alice.request('PUT', `/sessions/large/workspace/content?${query}`, undefined, { body: '#!/bin/sh\necho ran\n' });
 
-  it('makes a program that runs, and a write without one keeps its mode', async () => {
+  it('makes a program that runs, and keeps the mode when a later write has none', async () => {
     expect((await put('path=rest.sh&mode=755')).status).toBe(204);
     expect((await alice.run('large', './rest.sh')).stdout).toBe('ran\n');
     expect((await put('path=rest.sh')).status).toBe(204);
@@ -248,7 +248,7 @@ describe('A write with a mode', () => {
     expect(await mode('up.sh')).toBe('700\n');
   });
 
-  it.each(['4755', '0o755', '75', '888', 'u%2Bx', '', '-755', '00755'])('of %j is refused', async (bad) => {
+  it.each(['4755', '0o755', '75', '888', 'u%2Bx', '', '-755', '00755'])('refuses the write when the mode is %j', async (bad) => {
     expect(await put(`path=never&mode=${bad}`)).toMatchObject({
       status: 422,
       body: {
@@ -257,7 +257,7 @@ describe('A write with a mode', () => {
     });
   });
 
-  it('tells a model what else it can do with a file that is too large', async () => {
+  it('says over MCP what else can be done when a file is too large', async () => {
     const text = await tools.text('workspace_write', { session_id: 'large', path: 'f', content: 'x'.repeat(1_048_577) });
     expect(text).toContain(`FILE_TOO_LARGE: The file is larger than 1048576 bytes. ${PIECES}`);
   });

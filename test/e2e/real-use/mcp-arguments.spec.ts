@@ -20,7 +20,7 @@ interface Result {
   _meta?: { problem: object };
 }
 
-/** A call whose `params` go out exactly as they stand here. */
+/** Sends a call with exactly this text as `params`. */
 async function call(params: string): Promise<Result> {
   const response = await fetch(`${service.url}/mcp`, {
     method: 'POST',
@@ -30,7 +30,7 @@ async function call(params: string): Promise<Result> {
   return ((await response.json()) as { result: Result }).result;
 }
 
-describe('MCP arguments as clients send them', () => {
+describe('The MCP server, for arguments as clients send them,', () => {
   it.each<[string, string, object]>([
     ['null for what is optional', '{"command":"echo a","session_id":"s","timeout":null,"env":null,"stdin":null}', { stdout: 'a\n' }],
     ['a number as text', '{"command":"echo b","session_id":"s","timeout":"10"}', { stdout: 'b\n' }],
@@ -43,33 +43,33 @@ describe('MCP arguments as clients send them', () => {
       '{"command":"echo f","session_id":"s","toolCallId":"call_1","sessionId":"x","chatInput":"hi","action":"sendMessage","tool":"t"}',
       { stdout: 'f\n' },
     ],
-  ])('takes %s', async (_what, args, answer) => {
+  ])('accepts a call when it has %s', async (_what, args, answer) => {
     const result = await call(`{"name":"execute","arguments":${args},"_meta":null}`);
     expect(result).toMatchObject({ structuredContent: answer });
     expect(result.isError).toBeFalsy();
   });
 
-  it('takes all arguments as a text', async () => {
+  it('accepts the arguments when all of them are one text', async () => {
     const args = JSON.stringify('{"command":"echo $A","session_id":"s","timeout":"10","env":{"A":"g"}}');
     const result = await call(`{"name":"execute","arguments":${args}}`);
     expect(result).toMatchObject({ structuredContent: { stdout: 'g\n' } });
     expect(result.isError).toBeFalsy();
   });
 
-  it('takes edits as a text, with null for what is optional', async () => {
+  it('accepts edits when they are a text, and optional fields when they are null', async () => {
     await call('{"name":"workspace_write","arguments":{"session_id":"s","path":"f","content":"one"}}');
     const edits = JSON.stringify('[{"old":"one","new":"two","all":null}]');
     const result = await call(`{"name":"workspace_edit","arguments":{"session_id":"s","path":"f","edits":${edits}}}`);
     expect(result.content[0]!.text).toContain('+two');
   });
 
-  it('takes arguments: null for a call without any, and says what is missing', async () => {
+  it('reads arguments: null as none, and says what is missing, when a call has them', async () => {
     const result = await call('{"name":"execute","arguments":null}');
     expect(result).toMatchObject({ isError: true, _meta: { problem: { code: 'VALIDATION_FAILED' } } });
     expect(result.content[0]!.text).toContain('session_id');
   });
 
-  it('keeps the list of all programs out of a refusal', async () => {
+  it('leaves out the list of all programs when it refuses a command', async () => {
     const result = await call('{"name":"execute","arguments":{"session_id":"s","command":"no-such-program"}}');
     expect(result._meta!.problem).toMatchObject({ code: 'COMMAND_NOT_ALLOWED', word: 'no-such-program' });
     expect(result._meta!.problem).not.toHaveProperty('allowed');
@@ -102,7 +102,7 @@ describe('MCP arguments as clients send them', () => {
       /command must have 1 to 32000 characters, not 32001: .*workspace_write.*stdin/,
     ],
     ['a program like one on the list', 'execute', '{"session_id":"s","command":"pytohn a.py"}', /`pytohn` .*, among them python/],
-  ])('says what is wrong and what is right for %s', async (_what, name, args, text) => {
+  ])('says what is wrong and what is right when a call has %s', async (_what, name, args, text) => {
     const result = await call(`{"name":"${name}","arguments":${args}}`);
     expect(result.isError).toBe(true);
     expect(result.content[0]!.text).toMatch(text);

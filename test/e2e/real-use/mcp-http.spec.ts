@@ -30,8 +30,8 @@ afterAll(async () => {
   await deployment.removeAll();
 });
 
-/** `Tools` holds every answer against its schema. These rows bring up the states. */
-describe('the answer fits its output schema', () => {
+/** `Tools` checks every answer against its schema. These rows produce the states. */
+describe('The MCP server gives an answer that fits its output schema', () => {
   const session_id = 'schemas';
   const start = async (command: string, more: object = {}): Promise<string> => {
     const { structuredContent } = await tools.call('execute', { session_id, command, background: true, ...more });
@@ -55,11 +55,11 @@ describe('the answer fits its output schema', () => {
     ['a search for lines', 'workspace_search', { pattern: 'two' }, { matches: [{ path: 'a/b', line_number: 2, line: 'two' }] }],
     ['a search for files', 'workspace_search', { glob: 'b' }, { matches: [{ path: 'a/b' }] }],
     ['a deletion', 'workspace_delete', { path: 'a' }, { status: 'deleted', path: 'a' }],
-  ])('of %s', async (_what, name, args, answer) => {
+  ])('when a call is about %s', async (_what, name, args, answer) => {
     expect((await tools.call(name, { session_id, ...args })).structuredContent).toMatchObject(answer);
   });
 
-  it('of a job that runs, is answered, and ends', async () => {
+  it('when a job runs, gets input and ends', async () => {
     const job_id = await start('read x; echo "$x"; exit 5', { open_stdin: true });
     expect((await output(job_id, { wait_seconds: 0 })).structuredContent).toMatchObject({ state: 'running', exit_code: null });
     const answered = await tools.call('job_input', { session_id, job_id, data: 'hello\n', eof: true });
@@ -75,7 +75,7 @@ describe('the answer fits its output schema', () => {
   it.each([
     ['out of time', 'sleep 99', { timeout: 1 }, { state: 'timed_out', exit_code: 124 }],
     ['killed', 'kill -9 $$', {}, { state: 'killed', exit_code: 137 }],
-  ])('of a job %s', async (_what, command, more, answer) => {
+  ])('when a job is %s', async (_what, command, more, answer) => {
     const job_id = await start(command, more);
     const ended = await eventually('it ends', async () => {
       const { structuredContent } = await output(job_id);
@@ -85,12 +85,12 @@ describe('the answer fits its output schema', () => {
     expect((await tools.call('job_stop', { session_id, job_id })).structuredContent).toEqual(answer);
   });
 
-  it('of a running job that is stopped', async () => {
+  it('when a running job is stopped', async () => {
     const job_id = await start('sleep 99');
     expect((await tools.call('job_stop', { session_id, job_id })).structuredContent).toEqual({ state: 'killed', exit_code: null });
   });
 
-  it('of a job that is lost, and of a session made anew', async () => {
+  it('when a job is lost and its session is made again', async () => {
     const job_id = await start('sleep 99');
     const { container_id } = await rest.run(session_id, 'true');
     await docker.getContainer(container_id).remove({ force: true });
@@ -100,12 +100,12 @@ describe('the answer fits its output schema', () => {
     expect((await tools.call('job_stop', { session_id, job_id })).structuredContent).toEqual({ state: 'lost', exit_code: null });
   });
 
-  it('of a session that is deleted', async () => {
+  it('when a session is deleted', async () => {
     expect((await tools.call('delete_session', { session_id })).structuredContent).toEqual({ status: 'deleted', session_id });
   });
 });
 
-/** A message as a client sends it, and the bytes of the answer. */
+/** Sends a message as a client does, and returns the bytes of the answer. */
 async function post(message: object, headers: Record<string, string> = { Accept: BOTH }): Promise<{ response: Response; body: string }> {
   const response = await fetch(`${service.url}/mcp/`, {
     method: 'POST',
@@ -121,15 +121,15 @@ const sleeper = (session_id: string, seconds: number): object => ({
   params: { name: 'execute', arguments: { session_id, command: `sleep ${seconds}; echo rested` } },
 });
 
-describe('the HTTP that clients speak', () => {
+describe('The MCP server, for HTTP as clients speak it,', () => {
   it.each<[string, Record<string, string>]>([
     ['both types', { Accept: BOTH }],
     ['anything', { Accept: '*/*' }],
     ['JSON alone', { Accept: 'application/json' }],
     ['JSON with a charset', { Accept: 'application/json; charset=utf-8' }],
     ['no Accept at all', {}],
-  ])('is answered with JSON when it takes %s', async (_what, headers) => {
-    // Node's fetch sends an Accept of its own; curl and http.request need not.
+  ])('answers with JSON when the client accepts %s', async (_what, headers) => {
+    // Node's fetch sends its own Accept header. curl and http.request need not send one.
     const answer = await raw({ id: 1, method: 'tools/list' }, headers);
     expect(answer).toMatchObject({ status: 200, type: 'application/json' });
     expect(JSON.parse(answer.body)).toMatchObject({ jsonrpc: '2.0', id: 1, result: { tools: expect.any(Array) } });
@@ -141,20 +141,20 @@ describe('the HTTP that clients speak', () => {
     ['prompts/list', {}, { prompts: [] }],
     ['prompts/list', { params: null }, { prompts: [] }],
     ['ping', { params: null }, {}],
-  ])('gets an answer to %s, with %j', async (method, more, result) => {
+  ])('answers when the method is %s, with %j', async (method, more, result) => {
     const { body } = await post({ id: 'a', method, ...more });
     expect(JSON.parse(body)).toEqual({ jsonrpc: '2.0', id: 'a', result });
   });
 
-  it('gets the list of tools in at most 12,000 bytes', async () => {
+  it('sends at most 12,000 bytes when a client lists the tools', async () => {
     const { body } = await post({ id: 1, method: 'tools/list' });
     const { result } = JSON.parse(body) as { result: object };
     expect(Buffer.byteLength(JSON.stringify(result))).toBeLessThanOrEqual(12_000);
   });
 });
 
-describe('a page in a browser', () => {
-  it('connects, calls, cancels a call, and ends its session', async () => {
+describe('The MCP server, for a page in a browser,', () => {
+  it('answers when the page connects, calls, cancels a call and ends its session', async () => {
     const session_id = 'page';
     const errors: Error[] = [];
     const client = new McpClient({ name: 'page', version: '1' });
@@ -162,7 +162,7 @@ describe('a page in a browser', () => {
       requestInit: { headers: { 'X-API-Key': ALICE } },
       fetch: browserFetch(ORIGIN),
     });
-    // The answer to a call that is cancelled still comes, and the client no longer knows its id.
+    // A cancelled call is still answered, but the client no longer knows its id.
     const onerror = (error: Error): void => void (/unknown message ID/.test(error.message) || errors.push(error));
     Object.assign(client, { onerror });
     await client.connect(transport);
@@ -186,14 +186,14 @@ describe('a page in a browser', () => {
     await client.close();
   });
 
-  it('of another origin gets nothing', async () => {
+  it('refuses the page when it is of another origin', async () => {
     const page = browserFetch('https://evil.test');
     await expect(page(`${service.url}/mcp/`, { method: 'DELETE' })).rejects.toThrow('CORS');
   });
 });
 
-describe('a call that is silent for long', () => {
-  it('sends something at least every ten seconds, to every kind of client', async () => {
+describe('The MCP server, for a call that is silent for long,', () => {
+  it('sends something at least every ten seconds when a client of any kind waits', async () => {
     await tools.call('create_session', { session_id: 'silent' });
     const patient = { onprogress: (): void => undefined, resetTimeoutOnProgress: true, timeout: 15_000 };
     const command = 'sleep 24; echo rested';
@@ -213,7 +213,7 @@ describe('a call that is silent for long', () => {
   });
 });
 
-/** As a client that sends these headers and no others. */
+/** Acts as a client that sends only these headers. */
 function raw(message: object, headers: Record<string, string>): Promise<{ status?: number; type?: string; body: string }> {
   const body = JSON.stringify({ jsonrpc: '2.0', ...message });
   return new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@ import { UNDER_GVISOR } from '../../support/service/service';
 jest.setTimeout(180_000);
 
 const MIB = 1024 ** 2;
-/** Small, so that it is soon used up. */
+/** So little memory that it is soon used up. */
 const SMALL = {
   CONTAINER_MEM_LIMIT: '96m',
   CONTAINER_TMPFS_WORKSPACE_SIZE: '40m',
@@ -14,26 +14,26 @@ const SMALL = {
   CONTAINER_CPU_QUOTA: '200000',
   MAX_SESSION_MEMORY: '1g',
 };
-/** Bytes that are written to, so that they take memory. */
+/** Makes bytes and writes to them, so that they take memory. */
 const use = (mib: number): string => `python3 -c 'len(b"x" * (${mib} << 20))'`;
 const IN_A_CHILD = `python3 -c 'import subprocess, sys; print(subprocess.run([sys.executable, "-c", "len(bytes(1) * (200 << 20))"]).returncode)'`;
 
-/** A command, and what its answer says of its end. */
+/** A title, a command, and what its answer says of the command's end. */
 const ROWS: [title: string, command: string, end: object][] = [
-  ['of a program that takes too much', use(200), { exit_code: 137, oom_killed: true, memory_limit: 96 * MIB }],
-  ['of a child, when the command itself ends well', IN_A_CHILD, { stdout: '-9\n', exit_code: 0, oom_killed: true, memory_limit: 96 * MIB }],
+  ['a program takes too much', use(200), { exit_code: 137, oom_killed: true, memory_limit: 96 * MIB }],
   [
-    'of a program that finds the memory taken by a file',
-    `head -c 38M /dev/zero > fill && ${use(64)}`,
-    { exit_code: 137, oom_killed: true },
+    'a child takes too much and the command itself ends well',
+    IN_A_CHILD,
+    { stdout: '-9\n', exit_code: 0, oom_killed: true, memory_limit: 96 * MIB },
   ],
-  ['no more once the file is gone', `rm fill; ${use(64)}`, { exit_code: 0, oom_killed: false }],
-  ['nothing when a program is killed for another reason', 'kill -9 $$', { exit_code: 137, oom_killed: false }],
-  ['nothing when all goes well', 'echo ok', { stdout: 'ok\n', exit_code: 0, oom_killed: false }],
+  ['a file has taken the memory that a program needs', `head -c 38M /dev/zero > fill && ${use(64)}`, { exit_code: 137, oom_killed: true }],
+  ['the file is gone', `rm fill; ${use(64)}`, { exit_code: 0, oom_killed: false }],
+  ['a program is killed for another reason', 'kill -9 $$', { exit_code: 137, oom_killed: false }],
+  ['all goes well', 'echo ok', { stdout: 'ok\n', exit_code: 0, oom_killed: false }],
 ];
 
-// gVisor has no such count: its README paragraph says what happens there.
-(UNDER_GVISOR ? describe.skip : describe)('Out of memory', () => {
+// gVisor does not count these events. The README's paragraph on gVisor says what happens there.
+(UNDER_GVISOR ? describe.skip : describe)('The service, for a command that may use up its memory,', () => {
   let commands: CommandService;
 
   beforeAll(async () => {
@@ -41,8 +41,8 @@ const ROWS: [title: string, command: string, end: object][] = [
   });
   afterAll(() => commands?.stop());
 
-  describe.each(['REST', 'MCP'] as const)('is told by %s', (way) => {
-    it.each(ROWS)('%s', async (_title, command, end) => {
+  describe.each(['REST', 'MCP'] as const)('by %s', (way) => {
+    it.each(ROWS)('says whether memory ran out when %s', async (_title, command, end) => {
       const session_id = `memory ${way}`;
       const answer =
         way === 'REST'
@@ -53,12 +53,12 @@ const ROWS: [title: string, command: string, end: object][] = [
     });
   });
 
-  it('is told with the limit of the session’s own', async () => {
+  it('reports the session’s own limit when it has one', async () => {
     await commands.rest.request('POST', '/sessions', { session_id: 'small', memory: '128m' });
     expect(await commands.rest.run('small', use(200))).toMatchObject({ oom_killed: true, memory_limit: 128 * MIB });
   });
 
-  it('is told in words that a model can act on, and only then', async () => {
+  it('gives a model words to act on only when memory ran out', async () => {
     const text = async (command: string): Promise<unknown> => {
       const [first] = (await commands.tool('execute', { session_id: 'words', command })).content as { text: string }[];
       return first!.text;
@@ -69,14 +69,14 @@ const ROWS: [title: string, command: string, end: object][] = [
     expect(await text('kill -9 $$')).not.toContain('memory');
   });
 
-  it('is told at the end of a stream', async () => {
+  it('reports it at the end when the answer is a stream', async () => {
     const end = async (command: string): Promise<object | undefined> =>
       (await (await Events.execute(commands.rest, 'stream', command)).all()).find(({ event }) => event === 'exit')?.data;
     expect(await end(use(200))).toMatchObject({ exit_code: 137, oom_killed: true, memory_limit: 96 * MIB });
     expect(await end('true')).toMatchObject({ exit_code: 0, oom_killed: false });
   });
 
-  it('is told of a job, while it runs and after its end', async () => {
+  it('reports it when a job runs and when it has ended', async () => {
     const session_id = 'job';
     const started = await commands.tool('execute', {
       session_id,
@@ -102,7 +102,7 @@ const ROWS: [title: string, command: string, end: object][] = [
     expect(other.body.jobs).toEqual([expect.objectContaining({ job_id, oom_killed: true })]);
   });
 
-  it('is told by every command that ran meanwhile', async () => {
+  it('reports it for each command when several ran meanwhile', async () => {
     await commands.rest.run('side by side', 'true');
     const waiting = commands.rest.run('side by side', 'touch waits; until [ -e done ]; do sleep 0.05; done');
     await eventually('it waits', async () => (await commands.rest.run('side by side', 'test -e waits')).exit_code === 0);

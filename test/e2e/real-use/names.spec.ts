@@ -6,15 +6,15 @@ import { tar } from '../../support/service/tar';
 jest.setTimeout(180_000);
 
 const SESSION = 'names';
-/** Names as their bytes: 0xe9 is é in Latin-1, and no UTF-8. */
+/** Names by their bytes. The byte 0xe9 is é in Latin-1, but is not valid UTF-8 here. */
 const bytes = (latin1: string): Buffer => Buffer.from(latin1, 'latin1');
 const base64 = (latin1: string): string => bytes(latin1).toString('base64');
-/** What a shell writes for a name. */
+/** @returns how a shell command writes a name */
 const inShell = (latin1: string): string =>
   `"$(printf '${[...bytes(latin1)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('')}')"`;
 
-/** Every answer that comes over `rest` and `tools` is checked to be Unicode throughout. */
-describe('Names that are no UTF-8, and text that is cut', () => {
+/** `rest` and `tools` check that every answer is valid Unicode. */
+describe('Names that are not UTF-8, and text that is cut,', () => {
   const deployment = new TestDeployment();
   let service: Service;
   let rest: Client;
@@ -56,7 +56,7 @@ describe('Names that are no UTF-8, and text that is cut', () => {
     { path: 'plain.txt', line_number: 1, line: 'needle' },
   ];
 
-  it('are listed and found in two fields, and any other in one', async () => {
+  it('are shown in two fields when they are listed or found, and other names in one', async () => {
     expect((await send('GET', '', { depth: '2' })).body).toEqual({ entries: ENTRIES });
     expect((await send('GET', '', { path_base64: base64('/workspace/d\xff') })).body).toEqual({
       entries: [{ ...ENTRY, name: '\ufffd', name_base64: base64('\xfe') }],
@@ -145,7 +145,7 @@ describe('Names that are no UTF-8, and text that is cut', () => {
       'in',
     ],
     ['deleted', () => send('DELETE', '', { path_base64: base64('a\xff') }), { status: 204 }, 'a\xff/f', 'none\n'],
-  ])('are %s by their bytes', async (_what, call, answer, name, content) => {
+  ])('are %s when the call has their bytes', async (_what, call, answer, name, content) => {
     expect(await call()).toMatchObject(answer);
     expect(await there(name)).toBe(content);
   });
@@ -155,7 +155,7 @@ describe('Names that are no UTF-8, and text that is cut', () => {
     ['workspace_read', {}, { content: 'x', encoding: 'utf8' }],
     ['workspace_edit', { edits: [{ old: 'x', new: 'y' }] }, { diff: expect.stringContaining('+y') }],
     ['workspace_delete', {}, { status: 'deleted', path: 't\ufffd', path_base64: base64('t\xff') }],
-  ])('are taken by %s', async (name, args, answer) => {
+  ])('are accepted when the tool is %s', async (name, args, answer) => {
     expect(await tool(name, { path_base64: base64('t\xff'), ...args })).toMatchObject(answer);
   });
 
@@ -169,7 +169,7 @@ describe('Names that are no UTF-8, and text that is cut', () => {
     [{ path_base64: 'Y2Fm-_==' }, 422, 'VALIDATION_FAILED', /path_base64 must be base64/],
     [{}, 422, 'VALIDATION_FAILED', /path is missing: give it, or path_base64/],
     [{ path: 'caf\ufffd.txt' }, 404, 'NOT_FOUND', /no such file/],
-  ])('are refused as %j, by REST and MCP', async (query, status, code, detail) => {
+  ])('are refused, by REST and MCP, when the path is %j', async (query, status, code, detail) => {
     const { status: answered, body } = await send<{ code: string; detail: string }>('GET', '/content', query);
     expect([answered, body.code, body.detail]).toEqual([status, code, expect.stringMatching(detail)]);
     expect(await tools.text('workspace_read', { session_id: SESSION, ...query })).toMatch(new RegExp(`^${code}: .*${detail.source}`));
@@ -189,7 +189,7 @@ describe('Names that are no UTF-8, and text that is cut', () => {
     ['content', () => send('PUT', '/content', { path: 'x' }, { content: '\ud800' })],
     ['a text to find', () => send('POST', '/edit', {}, { path: 'plain.txt', edits: [{ old: '\ud800', new: '' }] })],
     ['the name of an edit’s field', () => send('POST', '/edit', {}, { path: 'plain.txt', edits: [{ old: 'a', new: '', '\ud800': 1 }] })],
-  ])('half of a surrogate pair in %s is refused', async (_where, call) => {
+  ])('are refused when %s has half of a surrogate pair', async (_where, call) => {
     expect(await call()).toMatchObject({ status: 422, body: { code: 'VALIDATION_FAILED' } });
   });
 
@@ -199,7 +199,7 @@ describe('Names that are no UTF-8, and text that is cut', () => {
       'a progress token',
       { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'execute', arguments: {}, _meta: { progressToken: '\udfff' } } },
     ],
-  ])('half of a surrogate pair in %s of a message is refused', async (_where, message) => {
+  ])('are refused when %s of a message has half of a surrogate pair', async (_where, message) => {
     const headers = { Accept: 'application/json, text/event-stream' };
     expect(await rest.request('POST', '/mcp', message, { headers: { ...headers, 'Content-Type': 'application/json' } })).toMatchObject({
       status: 400,
@@ -207,14 +207,14 @@ describe('Names that are no UTF-8, and text that is cut', () => {
     });
   });
 
-  /** One character of two units, at even and at odd places. */
+  /** Characters of two UTF-16 units each, at even and at odd places. */
   describe.each(['', 'x'])('text after %j', (before) => {
     const faces = `python3 -uc "import sys, time
 for _ in range(6):
     sys.stdout.write('${before}' + '😀' * 3001)
     time.sleep(0.15)"`;
 
-    it('is cut between characters in an answer, a result and its progress', async () => {
+    it('is cut between characters when it is in an answer, a result or its progress', async () => {
       const { body } = await rest.execute(SESSION, faces);
       expect(body.truncated).toBe(true);
       expect(body.stdout).toMatch(/^[x😀]+\n\[\.\.\. \d+ bytes omitted \.\.\.\]\n[x😀]+$/u);
@@ -230,7 +230,7 @@ for _ in range(6):
       for (const note of notes) expect(note).toMatch(/^[x😀]+$/u);
     });
 
-    it('is cut between characters in a refusal and in the log', async () => {
+    it('is cut between characters when it is in a refusal or the log', async () => {
       const word = `${before}${'😀'.repeat(200)}`;
       const { body } = await rest.execute(
         SESSION,
@@ -248,7 +248,7 @@ for _ in range(6):
       expect((JSON.parse(line) as { command: string }).command).toBe(`${before}${'😀'.repeat(before === '' ? 100 : 99)}`);
     });
 
-    it('is cut between characters in what is said of an archive', async () => {
+    it('is cut between characters when it is in the answer for an archive', async () => {
       const archive = tar([{ name: `/${before}${'😀'.repeat(20)}`, content: Buffer.from('in') }]);
       const answer = await send('PUT', '/archive', {}, undefined, {
         body: new Uint8Array(archive),
@@ -258,7 +258,7 @@ for _ in range(6):
     });
   });
 
-  it('the log holds the exact bytes of a name, and no half of a surrogate pair', () => {
+  it('are in the log with their exact bytes, without half a surrogate pair, when a call has named them', () => {
     expect(service.child.output).toContain(`"path":"w\ufffd/\ufffd","path_base64":"${base64('w\xff/\x80')}"`);
     expect(service.child.output).not.toMatch(/\\ud[89a-f]/i);
   });

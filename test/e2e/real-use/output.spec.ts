@@ -22,9 +22,9 @@ afterAll(async () => {
 });
 
 const SESSION = 'output';
-/** It prints, and then never ends. */
+/** A program that prints and then never ends. */
 const PRINTS = `python3 -c 'import time; print("step 1"); time.sleep(600)'`;
-/** The same, with a file that tells when it has printed. */
+/** The same program, which also makes a file once it has printed. */
 const PRINTS_AND_TELLS = `python3 -c 'import time; print("step 1"); open("printed", "w"); time.sleep(600)'`;
 const UNTIL_PRINTED = 'until [ -e printed ]; do sleep 0.05; done';
 
@@ -39,7 +39,7 @@ async function startJob(command: string, more: object = {}, session = SESSION): 
   return body.job_id;
 }
 
-/** What a job has written by the end of its first line, or before it was silent for 20 s. */
+/** @returns a job's output up to the end of its first line, or until it was silent for 20 s */
 async function firstLine(id: string): Promise<string> {
   let text = '';
   while (!text.endsWith('\n')) {
@@ -50,7 +50,7 @@ async function firstLine(id: string): Promise<string> {
   return text;
 }
 
-/** What a command has let out by the time that it has made the file `printed`. */
+/** @returns the output that a command has written when it has made the file `printed` */
 async function outputOncePrinted(session: string, more: object): Promise<string> {
   await rest.run(session, 'rm -f printed');
   const id = await startJob(PRINTS_AND_TELLS, more, session);
@@ -58,20 +58,20 @@ async function outputOncePrinted(session: string, more: object): Promise<string>
   return (await rest.request<JobOutput>('GET', jobs(session, `/${id}/output`))).body.data;
 }
 
-describe('What Python has printed', () => {
-  it('is in the answer of a command that runs out of time', async () => {
+describe('The output of a Python program', () => {
+  it('is in the answer when the command runs out of time', async () => {
     const stopped = { stdout: 'step 1\n', timed_out: true };
     expect(await rest.run(SESSION, PRINTS, { timeout: 5 })).toMatchObject(stopped);
     const { structuredContent } = await tools.call('execute', { session_id: SESSION, command: PRINTS, timeout: 5 });
     expect(structuredContent).toMatchObject(stopped);
   });
 
-  it('is there when the program is killed', async () => {
+  it('is in the answer when the program is killed', async () => {
     const { stdout, exit_code } = await rest.run(SESSION, `rm -f printed; ${PRINTS_AND_TELLS} & ${UNTIL_PRINTED}; kill -9 $!; wait $!`);
     expect([stdout, exit_code]).toEqual(['step 1\n', 137]);
   });
 
-  it('comes at once in a stream of events', async () => {
+  it('comes at once when the answer is a stream of events', async () => {
     const events = await Events.execute(rest, SESSION, PRINTS, { timeout: 20 });
     let text = '';
     while (!text.endsWith('\n')) {
@@ -83,7 +83,7 @@ describe('What Python has printed', () => {
     expect(text).toBe('step 1\n');
   });
 
-  it('is the output of a job that runs, by REST and by MCP', async () => {
+  it('can be read, by REST and MCP, when the job still runs', async () => {
     const job_id = await startJob(PRINTS);
     expect(await firstLine(job_id)).toBe('step 1\n');
     const { structuredContent } = await tools.call('job_output', { session_id: SESSION, job_id, wait_seconds: 30 });
@@ -91,18 +91,18 @@ describe('What Python has printed', () => {
     await rest.request('DELETE', jobs(SESSION, `/${job_id}`));
   });
 
-  it('is kept back when the request says so, also by an empty value', async () => {
+  it('is buffered when the request says so, also by an empty value', async () => {
     expect(await outputOncePrinted(SESSION, {})).toBe('step 1\n');
     expect(await outputOncePrinted(SESSION, { env: { PYTHONUNBUFFERED: '' } })).toBe('');
   });
 
-  it('is kept back when the session says so', async () => {
+  it('is buffered when the session says so', async () => {
     await rest.request('POST', '/sessions', { session_id: 'buffered', env: { PYTHONUNBUFFERED: '' } });
     expect(await outputOncePrinted('buffered', {})).toBe('');
   });
 });
 
-/** What the README names for other programs. No row ends, and its output is there before. */
+/** The README's ways for other programs. No command ends, but its output comes at once. */
 it.each([
   ['the shell', 'echo step 1; sleep 600'],
   ['perl', `perl -e '$| = 1; print "step 1\\n"; sleep 600'`],
@@ -112,7 +112,7 @@ it.each([
   ['grep', '(echo step 1; sleep 600) | grep --line-buffered step'],
   ['jq', `(echo '"step 1"'; sleep 600) | jq -r --unbuffered .`],
   ['a C program with stdbuf', '(echo step 0; sleep 600) | stdbuf -oL tr 0 1'],
-])('%s prints at once', async (_name, command) => {
+])('%s prints at once when it runs in a sandbox', async (_name, command) => {
   const id = await startJob(command);
   expect(await firstLine(id)).toBe('step 1\n');
   await rest.request('DELETE', jobs(SESSION, `/${id}`));

@@ -9,10 +9,10 @@ const SESSION = 'paths';
 const SENT = 'sent by a file call\n';
 const MADE = 'made by the shell\n';
 
-/** Each call that takes a path, by that path. `json` are calls whose answer is worth comparing. */
+/** Each call that takes a path, as a function of it. The answers of `json` are compared. */
 type Calls = Record<string, (path: string) => Promise<Answer<unknown>>>;
 
-describe('Paths as agents write them', () => {
+describe('The service, for paths as agents write them,', () => {
   const deployment = new TestDeployment();
   let service: Service;
   let rest: Client;
@@ -132,11 +132,11 @@ describe('Paths as agents write them', () => {
       () => tools.call('workspace_delete', { session_id: SESSION, path: '/workspace/mcp/f' }),
       { structuredContent: { path: 'mcp/f' } },
     ],
-  ])('%s by its absolute path', async (_sent, call, answer) => {
+  ])('answers %s when the path is absolute', async (_sent, call, answer) => {
     expect(await call()).toMatchObject(answer as object);
   });
 
-  it('writes to the place that an absolute path names', async () => {
+  it('writes to the place that the path names when it is absolute', async () => {
     await CALLS.write!('/workspace/w/bytes');
     await CALLS['write of JSON']!('/workspace/w/json');
     await CALLS['archive in']!('/workspace/w/archive');
@@ -180,14 +180,14 @@ describe('Paths as agents write them', () => {
     });
   });
 
-  it('refuses a working directory that only a shell would understand, and says what to give', async () => {
+  it('says what to give when only a shell would understand the working directory', async () => {
     expect(await rest.execute(SESSION, 'pwd', { working_dir: '~/d' })).toMatchObject({
       status: 400,
       body: { code: 'INVALID_WORKING_DIR', detail: expect.stringContaining('give "d"') },
     });
   });
 
-  it('writes relative paths into the log, and one that is refused as it came', async () => {
+  it('logs relative paths, and the path as it came when it is refused', async () => {
     await rest.request('GET', `/sessions/${SESSION}/workspace/stat?path=/workspace/./d`, undefined, {
       headers: { 'X-Request-Id': 'inside' },
     });

@@ -7,7 +7,7 @@ jest.setTimeout(180_000);
 
 const SESSION = 'pictures';
 
-/** A real PNG of one grey pixel, with a comment of so many bytes. */
+/** @returns a valid PNG of one grey pixel, with a comment of this many bytes */
 function png(comment = 0): Buffer {
   const chunk = (type: string, data: Buffer): Buffer => {
     const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
@@ -44,7 +44,7 @@ const WEBP = Buffer.from('524946461a000000574542505650384c0d0000002f000000100710
 const ZIP = Buffer.from('504b0506000000000000000000000000000000000000', 'hex');
 const RANDOM = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (Math.imul(index, 2654435761) >>> 13) & 0xff));
 
-describe('Files as a model reads them', () => {
+describe('The MCP server, for files as a model reads them,', () => {
   const deployment = new TestDeployment();
   let service: Service;
   let alice: Client;
@@ -97,7 +97,7 @@ describe('Files as a model reads them', () => {
     ['a.gif', 'image/gif'],
     ['a.webp', 'image/webp'],
     ['largest.png', 'image/png'],
-  ])('%s is an image block, and its bytes come once', async (path, mimeType) => {
+  ])('sends an image block, with the bytes once, when the file is %s', async (path, mimeType) => {
     const { content, structuredContent, isError } = await read(`/workspace/${path}`);
     const { length } = files[path]!;
     expect([isError, structuredContent]).toEqual([undefined, { path, size: length, mime_type: mimeType }]);
@@ -107,7 +107,7 @@ describe('Files as a model reads them', () => {
     ]);
   });
 
-  it('an image that a program of the sandbox wrote is one', async () => {
+  it('sends an image block when a program in the sandbox wrote the image', async () => {
     await alice.run(SESSION, 'python3 -c \'import shutil; shutil.copy("plot.png", "/workspace/by-python")\'');
     expect((await read('by-python')).content[0]).toEqual({ type: 'image', data: PNG.toString('base64'), mimeType: 'image/png' });
   });
@@ -123,14 +123,14 @@ describe('Files as a model reads them', () => {
     ['a.gz', 'application/gzip', LOOK],
     ['a.tar', 'application/x-tar', LOOK],
     ['data.bin', 'application/octet-stream', LOOK],
-  ])('%s is told by size and type', async (path, mime_type, instead) => {
+  ])('sends only size and type when the file is %s', async (path, mime_type, instead) => {
     const size = files[path]!.length;
     const { content, structuredContent } = await read(path);
     expect(structuredContent).toEqual({ path, size, mime_type });
     expect(content).toEqual([{ type: 'text', text: `${path}: ${mime_type}, ${size} bytes; ${instead}` }]);
   });
 
-  it('a program is told by size and type', async () => {
+  it('sends only size and type when the file is a program', async () => {
     expect((await read('elf')).structuredContent).toMatchObject({ path: 'elf', mime_type: 'application/x-elf' });
   });
 
@@ -154,11 +154,11 @@ describe('Files as a model reads them', () => {
       { encoding: 'base64' },
       { content: RANDOM.toString('base64', 0, 15_000), encoding: 'base64', path: 'data.bin', size: 100_000, truncated: true },
     ],
-  ])('reads %s', async (_, path, more, answer) => {
+  ])('sends the content when it reads %s', async (_, path, more, answer) => {
     expect((await read(path, more)).structuredContent).toEqual(answer);
   });
 
-  it('shows the two ends of a large text, and where to go on', async () => {
+  it('shows both ends, and where to go on, when the text is large', async () => {
     const { structuredContent } = (await read('app.log')) as unknown as { structuredContent: { content: string; truncated: boolean } };
     const { content, truncated } = structuredContent;
     expect([truncated, content.length < 20_200]).toEqual([true, true]);
@@ -171,12 +171,12 @@ describe('Files as a model reads them', () => {
     expect(line.content).toMatch(/its lines are long: read parts of them by a command, such as cut -c/);
   });
 
-  it('bounds what a command writes as base64, and keeps what can be decoded', async () => {
+  it('keeps output decodable when it cuts base64 that a command writes', async () => {
     const { structuredContent } = await tools.call('execute', { session_id: SESSION, command: 'cat data.bin', encoding: 'base64' });
     expect(structuredContent).toMatchObject({ stdout: RANDOM.toString('base64', 0, 15_000), exit_code: 0, truncated: true });
   });
 
-  it('leaves REST exact', async () => {
+  it('changes nothing when the file is read by REST', async () => {
     expect((await alice.request('GET', alice.workspace(SESSION, 'latin1.txt', true))).body).toEqual({
       content: files['latin1.txt']!.toString('base64'),
       encoding: 'base64',

@@ -6,7 +6,7 @@ import { ALICE, type Client, docker, type Executed, Service } from '../../suppor
 
 jest.setTimeout(240_000);
 
-/** What an answer says of its session. */
+/** What an answer says about its session. */
 type News = Pick<Executed, 'session_created' | 'session_restarted'>;
 const news = ({ session_created, session_restarted }: News): News => ({ session_created, session_restarted });
 const NOTHING: News = { session_created: false, session_restarted: false };
@@ -15,7 +15,7 @@ const RESTARTED: News = { session_created: false, session_restarted: true };
 
 const restart = (containerId: string): Promise<unknown> => docker.getContainer(containerId).restart({ t: 0 });
 
-describe.each(SETUPS)('A session, on %s', (setup) => {
+describe.each(SETUPS)('The service, on %s,', (setup) => {
   let cluster: Cluster;
   beforeAll(async () => {
     cluster = await Cluster.start(setup);
@@ -29,25 +29,25 @@ describe.each(SETUPS)('A session, on %s', (setup) => {
   const startJob = (session: string, command: string) =>
     cluster.alice.request<News & { job_id: string }>('POST', `/sessions/${session}/jobs`, { command });
 
-  it('says on one answer that docker restart has emptied its workspace', async () => {
+  it('reports the restart in one answer when docker restart has emptied the workspace', async () => {
     const { container_id } = await run('restarted', 'echo x > file');
     await restart(container_id);
     expect(await run('restarted')).toEqual({ stdout: '', container_id, ...RESTARTED });
     for (let n = 0; n < 4; n++) expect(await run('restarted')).toEqual({ stdout: '', container_id, ...NOTHING });
-    // And again at the next one.
+    // The next restart is reported too.
     await restart(container_id);
     const answers = await Promise.all(Array.from({ length: 6 }, () => run('restarted')));
     expect(answers.filter(({ session_restarted }) => session_restarted)).toHaveLength(1);
   });
 
-  it('says nothing after a pause', async () => {
+  it('reports no restart when the sandbox was only paused', async () => {
     const { container_id } = await run('paused', 'echo x > file');
     await docker.getContainer(container_id).pause();
     await docker.getContainer(container_id).unpause();
     for (let n = 0; n < 2; n++) expect(await run('paused', 'cat file')).toEqual({ stdout: 'x\n', container_id, ...NOTHING });
   });
 
-  it('says it in the error of a file that is gone, and still on the next command', async () => {
+  it('reports the restart in the error of a file that is gone, and in the next command’s answer', async () => {
     const { container_id } = await run('gone', 'echo x > file');
     await restart(container_id);
     const read = await cluster.alice.request('GET', cluster.alice.workspace('gone', 'file', true));
@@ -56,7 +56,7 @@ describe.each(SETUPS)('A session, on %s', (setup) => {
     expect(news(await run('gone'))).toEqual(RESTARTED);
   });
 
-  it('says it to who makes the session again, once', async () => {
+  it('reports the restart once when a call makes the session again', async () => {
     const { container_id } = await run('made again');
     await restart(container_id);
     const create = () => cluster.alice.request<News>('POST', '/sessions', { session_id: 'made again' });
@@ -65,19 +65,19 @@ describe.each(SETUPS)('A session, on %s', (setup) => {
     expect(news(await run('made again'))).toEqual(NOTHING);
   });
 
-  it('says it at the start of a job, and of the jobs before that they are lost', async () => {
+  it('reports the restart when a job starts, and that earlier jobs are lost', async () => {
     const { container_id } = await run('jobs');
     const before = await startJob('jobs', 'sleep 600');
     await restart(container_id);
     const job = async (): Promise<unknown> => (await cluster.alice.request('GET', `/sessions/jobs/jobs/${before.body.job_id}`)).body.state;
-    // So soon after its start, it could be one that is about to begin, were this the sandbox that
-    // it was started in.
+    // A job that has only just been started may still be about to begin. But not this one: its
+    // sandbox has been restarted since.
     expect(await job()).toBe('lost');
     expect(news((await startJob('jobs', 'true')).body)).toEqual(RESTARTED);
     expect(await job()).toBe('lost');
   });
 
-  it('says on one answer that a call made it', async () => {
+  it('says in one answer that the session is new when a call made it', async () => {
     const first = await Promise.all(Array.from({ length: 10 }, () => run('ten', 'true')));
     expect(first.filter(({ session_created }) => session_created)).toHaveLength(1);
     expect(first.filter(({ session_restarted }) => session_restarted)).toHaveLength(0);
@@ -91,14 +91,14 @@ describe.each(SETUPS)('A session, on %s', (setup) => {
     expect(news(await run('ten'))).toEqual(CREATED);
   });
 
-  it('says nothing when the store alone has forgotten it', async () => {
+  it('reports no restart when only the store has forgotten the session', async () => {
     if (cluster.redis === undefined) return; // the last test of this file is about the memory store
     const { container_id } = await run('flushed', 'echo x > file');
     await cluster.redis.flush();
     for (let n = 0; n < 4; n++) expect(await run('flushed')).toEqual({ stdout: 'file\n', container_id, ...NOTHING });
   });
 
-  it('says so in the errors of a call that made it and finds nothing there', async () => {
+  it('says in the error that the session is new when a call made it and found no file', async () => {
     const { alice } = cluster;
     const read = await alice.request('GET', alice.workspace('empty 1', 'src/main.py', true));
     expect(read.body).toMatchObject({
@@ -116,7 +116,7 @@ describe.each(SETUPS)('A session, on %s', (setup) => {
   });
 });
 
-describe('A caller', () => {
+describe('The service, for a session that has expired,', () => {
   let commands: CommandService;
   beforeAll(async () => {
     commands = await CommandService.start({ CLEANUP_INTERVAL_SECONDS: '1' });
@@ -137,7 +137,7 @@ describe('A caller', () => {
         () => true,
       );
 
-  it.each(['REST', 'MCP', 'SSE'] as const)('whose session has expired learns it from the next answer: %s', async (way) => {
+  it.each(['REST', 'MCP', 'SSE'] as const)('says in the next answer that the session is new when the call is by %s', async (way) => {
     const session_id = `expires ${way}`;
     const next: Record<typeof way, () => Promise<News>> = {
       REST: () => commands.rest.run(session_id, 'ls'),
@@ -155,7 +155,7 @@ describe('A caller', () => {
     ['workspace_write', { path: 'a', content: 'x' }],
     ['workspace_list', {}],
     ['workspace_search', { glob: '*' }],
-  ])('over MCP learns from %s that this made its session', async (name, args) => {
+  ])('says over MCP that the session is new when the call is %s', async (name, args) => {
     const session_id = `by ${name}`;
     const call = async () => (await commands.tool(name, { session_id, ...args })).structuredContent;
     expect(await call()).toMatchObject({ session_created: true });
@@ -163,7 +163,7 @@ describe('A caller', () => {
     expect(news(await commands.rest.run(session_id, 'true'))).toEqual(NOTHING);
   });
 
-  it('over MCP reads in words what happened to its session', async () => {
+  it('says over MCP in words what happened to the session when it was made again', async () => {
     const execute = (more: object = {}) => texts('execute', { session_id: 'words', command: 'ls', ...more });
     expect(await execute()).toMatch(/\nnote: this call made the session; .* gone, and files too unless the workspace is persistent$/);
     expect(await execute()).toMatch(/^exit code 0 after [\d.]+ s$/);
@@ -181,8 +181,8 @@ describe('A caller', () => {
   });
 });
 
-describe('A process on the memory store', () => {
-  it('that comes after another finds out what was started anew meanwhile, and says nothing of the rest', async () => {
+describe('A process with the memory store', () => {
+  it('reports only the sandboxes that were restarted meanwhile when it comes after another process', async () => {
     const cluster = await Cluster.start(SETUPS[0]);
     let later: Service | undefined;
     try {

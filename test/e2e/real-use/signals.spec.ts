@@ -43,7 +43,7 @@ describe('POST …/jobs/{job_id}/signal', () => {
     ['kill', 'SIGKILL', 137],
     ['9', 'SIGKILL', 137],
     [9, 'SIGKILL', 137],
-  ])('takes %j', async (given, signal, exit_code) => {
+  ])('sends the signal when it is %j', async (given, signal, exit_code) => {
     const id = await startJob();
     expect((await rest.request('POST', jobs(`/${id}/signal`), { signal: given })).status).toBe(204);
     const ended = await eventually('the job ends', async () => {
@@ -53,7 +53,7 @@ describe('POST …/jobs/{job_id}/signal', () => {
     expect(ended).toMatchObject({ state: 'killed', signal, exit_code });
   });
 
-  it.each(['RTMIN', '11', 0, '-9', 'TERM ', null, ['TERM']])('names what is allowed when it is %j', async (given) => {
+  it.each(['RTMIN', '11', 0, '-9', 'TERM ', null, ['TERM']])('names what is allowed when the signal is %j', async (given) => {
     const { status, body } = await rest.request('POST', jobs(`/${'0'.repeat(32)}/signal`), { signal: given });
     expect([status, body.errors]).toEqual([
       422,
@@ -68,7 +68,7 @@ describe('POST …/jobs/{job_id}/signal', () => {
   });
 });
 
-describe('A paste into a terminal', () => {
+describe('A terminal, for a paste,', () => {
   async function open(session: string, command: string): Promise<Terminal> {
     const terminal = await Terminal.open(rest, session, `?command=${encodeURIComponent(command)}`);
     terminals.push(terminal);
@@ -76,12 +76,12 @@ describe('A paste into a terminal', () => {
     return terminal;
   }
 
-  /** Lines of seven digits, so that no two pieces are alike. */
+  /** Lines of seven digits, so that no two parts are the same. */
   const text = (bytes: number): Buffer =>
     Buffer.from(Array.from({ length: Math.ceil(bytes / 8) }, (_, n) => `${n}`.padStart(7, '0') + '\n').join('')).subarray(0, bytes);
   const SUM = `python3 -c "import hashlib; t = ''.join('%07d\\\\n' % i for i in range(${MIB / 8})); print(hashlib.sha256(t.encode()).hexdigest())"`;
 
-  it('of 1 MiB in one frame arrives whole, at a program that reads slowly, and so do its size and what is typed after it', async () => {
+  it('delivers it whole, then resizes and keys, when one frame has 1 MiB and the program reads slowly', async () => {
     const slowly = `python3 -c "import sys, time, hashlib; h = hashlib.sha256()
 left = ${MIB}
 while left: d = sys.stdin.buffer.raw.read(min(left, 8192)); left -= len(d); h.update(d); time.sleep(0.001)
@@ -94,14 +94,14 @@ print(h.hexdigest())"`;
     await terminal.shows(new RegExp(`${stdout.trim()}\\s*after41 100`));
   });
 
-  it('over 1 MiB closes the connection with 1009', async () => {
+  it('closes the connection with 1009 when a frame is over 1 MiB', async () => {
     const terminal = await open('long', 'stty raw -echo; echo ready; cat');
     terminal.socket.send(text(MIB + 1));
     await terminal.until('it is closed', () => terminal.closed !== undefined);
     expect(terminal.closed).toEqual({ code: 1009 });
   });
 
-  it('into a program that never reads is held back, and the terminal is resized and closed all the same', async () => {
+  it('holds it back, and can still resize and close, when the program never reads', async () => {
     const terminal = await open('deaf', `stty raw -echo; trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done`);
     for (let n = 0; n < 2; n++) terminal.socket.send(text(MIB));
     terminal.tell({ type: 'resize', cols: 90, rows: 31 });
@@ -111,10 +111,10 @@ print(h.hexdigest())"`;
     expect(terminal.closed).toEqual({ code: 1000 });
   });
 
-  it('that goes on and on is not taken from the network', async () => {
+  it('stops reading from the network when it does not end', async () => {
     const terminal = await open('endless', 'stty raw -echo; echo ready; sleep 600');
     for (let n = 0; n < 64; n++) terminal.socket.send(text(MIB));
-    // What neither the API, the kernel nor the client's socket takes stays with the client.
+    // What the API, the kernel and the client's socket do not take stays in the client.
     await sleep(3_000);
     expect(terminal.socket.bufferedAmount).toBeGreaterThan(32 * MIB);
     expect((await rest.request('GET', '/health')).status).toBe(200);
