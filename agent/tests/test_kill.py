@@ -4,7 +4,8 @@ import uuid
 
 from harness import AgentTestCase
 
-# Each process starts its successor in a new session, with an empty environment, and ends: no two looks see the same pids.
+# Each process starts its successor in a new session, with an empty environment, and ends: no two
+# looks see the same pids.
 RUNNER = """#!/bin/sh
 [ -e "%(stop)s" ] && exit
 trap '' TERM INT HUP
