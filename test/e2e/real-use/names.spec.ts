@@ -150,13 +150,15 @@ describe('Names that are not UTF-8, and text that is cut,', () => {
     expect(await there(name)).toBe(content);
   });
 
-  it.each<[tool: string, args: Record<string, unknown>, answer: object]>([
-    ['workspace_write', { content: 'x' }, { path: 't\ufffd', path_base64: base64('t\xff'), size: 1 }],
-    ['workspace_read', {}, { content: 'x', encoding: 'utf8' }],
-    ['workspace_edit', { edits: [{ old: 'x', new: 'y' }] }, { diff: expect.stringContaining('+y') }],
-    ['workspace_delete', {}, { status: 'deleted', path: 't\ufffd', path_base64: base64('t\xff') }],
-  ])('are accepted when the tool is %s', async (name, args, answer) => {
+  it.each<[tool: string, args: Record<string, unknown>, answer: object, content: string]>([
+    ['workspace_write', { content: 'x' }, { path: 't\ufffd', path_base64: base64('t\xff'), size: 1 }, 'x'],
+    ['workspace_read', {}, { content: 'x', encoding: 'utf8' }, 'x'],
+    ['workspace_edit', { edits: [{ old: 'x', new: 'y' }] }, { diff: expect.stringContaining('+y') }, 'y'],
+    ['workspace_delete', {}, { status: 'deleted', path: 't\ufffd', path_base64: base64('t\xff') }, 'none\n'],
+  ])('are accepted when the tool is %s', async (name, args, answer, content) => {
     expect(await tool(name, { path_base64: base64('t\xff'), ...args })).toMatchObject(answer);
+    // The answer alone would be right too if every name were mangled alike.
+    expect(await there('t\xff')).toBe(content);
   });
 
   it.each<[query: Record<string, string>, status: number, code: string, detail: RegExp]>([
