@@ -11,11 +11,10 @@ import { canInstallPackages, suite } from './setup/apt.mjs';
 import { makeDebianImage } from './setup/debian-image.mjs';
 import { callEngine, pullUnlessPresent } from './setup/docker-api.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
-import { PYTHON_PACKAGES } from './setup/sandbox-image.mjs';
+import { PYTHON_PACKAGES, STAND_IN_LABEL } from './setup/sandbox-image.mjs';
 import { runMain, say, SetupError, step, which } from './setup/steps.mjs';
 
 const BASE_IMAGES = ['node:20-slim', 'redis:7-alpine', 'python:3.12-slim'];
-const STAND_IN_LABEL = 'sandbox-api.stand-in';
 const CA_IN_IMAGE = '/usr/local/share/extra-ca.pem';
 
 await runMain(async () => {

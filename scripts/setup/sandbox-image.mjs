@@ -12,6 +12,8 @@ export const SANDBOX_IMAGE = 'sandbox-api-agent:latest';
 
 /** The label with a hash of the Dockerfile. A changed Dockerfile makes a new image. */
 const RECIPE_LABEL = 'sandbox-api.recipe';
+/** The label of an image that `scripts/standin-images.mjs` made in the place of a base image. */
+export const STAND_IN_LABEL = 'sandbox-api.stand-in';
 /** The packages that python:3.12-slim has and a bare Debian lacks. */
 export const PYTHON_PACKAGES = ['python3', 'python3-pip', 'python3-venv', 'python-is-python3', 'ca-certificates'];
 
@@ -43,7 +45,9 @@ export async function ensureSandboxImage(engine) {
 }
 
 async function buildFromDockerfile(engine, dockerfile, recipe) {
-  await pullUnlessPresent(engine, /^FROM\s+(\S+)/m.exec(dockerfile.toString())[1]);
+  const [, base] = /^FROM\s+(\S+)/m.exec(dockerfile.toString());
+  await pullUnlessPresent(engine, base);
+  if ((await imageLabels(engine, base))?.[STAND_IN_LABEL] === 'true') throw new Error(`${base} is a stand-in`);
   say('building Dockerfile.agent');
   const query = new URLSearchParams({
     t: SANDBOX_IMAGE,

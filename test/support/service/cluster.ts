@@ -22,8 +22,15 @@ export class Cluster {
     const deployment = new TestDeployment();
     if (setup === SETUPS[0]) return new Cluster(deployment, [await Service.start({ deployment, env })], undefined);
     const redis = await TestRedis.start();
-    const services = await Promise.all([1, 2].map(() => Service.start({ deployment, redis, env })));
-    return new Cluster(deployment, services, redis);
+    const starts = await Promise.allSettled([1, 2].map(() => Service.start({ deployment, redis, env })));
+    const services = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+    const cluster = new Cluster(deployment, services, redis);
+    for (const start of starts) {
+      if (start.status === 'fulfilled') continue;
+      await cluster.stop();
+      throw start.reason;
+    }
+    return cluster;
   }
 
   get alice(): Client {

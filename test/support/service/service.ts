@@ -87,6 +87,9 @@ export function serviceEnv({ deployment, redis, env }: ServiceOptions): Env {
   };
 }
 
+/** How long the API may take to start. A busy machine starts several at once. */
+const START_SECONDS = 90;
+
 /** The built API as a process of its own, as a user runs it. */
 export class Service {
   private constructor(
@@ -106,7 +109,11 @@ export class Service {
     // The directory has no .env file, so that a developer's own does not count.
     const child = new Child(spawn(process.execPath, [main], { cwd: join(ROOT, 'test'), env, stdio: ['ignore', 'pipe', 'pipe'] }));
     const service = new Service(child, port);
-    await eventually('the API listens', async () => child.process.exitCode !== null || (await fetch(`${service.url}/health`)).ok);
+    const listens = async () => child.process.exitCode !== null || (await fetch(`${service.url}/health`)).ok;
+    await eventually('the API listens', listens, START_SECONDS).catch(async (error: unknown) => {
+      await child.stop('SIGKILL');
+      throw error;
+    });
     if (child.process.exitCode !== null) throw new Error(`the API exited: ${child.output}`);
     return service;
   }
