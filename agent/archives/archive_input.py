@@ -6,7 +6,7 @@ import zlib
 from archives import tarball
 from archives.tarball import BLOCK
 
-_MAX_TRAILER_BYTES = 1 << 20  # of zeros behind the end, because writers fill up their last record
+_MAX_TRAILER_BYTES = 1 << 20  # zeros behind the end; writers fill up their last record
 # Over 128 KiB, the C library would map and unmap memory for every piece.
 _MAX_INFLATED_BYTES = 64 << 10
 

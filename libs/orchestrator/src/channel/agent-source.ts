@@ -13,7 +13,10 @@ const TESTS = 'tests/';
 
 const source = (file: string): string => readFileSync(join(AGENT_DIRECTORY, file), 'utf8');
 
-/** Returns the files of the agent's modules, relative to its directory, in a fixed order. */
+/**
+ * Returns the files of the agent's modules, relative to its directory, in a fixed order. The
+ * bootstrap, the loader and the tests are no modules.
+ */
 function moduleFiles(): string[] {
   const files = readdirSync(AGENT_DIRECTORY, { encoding: 'utf8', recursive: true });
   return files.filter((file) => file.endsWith('.py') && file !== BOOTSTRAP && file !== LOADER && !file.startsWith(TESTS)).sort();
