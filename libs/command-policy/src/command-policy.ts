@@ -31,8 +31,8 @@ export interface CommandPolicy {
 }
 
 /**
- * What a command calls that is not on the list of a guard-rail. It may be the session's own
- * programs.
+ * The programs of a command that are not on the list of a guard-rail. They may be the session's
+ * own.
  */
 export interface UnlistedPrograms {
   /** Plain names, each once, in the order of the command. At least one. */

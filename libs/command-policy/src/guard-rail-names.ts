@@ -8,7 +8,7 @@ import { literalValue } from './words';
 /** A call of a name that the list does not have. */
 export interface UnlistedCall {
   readonly name: string;
-  /** Where it stands, in UTF-16 units. */
+  /** Its place in the text, in UTF-16 units. */
   readonly offset: number;
 }
 

@@ -13,7 +13,7 @@ export type AgentShell = 'sh' | 'bash' | 'bash-or-sh';
 
 export interface ShellChoice {
   readonly shell: AgentShell;
-  /** What the sandbox has to know as the session's own before the command may run. */
+  /** The programs that have to be the session's own, or the command may not run. */
   readonly unlisted?: UnlistedPrograms;
 }
 

@@ -11,7 +11,7 @@ export interface Window {
  * with its first hit.
  */
 export class FixedWindows {
-  /** In the order in which the windows began, the oldest first. */
+  /** The windows in the order in which they began, the oldest first. */
   private readonly windows = new Map<string, { hits: number; endsAt: number }>();
 
   /**

@@ -4,7 +4,7 @@ import { Decimal, Environment, Flag, Pattern, Text, Whole } from '../validation/
 import { MAX_ENV_BYTES } from '../validation/rules';
 import { Metadata, MetadataFilter } from './metadata';
 
-/** As Docker's clients write it. */
+/** A size as Docker's clients write it. */
 const SIZE = /^\d{1,12}[bkmgBKMG]?$/;
 const MAX_TTL_SECONDS = 31_536_000;
 

@@ -18,7 +18,7 @@ const MAX_TEXT_BYTES = 64 * 1024;
  * most this, the message that went over it, and what came in the same read.
  */
 const MAX_WAITING_BYTES = 2 * MAX_MESSAGE_BYTES;
-/** What each message counts besides its bytes. */
+/** How much each message counts besides its bytes. */
 const MESSAGE_COST = 1024;
 /** How much input is offered to a terminal at a time. */
 const PIECE_BYTES = 64 * 1024;

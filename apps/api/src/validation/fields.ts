@@ -4,8 +4,8 @@ import { IsBoolean, IsIn, IsNumber, Matches, Min } from 'class-validator';
 import { IsEnvironment, IsIntegerFrom, IsText, IsTextOfBytes, MAX_ENV_ENTRIES, Optional, type TextRule } from './rules';
 
 /**
- * What a field of a request needs besides its rule. Each decorator of this file declares a field
- * once: the validation, the OpenAPI schema and the schema of the MCP tools come from it.
+ * The options of a field besides its rule. Each decorator of this file declares a field once: the
+ * validation, the OpenAPI schema and the schema of the MCP tools come from it.
  */
 export interface FieldOptions {
   /** Whether the field may be absent. */

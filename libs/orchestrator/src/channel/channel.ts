@@ -36,7 +36,7 @@ export type AgentRequest =
        */
       readonly terminal?: { readonly columns: number; readonly rows: number; readonly detached_ms: number };
     })
-  /** Which of the names is the first that is no program of the session's own. */
+  /** Asks for the first of the names that is not a program of the session's own. */
   | { readonly op: 'own_programs'; readonly names: readonly string[]; readonly search_path?: string }
   /** `first` is true for one call in the life of the sandbox, over all its channels. */
   | { readonly op: 'mark_claimed' }

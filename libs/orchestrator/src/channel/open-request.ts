@@ -11,7 +11,7 @@ const CANCEL_GRACE_MS = 5_000;
 /** When the caller may try again, for errors that pass once the sandbox has room. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { TOO_MANY_COMMANDS: 1, SANDBOX_EXHAUSTED: 1 };
 
-/** What a request needs from its channel. */
+/** The parts of a channel that a request needs. */
 export interface RequestPort {
   /** Length of one tick of the channel's clock, in milliseconds. */
   readonly tickMs: number;
@@ -30,7 +30,7 @@ export interface RequestPort {
 export class OpenRequest {
   private readonly output: RequestOutput;
   private readonly input: RequestInput | null;
-  /** What END said. A slow consumer may still be taking the output before it. */
+  /** The members of END. A slow consumer may still be taking the output before it. */
   private answer: AgentAnswer | null = null;
   /**
    * Why the request was cancelled. This is its outcome unless the agent had already reached

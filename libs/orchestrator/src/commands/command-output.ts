@@ -20,7 +20,7 @@ export interface ExecuteWatcher {
 type Stream = 'stdout' | 'stderr';
 type Encoding = 'utf8' | 'base64';
 
-/** Where the output of one command goes, and the answer that comes of it. */
+/** Takes the output of one command and makes the answer. */
 export interface CommandOutput<Answer> {
   /** Is called once the sandbox is open, before the command goes out. */
   begin(): Promise<void>;

@@ -5,13 +5,13 @@ import type { SandboxOptions } from '@sandbox/sessions';
 import type { ShellRequest } from '../channel/channel';
 import { spellingAdvice } from '../paths/workspace-path';
 
-/** What a caller says of a command, however it is run. Field names are those of REST and MCP. */
+/** A command as a caller gives it, however it is run. Field names are those of REST and MCP. */
 export interface ShellCommand {
   command: string;
   /** An absolute path of the sandbox; a relative one starts at /workspace. */
   working_dir?: string;
   env?: Record<string, string>;
-  /** By default EXEC_SHELL. */
+  /** The shell to run it; EXEC_SHELL if absent. */
   shell?: WantedShell;
 }
 

@@ -6,8 +6,8 @@ const COMMANDS_RETRY_AFTER_SECONDS = 1;
 const SESSIONS_RETRY_AFTER_SECONDS = 10;
 
 /**
- * For a sandbox that finds no place in the queue of sandboxes to make, or whose turn does not come
- * in time.
+ * Makes the error for a sandbox that finds no place in the queue of sandboxes to make, or whose
+ * turn does not come in time.
  */
 export function tooManyWaiting(): SandboxError {
   return new SandboxError(ErrorCode.HOST_FULL, 'Too many sandboxes are being made; try again shortly.', { retryAfter: 2 });

@@ -25,7 +25,7 @@ export interface OpenSandbox {
   readonly startId: string;
   /** The session's record when the call entered it. */
   readonly record: SessionRecord;
-  /** What the sandbox was asked to be when it was made. */
+  /** The options that the sandbox was made with. */
   readonly options: SandboxOptions;
   /** Whether this call made the session. It is true for one call of a session. */
   readonly created: boolean;

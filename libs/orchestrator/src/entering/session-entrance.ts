@@ -76,7 +76,10 @@ export class SessionEntrance implements OnApplicationShutdown {
     this.reassertTimer = setInterval(() => void this.reassertCalls(), REASSERT_MS).unref();
   }
 
-  /** What this process has: open channels, calls under way, sandboxes that wait to be made. */
+  /**
+   * Counts this process's open channels, its calls under way, and the sandboxes that wait to be
+   * made.
+   */
   get state(): { channels: number; calls: number; waiting: number } {
     return { channels: this.connections.size, calls: this.callsUnderWay.size, waiting: this.connections.waiting };
   }

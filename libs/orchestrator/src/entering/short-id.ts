@@ -1,5 +1,5 @@
 /**
- * What callers are told of a container's id: its first 12 hex digits, as Docker's own clients print
+ * Shortens a container's id for callers: to its first 12 hex digits, as Docker's own clients print
  * it.
  */
 export function shortId(containerId: string): string {

@@ -2,7 +2,7 @@ import { OutputText } from '../commands/output-text';
 import { continuationPrefix } from '@sandbox/text';
 import type { JobStream, StreamPart } from '../keepers/job-answers';
 
-/** For each stream, the next byte that a reader needs. */
+/** The offset of the next byte that a reader needs, by stream. */
 export type JobOffsets = Readonly<Record<JobStream, number>>;
 
 /** Receives what a JobReader reads. While a returned promise is pending, nothing more is read. */

@@ -1,6 +1,6 @@
 import type { Config } from '@sandbox/config';
 
-/** What not every runtime can do. The service asks the runtime for it and assumes nothing. */
+/** The abilities that not every runtime has. The service asks the runtime and assumes nothing. */
 export interface RuntimeCapabilities {
   /** Limits the processes of each sandbox: the option `pids`. */
   readonly pids: boolean;

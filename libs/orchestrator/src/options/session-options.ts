@@ -10,7 +10,7 @@ import { memoryLimit } from './memory-limit';
  */
 export interface SandboxShape {
   image: string;
-  /** As Docker's clients write it, such as 512m. */
+  /** A size as Docker's clients write it, such as 512m. */
   memory: string;
   cpus: number;
   pids: number;
@@ -61,7 +61,7 @@ export function isDefaultSandbox(config: Config, options: SandboxOptions): boole
   return !usual.persistent && SHAPE.every((field) => asked[field] === usual[field]) && Object.keys(options.env ?? {}).length === 0;
 }
 
-/** Who has a say in what a session may ask for: the operator, and the runtime by what it can do. */
+/** The operator and the runtime, who both limit what a session may ask for. */
 export interface OptionLimits {
   readonly config: Config;
   readonly policy: CommandPolicy;

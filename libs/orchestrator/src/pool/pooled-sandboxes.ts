@@ -12,7 +12,7 @@ export type PooledSandbox = Pick<Connection, 'sandbox' | 'channel'>;
  * this process has begun a claim.
  */
 export class PooledSandboxes {
-  /** By the sandbox's id. */
+  /** The waiting ones, by the sandbox's id. */
   readonly waiting = new Map<string, Connection>();
   /**
    * When a claim of a sandbox began, by its id. If the sandbox still waits long after, the process

@@ -6,7 +6,7 @@ import { openAgentChannel } from '../runtime/agent-channel';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { WarmPool, type PoolState } from '../pool/warm-pool';
 
-/** For each thing that commands need: `ok`, or what is wrong. */
+/** The state of each thing that commands need: `ok`, or what is wrong. */
 export interface ReadinessChecks {
   docker: string;
   store: string;

@@ -3,7 +3,7 @@ import { unmetSettings } from '../options/runtime-capabilities';
 import { createDockerRuntime } from './docker/docker-runtime';
 import type { SandboxRuntime } from './sandbox-runtime';
 
-/** By the value of SANDBOX_RUNTIME. */
+/** The function that makes a runtime, by the value of SANDBOX_RUNTIME. */
 const RUNTIMES: Readonly<Record<Config['SANDBOX_RUNTIME'], (config: Config) => SandboxRuntime>> = {
   docker: createDockerRuntime,
 };

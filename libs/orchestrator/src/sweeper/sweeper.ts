@@ -6,7 +6,7 @@ import { CLOSING_MS, removeClosed } from '../entering/session-removal';
 import type { Sandbox, SandboxRuntime } from '../runtime/sandbox-runtime';
 import { forEachLimited } from './for-each-limited';
 
-/** What one sweep did. */
+/** The result of one sweep. */
 export interface SweepReport {
   /**
    * Sandboxes removed because their session had expired, or because another process began their

@@ -20,7 +20,7 @@ export interface Preconditions {
   readonly ifNoneMatch?: EntityTags;
 }
 
-/** What a file call tells of its session, besides its result. */
+/** The news of the session that a file call brings besides its result. */
 export interface FileCallNews {
   /**
    * This call made the session: what one of that name had before is gone, unless its workspace is

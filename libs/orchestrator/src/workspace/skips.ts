@@ -10,7 +10,7 @@ export interface Skip extends WorkspacePath {
 }
 
 export interface Skips {
-  /** What was not looked at, or not all of it. At most the first 50. */
+  /** The files and directories that were not looked at, or not wholly. At most the first 50. */
   skipped: Skip[];
   /** How many there are in all. Absent if `skipped` lists them all. */
   skipped_total?: number;

@@ -9,7 +9,7 @@ export class WorkspaceReadArgs extends IntersectionType(SessionIdDto, ReadQuery)
   encoding?: 'base64';
 }
 
-/** For text, its content. For an image or another binary, its size and type. */
+/** The content of a text. Of an image or another binary, its size and type. */
 export class WorkspaceReadResultDto extends IntersectionType(PartialType(WorkspaceContentDto), SessionNewsDto) {
   @ApiPropertyOptional({ description: 'Present, and true, if something of content was left out' })
   truncated?: boolean;

@@ -1,17 +1,17 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 
-/** For a model, where the text of an answer is not its JSON. */
+/** Tells a model, if the text of an answer is not its JSON. */
 export const SESSION_CREATED =
   'note: this call made the session; processes of an earlier one of its name are gone, and files too unless the workspace is persistent';
 
-/** What an answer of a file tool says of its session. */
+/** The members of a file tool's answer that tell of its session. */
 export class SessionNewsDto {
   @ApiPropertyOptional({ description: 'Present, and true, if this call made the session' })
   session_created?: boolean;
 }
 
-/** What is no news is not told: most calls find their session. */
+/** Makes those members. They are absent if the session was there, as it mostly is. */
 export function sessionNews(session_created: boolean): SessionNewsDto {
   return session_created ? { session_created } : {};
 }

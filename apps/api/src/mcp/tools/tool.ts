@@ -6,7 +6,7 @@ import { argumentsSchema, type JsonSchema, type ObjectSchema, resultSchema, with
 import { clientArguments } from './client-arguments';
 import { toolError } from './tool-error';
 
-/** Who calls a tool, and how to reach the client during the call. */
+/** The caller of a tool, and the ways to reach the client during the call. */
 export interface ToolCaller {
   readonly user: User;
   /** Aborted when the client goes away. */
@@ -31,7 +31,7 @@ type Words = string | JsonSchema | null;
 export interface ToolDefinition<Args extends object, Result extends object> {
   readonly name: string;
   readonly title: string;
-  /** For a model: what the tool does, and its limits. */
+  /** Tells a model what the tool does, and its limits. */
   readonly description: string;
   /**
    * The differences from the defaults of the MCP specification (ToolAnnotations). By default, a

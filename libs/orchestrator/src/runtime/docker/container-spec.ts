@@ -24,9 +24,9 @@ export const SANDBOX_UID = 1000;
 
 const PAGE_BYTES = 4096;
 /**
- * What the kernel takes from a sandbox's memory for each file or directory of a tmpfs, besides its
- * pages: 960 bytes on Linux 6.18 (an inode of shmem and a dentry), and 512 more for a name of over
- * 31 characters. To measure it: read `memory.usage_in_bytes` (cgroup v2: `memory.current`) of a
+ * The memory that the kernel takes for each file or directory of a tmpfs, besides its pages: 960
+ * bytes on Linux 6.18 (an inode of shmem and a dentry), and 512 more for a name of over 31
+ * characters. To measure it: read `memory.usage_in_bytes` (cgroup v2: `memory.current`) of a
  * container before and after it makes 40,000 empty files in a tmpfs.
  */
 const INODE_BYTES = 1000;
@@ -48,19 +48,20 @@ const INSTALLS_INTO_HOME = [
 ];
 const OOM_SCORE_ADJ = 500;
 /**
- * Of 1024, which other processes have: where the CPU is short, the service that all sandboxes need
- * goes before any of them.
+ * The weight of a sandbox for the CPU. Other processes have 1024. So the service, which all
+ * sandboxes need, goes before any of them if the CPU is short.
  */
 const CPU_SHARES = 128;
-/** What the kernel takes at least, µs. */
+/** The smallest quota that the kernel takes, µs. */
 const MIN_CPU_QUOTA = 1_000;
 
 /**
- * What PID 1 runs: it waits, and by waiting reaps every orphan. Its sleeping child may be killed,
- * and the loop starts another. Where the process limit is used up, that start fails and ends a
- * shell: the trap then puts a new shell in its place, without a fork. `$0` is this very text. Dead
- * orphans alone may be what uses the limit up, and so keep the shell from ever coming to wait:
- * `jobs` collects them without a fork, in dash only once a SIGCHLD has been seen.
+ * The script of PID 1. It waits, and by that reaps every orphan. If its sleeping child is killed,
+ * the loop starts another one. If the process limit is used up, that start fails and ends the
+ * shell. The trap then puts a new shell in its place, without a fork. `$0` is this very text.
+ *
+ * Dead orphans alone may use the limit up, so that the shell never comes to wait. `jobs` collects
+ * them without a fork; in dash, only after a SIGCHLD has been seen.
  */
 const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; kill -s CHLD $$; jobs; while :; do sleep 2147483647 & wait $!; done`;
 
@@ -96,17 +97,22 @@ export function waitingName(config: Config, spec: string, slot: number, id: stri
   return `${pooledName(config, spec, slot)}-${id.slice(0, 12)}`;
 }
 
-/** What the engine's list finds by name what waits, in a slot or in any; a regular expression. */
+/**
+ * Makes the regular expression by which the engine's list finds what waits, in one slot or in any.
+ */
 export function waitingPattern(config: Config, spec: string, slot?: number): string {
   return `^/${prefix(config)}pool-${spec}-${slot ?? '[0-9]+'}-`;
 }
 
-/** One that was taken out of its place to be removed. */
+/** Makes the name of a container that was taken out of its place to be removed. */
 export function discardedName(config: Config, id: string): string {
   return `${prefix(config)}discarded-${id.slice(0, 12)}`;
 }
 
-/** What a container's name says of it, to a process whose pooled containers have this spec hash. */
+/**
+ * Reads a container's name.
+ * @param currentSpec the spec hash of the pooled containers of this process
+ */
 export function placeOf(config: Config, currentSpec: string, name: string): Pick<Sandbox, 'key' | 'slot'> {
   const rest = name.startsWith(prefix(config)) ? name.slice(prefix(config).length) : '';
   const [, spec, number] = /^pool-([0-9a-f]{16})-(\d{1,4})(?:-[0-9a-f]{12})?$/.exec(rest) ?? [];
@@ -124,7 +130,7 @@ export function volumeName(config: Config, key: string): string {
   return `${prefix(config)}${key.slice(0, 32)}-workspace`;
 }
 
-/** On everything of a session, whatever its kind. */
+/** Makes the labels of everything that a session has on the engine. */
 export function ownerLabels(config: Config, owner: SandboxOwner, kind: string): Record<string, string> {
   return { [LABEL.deployment]: config.DEPLOYMENT, [LABEL.kind]: kind, [LABEL.session]: owner.key, [LABEL.user]: owner.userKey };
 }
@@ -145,8 +151,8 @@ export function isPersistent(config: Config, { persistent }: SandboxOptions): bo
 }
 
 /**
- * What Docker is asked for the container of a session. Its labels tell a store that knows nothing
- * (any more) what it was asked to be.
+ * Makes the request to Docker for the container of a session. Its labels tell a store that has
+ * forgotten the session which options it has.
  */
 export function containerSpec(
   config: Config,
@@ -170,8 +176,8 @@ export function containerSpec(
 }
 
 /**
- * What Docker is asked for a container that waits for its session; its name, which changes, will
- * say whose it is.
+ * Makes the request to Docker for a container that waits for its session. When the container is
+ * claimed, its name changes and says which session has it.
  */
 export function pooledSpec(config: Config, slot: number): SandboxSpec {
   const spec = specHash(config);

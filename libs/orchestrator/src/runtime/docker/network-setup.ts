@@ -3,8 +3,8 @@ import type Docker from 'dockerode';
 import { engineGet } from './engine-get';
 
 /**
- * With this label an image says that its programs resolve `localhost` without the engine's
- * /etc/hosts. Dockerfile.agent sets it.
+ * The label of an image whose programs resolve `localhost` without the engine's /etc/hosts.
+ * Dockerfile.agent sets it.
  */
 const RESOLVES_LOCALHOST = 'sandbox-api.resolves-localhost';
 
