@@ -116,7 +116,7 @@ export type BeginResult =
 export type AttachResult =
   | {
       readonly live: true;
-      /** As in the record. */
+      /** `restarted` of the record. */
       readonly restarted: boolean;
       /**
        * This call gave the session its first sandbox, and created it. True for at most one call of

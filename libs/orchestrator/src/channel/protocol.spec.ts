@@ -7,7 +7,7 @@ import { agentBundle } from './agent-source';
 import type { AgentRequest } from './channel';
 import { AgentFrame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, MAX_HOST_PAYLOAD_BYTES, WINDOW_BYTES } from './frames';
 
-/** Holds agent/PROTOCOL.md, AgentRequest and agent/operations.py together. */
+/** Tests that agent/PROTOCOL.md, AgentRequest and agent/operations.py agree. */
 
 const PROTOCOL = readFileSync(join(__dirname, '../../../../agent/PROTOCOL.md'), 'utf8');
 
@@ -48,7 +48,7 @@ const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
   unpack: { ...PATH, max_size: '', max_entries: '' },
 };
 
-/** The cells of the rows of the table below these headings. */
+/** @returns the cells of each row of the table that has these headings */
 function table(...headings: string[]): string[][] {
   const [, rows] = PROTOCOL.split(`| ${headings.join(' | ')} |\n`);
   const lines = rows!.slice(0, rows!.indexOf('\n\n')).split('\n').slice(1);
