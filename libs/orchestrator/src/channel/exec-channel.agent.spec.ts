@@ -139,7 +139,7 @@ describe('ExecChannel with the real agent, for a file', () => {
     });
 
     const listing = await call({ op: 'list', path: 'dir' });
-    expect(listing.ok).toEqual({ count: 1, truncated: false });
+    expect(listing.ok).toEqual({ count: 1, skipped: 0, truncated: false });
     expect(JSON.parse(listing.stdout)).toMatchObject({ name_base64: name.toString('base64'), type: 'file', size: content.length });
 
     const read: Buffer[] = [];
