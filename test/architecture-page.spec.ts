@@ -21,6 +21,18 @@ describe('docs/architecture.md', () => {
     expect(absent).toEqual([]);
   });
 
+  test('names every room of the API, of the orchestrator and of the agent, and every library', () => {
+    const folders = Object.entries({ 'A/': 'apps/api/src', 'O/': 'libs/orchestrator/src', 'libs/': 'libs', '': 'agent' }).flatMap(
+      ([short, folder]) =>
+        readdirSync(join(ROOT, folder), { withFileTypes: true })
+          .filter((entry) => entry.isDirectory() && !/^(__pycache__|tests)$/.test(entry.name))
+          .map((entry) => `${short}${entry.name}`),
+    );
+    const named = (folder: string): boolean => page.includes(`\`${folder}/\``) || page.includes(`\`${folder}\``);
+    const others = ['libs/sessions', 'libs/orchestrator'];
+    expect(folders.filter((folder) => !named(folder) && !others.includes(folder))).toEqual([]);
+  });
+
   test('is at most 250 lines long', () => {
     expect(page.split('\n').length).toBeLessThanOrEqual(250);
   });

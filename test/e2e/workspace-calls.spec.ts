@@ -534,7 +534,7 @@ describe.each(SETUPS)('The service, for file calls (%s)', (setup) => {
     await eventually('all are logged', async () => lines().length >= calls.length + 1);
     for (const [op, path, { headers }] of calls) {
       const logged = lines().filter((line) => line.request_id === headers.get('x-request-id'));
-      expect(logged).toEqual([expect.objectContaining({ op, path, session: 'audited' })]);
+      expect(logged).toEqual([expect.objectContaining({ op, path, session_id: 'audited' })]);
       expect(logged[0]!.error).toBe(op === 'workspace_search' ? 'NOT_FOUND' : undefined);
       expect(logged[0]!.to).toBe(op === 'workspace_move' ? 'd/g' : undefined);
     }
