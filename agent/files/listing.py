@@ -37,11 +37,11 @@ def list_directory(channel, request):
 
 
 class _LeftOut:
-    """What the listing does not see, though it is as deep as was asked for."""
+    """The entries that the listing cannot show, because a directory's permissions close them."""
 
     def __init__(self, top):
         self.count = 0
-        self.lines = bytearray()  # of the first ones
+        self.lines = bytearray()  # for the first skips.MAX_LISTED
         self._prefix = top + "/" if top else ""
 
     def note(self, path, why):

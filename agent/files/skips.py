@@ -1,11 +1,11 @@
-"""What a call has not looked at, or not all of it: why, and the line of its answer that says so."""
+"""What a call skips, or does not look at as a whole: the reasons, and the answer's line for one."""
 
 from files import file_names
 from wire import messages
 
 MAX_LISTED = 50
 
-# The reasons. PROTOCOL.md says what each means.
+# PROTOCOL.md says what each reason means.
 BINARY = "binary"
 LINE_TOO_LONG = "line_too_long"
 LINK = "link"
@@ -16,5 +16,5 @@ TOO_DEEP = "too_deep"
 
 
 def line(path, reason):
-    """`path` is text, from the workspace's root."""
+    """Returns the line of an answer. `path` is text, from the workspace's root."""
     return messages.dumps(dict([file_names.member("path", path)], reason=reason)).encode() + b"\n"

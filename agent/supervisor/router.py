@@ -49,7 +49,7 @@ class Router:
         self._by_fd = {}
         self._by_request = {}
         self._idle = []
-        self._strays = False  # processes may be left of a command whose worker was killed
+        self._strays = False  # a killed worker may have left its command's processes
         self._refusal = ""  # why the last fork of a worker failed
 
     def run(self):

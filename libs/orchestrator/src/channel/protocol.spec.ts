@@ -60,7 +60,7 @@ function table(...headings: string[]): string[][] {
   );
 }
 
-/** Fields as a cell of the table names them: without what stands in brackets and after a colon. */
+/** @returns the fields that a cell of the table names, without brackets and what follows a colon */
 function fieldsIn(cell: string): Record<string, string> {
   let text = cell.replace(/[`]|\{[^{}]*\}/g, '');
   while (text !== (text = text.replace(/\([^()]*\)/g, '')));
@@ -80,7 +80,7 @@ function fieldsIn(cell: string): Record<string, string> {
   );
 }
 
-/** What a Python program says that can import the agent's modules, and does not start the agent. */
+/** Runs a Python program that can import the agent's modules. @returns what it prints, as JSON */
 function askAgent(program: string): unknown {
   const script = `
 import json, sys
