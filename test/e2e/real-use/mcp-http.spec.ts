@@ -167,8 +167,9 @@ describe('The MCP server, for a page in a browser,', () => {
     Object.assign(client, { onerror });
     await client.connect(transport);
     expect(transport.sessionId).toMatch(/^[0-9a-f-]{36}$/);
+    // The session is new, so the answer says that this call made it.
     const listed = await client.callTool({ name: 'workspace_list', arguments: { session_id } });
-    expect(listed.structuredContent).toEqual({ entries: [] });
+    expect(listed.structuredContent).toEqual({ entries: [], session_created: true });
 
     const abort = new AbortController();
     const command = { name: 'execute', arguments: { session_id, command: 'touch begun; sleep 76' } };
