@@ -3,17 +3,23 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 
 /** The files that take minutes. If one of them began last, it would run on alone. */
 const LONGEST = [
+  'workspace-calls',
+  'faults',
   'compose',
   'sessions',
-  'faults',
-  'workspace-calls',
+  'archive',
+  'expiry',
+  'workspace',
+  'jobs',
+  'restart',
+  'pool',
+  'chaos',
+  'execute',
+  'session-options',
+  'terminal',
+  'engine-faults',
   'start',
   'mcp-conformance',
-  'expiry',
-  'archive',
-  'engine-faults',
-  'terminal',
-  'jobs',
 ];
 
 const place = ({ path }) => {
