@@ -91,7 +91,10 @@ describe('MCP', () => {
 
   it('shows no session when it is another user’s', async () => {
     await alice.call('workspace_write', { session_id: 'shared name', path: 'secret', content: 'of alice' });
-    expect((await bob.call('workspace_list', { session_id: 'shared name' })).structuredContent).toEqual({ entries: [] });
+    expect((await bob.call('workspace_list', { session_id: 'shared name' })).structuredContent).toEqual({
+      entries: [],
+      session_created: true,
+    });
     expect(await bob.call('workspace_read', { session_id: 'shared name', path: 'secret' })).toMatchObject({
       isError: true,
       _meta: { problem: { code: 'NOT_FOUND' } },
