@@ -11,8 +11,8 @@ const OPTIONS = {
   // With --forceExit, a connection that a failed test left open cannot keep the sum from being
   // printed.
   medium: ['--maxWorkers=2', '--forceExit'],
-  // With more files at a time, two cores are so busy that calls to Redis run out of their two seconds.
-  // Files that take longest begin first.
+  // With more files at a time, two cores are so busy that calls to Redis run out of time. The
+  // files that take longest begin first.
   e2e: ['--maxWorkers=2', '--forceExit', '--testSequencer=./test/support/service/longest-first.cjs'],
 };
 
