@@ -1,5 +1,6 @@
-import { ALICE, docker, Service, TEST_IMAGE, TestDeployment } from '../support/service/service';
+import { ALICE, docker, Service, TestDeployment } from '../support/service/service';
 import { eventually } from '../support/service/processes';
+import { TEST_IMAGE } from '../support/engine-under-test';
 
 jest.setTimeout(120_000);
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, SETUPS } from '../support/service/cluster';
-import { itOnHostKernel, UNDER_GVISOR } from '../support/service/service';
+import { UNDER_GVISOR, itOnHostKernel } from '../support/engine-under-test';
 
 jest.setTimeout(240_000);
 

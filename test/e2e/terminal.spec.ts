@@ -2,8 +2,9 @@ import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, SETUPS } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
-import { Client, UNDER_GVISOR } from '../support/service/service';
+import { Client } from '../support/service/service';
 import { Terminal } from '../support/service/terminal';
+import { UNDER_GVISOR } from '../support/engine-under-test';
 
 jest.setTimeout(180_000);
 

@@ -1,5 +1,6 @@
 import { Cluster, SETUPS } from '../support/service/cluster';
-import { docker, type Executed, UNDER_GVISOR } from '../support/service/service';
+import { docker, type Executed } from '../support/service/service';
+import { UNDER_GVISOR } from '../support/engine-under-test';
 
 jest.setTimeout(180_000);
 

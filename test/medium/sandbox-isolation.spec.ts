@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { createDockerRuntime } from '@sandbox/orchestrator';
 import type { ContainerInspectInfo } from 'dockerode';
-import { itOnHostKernel, removeDeployment, run, sh, testConfig, testEngine, testOwner, UNDER_GVISOR } from '../support/adapters/docker';
+import { removeDeployment, run, sh, testConfig, testEngine, testOwner } from '../support/adapters/docker';
+import { UNDER_GVISOR, itOnHostKernel } from '../support/engine-under-test';
 
 jest.setTimeout(120_000);
 

@@ -1,6 +1,7 @@
 import { CommandService, type Outcome } from '../../support/service/commands';
-import { docker, TEST_IMAGE } from '../../support/service/service';
+import { docker } from '../../support/service/service';
 import { Terminal } from '../../support/service/terminal';
+import { TEST_IMAGE } from '../../support/engine-under-test';
 
 jest.setTimeout(180_000);
 

@@ -1,5 +1,5 @@
 import { Tools } from '../../support/service/mcp';
-import { ALICE, type Client, itOnHostKernel, Service, TestDeployment } from '../../support/service/service';
+import { ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
 import { tar, type TarEntry } from '../../support/service/tar';
 
 jest.setTimeout(180_000);
@@ -13,6 +13,7 @@ os.mkdir('empty')
 try:
     for n in itertools.count(): os.close(os.open('empty/%d' % n, os.O_CREAT | os.O_WRONLY))
 except OSError as error: print(n, error.strerror)"`;
+import { itOnHostKernel } from '../../support/engine-under-test';
 
 const deployment = new TestDeployment();
 let service: Service;

@@ -1,7 +1,7 @@
 import { CommandService } from '../../support/service/commands';
 import { Events } from '../../support/service/events';
 import { eventually } from '../../support/service/processes';
-import { UNDER_GVISOR } from '../../support/service/service';
+import { UNDER_GVISOR } from '../../support/engine-under-test';
 
 jest.setTimeout(180_000);
 

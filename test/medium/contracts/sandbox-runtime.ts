@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Sandbox } from '@sandbox/orchestrator';
-import { find, pooledIn, SANDBOX_IMAGE, sh, testOwner } from '../../support/adapters/docker';
+import { find, pooledIn, sh, testOwner } from '../../support/adapters/docker';
 import type { RuntimeUnderTest } from './runtime-under-test';
 import { describeExec } from './sandbox-exec';
+import { TEST_IMAGE } from '../../support/engine-under-test';
 
 /** A listing may tell of times in whole seconds. */
 const asListed = (sandbox: Sandbox): Sandbox => ({ ...sandbox, createdAt: Math.floor(sandbox.createdAt / 1000) * 1000 });
@@ -19,7 +20,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       const owner = testOwner();
       expect(await find(runtime, owner.key)).toBeNull();
       const first = await runtime.ensure(owner);
-      expect(first).toMatchObject({ key: owner.key, image: SANDBOX_IMAGE, created: true });
+      expect(first).toMatchObject({ key: owner.key, image: TEST_IMAGE, created: true });
       expect(first.id).toMatch(/^[0-9a-f]{64}$/);
       const { created, ...sandbox } = await runtime.ensure(owner);
       expect(created).toBe(false);

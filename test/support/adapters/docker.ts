@@ -3,18 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { type Config, loadConfig } from '@sandbox/config';
 import type { Sandbox, SandboxRuntime } from '@sandbox/orchestrator';
 import Docker from 'dockerode';
-
-/** Has Python 3 and sh. The test set-up makes it. */
-export const SANDBOX_IMAGE = process.env.CONTAINER_IMAGE || 'sandbox-api-agent:latest';
-
-/**
- * Whether sandboxes run under gVisor. Its own kernel answers their system calls. It lacks some
- * calls, gives other errors, and ignores our seccomp profile. It does not protect PID 1 from
- * SIGKILL and does not bound inodes. Here, no cgroup bounds it either.
- */
-export const UNDER_GVISOR = process.env.SANDBOX_TEST_RUNTIME === 'runsc';
-/** Declares a test of what gVisor does not promise. */
-export const itOnHostKernel = UNDER_GVISOR ? it.skip : it;
+import { TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
 
 /**
  * Returns a configuration with a deployment of its own. So suites meet neither each other nor
@@ -24,8 +13,8 @@ export function testConfig(variables: Record<string, string> = {}): Config {
   const own = {
     DEPLOYMENT: `test-${randomBytes(6).toString('hex')}`,
     DOCKER_HOST: process.env.DOCKER_HOST ?? '',
-    CONTAINER_IMAGE: SANDBOX_IMAGE,
-    CONTAINER_RUNTIME: process.env.SANDBOX_TEST_RUNTIME ?? '',
+    CONTAINER_IMAGE: TEST_IMAGE,
+    CONTAINER_RUNTIME: TEST_RUNTIME,
     SESSION_STORE: 'memory',
     POOL_SIZE: '0',
   };

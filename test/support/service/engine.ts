@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { Child, eventually } from './processes';
-import { docker, TEST_IMAGE } from './service';
+import { docker } from './service';
+import { TEST_IMAGE } from '../engine-under-test';
 
 const IN_ROOT = join(__dirname, '../../../scripts/engines/in-root.sh');
 const FILLED_AT_A_TIME = Buffer.alloc(1 << 20);

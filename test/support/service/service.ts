@@ -3,19 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import Docker from 'dockerode';
+import { TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
 import { wellFormed } from '../well-formed';
 import { Child, eventually, freePort, type TestRedis } from './processes';
 
 const ROOT = resolve(__dirname, '../../..');
-export const TEST_IMAGE = process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest';
-/** The OCI runtime of the sandboxes; empty for the engine's default. */
-export const TEST_RUNTIME = process.env.SANDBOX_TEST_RUNTIME ?? '';
-/**
- * Whether sandboxes run under gVisor. Its kernel does some things differently. Here it has no
- * cgroup, so no limits on memory and processes.
- */
-export const UNDER_GVISOR = TEST_RUNTIME === 'runsc';
-export const itOnHostKernel = UNDER_GVISOR ? it.skip : it;
 export const docker = new Docker();
 
 /** One API key for each test user. */
