@@ -6,7 +6,7 @@ export const TEST_RUNTIME = process.env.SANDBOX_TEST_RUNTIME ?? '';
 /**
  * Whether sandboxes run under gVisor. Its own kernel answers their system calls. It lacks some
  * calls, gives other errors, and ignores our seccomp profile. It does not protect PID 1 from
- * SIGKILL and does not bound inodes. Here, no cgroup bounds it either: neither memory nor processes.
+ * SIGKILL and does not bound inodes. Here, no cgroup bounds its memory or its processes.
  */
 export const UNDER_GVISOR = TEST_RUNTIME === 'runsc';
 /** Declares a test of what gVisor does not promise. */
