@@ -9,6 +9,9 @@ import type { OpenSandbox } from '../entering/session-connections';
 import type { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, shownBytes, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 
+/** The longest that a file call takes, unless it carries a file's bytes. */
+export const FILE_CALL_DEADLINE_MS = 60_000;
+
 /** A file, and the user and session it belongs to. `to` is a second path, if the call has two. */
 export type FileCall = { readonly user: User; readonly sessionId: string; readonly path: GivenPath; readonly to?: GivenPath };
 

@@ -5,7 +5,7 @@ import { parseFlag } from '../channel/agent-values';
 import { SessionEntrance } from '../entering/session-entrance';
 import type { GivenPath } from '../paths/workspace-path';
 import { parseDiff } from './diff-answer';
-import { agentConditions, collectedFileCall, type FileCallNews, notRoot, type Preconditions } from './file-call';
+import { agentConditions, collectedFileCall, FILE_CALL_DEADLINE_MS, type FileCallNews, notRoot, type Preconditions } from './file-call';
 import { etag } from './workspace-answers';
 
 /** One replacement in a text file. */
@@ -26,8 +26,6 @@ export interface EditResult {
   truncated: boolean;
 }
 
-/** The longest that one of these calls takes. */
-const CALL_DEADLINE_MS = 60_000;
 /** An agent that keeps to its protocol stops before this limit. */
 const MAX_DIFF_BYTES = 2 * 1024 * 1024;
 
@@ -61,7 +59,7 @@ export class WorkspaceEditService {
         max_size: this.config.WORKSPACE_MAX_FILE_SIZE_BYTES,
         ...agentConditions(conditions),
       }),
-      { input: editsInput(edits), deadlineMs: CALL_DEADLINE_MS, signal },
+      { input: editsInput(edits), deadlineMs: FILE_CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_DIFF_BYTES, detail: 'The sandbox sent a longer difference than it may.' },
     );
     return { diff: parseDiff(output), etag: etag(end.etag), truncated: parseFlag(end.truncated), session_created };

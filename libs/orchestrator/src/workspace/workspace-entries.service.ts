@@ -5,12 +5,9 @@ import { parseFlag } from '../channel/agent-values';
 import type { AgentRequest } from '../channel/channel';
 import { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
-import { agentConditions, fileCall, notRoot, type Preconditions } from './file-call';
+import { agentConditions, FILE_CALL_DEADLINE_MS, fileCall, notRoot, type Preconditions } from './file-call';
 import { parseStat, type WorkspaceStat } from './stat-answer';
 import { etag } from './workspace-answers';
-
-/** The longest that one of these calls takes. */
-const CALL_DEADLINE_MS = 60_000;
 
 /**
  * Looks at files and directories, moves them, and makes directories. A session is created on first
@@ -26,7 +23,7 @@ export class WorkspaceEntriesService {
   /** Describes what the path itself names: a link is not followed. */
   async stat(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspaceStat> {
     const { end } = await fileCall(this, 'workspace_stat', { user, sessionId, path }, (file) => ({ op: 'stat', ...file }), {
-      deadlineMs: CALL_DEADLINE_MS,
+      deadlineMs: FILE_CALL_DEADLINE_MS,
       signal,
     });
     return parseStat(workspaceFile(path), end);
@@ -49,7 +46,7 @@ export class WorkspaceEntriesService {
       'workspace_move',
       { user, sessionId, path: from, to },
       (origin, target) => ({ op: 'move', ...moved(notRoot(origin), notRoot(target)), overwrite, ...agentConditions(conditions) }),
-      { deadlineMs: CALL_DEADLINE_MS, signal },
+      { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
     );
     return { ...workspaceFile(to), etag: etag(end.etag) };
   }
@@ -60,7 +57,7 @@ export class WorkspaceEntriesService {
    */
   async makeDirectory(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspacePath & { created: boolean }> {
     const { end } = await fileCall(this, 'workspace_mkdir', { user, sessionId, path }, (file) => ({ op: 'mkdir', ...file }), {
-      deadlineMs: CALL_DEADLINE_MS,
+      deadlineMs: FILE_CALL_DEADLINE_MS,
       signal,
     });
     return { ...workspaceFile(path), created: parseFlag(end.created) };

@@ -4,7 +4,7 @@ import type { User } from '@sandbox/sessions';
 import { SessionEntrance } from '../entering/session-entrance';
 import { workspaceGlob } from '../paths/workspace-glob';
 import type { GivenPath } from '../paths/workspace-path';
-import { collectedFileCall, type FileCallNews } from './file-call';
+import { collectedFileCall, FILE_CALL_DEADLINE_MS, type FileCallNews } from './file-call';
 import { parseSearchLine, type SearchResult, searchResult } from './search-answers';
 import { parseInSlices, splitLines } from './workspace-answers';
 
@@ -18,8 +18,6 @@ export interface SearchOptions {
   readonly limit: number;
 }
 
-/** The longest that one of these calls takes. */
-const CALL_DEADLINE_MS = 60_000;
 /** The agent kills a search that takes longer than this. */
 const SEARCH_TIMEOUT_MS = 10_000;
 /** An agent that keeps to its protocol stops before this limit. */
@@ -57,7 +55,7 @@ export class WorkspaceSearchService {
         limit,
         timeout_ms: SEARCH_TIMEOUT_MS,
       }),
-      { deadlineMs: CALL_DEADLINE_MS, signal },
+      { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_SEARCH_BYTES, detail: 'The sandbox found more than it may send.' },
     );
     const lines = await parseInSlices(splitLines(output), (line) => parseSearchLine(line, pattern !== undefined));

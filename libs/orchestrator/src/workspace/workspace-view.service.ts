@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import type { User } from '@sandbox/sessions';
 import { count, unsound } from '../channel/agent-values';
-import { collectedFileCall, type FileCallNews, notRoot } from './file-call';
+import { collectedFileCall, FILE_CALL_DEADLINE_MS, type FileCallNews, notRoot } from './file-call';
 import { binaryType, IMAGE_BEGINNINGS, imageType } from './file-type';
 import { SessionEntrance } from '../entering/session-entrance';
 import { type DecodedText, decodeText, utf16Of } from './text-encoding';
@@ -35,8 +35,6 @@ export interface ViewOptions {
   readonly maxImageBytes: number;
 }
 
-/** The longest that a view takes. The agent may look for lines in a file of any size. */
-const CALL_DEADLINE_MS = 60_000;
 /** The line before a file's bytes is shorter, even with the 512 bytes that it may repeat. */
 const MAX_HEADER_BYTES = 4096;
 
@@ -75,7 +73,7 @@ export class WorkspaceViewService {
         lines: lines && [lines.firstLine, lines.lastLine ?? null],
         excerpt,
       }),
-      { deadlineMs: CALL_DEADLINE_MS, signal },
+      { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_HEADER_BYTES + Math.max(maxBytes, maxImageBytes), detail: 'The sandbox sent more than it was asked for.' },
     );
     return { ...viewOf(workspaceFile(path), output, options, half), session_created };

@@ -3,15 +3,23 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { User } from '@sandbox/sessions';
-import { count, parseFlag, unsound } from '../channel/agent-values';
+import { count, parseFlag } from '../channel/agent-values';
 import type { AgentRequest } from '../channel/channel';
-import { agentConditions, collectedFileCall, fileCall, type FileCallNews, notRoot, type Preconditions } from './file-call';
-import { drained } from '../bytes/drained';
+import {
+  agentConditions,
+  collectedFileCall,
+  FILE_CALL_DEADLINE_MS,
+  fileCall,
+  type FileCallNews,
+  notRoot,
+  type Preconditions,
+} from './file-call';
 import { GrowingBuffer } from '../bytes/growing-buffer';
 import { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
+import { HeaderThenBody } from './header-then-body';
 import { type Skips, withoutSkips } from './skips';
-import { etag, type FileHeader, parseEntry, parseFileHeader, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
+import { etag, parseEntry, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
 
 /** A file, and which part of it is read. */
 export interface FilePart {
@@ -73,8 +81,6 @@ export interface ListOptions {
   readonly limit?: number;
 }
 
-/** The longest that a listing or a deletion takes. */
-const CALL_DEADLINE_MS = 60_000;
 /** The longest that a write takes. */
 const WRITE_DEADLINE_MS = 300_000;
 /**
@@ -89,8 +95,6 @@ export const DOWNLOAD_LIMITS = { deadlineMs: 3_600_000, stallMs: 300_000 } as co
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
 /** The longest answer as text, if no limit on files applies. It is held in memory too. */
 const MAX_TEXT_BYTES = 32 * 1024 * 1024;
-/** The line before a file's bytes is far shorter than this. */
-const MAX_HEADER_BYTES = 4096;
 
 /**
  * File calls into a session's /workspace. A session is created on first use.
@@ -124,7 +128,7 @@ export class WorkspaceService {
       'workspace_list',
       { user, sessionId, path },
       (file) => ({ op: 'list', ...file, depth, limit }),
-      { deadlineMs: CALL_DEADLINE_MS, signal },
+      { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
     );
     const lines = await parseInSlices(splitLines(output), parseEntry);
@@ -243,47 +247,9 @@ export class WorkspaceService {
       'workspace_delete',
       { user, sessionId, path },
       (file) => ({ op: 'delete', ...notRoot(file), ...agentConditions(conditions) }),
-      { deadlineMs: CALL_DEADLINE_MS, signal },
+      { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
     );
     return { ...workspaceFile(path), session_created };
-  }
-}
-
-/**
- * Splits a read's answer: first one line of JSON about the file, then its bytes. The bytes go on as
- * fast as the client reads them.
- */
-class HeaderThenBody {
-  private pending: Buffer | null = Buffer.alloc(0);
-  private left = 0;
-
-  constructor(
-    private readonly opened: (file: FileHeader) => void,
-    private readonly content: PassThrough,
-  ) {}
-
-  async take(chunk: Buffer): Promise<void> {
-    const body = this.pending === null ? chunk : this.takeHeader(Buffer.concat([this.pending, chunk]));
-    if (body.length === 0) return;
-    this.left -= body.length;
-    if (this.left < 0) throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent more than the file has.');
-    if (!this.content.write(body)) await drained(this.content);
-  }
-
-  finish(): void {
-    if (this.pending === null && this.left === 0) this.content.end();
-    else this.content.destroy(new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent less than the file has.'));
-  }
-
-  private takeHeader(bytes: Buffer): Buffer {
-    const end = bytes.indexOf(0x0a);
-    if (end === -1 && bytes.length > MAX_HEADER_BYTES) throw unsound();
-    this.pending = end === -1 ? bytes : null;
-    if (end === -1) return Buffer.alloc(0);
-    const header = parseFileHeader(bytes.subarray(0, end));
-    this.left = header.length;
-    this.opened(header);
-    return bytes.subarray(end + 1);
   }
 }
 
