@@ -4,7 +4,7 @@ import type { WorkspacePath } from '../paths/workspace-path';
 /** Why a call did not look at something. agent/PROTOCOL.md says what each means. */
 export const SKIP_REASONS = ['timed_out', 'line_too_long', 'binary', 'not_readable', 'link', 'too_deep', 'out_of_memory'] as const;
 
-/** The path is from the workspace's root. */
+/** Something that a call did not look at. Its path is from the workspace's root. */
 export interface Skip extends WorkspacePath {
   reason: (typeof SKIP_REASONS)[number];
 }
@@ -16,12 +16,14 @@ export interface Skips {
   skipped_total?: number;
 }
 
-/** An agent lists no more, and counts the others. */
+/** An agent lists at most this many, and counts the others. */
 const MAX_LISTED = 50;
 
 /**
- * A line of an answer that says what was skipped; undefined if it says something else.
- * @throws SandboxError SANDBOX_LOST if it is not what an agent sends: it comes out of the sandbox
+ * Reads a line of an answer.
+ * @returns what was skipped; undefined if the line says something else
+ * @throws SandboxError SANDBOX_LOST if it is not what an agent sends, because it comes out of the
+ *   sandbox
  */
 export function parseSkip({ path, path_base64, reason }: Record<string, unknown>): Skip | undefined {
   if (reason === undefined) return undefined;
@@ -31,7 +33,7 @@ export function parseSkip({ path, path_base64, reason }: Record<string, unknown>
 }
 
 /**
- * Tells the lines of an answer apart.
+ * Separates what was skipped from the other lines of an answer.
  * @param counted the agent's count of all that was skipped
  * @throws SandboxError SANDBOX_LOST, as parseSkip
  */
