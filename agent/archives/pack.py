@@ -4,6 +4,7 @@ The host makes a tar of them. For small files most of a tar is headers and paddi
 sandbox's CPU time is scarce.
 """
 
+import errno
 import os
 import stat
 import struct
@@ -19,6 +20,8 @@ _ZEROS = bytes(_CHUNK)
 _RECORD = struct.Struct(">cIQQHH")
 _FILE, _SYMLINK, _DIR = b"0", b"2", b"5"
 _MAX_NAME_BYTES = 4096
+# An entry has been deleted, or has become or ceased to be a link, since it was listed.
+_CHANGED = (errno.ENOENT, errno.ELOOP, errno.EINVAL)
 
 
 def pack_path(channel, request):
@@ -44,8 +47,9 @@ def pack_path(channel, request):
             for name, kind in entries:
                 try:
                     _add(output, budget, path + name, name, kind, current)
-                except FileNotFoundError:
-                    pass  # deleted since it was listed
+                except OSError as error:
+                    if error.errno not in _CHANGED:
+                        raise
         output.finish()
         return {"entries": budget.entries, "size": budget.size}
     finally:

@@ -18,5 +18,10 @@ def find_first_other(channel, request):
 
 def _is_own(name, search_path):
     program = shell.find_program(name, search_path)
-    # A link may lead into the image.
-    return program is not None and os.path.realpath(program).startswith(_WRITABLE)
+    if program is None:
+        return False
+    try:
+        # A link may lead into the image.
+        return os.path.realpath(program).startswith(_WRITABLE)
+    except OSError:
+        return False  # realpath fails if a link on the way changes meanwhile

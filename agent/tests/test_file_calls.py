@@ -541,6 +541,7 @@ class SwappedLinkTest(FileCallsTestCase):
                     self.move("mine", "d/mine", True),
                     self.move("d/mine", "mine", True),
                     self.agent.call("mkdir", path="d/made/%d" % (turn % 3)),
+                    self.agent.call("pack", path="", max_size=1 << 20, max_entries=1000),
                 ]
                 if turn % 20 == 0:
                     answers.append(self.agent.search(pattern="secret|inside"))

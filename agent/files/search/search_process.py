@@ -128,12 +128,12 @@ class _Search:
         """
         try:
             mode = os.stat(name, dir_fd=directory).st_mode
+            target = os.path.realpath("/proc/self/fd/%d/%s" % (directory, name))
         except OSError:
-            return  # it leads nowhere
+            return  # It leads nowhere, or is no link any more: realpath fails in a race with a change.
         meant = self._glob.matches(below) if stat.S_ISREG(mode) else stat.S_ISDIR(mode) and self._glob.may_match_below(below)
         if not meant:
             return
-        target = os.path.realpath("/proc/self/fd/%d/%s" % (directory, name))
         if target != self._real_top and not target.startswith(self._real_top + "/"):
             self._found.add_skip(self._prefix + below, skips.LINK)
 
