@@ -23,10 +23,10 @@ describe.each(SETUPS)('The service, at expiry (%s)', (setup) => {
       expect(await long).toMatchObject({ stdout: 'done\n', timed_out: false });
 
       // Calls at the moment of expiry: each enters the old session or a new one, and answers.
-      const sessions = Array.from({ length: 20 }, (_, i) => `edge ${i}`);
+      const sessions = Array.from({ length: 12 }, (_, i) => `edge ${i}`);
       await Promise.all(
         sessions.map(async (session) => {
-          for (let i = 0; i < 10; i++) {
+          for (let i = 0; i < 5; i++) {
             expect(await cluster.alice.run(session, 'echo here')).toMatchObject({ stdout: 'here\n', exit_code: 0 });
             await sleep(900 + Math.random() * 1200);
           }

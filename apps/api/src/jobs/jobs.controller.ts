@@ -40,7 +40,7 @@ export class JobsController {
     @Body() command: StartJobDto,
     @ClientSignal() signal: AbortSignal,
   ): Promise<StartedJobDto> {
-    return this.jobs.start(user, session_id, command, signal);
+    return this.jobs.startJob(user, session_id, command, signal);
   }
 
   @Get()
@@ -49,7 +49,7 @@ export class JobsController {
   @ApiOkResponse({ type: JobListDto, description: 'Its jobs' })
   @ApiProblems(...SESSION)
   async list(@CurrentUser() user: User, @Param() { session_id }: SessionIdDto, @ClientSignal() signal: AbortSignal): Promise<JobListDto> {
-    return { jobs: await this.jobs.list(user, session_id, signal) };
+    return { jobs: await this.jobs.listJobs(user, session_id, signal) };
   }
 
   @Get(':job_id')
@@ -58,7 +58,7 @@ export class JobsController {
   @ApiOkResponse({ type: JobDto, description: 'The job' })
   @ApiProblems(...JOB)
   get(@CurrentUser() user: User, @Param() { session_id, job_id }: JobIdDto, @ClientSignal() signal: AbortSignal): Promise<JobDto> {
-    return this.jobs.get(user, session_id, job_id, signal);
+    return this.jobs.getJob(user, session_id, job_id, signal);
   }
 
   @Get(':job_id/output')
@@ -78,15 +78,15 @@ export class JobsController {
     @Res() response: Response,
   ): Promise<void> {
     if (!wantsEvents(request)) {
-      response.json(await this.jobs.output(user, session_id, job_id, query, signal));
+      response.json(await this.jobs.readOutput(user, session_id, job_id, query, signal));
       return;
     }
     // If the job does not exist, the answer has its own status instead of an event.
-    await this.jobs.get(user, session_id, job_id, signal);
+    await this.jobs.getJob(user, session_id, job_id, signal);
     const { stream, offset = 0, encoding } = query;
     const beginning = { stdout: 0, stderr: 0, ...(stream && { [stream]: offset }) };
     const reader = { from: lastOffsets(request) ?? beginning, streams: stream ? [stream] : (['stdout', 'stderr'] as const), encoding };
-    await sendJobOutput(response, (watcher) => this.jobs.follow(user, session_id, job_id, reader, watcher, signal));
+    await sendJobOutput(response, (watcher) => this.jobs.followOutput(user, session_id, job_id, reader, watcher, signal));
   }
 
   @Post(':job_id/stdin')
@@ -107,7 +107,7 @@ export class JobsController {
     @Req() request: Request,
   ): Promise<void> {
     requireIdentityEncoding(request);
-    await this.jobs.write(user, session_id, job_id, await readBytes(request, MAX_JOB_INPUT_BYTES), eof === 'true', signal);
+    await this.jobs.writeInput(user, session_id, job_id, await readBytes(request, MAX_JOB_INPUT_BYTES), eof === 'true', signal);
   }
 
   @Post(':job_id/signal')
@@ -122,7 +122,7 @@ export class JobsController {
     @Body() { signal: name }: SignalDto,
     @ClientSignal() signal: AbortSignal,
   ): Promise<void> {
-    return this.jobs.signal(user, session_id, job_id, name, signal);
+    return this.jobs.sendSignal(user, session_id, job_id, name, signal);
   }
 
   @Delete(':job_id')
@@ -132,6 +132,6 @@ export class JobsController {
   @ApiNoContentResponse({ description: 'It is not there any more' })
   @ApiProblems(...JOB)
   delete(@CurrentUser() user: User, @Param() { session_id, job_id }: JobIdDto, @ClientSignal() signal: AbortSignal): Promise<void> {
-    return this.jobs.delete(user, session_id, job_id, signal);
+    return this.jobs.deleteJob(user, session_id, job_id, signal);
   }
 }

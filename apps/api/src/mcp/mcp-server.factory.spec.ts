@@ -115,13 +115,13 @@ const JOB: Job = {
   stderr_bytes: 0,
 };
 
-const jobs: Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> = {
-  start: (user, session, command) =>
+const jobs: Pick<JobsService, 'startJob' | 'getJob' | 'readOutput' | 'writeInput' | 'deleteJob'> = {
+  startJob: (user, session, command) =>
     note({ ...JOB, session_created: true, session_restarted: false }, 'start', user.id, session, { ...command }),
-  get: (user, session, job) => note(JOB, 'get', user.id, session, job),
-  output: (user, session, job, query) => note({ data: 'out', next_offset: 3, eof: false, gap: 0 }, 'output', user.id, session, job, query),
-  write: (user, session, job, input, eof) => note(undefined, 'write', user.id, session, job, input.toString(), eof),
-  delete: (user, session, job) => note(undefined, 'deleteJob', user.id, session, job),
+  getJob: (user, session, job) => note(JOB, 'get', user.id, session, job),
+  readOutput: (user, session, job, query) => note({ data: 'out', next_offset: 3, eof: false, gap: 0 }, 'output', user.id, session, job, query),
+  writeInput: (user, session, job, input, eof) => note(undefined, 'write', user.id, session, job, input.toString(), eof),
+  deleteJob: (user, session, job) => note(undefined, 'deleteJob', user.id, session, job),
 };
 
 const MATCHES = [{ path: 'a', line_number: 1, line: 'text' }];

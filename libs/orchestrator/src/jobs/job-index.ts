@@ -22,7 +22,7 @@ export class JobIndex {
    * @param endsBy when the job's time is over, in milliseconds since the epoch
    * @returns `full` if the session has too many jobs; `moved` if the session began anew meanwhile
    */
-  async add(
+  async noteJob(
     ref: SessionRef,
     sandbox: OpenSandbox,
     job: Omit<JobRecord, 'containerId' | 'startId' | 'deadline'>,
@@ -39,47 +39,47 @@ export class JobIndex {
    * Updates the store to what the sandbox says of one job. A job that ended stops holding its
    * session. A job that runs holds it, even if a flushed store forgot the job.
    */
-  async settle(ref: SessionRef, sandbox: OpenSandbox, job: KeptJob): Promise<void> {
-    if (job.endedAt === null) await this.hold(ref, sandbox, job);
+  async settleJob(ref: SessionRef, sandbox: OpenSandbox, job: KeptJob): Promise<void> {
+    if (job.endedAt === null) await this.holdSession(ref, sandbox, job);
     // The job's end was the last use of the session, not the moment at which the API learns of it.
     // The time comes from the sandbox, so the store's present bounds it.
     else await this.store.end(ref.key, sandbox.record.generation, holdId(job.jobId), Math.min(job.endedAt, this.store.now()));
   }
 
   /**
-   * Does `settle` for every job that the sandbox lists. A sandbox may list anything. So a job that
+   * Does `settleJob` for every job that the sandbox lists. A sandbox may list anything. So a job that
    * has ended counts only if the store knows it. And of running jobs that the store does not know,
    * only as many are noted as there is room for.
    * @returns the store's jobs of the session as they were before
    */
-  async settleAll(ref: SessionRef, sandbox: OpenSandbox, kept: readonly KeptJob[]): Promise<JobRecord[]> {
-    const known = await this.all(ref);
+  async settleJobs(ref: SessionRef, sandbox: OpenSandbox, kept: readonly KeptJob[]): Promise<JobRecord[]> {
+    const known = await this.listJobs(ref);
     const ids = new Set(known.map(({ jobId }) => jobId));
-    await Promise.all(kept.filter(({ jobId }) => ids.has(jobId)).map((job) => this.settle(ref, sandbox, job)));
+    await Promise.all(kept.filter(({ jobId }) => ids.has(jobId)).map((job) => this.settleJob(ref, sandbox, job)));
     for (const job of kept) {
       if (ids.has(job.jobId) || job.endedAt !== null) continue;
-      if ((await this.hold(ref, sandbox, job)) !== 'added') break;
+      if ((await this.holdSession(ref, sandbox, job)) !== 'added') break;
     }
     return known;
   }
 
   /** @returns the session's jobs, oldest first */
-  all(ref: SessionRef): Promise<JobRecord[]> {
+  listJobs(ref: SessionRef): Promise<JobRecord[]> {
     return this.store.jobs(ref.key);
   }
 
-  private hold(ref: SessionRef, sandbox: OpenSandbox, { jobId, command, startedAt, endsBy }: KeptJob): ReturnType<typeof this.add> {
+  private holdSession(ref: SessionRef, sandbox: OpenSandbox, { jobId, command, startedAt, endsBy }: KeptJob): ReturnType<typeof this.noteJob> {
     // The sandbox says when the job ends, so bound it: no job holds its session for longer than
     // JOB_MAX_SECONDS.
-    return this.add(ref, sandbox, { jobId, command, startedAt }, Math.min(endsBy, this.store.now() + this.config.JOB_MAX_SECONDS * 1000));
+    return this.noteJob(ref, sandbox, { jobId, command, startedAt }, Math.min(endsBy, this.store.now() + this.config.JOB_MAX_SECONDS * 1000));
   }
 
-  async find(ref: SessionRef, jobId: string): Promise<JobRecord | undefined> {
-    return (await this.all(ref)).find((job) => job.jobId === jobId);
+  async findJob(ref: SessionRef, jobId: string): Promise<JobRecord | undefined> {
+    return (await this.listJobs(ref)).find((job) => job.jobId === jobId);
   }
 
   /** Ends the job's hold and removes it from the store. */
-  async forget(ref: SessionRef, sandbox: OpenSandbox, jobId: string): Promise<void> {
+  async forgetJob(ref: SessionRef, sandbox: OpenSandbox, jobId: string): Promise<void> {
     await this.store.end(ref.key, sandbox.record.generation, holdId(jobId), this.store.now());
     await this.store.removeJob(ref.key, jobId);
   }

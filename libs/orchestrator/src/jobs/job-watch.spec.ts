@@ -20,7 +20,7 @@ describe('JobWatch', () => {
       throw new Error('later');
     };
     for (let number = 0; number < 50; number++) {
-      watch.add({ ...REF, key: `${number}` } as SessionRef, { channel: { open: true, call } } as unknown as OpenSandbox);
+      watch.watchSession({ ...REF, key: `${number}` } as SessionRef, { channel: { open: true, call } } as unknown as OpenSandbox);
     }
     await jest.advanceTimersByTimeAsync(10_000);
     expect(asked).toBeLessThanOrEqual(8);
@@ -50,10 +50,10 @@ describe('JobWatch', () => {
     });
     const index = new JobIndex(store, CONFIG);
     for (const number of [1, 2]) {
-      await index.add(REF, sandbox, { jobId: idOf(number), command: '', startedAt: store.now() }, store.now() + 1000);
+      await index.noteJob(REF, sandbox, { jobId: idOf(number), command: '', startedAt: store.now() }, store.now() + 1000);
     }
     const watch = new JobWatch(index);
-    watch.add(REF, sandbox);
+    watch.watchSession(REF, sandbox);
     await jest.advanceTimersByTimeAsync(10_000);
     expect(scripts.end).toBe(ends);
     await jest.advanceTimersByTimeAsync(10_000);

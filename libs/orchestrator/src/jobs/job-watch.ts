@@ -35,7 +35,7 @@ export class JobWatch {
   }
 
   /** Watches the jobs of a session. The caller knows that at least one runs. */
-  add(ref: SessionRef, sandbox: OpenSandbox): void {
+  watchSession(ref: SessionRef, sandbox: OpenSandbox): void {
     this.sessions.set(ref.key, { ref, sandbox });
   }
 
@@ -66,7 +66,7 @@ export class JobWatch {
     try {
       const { jobs, silent } = await listKept(sandbox);
       const ended = jobs.filter(({ state }) => state !== 'running');
-      const known = ended.length + silent.size > 0 ? await this.index.settleAll(ref, sandbox, ended) : [];
+      const known = ended.length + silent.size > 0 ? await this.index.settleJobs(ref, sandbox, ended) : [];
       if (ended.length === jobs.length && !known.some(({ jobId }) => silent.has(jobId))) forget();
     } catch (error) {
       this.logger.debug({ msg: 'jobs could not be asked for', sandbox_key: ref.key.slice(0, 12), err: error });

@@ -48,7 +48,7 @@ describe('JobsService, when a sandbox lists any jobs it likes', () => {
   it('makes few store calls when the sandbox lists hundreds of jobs', async () => {
     for (const lines of [many(ended), many(line), [...many(line), ...many(ended).slice(0, 3)]]) {
       const { jobs, scripts } = await open(listing(ended(1), ...lines), [1]);
-      expect((await jobs.list(USER, 'session')).length).toBeGreaterThan(250);
+      expect((await jobs.listJobs(USER, 'session')).length).toBeGreaterThan(250);
       const { now: _, ...written } = scripts;
       expect(Object.values(written).reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(10);
     }
@@ -56,20 +56,20 @@ describe('JobsService, when a sandbox lists any jobs it likes', () => {
 
   it('refuses a list and writes nothing when it is longer than an agent sends', async () => {
     const { jobs, scripts } = await open(listing(...many(ended), ...many((number) => line(number + 1000))));
-    await expect(jobs.list(USER, 'session')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    await expect(jobs.listJobs(USER, 'session')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
     expect(scripts).toEqual({});
   });
 
   it('deletes the oldest ended job that the store knows when a new job needs room', async () => {
     const { jobs, store, deleted } = await open(listing(ended(9), line(1), ended(2), ended(3)), [1, 2, 3]);
-    const { job_id } = await jobs.start(USER, 'session', { command: 'true' });
+    const { job_id } = await jobs.startJob(USER, 'session', { command: 'true' });
     expect(deleted()).toEqual([idOf(2)]);
     expect((await store.jobs(REF.key)).map(({ jobId }) => jobId)).toEqual([idOf(1), idOf(3), job_id]);
   });
 
   it('deletes no job when the store knows none of the ended ones', async () => {
     const { jobs, deleted } = await open(listing(line(1), line(2), line(3), ...many(ended)), [1, 2, 3]);
-    await expect(jobs.start(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
+    await expect(jobs.startJob(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
     expect(deleted()).toEqual([]);
   });
 
@@ -84,7 +84,7 @@ describe('JobsService, when a sandbox lists any jobs it likes', () => {
       },
       [1, 2, 100],
     );
-    await expect(jobs.start(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
+    await expect(jobs.startJob(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
     expect(deleted()).toHaveLength(3);
   });
 
@@ -93,18 +93,18 @@ describe('JobsService, when a sandbox lists any jobs it likes', () => {
       listing(line(1), line(2), { job_id: idOf(3), silent: true }, { job_id: idOf(8), silent: true }),
       [1, 2, 3],
     );
-    const listed = (await jobs.list(USER, 'session')).map(({ job_id, state, stdout_bytes }) => [job_id, state, stdout_bytes]);
+    const listed = (await jobs.listJobs(USER, 'session')).map(({ job_id, state, stdout_bytes }) => [job_id, state, stdout_bytes]);
     expect(listed).toEqual([
       [idOf(1), 'running', 1],
       [idOf(2), 'running', 1],
       [idOf(3), 'running', null],
     ]);
-    await expect(jobs.start(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
+    await expect(jobs.startJob(USER, 'session', { command: 'true' })).rejects.toMatchObject({ code: 'TOO_MANY_JOBS' });
     expect(deleted()).toEqual([]);
   });
 
   it('shows a job as lost when the sandbox has no keeper for it', async () => {
     const { jobs } = await open(listing(line(1)), [1, 2]);
-    expect((await jobs.list(USER, 'session')).map(({ state }) => state)).toEqual(['running', 'lost']);
+    expect((await jobs.listJobs(USER, 'session')).map(({ state }) => state)).toEqual(['running', 'lost']);
   });
 });

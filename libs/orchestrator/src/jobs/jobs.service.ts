@@ -3,31 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { SESSION_STORE, sessionRef, type JobRecord, type SessionRef, type SessionStore, type User } from '@sandbox/sessions';
+import { SESSION_STORE, sessionRef, type SessionRef, type SessionStore, type User } from '@sandbox/sessions';
 import { audited } from '../audit/audit-log';
-import { RequestNotSentError, type AgentRequest, type CallOptions } from '../channel/channel';
+import type { AgentRequest, CallOptions } from '../channel/channel';
 import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
 import type { OpenSandbox } from '../entering/session-connections';
 import { SessionEntrance } from '../entering/session-entrance';
 import { afterOwnPrograms } from '../commands/own-programs';
 import { checkPolicy, parseShellCommand, timeoutMs, withSessionEnv } from '../commands/shell-command';
 import { continuationPrefix, incompleteSuffix } from '@sandbox/text';
-import {
-  absentJob,
-  type Job,
-  type JobCommand,
-  type JobOutput,
-  keptJob,
-  type OutputQuery,
-  silentJob,
-  type StartedJob,
-  startingJob,
-} from './job';
-import { JobIndex } from './job-index';
+import { type Job, type JobCommand, type JobOutput, type OutputQuery, type StartedJob, startingJob } from './job';
 import type { JobStream } from '../keepers/job-answers';
 import { JobReader, type JobOffsets, type JobWatcher } from './job-reader';
-import { JobWatch } from './job-watch';
-import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, listKept, readKept, statKept } from '../keepers/keeper-calls';
+import { SessionJobs } from './session-jobs';
+import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, readKept } from '../keepers/keeper-calls';
 import { signalNumber } from './signals';
 
 /** The most bytes that one read of a job's output returns. */
@@ -51,13 +40,12 @@ const PACE_MS = 20;
  * and its end. So any replica can ask for them, also after a restart. The store only notes that the
  * job existed, which tells a lost job from one that never was.
  *
- * Every method but `start` and `list` throws SandboxError JOB_NOT_FOUND. All of them throw
+ * Every method but `startJob` and `listJobs` throws SandboxError JOB_NOT_FOUND. All of them throw
  * SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*, RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE.
  */
 @Injectable()
 export class JobsService implements BeforeApplicationShutdown {
-  private readonly index: JobIndex;
-  private readonly watch: JobWatch;
+  private readonly jobs: SessionJobs;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -65,12 +53,11 @@ export class JobsService implements BeforeApplicationShutdown {
     @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
     private readonly entrance: SessionEntrance,
   ) {
-    this.index = new JobIndex(store, config);
-    this.watch = new JobWatch(this.index);
+    this.jobs = new SessionJobs(store, config);
   }
 
   beforeApplicationShutdown(): void {
-    this.watch.stop();
+    this.jobs.stop();
   }
 
   /**
@@ -79,7 +66,7 @@ export class JobsService implements BeforeApplicationShutdown {
    * @throws SandboxError COMMAND_NOT_ALLOWED, VALIDATION_FAILED (timeout), INVALID_WORKING_DIR,
    *   SHELL_NOT_AVAILABLE, TOO_MANY_JOBS, and those of every method
    */
-  async start(user: User, sessionId: string, command: JobCommand, signal?: AbortSignal): Promise<StartedJob> {
+  async startJob(user: User, sessionId: string, command: JobCommand, signal?: AbortSignal): Promise<StartedJob> {
     const ref = this.ref(user, sessionId);
     const jobId = randomBytes(16).toString('hex');
     return audited(user, ref, { op: 'job_start', command: command.command }, async () => {
@@ -87,15 +74,15 @@ export class JobsService implements BeforeApplicationShutdown {
       const { shell, unlisted } = checkPolicy(command, this.policy, this.config.EXEC_SHELL);
       const start = async (sandbox: OpenSandbox): Promise<StartedJob> => {
         const job = { jobId, command: command.command, startedAt: this.store.now() };
-        await this.note(ref, sandbox, job, request.timeout_ms, signal);
+        await this.jobs.noteJob(ref, sandbox, job, request.timeout_ms, signal);
         try {
           const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
           await sandbox.channel.call(withSessionEnv({ ...request, shell }, sandbox.options), { input, signal, deadlineMs: KEEPER_CALL_MS });
         } catch (error) {
-          await this.index.forget(ref, sandbox, jobId).catch(() => undefined);
+          await this.jobs.forgetJob(ref, sandbox, jobId).catch(() => undefined);
           throw error;
         }
-        this.watch.add(ref, sandbox);
+        this.jobs.watchSession(ref, sandbox);
         return { ...startingJob(job), session_created: sandbox.created, session_restarted: await sandbox.takeRestarted() };
       };
       return this.entrance.enterSession(ref, KEEPER_CALL_MS, afterOwnPrograms(unlisted, signal, start));
@@ -103,24 +90,15 @@ export class JobsService implements BeforeApplicationShutdown {
   }
 
   /** @returns the session's jobs, oldest first */
-  async list(user: User, sessionId: string, signal?: AbortSignal): Promise<Job[]> {
+  async listJobs(user: User, sessionId: string, signal?: AbortSignal): Promise<Job[]> {
     const ref = this.ref(user, sessionId);
-    return this.entrance.enterSession(ref, KEEPER_CALL_MS, (sandbox) => this.all(ref, sandbox, signal));
+    return this.entrance.enterSession(ref, KEEPER_CALL_MS, (sandbox) => this.jobs.listJobs(ref, sandbox, signal));
   }
 
   /** @returns one job as it is now */
-  async get(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<Job> {
+  async getJob(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<Job> {
     const ref = this.ref(user, sessionId);
-    return this.entrance.enterSession(ref, KEEPER_CALL_MS, async (sandbox) => {
-      try {
-        const kept = await statKept(sandbox, jobId, signal);
-        await this.index.settle(ref, sandbox, kept);
-        if (kept.state === 'running') this.watch.add(ref, sandbox);
-        return keptJob(kept, this.config, sandbox.options);
-      } catch (error) {
-        return this.explain(ref, sandbox, jobId, error);
-      }
-    });
+    return this.entrance.enterSession(ref, KEEPER_CALL_MS, (sandbox) => this.jobs.getJob(ref, sandbox, jobId, signal));
   }
 
   /**
@@ -128,11 +106,11 @@ export class JobsService implements BeforeApplicationShutdown {
    * within a character, that character is left for the next read.
    * @throws SandboxError RANGE_NOT_SATISFIABLE, JOB_LOST, and those of every method
    */
-  async output(user: User, sessionId: string, jobId: string, query: OutputQuery, signal?: AbortSignal): Promise<JobOutput> {
+  async readOutput(user: User, sessionId: string, jobId: string, query: OutputQuery, signal?: AbortSignal): Promise<JobOutput> {
     const ref = this.ref(user, sessionId);
     const { stream = 'stdout', offset = 0, limit = DEFAULT_READ_BYTES, encoding = 'utf8', wait_seconds = 0 } = query;
     return audited(user, ref, { op: 'job_output', job: jobId }, async () => {
-      const { bytes, parts } = await this.read(ref, jobId, { [stream]: offset }, limit, wait_seconds * 1000, signal);
+      const { bytes, parts } = await this.readKept(ref, jobId, { [stream]: offset }, limit, wait_seconds * 1000, signal);
       const part = parts[stream]!;
       const held = encoding === 'utf8' && !part.eof ? incompleteSuffix(bytes[stream]) : 0;
       // The rest of a character is useless if its beginning was dropped.
@@ -149,7 +127,7 @@ export class JobsService implements BeforeApplicationShutdown {
    * @param streams the streams to follow
    * @returns the job as it ended, or as lost
    */
-  async follow(
+  async followOutput(
     user: User,
     sessionId: string,
     jobId: string,
@@ -162,7 +140,7 @@ export class JobsService implements BeforeApplicationShutdown {
       try {
         const reader = new JobReader(from, streams, encoding, watcher);
         while (!reader.done) {
-          const { bytes, parts, hasty } = await this.read(ref, jobId, reader.wanted, FOLLOW_READ_BYTES, FOLLOW_WAIT_MS, signal);
+          const { bytes, parts, hasty } = await this.readKept(ref, jobId, reader.wanted, FOLLOW_READ_BYTES, FOLLOW_WAIT_MS, signal);
           await reader.take(bytes, parts);
           if (signal.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
           const little = bytes.stdout.length + bytes.stderr.length < LITTLE_BYTES;
@@ -171,7 +149,7 @@ export class JobsService implements BeforeApplicationShutdown {
       } catch (error) {
         if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_LOST) throw error;
       }
-      return this.get(user, sessionId, jobId, signal);
+      return this.getJob(user, sessionId, jobId, signal);
     });
   }
 
@@ -180,8 +158,8 @@ export class JobsService implements BeforeApplicationShutdown {
    * @param eof closes the input after these bytes
    * @throws SandboxError JOB_STDIN_CLOSED, JOB_STDIN_FULL, and those of every method
    */
-  async write(user: User, sessionId: string, jobId: string, input: Buffer, eof: boolean, signal?: AbortSignal): Promise<void> {
-    await this.change('job_input', user, sessionId, jobId, { op: 'job_stdin', eof }, { input, signal });
+  async writeInput(user: User, sessionId: string, jobId: string, input: Buffer, eof: boolean, signal?: AbortSignal): Promise<void> {
+    await this.changeJob('job_input', user, sessionId, jobId, { op: 'job_stdin', eof }, { input, signal });
   }
 
   /**
@@ -190,24 +168,17 @@ export class JobsService implements BeforeApplicationShutdown {
    * @throws SandboxError VALIDATION_FAILED if it is no such signal; JOB_ENDED, and those of every
    *   method
    */
-  async signal(user: User, sessionId: string, jobId: string, given: string | number, signal?: AbortSignal): Promise<void> {
+  async sendSignal(user: User, sessionId: string, jobId: string, given: string | number, signal?: AbortSignal): Promise<void> {
     const number = signalNumber(given);
     if (number === null) throw new SandboxError(ErrorCode.VALIDATION_FAILED, 'There is no such signal for a job.');
-    await this.change('job_signal', user, sessionId, jobId, { op: 'job_signal', signal: number }, { signal });
+    await this.changeJob('job_signal', user, sessionId, jobId, { op: 'job_signal', signal: number }, { signal });
   }
 
   /** Kills the job and everything it started, and forgets it. */
-  async delete(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<void> {
+  async deleteJob(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<void> {
     const ref = this.ref(user, sessionId);
     await audited(user, ref, { op: 'job_delete', job: jobId }, () =>
-      this.entrance.enterSession(ref, KEEPER_CALL_MS, async (sandbox) => {
-        try {
-          await this.ask(sandbox, { op: 'job_delete', job_id: knownId(jobId) }, signal);
-        } catch (error) {
-          await this.explain(ref, sandbox, jobId, error);
-        }
-        await this.index.forget(ref, sandbox, jobId);
-      }),
+      this.entrance.enterSession(ref, KEEPER_CALL_MS, (sandbox) => this.jobs.deleteJob(ref, sandbox, jobId, signal)),
     );
   }
 
@@ -228,55 +199,7 @@ export class JobsService implements BeforeApplicationShutdown {
     };
   }
 
-  /**
-   * Notes the job in the store. If the session has too many jobs, the oldest one that has ended is
-   * deleted for it.
-   */
-  private async note(
-    ref: SessionRef,
-    sandbox: OpenSandbox,
-    job: Pick<JobRecord, 'jobId' | 'command' | 'startedAt'>,
-    timeMs: number,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    for (let deletions = 0; ; deletions++) {
-      const added = await this.index.add(ref, sandbox, job, job.startedAt + timeMs);
-      if (added === 'added') return;
-      if (added === 'moved') throw new RequestNotSentError('The session was begun anew.');
-      const ended = deletions < this.config.MAX_JOBS_PER_SESSION ? await this.oldestEnded(ref, sandbox, signal) : undefined;
-      if (ended === undefined) {
-        const detail = `The session runs ${this.config.MAX_JOBS_PER_SESSION} jobs already.`;
-        throw new SandboxError(ErrorCode.TOO_MANY_JOBS, detail, { retryAfter: 5 });
-      }
-      await this.ask(sandbox, { op: 'job_delete', job_id: ended.job_id }, signal).catch(ignoreNotFound);
-      await this.index.forget(ref, sandbox, ended.job_id);
-    }
-  }
-
-  /**
-   * @returns the oldest ended job that the store knows. A sandbox can list other jobs without end,
-   *   and deleting those makes no room.
-   */
-  private async oldestEnded(ref: SessionRef, sandbox: OpenSandbox, signal?: AbortSignal): Promise<Job | undefined> {
-    const known = new Set((await this.index.all(ref)).map(({ jobId }) => jobId));
-    return (await this.all(ref, sandbox, signal)).find(({ job_id, state }) => state !== 'running' && known.has(job_id));
-  }
-
-  private async all(ref: SessionRef, sandbox: OpenSandbox, signal?: AbortSignal): Promise<Job[]> {
-    const { jobs: kept, silent } = await listKept(sandbox, signal);
-    const known = await this.index.settleAll(ref, sandbox, kept);
-    const there = new Set(kept.map(({ jobId }) => jobId));
-    const others = known
-      .filter(({ jobId }) => !there.has(jobId))
-      .map((job) => (silent.has(job.jobId) ? silentJob(job) : absentJob(job, sandbox, this.store.now())));
-    const jobs = [...kept.map((job) => keptJob(job, this.config, sandbox.options)), ...others].sort((a, b) =>
-      a.started_at.localeCompare(b.started_at),
-    );
-    if (jobs.some(({ state }) => state === 'running')) this.watch.add(ref, sandbox);
-    return jobs;
-  }
-
-  private async read(
+  private async readKept(
     ref: SessionRef,
     jobId: string,
     offsets: Partial<Record<JobStream, number>>,
@@ -289,7 +212,7 @@ export class JobsService implements BeforeApplicationShutdown {
     );
   }
 
-  private async change(
+  private async changeJob(
     op: string,
     user: User,
     sessionId: string,
@@ -303,35 +226,15 @@ export class JobsService implements BeforeApplicationShutdown {
         try {
           await sandbox.channel.call({ ...request, job_id: knownId(jobId) }, { ...options, deadlineMs: KEEPER_CALL_MS });
         } catch (error) {
-          await this.explain(ref, sandbox, jobId, error);
+          await this.jobs.findAbsent(ref, sandbox, jobId, error);
           throw new SandboxError(ErrorCode.JOB_ENDED, 'The job was lost with its sandbox.', { cause: error });
         }
       }),
     );
   }
 
-  private ask(sandbox: OpenSandbox, request: AgentRequest, signal?: AbortSignal): Promise<Record<string, unknown>> {
-    return sandbox.channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS });
-  }
-
-  /**
-   * Explains that the sandbox does not know the job.
-   * @returns the job as lost, or as about to start, if the store knows it
-   * @throws the given error, if it is another one or the store does not know the job
-   */
-  private async explain(ref: SessionRef, sandbox: OpenSandbox, jobId: string, error: unknown): Promise<Job> {
-    if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
-    const record = await this.index.find(ref, jobId);
-    if (record === undefined) throw error;
-    return absentJob(record, sandbox, this.store.now());
-  }
-
   private async explainOutput(ref: SessionRef, sandbox: OpenSandbox, jobId: string, error: unknown): Promise<never> {
-    await this.explain(ref, sandbox, jobId, error);
+    await this.jobs.findAbsent(ref, sandbox, jobId, error);
     throw new SandboxError(ErrorCode.JOB_LOST, 'The job was lost with its sandbox, and its output too.', { cause: error });
   }
-}
-
-function ignoreNotFound(error: unknown): void {
-  if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
 }

@@ -86,6 +86,14 @@ export async function statKept(sandbox: OpenSandbox, jobId: string, signal?: Abo
   return { ...job, command: parseCommand(parsed(output)) };
 }
 
+/**
+ * Lets a keeper kill its job and everything the job started, and end.
+ * @throws SandboxError JOB_NOT_FOUND
+ */
+export async function deleteKept(sandbox: OpenSandbox, jobId: string, signal?: AbortSignal): Promise<void> {
+  await sandbox.channel.call({ op: 'job_delete', job_id: knownId(jobId) }, { signal, deadlineMs: KEEPER_CALL_MS });
+}
+
 async function collect(
   sandbox: OpenSandbox,
   request: AgentRequest,

@@ -45,7 +45,7 @@ async function startJob(
   { session_id, encoding: _encoding, ...command }: ExecuteDto & { open_stdin: boolean },
   signal: AbortSignal,
 ): Promise<ExecuteToolResultDto> {
-  const { job_id, session_created, session_restarted } = await jobs.start(user, session_id, command, signal);
+  const { job_id, session_created, session_restarted } = await jobs.startJob(user, session_id, command, signal);
   return { job_id, session_created, session_restarted };
 }
 

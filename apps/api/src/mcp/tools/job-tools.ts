@@ -21,8 +21,8 @@ function outputTool(jobs: JobsService, { MCP_MAX_OUTPUT_CHARS, JOB_MAX_OUTPUT_BY
     args: { session_id: null, job_id: '', stream: '', offset: '', wait_seconds: '' },
     output: JobOutputResultDto,
     call: async ({ session_id, job_id, ...query }, { user, signal }) => {
-      const output = await jobs.output(user, session_id, job_id, { ...query, limit: MCP_MAX_OUTPUT_CHARS }, signal);
-      const { state, exit_code, oom_killed, memory_limit } = await jobs.get(user, session_id, job_id, signal);
+      const output = await jobs.readOutput(user, session_id, job_id, { ...query, limit: MCP_MAX_OUTPUT_CHARS }, signal);
+      const { state, exit_code, oom_killed, memory_limit } = await jobs.getJob(user, session_id, job_id, signal);
       return { ...output, state, exit_code, oom_killed, ...(memory_limit === undefined ? {} : { memory_limit }) };
     },
     text: ({ data, next_offset, eof, gap, state, exit_code, ...memory }) =>
@@ -45,8 +45,8 @@ function inputTool(jobs: JobsService): Tool {
     args: { session_id: null, job_id: null, data: '', eof: '' },
     output: JobStateDto,
     call: async ({ session_id, job_id, data, eof = false }, { user, signal }) => {
-      await jobs.write(user, session_id, job_id, Buffer.from(data), eof, signal);
-      const { state, exit_code } = await jobs.get(user, session_id, job_id, signal);
+      await jobs.writeInput(user, session_id, job_id, Buffer.from(data), eof, signal);
+      const { state, exit_code } = await jobs.getJob(user, session_id, job_id, signal);
       return { state, exit_code };
     },
   });
@@ -62,8 +62,8 @@ function stopTool(jobs: JobsService): Tool {
     args: { session_id: null, job_id: null },
     output: JobStateDto,
     call: async ({ session_id, job_id }, { user, signal }) => {
-      const { state, exit_code } = await jobs.get(user, session_id, job_id, signal);
-      await jobs.delete(user, session_id, job_id, signal);
+      const { state, exit_code } = await jobs.getJob(user, session_id, job_id, signal);
+      await jobs.deleteJob(user, session_id, job_id, signal);
       return { state: state === 'running' ? 'killed' : state, exit_code };
     },
   });

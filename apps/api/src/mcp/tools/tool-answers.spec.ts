@@ -90,12 +90,12 @@ const tools = new SandboxTools(
   } as Pick<SessionsService, 'createSession' | 'deleteSession'> as SessionsService,
   { execute: services.execute } as Pick<CommandsService, 'execute'> as CommandsService,
   {
-    start: services.startJob,
-    get: services.getJob,
-    output: services.jobOutput,
-    write: async () => undefined,
-    delete: async () => undefined,
-  } as Pick<JobsService, 'start' | 'get' | 'output' | 'write' | 'delete'> as JobsService,
+    startJob: services.startJob,
+    getJob: services.getJob,
+    readOutput: services.jobOutput,
+    writeInput: async () => undefined,
+    deleteJob: async () => undefined,
+  } as Pick<JobsService, 'startJob' | 'getJob' | 'readOutput' | 'writeInput' | 'deleteJob'> as JobsService,
   {
     list: services.list,
     write: async (_user, _session, path) => ({ path: String(path), size: 4, created: true, etag: '"1"', session_created: made }),
