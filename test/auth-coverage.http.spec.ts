@@ -23,7 +23,7 @@ describe('the API', () => {
   let app: TestApp;
 
   beforeAll(async () => {
-    app = await TestApp.start({ readiness: { check: async () => ({ docker: 'ok', store: 'ok', image: 'ok' }) } });
+    app = await TestApp.start({ readiness: { checkReadiness: async () => ({ docker: 'ok', store: 'ok', image: 'ok' }) } });
   });
   afterAll(() => app.stop());
 

@@ -44,9 +44,9 @@ describe('the Docker runtime, for the container of a session,', () => {
     'makes a new one when the old one was %s behind its back',
     async (_, harm) => {
       const owner = testOwner();
-      const first = await runtime.ensure(owner);
+      const first = await runtime.ensureSandbox(owner);
       await harm(owner.key);
-      const second = await runtime.ensure(owner);
+      const second = await runtime.ensureSandbox(owner);
       expect(second.created).toBe(true);
       expect(second.id).not.toBe(first.id);
       expect((await container(owner.key).inspect()).State.Running).toBe(true);
@@ -55,26 +55,26 @@ describe('the Docker runtime, for the container of a session,', () => {
 
   it('unpauses one when it is paused', async () => {
     const owner = testOwner();
-    const first = await runtime.ensure(owner);
+    const first = await runtime.ensureSandbox(owner);
     await container(owner.key).pause();
-    expect(await runtime.ensure(owner)).toEqual({ ...first, created: false });
+    expect(await runtime.ensureSandbox(owner)).toEqual({ ...first, created: false });
     expect((await sh(runtime, first.id, 'echo on')).stdout).toBe('on\n');
   });
 
   it('starts one when its creator died before starting it', async () => {
     const owner = testOwner();
-    await runtime.ensure(owner);
+    await runtime.ensureSandbox(owner);
     const { Config, HostConfig } = await container(owner.key).inspect();
-    await runtime.remove(owner.key);
+    await runtime.removeSandbox(owner.key);
     const { id } = await engine.createContainer({ ...Config, HostConfig, name: containerName(owner.key) });
-    expect(await runtime.ensure(owner)).toMatchObject({ id, created: false });
+    expect(await runtime.ensureSandbox(owner)).toMatchObject({ id, created: false });
     expect((await container(owner.key).inspect()).State.Running).toBe(true);
   });
 
   it('replaces one when its configuration differs', async () => {
     const owner = testOwner();
-    const first = await runtime.ensure(owner);
-    const second = await createDockerRuntime(variant({ CONTAINER_PIDS_LIMIT: '77' })).ensure(owner);
+    const first = await runtime.ensureSandbox(owner);
+    const second = await createDockerRuntime(variant({ CONTAINER_PIDS_LIMIT: '77' })).ensureSandbox(owner);
     expect(second).toMatchObject({ created: true });
     expect(second.id).not.toBe(first.id);
     expect((await container(owner.key).inspect()).HostConfig.PidsLimit).toBe(77);
@@ -86,8 +86,8 @@ describe('the Docker runtime, for the container of a session,', () => {
     const foreign = await engine.createContainer({ name, Image: config.CONTAINER_IMAGE, Cmd: ['sleep', '600'] });
     try {
       const before = await foreign.inspect();
-      await expect(runtime.ensure(owner)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
-      await expect(runtime.remove(owner.key)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
+      await expect(runtime.ensureSandbox(owner)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
+      await expect(runtime.removeSandbox(owner.key)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
       expect(await find(runtime, owner.key)).toBeNull();
       expect((await foreign.inspect()).State).toEqual(before.State);
     } finally {
@@ -99,7 +99,7 @@ describe('the Docker runtime, for the container of a session,', () => {
 describe('the Docker runtime, for the start of a container,', () => {
   it('gives the same start when it was paused', async () => {
     const owner = testOwner();
-    const { id } = await runtime.ensure(owner);
+    const { id } = await runtime.ensureSandbox(owner);
     const first = await runtime.startOf(id);
     await container(owner.key).pause();
     await container(owner.key).unpause();
@@ -115,7 +115,7 @@ describe('the Docker runtime, for an image,', () => {
     try {
       const owner = testOwner();
       const empty = createDockerRuntime(variant({ CONTAINER_IMAGE: image }));
-      await expect(empty.ensure(owner)).rejects.toMatchObject({
+      await expect(empty.ensureSandbox(owner)).rejects.toMatchObject({
         code: 'SANDBOX_IMAGE_UNUSABLE',
         message: expect.stringMatching(/has no sh/),
       });
@@ -150,9 +150,9 @@ describe('the Docker runtime, for the volume of a session,', () => {
 
   it('leaves no helper container behind when it makes one', async () => {
     const owner = testOwner();
-    await keeping.ensure(owner);
+    await keeping.ensureSandbox(owner);
     expect(await engine.listContainers({ all: true, filters: mine(owner.key) })).toHaveLength(1);
-    await keeping.remove(owner.key);
+    await keeping.removeSandbox(owner.key);
     expect(await keeping.removeVolume(owner.key)).toBe(true);
     await expect(engine.getVolume(volumeName(owner.key)).inspect()).rejects.toMatchObject({ statusCode: 404 });
     expect(await engine.listContainers({ all: true, filters: mine(owner.key) })).toEqual([]);
@@ -160,16 +160,16 @@ describe('the Docker runtime, for the volume of a session,', () => {
 
   it('finishes one, and removes what was left, when its creator died', async () => {
     const owner = testOwner();
-    await keeping.ensure(owner);
+    await keeping.ensureSandbox(owner);
     const { Config, HostConfig } = await container(owner.key).inspect();
-    await keeping.remove(owner.key);
+    await keeping.removeSandbox(owner.key);
     await keeping.removeVolume(owner.key);
     await engine.createContainer({ ...Config, HostConfig, name: containerName(owner.key) });
     const leftover = { ...Config.Labels, 'sandbox-api.kind': 'volume-init' };
     await engine.createContainer({ ...Config, Labels: leftover, HostConfig });
-    const { id } = await keeping.ensure(owner);
+    const { id } = await keeping.ensureSandbox(owner);
     expect((await sh(keeping, id, 'touch /workspace/file')).exitCode).toBe(0);
-    await keeping.remove(owner.key);
+    await keeping.removeSandbox(owner.key);
     expect(await keeping.removeVolume(owner.key)).toBe(true);
     expect(await engine.listContainers({ all: true, filters: mine(owner.key) })).toEqual([]);
   });
@@ -179,7 +179,7 @@ describe('the Docker runtime, for the volume of a session,', () => {
     const name = volumeName(owner.key);
     await engine.createVolume({ Name: name });
     try {
-      await expect(keeping.ensure(owner)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
+      await expect(keeping.ensureSandbox(owner)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
       await expect(keeping.removeVolume(owner.key)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
       expect(await find(keeping, owner.key)).toBeNull();
     } finally {
@@ -205,12 +205,12 @@ describe('the Docker runtime, while the engine is away,', () => {
     const away = createDockerRuntime(variant({ DOCKER_HOST: `unix://${path()}` }), { lifecycle: 200, call: 200, ping: 200 });
     const { key, userKey } = testOwner();
     const calls = [
-      away.ensure({ key, userKey }),
+      away.ensureSandbox({ key, userKey }),
       away.startOf('0'.repeat(64)),
-      away.exec('0'.repeat(64), ['true']),
-      away.remove(key),
+      away.startProcess('0'.repeat(64), ['true']),
+      away.removeSandbox(key),
       away.removeVolume(key),
-      away.list(),
+      away.listSandboxes(),
       away.ping(),
       away.checkImage(),
     ];
@@ -225,7 +225,7 @@ describe('the Docker runtime, while the engine is away,', () => {
 describe('the Docker runtime, for options,', () => {
   it('makes the container as the options ask when a session has some', async () => {
     const owner = testOwner();
-    await runtime.ensure(owner, { memory: '300m', cpus: 0.25, pids: 40 });
+    await runtime.ensureSandbox(owner, { memory: '300m', cpus: 0.25, pids: 40 });
     const { HostConfig } = await container(owner.key).inspect();
     expect(HostConfig).toMatchObject({ Memory: 300 * 1024 ** 2, MemorySwap: 300 * 1024 ** 2, CpuQuota: 25_000, PidsLimit: 40 });
   });
@@ -240,8 +240,8 @@ describe('the Docker runtime, for pooled containers,', () => {
   it('gives a session nothing when it has a volume', async () => {
     const persisting = createDockerRuntime(variant({ ALLOW_PERSISTENT_SESSIONS: 'true' }));
     const kept = testOwner();
-    await persisting.ensure(kept, { persistent: true });
-    await persisting.remove(kept.key);
+    await persisting.ensureSandbox(kept, { persistent: true });
+    await persisting.removeSandbox(kept.key);
     expect(await persisting.isVacant(kept.key)).toBe(false);
     expect(await persisting.isVacant(testOwner().key)).toBe(true);
   });
@@ -256,7 +256,7 @@ describe('the Docker runtime, for pooled containers,', () => {
     expect(second.id).not.toBe(first.id);
     await expect(engine.getContainer(first.id).inspect()).rejects.toMatchObject({ statusCode: 404 });
     const { Config, HostConfig } = await engine.getContainer(second.id).inspect();
-    expect(await runtime.discard(second)).toBe(true);
+    expect(await runtime.discardSandbox(second)).toBe(true);
     const { id } = await engine.createContainer({ ...Config, HostConfig, name: second.name.replace(/-[0-9a-f]{12}$/, '') });
     // Its maker may still be at work on it. So for some time, others leave it alone.
     expect(await pooledIn(runtime, 0)).toBeUndefined();

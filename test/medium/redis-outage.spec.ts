@@ -34,8 +34,8 @@ describe('redis session store, when Redis is not well', () => {
     const ref = someRef();
     await idle(store, ref);
     await redis.down();
-    await expect(store.begin(ref, call(), NOW)).rejects.toMatchObject(unavailable);
-    await expect(store.get(ref.key, NOW)).rejects.toMatchObject(unavailable);
+    await expect(store.beginCall(ref, call(), NOW)).rejects.toMatchObject(unavailable);
+    await expect(store.getSession(ref.key, NOW)).rejects.toMatchObject(unavailable);
     await redis.up();
     await untilItAnswers();
     // Redis has lost its data. So the session begins again.
@@ -57,7 +57,7 @@ describe('redis session store, when Redis is not well', () => {
     try {
       // This timer is set before those of the calls: it fires last only if theirs are shorter.
       const deadline = sleep(REDIS_DEADLINE_MS, 'later than promised');
-      const calls = Array.from({ length: 20 }, () => Promise.race([store.begin(someRef(), call(), NOW), deadline]));
+      const calls = Array.from({ length: 20 }, () => Promise.race([store.beginCall(someRef(), call(), NOW), deadline]));
       for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: unavailable });
     } finally {
       redis.signal('SIGCONT');
@@ -121,7 +121,7 @@ describe('redis session store, when Redis is not well', () => {
     await idle(store, ref);
     await redis.send('SCRIPT FLUSH');
     expect((await enter(store, ref)).created).toBe(false);
-    expect(await store.known([ref.key], NOW)).toEqual(new Set([ref.key]));
+    expect(await store.findKnown([ref.key], NOW)).toEqual(new Set([ref.key]));
   });
 
   it('begins a session again when Redis was flushed during its calls', async () => {
@@ -129,8 +129,8 @@ describe('redis session store, when Redis is not well', () => {
     const hold = call(NOW + 100 * SECOND);
     const before = await enter(store, ref, hold);
     await redis.flush();
-    await store.end(ref.key, before.record.generation, 'another', NOW);
-    expect(await store.attach(ref.key, before.record.generation, sandbox('c'))).toEqual({ live: false });
+    await store.endCall(ref.key, before.record.generation, 'another', NOW);
+    expect(await store.attachSandbox(ref.key, before.record.generation, sandbox('c'))).toEqual({ live: false });
     const after = await enter(store, ref, hold);
     expect(after).toMatchObject({ created: true, record: { expiresAt: hold.deadline + TTL } });
     expect(after.record.generation).not.toBe(before.record.generation);
@@ -141,10 +141,10 @@ describe('redis session store, when Redis is not well', () => {
       const ref = someRef();
       await idle(store, ref);
       await admin((client) => client.hset(`sandbox:{${DEPLOYMENT}}:session:${ref.key}`, field, field === 'generation' ? '' : '["a"'));
-      expect(await store.get(ref.key, NOW)).toBeNull();
-      expect(await store.list(ref.userKey, NOW)).toEqual([]);
+      expect(await store.getSession(ref.key, NOW)).toBeNull();
+      expect(await store.listSessions(ref.userKey, NOW)).toEqual([]);
       await expect(enter(store, ref)).resolves.toMatchObject({ state: 'live' });
-      expect(await store.get(ref.key, NOW)).toMatchObject({ ref });
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ ref });
     }
   });
 
@@ -154,7 +154,7 @@ describe('redis session store, when Redis is not well', () => {
     await idle(store, theirs);
     const name = (ref: SessionRef): string => `sandbox:{${DEPLOYMENT}}:session:${ref.key}`;
     await admin((client) => client.copy(name(theirs), name(mine), 'REPLACE'));
-    expect(await store.get(mine.key, NOW)).toBeNull();
+    expect(await store.getSession(mine.key, NOW)).toBeNull();
   });
 
   describe('beside a version that notes no starts of sandboxes', () => {
@@ -164,20 +164,20 @@ describe('redis session store, when Redis is not well', () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       await admin((client) => client.hdel(name(ref), 'start', 'begun'));
-      expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c0', startId: null });
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ containerId: 'c0', startId: null });
       const same = sandbox('c0', { origin: 'restarted' });
-      expect(await store.attach(ref.key, generation, same)).toEqual({ live: true, restarted: false, created: false });
-      expect(await store.attach(ref.key, generation, { ...same, startId: 's2' })).toMatchObject({ restarted: true });
+      expect(await store.attachSandbox(ref.key, generation, same)).toEqual({ live: true, restarted: false, created: false });
+      expect(await store.attachSandbox(ref.key, generation, { ...same, startId: 's2' })).toMatchObject({ restarted: true });
     });
 
     it('ignores the start of a sandbox when another sandbox was noted since', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       await admin((client) => client.hset(name(ref), 'container', 'c2', 'restarted', ''));
-      expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', startId: null });
-      const answer = await store.attach(ref.key, generation, sandbox('c2', { startId: 's2' }));
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ containerId: 'c2', startId: null });
+      const answer = await store.attachSandbox(ref.key, generation, sandbox('c2', { startId: 's2' }));
       expect(answer).toEqual({ live: true, restarted: false, created: false });
-      expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', startId: 's2' });
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ containerId: 'c2', startId: 's2' });
     });
 
     it('reads jobs when that version has noted them', async () => {
@@ -185,7 +185,7 @@ describe('redis session store, when Redis is not well', () => {
       await idle(store, ref);
       const job = JSON.stringify(['j', 'c', 'x', NOW, NOW]);
       await admin((client) => client.hset(name(ref).replace(':session:', ':jobs:'), 'j', job));
-      expect(await store.jobs(ref.key)).toEqual([
+      expect(await store.listJobs(ref.key)).toEqual([
         { jobId: 'j', containerId: 'c', startId: null, command: 'x', startedAt: NOW, deadline: NOW },
       ]);
     });
@@ -202,7 +202,7 @@ describe('redis session store, when Redis is not well', () => {
       1,
     );
     await store.keepPooled(['p'], NOW + SECOND);
-    await store.close(someRef().key, 'always', NOW, NOW + SECOND);
+    await store.closeSession(someRef().key, 'always', NOW, NOW + SECOND);
     const prefix = `sandbox:{${DEPLOYMENT}}:`;
     const ofSession = [`session:${ref.key}`, `calls:${ref.key}`, `commands:${ref.key}`, `jobs:${ref.key}`];
     const others = [`commands:${ref.userKey}`, `user:${ref.userKey}`, 'expiry', 'pooled', 'closing'];
@@ -210,8 +210,8 @@ describe('redis session store, when Redis is not well', () => {
     expect(Object.keys(lifetimes).sort()).toEqual([...ofSession, ...others].map((name) => prefix + name).sort());
     for (const [name, lifetime] of Object.entries(lifetimes)) expect([name, lifetime > TTL]).toEqual([name, true]);
     await idle(store, ref);
-    await store.close(ref.key, 'always', NOW, NOW + SECOND);
-    await store.remove(ref.key);
+    await store.closeSession(ref.key, 'always', NOW, NOW + SECOND);
+    await store.removeSession(ref.key);
     expect((await admin((client) => client.keys('*'))).sort()).toEqual([`${prefix}closing`, `${prefix}pooled`]);
   });
 

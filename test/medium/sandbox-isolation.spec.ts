@@ -14,7 +14,7 @@ let id: string;
 let inspected: ContainerInspectInfo;
 
 beforeAll(async () => {
-  ({ id } = await runtime.ensure(owner));
+  ({ id } = await runtime.ensureSandbox(owner));
   inspected = await engine.getContainer(id).inspect();
 });
 afterAll(() => removeDeployment(engine, config));
@@ -294,14 +294,14 @@ for d in ('/tmp', '/workspace', '/dev/shm'):
     ...(UNDER_GVISOR ? [] : [['empty files', ['python3', '-c', EMPTY_FILES]] as [string, string[]]]),
   ])('of %s runs programs as before', async (_, argv) => {
     const full = testOwner();
-    const sandbox = await runtime.ensure(full);
+    const sandbox = await runtime.ensureSandbox(full);
     expect((await run(runtime, sandbox.id, argv)).stdout).toBe('28\n28\n28\n');
     expect(await run(runtime, sandbox.id, ['python3', '-c', 'print(len(bytearray(10**7)))'])).toMatchObject({
       stdout: '10000000\n',
       exitCode: 0,
     });
-    expect(await runtime.ensure(full)).toMatchObject({ id: sandbox.id, created: false });
-    await runtime.remove(full.key);
+    expect(await runtime.ensureSandbox(full)).toMatchObject({ id: sandbox.id, created: false });
+    await runtime.removeSandbox(full.key);
   });
 });
 
@@ -309,13 +309,13 @@ describe('PID 1', () => {
   const survivor = testOwner();
   let sandbox: string;
   beforeAll(async () => {
-    ({ id: sandbox } = await runtime.ensure(survivor));
+    ({ id: sandbox } = await runtime.ensureSandbox(survivor));
     await sh(runtime, sandbox, 'echo kept > /workspace/file');
   });
 
   async function expectSurvival(argv: string[]): Promise<void> {
     await run(runtime, sandbox, argv);
-    expect(await runtime.ensure(survivor)).toMatchObject({ id: sandbox, created: false });
+    expect(await runtime.ensureSandbox(survivor)).toMatchObject({ id: sandbox, created: false });
     expect((await sh(runtime, sandbox, 'cat /workspace/file')).stdout).toBe('kept\n');
   }
 
@@ -387,7 +387,7 @@ end = time.time() + 20
 while not list(sleeping()) and time.time() < end: time.sleep(0.1)
 print('waits again', bool(list(sleeping())))`;
     try {
-      const { id: full } = await narrow.ensure(testOwner());
+      const { id: full } = await narrow.ensureSandbox(testOwner());
       expect((await run(narrow, full, ['python3', '-c', script])).stdout).toBe('full True\nwaits again True\n');
     } finally {
       await removeDeployment(engine, small);
@@ -405,7 +405,7 @@ if os.fork() == 0:
 os.wait(); time.sleep(1)
 states = [open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[0] for pid in os.listdir('/proc') if pid.isdigit()]
 print(states.count('Z'))`;
-    const { id: fresh } = await runtime.ensure(testOwner());
+    const { id: fresh } = await runtime.ensureSandbox(testOwner());
     expect((await run(runtime, fresh, ['python3', '-c', script])).stdout).toBe('0\n');
   });
 });
@@ -415,7 +415,7 @@ it('the engine gives a container an /etc/hosts when its image does not say that 
   const container = engine.getContainer(id);
   await container.commit({ repo: config.DEPLOYMENT, changes: 'LABEL sandbox-api.resolves-localhost=no' });
   try {
-    const made = await runtime.ensure(testOwner(), { image: other });
+    const made = await runtime.ensureSandbox(testOwner(), { image: other });
     expect((await engine.getContainer(made.id).inspect()).HostConfig.NetworkMode).toBe('none');
     const { stdout } = await sh(runtime, made.id, `awk '/127.0.0.1/ {print $2}' /etc/hosts; awk 'NR > 2 {print $1}' /proc/net/dev`);
     expect(stdout).toBe('localhost\nlo:\n');

@@ -73,9 +73,9 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       for (const name of ['a/b/../c', '👩‍💻 é\u0301', '"\\\n\0', '\ud800', '[]', 'x'.repeat(256)]) {
         const ref = someRef(`jwt:${name}`, name);
         await enter(store, ref);
-        expect((await store.get(ref.key, NOW))?.ref).toEqual(ref);
-        expect((await store.list(ref.userKey, NOW)).map((record) => record.ref)).toEqual([ref]);
-        await store.remove(ref.key);
+        expect((await store.getSession(ref.key, NOW))?.ref).toEqual(ref);
+        expect((await store.listSessions(ref.userKey, NOW)).map((record) => record.ref)).toEqual([ref]);
+        await store.removeSession(ref.key);
       }
     });
 
@@ -89,27 +89,27 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('revives a record when it has expired and was not closed', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
-      await store.attach(ref.key, generation, sandbox('c1'));
+      await store.attachSandbox(ref.key, generation, sandbox('c1'));
       const later = NOW + TTL + SECOND;
       const { created, record } = await enter(store, ref, call(later), later);
       expect(created).toBe(false);
       expect(record).toMatchObject({ generation, containerId: 'c1', expiresAt: later + TTL });
-      expect(await store.close(ref.key, 'expired', later, later + SECOND)).toBe(false);
+      expect(await store.closeSession(ref.key, 'expired', later, later + SECOND)).toBe(false);
     });
 
     it('enters no session when it is closing, even if the mark is stale', async () => {
       const ref = someRef();
-      await store.close(ref.key, 'always', NOW, NOW + SECOND);
-      expect(await store.begin(ref, call(), NOW)).toEqual({ state: 'closing', until: NOW + SECOND });
-      expect(await store.begin(ref, call(), NOW + 5 * SECOND)).toEqual({ state: 'closing', until: NOW + SECOND });
+      await store.closeSession(ref.key, 'always', NOW, NOW + SECOND);
+      expect(await store.beginCall(ref, call(), NOW)).toEqual({ state: 'closing', until: NOW + SECOND });
+      expect(await store.beginCall(ref, call(), NOW + 5 * SECOND)).toEqual({ state: 'closing', until: NOW + SECOND });
     });
 
     it('makes a new record when the old one was removed', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
-      await store.attach(ref.key, generation, sandbox('c1'));
-      await store.close(ref.key, 'always', NOW, NOW + SECOND);
-      await store.remove(ref.key);
+      await store.attachSandbox(ref.key, generation, sandbox('c1'));
+      await store.closeSession(ref.key, 'always', NOW, NOW + SECOND);
+      await store.removeSession(ref.key);
       const { created, record } = await enter(store, ref);
       expect(created).toBe(true);
       expect(record.containerId).toBeNull();
@@ -131,26 +131,26 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       await enter(store, ref, call(deadline));
       await enter(store, ref, call(NOW + SECOND));
       const idleTooLong = NOW + 2 * TTL;
-      expect(await store.get(ref.key, idleTooLong)).toMatchObject({ lastUsedAt: NOW, expiresAt: deadline + TTL });
-      expect(await store.close(ref.key, 'expired', idleTooLong, idleTooLong + SECOND)).toBe(false);
-      expect(await store.expired(idleTooLong, 1_000)).not.toContain(ref.key);
+      expect(await store.getSession(ref.key, idleTooLong)).toMatchObject({ lastUsedAt: NOW, expiresAt: deadline + TTL });
+      expect(await store.closeSession(ref.key, 'expired', idleTooLong, idleTooLong + SECOND)).toBe(false);
+      expect(await store.listExpired(idleTooLong, 1_000)).not.toContain(ref.key);
     });
 
     it('comes after its deadline when a call never ended', async () => {
       const ref = someRef();
       await enter(store, ref, call(NOW + SECOND));
-      expect(await store.get(ref.key, NOW + SECOND + TTL - 1)).not.toBeNull();
-      expect(await store.get(ref.key, NOW + SECOND + TTL)).toBeNull();
-      expect(await store.expired(NOW + SECOND + TTL, 1_000)).toContain(ref.key);
+      expect(await store.getSession(ref.key, NOW + SECOND + TTL - 1)).not.toBeNull();
+      expect(await store.getSession(ref.key, NOW + SECOND + TTL)).toBeNull();
+      expect(await store.listExpired(NOW + SECOND + TTL, 1_000)).toContain(ref.key);
     });
 
     it('counts from a call’s end when the call ended before its deadline', async () => {
       const ref = someRef();
       const hold = call(NOW + 100 * SECOND);
       const { record } = await enter(store, ref, hold);
-      await store.attach(ref.key, record.generation, sandbox('c0'));
-      await store.end(ref.key, record.generation, hold.callId, NOW + SECOND);
-      expect(await store.get(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW + SECOND, expiresAt: NOW + SECOND + TTL });
+      await store.attachSandbox(ref.key, record.generation, sandbox('c0'));
+      await store.endCall(ref.key, record.generation, hold.callId, NOW + SECOND);
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW + SECOND, expiresAt: NOW + SECOND + TTL });
     });
 
     it('stays when another call ends first', async () => {
@@ -158,12 +158,12 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const long = call(NOW + 100 * SECOND);
       const short = call(NOW + 50 * SECOND);
       const { record } = await enter(store, ref, long);
-      await store.attach(ref.key, record.generation, sandbox('c0'));
+      await store.attachSandbox(ref.key, record.generation, sandbox('c0'));
       await enter(store, ref, short);
-      await store.end(ref.key, record.generation, short.callId, NOW + SECOND);
-      expect(await store.get(ref.key, NOW)).toMatchObject({ expiresAt: long.deadline + TTL });
-      await store.end(ref.key, record.generation, long.callId, NOW + 2 * SECOND);
-      expect(await store.get(ref.key, NOW)).toMatchObject({ expiresAt: NOW + 2 * SECOND + TTL });
+      await store.endCall(ref.key, record.generation, short.callId, NOW + SECOND);
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ expiresAt: long.deadline + TTL });
+      await store.endCall(ref.key, record.generation, long.callId, NOW + 2 * SECOND);
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ expiresAt: NOW + 2 * SECOND + TTL });
     });
 
     it('holds for every call when there are a thousand at once', async () => {
@@ -172,9 +172,9 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const { record } = await enter(store, ref);
       await Promise.all(holds.map((hold) => enter(store, ref, hold)));
       const [last, ...ended] = [holds[500]!, ...holds.filter((_, i) => i !== 500)];
-      await Promise.all(ended.map(({ callId }) => store.end(ref.key, record.generation, callId, NOW)));
+      await Promise.all(ended.map(({ callId }) => store.endCall(ref.key, record.generation, callId, NOW)));
       // A store may limit how many calls it tells apart. It then keeps the session longer.
-      const { expiresAt } = (await store.get(ref.key, NOW))!;
+      const { expiresAt } = (await store.getSession(ref.key, NOW))!;
       expect(expiresAt).toBeGreaterThanOrEqual(last.deadline + TTL);
       expect(expiresAt).toBeLessThanOrEqual(holds[999]!.deadline + TTL);
     });
@@ -182,10 +182,10 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('stays when somebody only reads the session', async () => {
       const ref = someRef();
       await idle(store, ref);
-      await store.get(ref.key, NOW + SECOND);
-      await store.list(ref.userKey, NOW + SECOND);
-      await store.known([ref.key], NOW + SECOND);
-      expect(await store.get(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW, expiresAt: NOW + TTL });
+      await store.getSession(ref.key, NOW + SECOND);
+      await store.listSessions(ref.userKey, NOW + SECOND);
+      await store.findKnown([ref.key], NOW + SECOND);
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW, expiresAt: NOW + TTL });
     });
   });
 
@@ -194,21 +194,21 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const ref = someRef();
       const hold = call(NOW + 9 * SECOND);
       await enter(store, ref, hold);
-      await store.end(ref.key, randomUUID(), hold.callId, NOW + SECOND);
-      expect(await store.get(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW, expiresAt: NOW + 9 * SECOND + TTL });
+      await store.endCall(ref.key, randomUUID(), hold.callId, NOW + SECOND);
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ lastUsedAt: NOW, expiresAt: NOW + 9 * SECOND + TTL });
       const gone = someRef();
-      await store.end(gone.key, randomUUID(), hold.callId, NOW);
-      expect(await store.known([gone.key], NOW)).toEqual(new Set());
+      await store.endCall(gone.key, randomUUID(), hold.callId, NOW);
+      expect(await store.findKnown([gone.key], NOW)).toEqual(new Set());
     });
 
     it('brings no session back when it is closing', async () => {
       const ref = someRef();
       const hold = call();
       const { record } = await enter(store, ref, hold);
-      await store.close(ref.key, 'always', NOW, NOW + SECOND);
-      await store.end(ref.key, record.generation, hold.callId, NOW);
-      expect(await store.get(ref.key, NOW)).toBeNull();
-      expect((await store.begin(ref, call(), NOW)).state).toBe('closing');
+      await store.closeSession(ref.key, 'always', NOW, NOW + SECOND);
+      await store.endCall(ref.key, record.generation, hold.callId, NOW);
+      expect(await store.getSession(ref.key, NOW)).toBeNull();
+      expect((await store.beginCall(ref, call(), NOW)).state).toBe('closing');
     });
   });
 
@@ -218,65 +218,65 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
 
     it('are those of the first call when a session begins', async () => {
       const ref = someRef();
-      const first = await store.begin(ref, call(), NOW, { ...OPTIONS, ...SETTINGS });
+      const first = await store.beginCall(ref, call(), NOW, { ...OPTIONS, ...SETTINGS });
       const known = { options: OPTIONS, ttlMs: 60_000, metadata: SETTINGS.metadata, expiresAt: NOW + 60_000 };
       expect(first).toMatchObject({ created: true, record: known });
-      const second = await store.begin(ref, call(), NOW, { image: 'other', ttl_seconds: 5 });
+      const second = await store.beginCall(ref, call(), NOW, { image: 'other', ttl_seconds: 5 });
       expect(second).toMatchObject({ created: false, record: known });
-      expect(await store.get(ref.key, NOW)).toMatchObject(known);
-      expect(await store.get(ref.key, NOW + 60_000)).toBeNull();
+      expect(await store.getSession(ref.key, NOW)).toMatchObject(known);
+      expect(await store.getSession(ref.key, NOW + 60_000)).toBeNull();
     });
 
     it('are null until they are known, and empty when there are none', async () => {
       const [told, untold] = [someRef(), someRef()];
-      expect(await store.begin(told, call(), NOW, {})).toMatchObject({ record: { options: {} } });
-      expect(await store.begin(untold, call(), NOW)).toMatchObject({ record: { options: null } });
+      expect(await store.beginCall(told, call(), NOW, {})).toMatchObject({ record: { options: {} } });
+      expect(await store.beginCall(untold, call(), NOW)).toMatchObject({ record: { options: null } });
     });
 
     it('come from the sandbox when the store does not know them', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
-      await store.attach(ref.key, generation, sandbox('c1', { options: OPTIONS, settings: SETTINGS }));
-      expect(await store.get(ref.key, NOW)).toMatchObject({ options: OPTIONS, ...{ ttlMs: 60_000, metadata: SETTINGS.metadata } });
-      expect((await store.get(ref.key, NOW))!.expiresAt).toBe(NOW + 60_000);
+      await store.attachSandbox(ref.key, generation, sandbox('c1', { options: OPTIONS, settings: SETTINGS }));
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ options: OPTIONS, ...{ ttlMs: 60_000, metadata: SETTINGS.metadata } });
+      expect((await store.getSession(ref.key, NOW))!.expiresAt).toBe(NOW + 60_000);
     });
 
     it('stay when a sandbox brings others', async () => {
       const ref = someRef();
-      const begun = await store.begin(ref, call(), NOW, { ttl_seconds: 7, metadata: { a: 'b' } });
+      const begun = await store.beginCall(ref, call(), NOW, { ttl_seconds: 7, metadata: { a: 'b' } });
       if (begun.state !== 'live') throw new Error(begun.state);
-      await store.attach(ref.key, begun.record.generation, sandbox('c1', { options: OPTIONS, settings: SETTINGS }));
-      expect(await store.get(ref.key, NOW)).toMatchObject({ options: OPTIONS, ttlMs: 7_000, metadata: { a: 'b' } });
+      await store.attachSandbox(ref.key, begun.record.generation, sandbox('c1', { options: OPTIONS, settings: SETTINGS }));
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ options: OPTIONS, ttlMs: 7_000, metadata: { a: 'b' } });
     });
 
     it('change one by one when the session is live, as a use of it', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       const later = NOW + SECOND;
-      expect(await store.update(ref.key, { ttl_seconds: 60 }, later)).toMatchObject({
+      expect(await store.updateSession(ref.key, { ttl_seconds: 60 }, later)).toMatchObject({
         ttlMs: 60_000,
         metadata: {},
         expiresAt: later + 60_000,
       });
-      expect(await store.update(ref.key, { metadata: { a: 'b' } }, later)).toMatchObject({
+      expect(await store.updateSession(ref.key, { metadata: { a: 'b' } }, later)).toMatchObject({
         generation,
         ttlMs: 60_000,
         metadata: { a: 'b' },
       });
-      expect(await store.update(ref.key, {}, later)).toMatchObject({ ttlMs: 60_000, metadata: { a: 'b' } });
-      expect(await store.update(ref.key, { ttl_seconds: 1 }, later + 60_000)).toBeNull();
-      expect(await store.update(someRef().key, { ttl_seconds: 1 }, NOW)).toBeNull();
+      expect(await store.updateSession(ref.key, {}, later)).toMatchObject({ ttlMs: 60_000, metadata: { a: 'b' } });
+      expect(await store.updateSession(ref.key, { ttl_seconds: 1 }, later + 60_000)).toBeNull();
+      expect(await store.updateSession(someRef().key, { ttl_seconds: 1 }, NOW)).toBeNull();
     });
 
     it('count for ends and deadlines of calls when a session has its own', async () => {
       const ref = someRef();
       const hold = call(NOW + 10 * SECOND);
-      const begun = await store.begin(ref, hold, NOW, { ttl_seconds: 60 });
+      const begun = await store.beginCall(ref, hold, NOW, { ttl_seconds: 60 });
       if (begun.state !== 'live') throw new Error(begun.state);
       expect(begun.record.expiresAt).toBe(NOW + 70 * SECOND);
-      await store.attach(ref.key, begun.record.generation, sandbox('c1'));
-      await store.end(ref.key, begun.record.generation, hold.callId, NOW + SECOND);
-      expect((await store.get(ref.key, NOW))!.expiresAt).toBe(NOW + 61 * SECOND);
+      await store.attachSandbox(ref.key, begun.record.generation, sandbox('c1'));
+      await store.endCall(ref.key, begun.record.generation, hold.callId, NOW + SECOND);
+      expect((await store.getSession(ref.key, NOW))!.expiresAt).toBe(NOW + 61 * SECOND);
     });
   });
 
@@ -285,34 +285,34 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     const [first, second] = [call(NOW + SECOND), call(NOW + SECOND)];
     const { generation } = (await enter(store, ref, first)).record;
     await enter(store, ref, second);
-    await store.end(ref.key, generation, first.callId, NOW);
-    expect(await store.get(ref.key, NOW)).not.toBeNull();
-    await store.end(ref.key, generation, second.callId, NOW);
-    expect(await store.get(ref.key, NOW)).toBeNull();
+    await store.endCall(ref.key, generation, first.callId, NOW);
+    expect(await store.getSession(ref.key, NOW)).not.toBeNull();
+    await store.endCall(ref.key, generation, second.callId, NOW);
+    expect(await store.getSession(ref.key, NOW)).toBeNull();
     expect((await enter(store, ref)).created).toBe(true);
   });
 
   it('moves the end of a closing mark when there is one', async () => {
     const ref = someRef();
     expect(await store.keepClosing(ref.key, NOW + SECOND)).toBe(false);
-    await store.close(ref.key, 'always', NOW, NOW + SECOND);
+    await store.closeSession(ref.key, 'always', NOW, NOW + SECOND);
     expect(await store.keepClosing(ref.key, NOW + 5 * SECOND)).toBe(true);
-    expect(await store.begin(ref, call(), NOW)).toEqual({ state: 'closing', until: NOW + 5 * SECOND });
-    expect(await store.close(ref.key, 'always', NOW + 2 * SECOND, NOW + 9 * SECOND)).toBe(false);
-    await store.remove(ref.key);
+    expect(await store.beginCall(ref, call(), NOW)).toEqual({ state: 'closing', until: NOW + 5 * SECOND });
+    expect(await store.closeSession(ref.key, 'always', NOW + 2 * SECOND, NOW + 9 * SECOND)).toBe(false);
+    await store.removeSession(ref.key);
     expect(await store.keepClosing(ref.key, NOW + 9 * SECOND)).toBe(false);
     await idle(store, ref);
     expect(await store.keepClosing(ref.key, NOW + 9 * SECOND)).toBe(false);
-    expect((await store.get(ref.key, NOW))?.ref).toEqual(ref);
+    expect((await store.getSession(ref.key, NOW))?.ref).toEqual(ref);
   });
 
   it('knows a sandbox when a pool keeps it, until its time is over', async () => {
     const [one, two] = [randomUUID(), randomUUID()];
     await store.keepPooled([one, two], NOW + SECOND);
-    expect(await store.known([one, two, randomUUID()], NOW)).toEqual(new Set([one, two]));
-    expect(await store.known([one, two], NOW + SECOND)).toEqual(new Set());
+    expect(await store.findKnown([one, two, randomUUID()], NOW)).toEqual(new Set([one, two]));
+    expect(await store.findKnown([one, two], NOW + SECOND)).toEqual(new Set());
     await store.keepPooled([one], NOW + 5 * SECOND);
-    expect(await store.known([one, two], NOW + 2 * SECOND)).toEqual(new Set([one]));
+    expect(await store.findKnown([one, two], NOW + 2 * SECOND)).toEqual(new Set([one]));
     await store.keepPooled([], NOW);
   });
 
@@ -338,33 +338,33 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const refs = ['a', 'b', 'c'].map((session) => refOf('jwt:u', session));
       for (const ref of refs) await idle(store, ref);
       const fourth = refOf('jwt:u', 'd');
-      expect(await store.begin(fourth, call(), NOW)).toEqual(full('MAX_SESSIONS_PER_USER', 3));
-      expect(await store.get(fourth.key, NOW)).toBeNull();
+      expect(await store.beginCall(fourth, call(), NOW)).toEqual(full('MAX_SESSIONS_PER_USER', 3));
+      expect(await store.getSession(fourth.key, NOW)).toBeNull();
       // An existing session can be entered, and other users can begin sessions.
-      expect((await store.begin(refs[0]!, call(), NOW)).state).toBe('live');
-      expect((await store.begin(refOf('jwt:v', 'a'), call(), NOW)).state).toBe('live');
-      await store.close(refs[1]!.key, 'always', NOW, NOW + SECOND);
-      expect((await store.begin(fourth, call(), NOW)).state).toBe('live');
+      expect((await store.beginCall(refs[0]!, call(), NOW)).state).toBe('live');
+      expect((await store.beginCall(refOf('jwt:v', 'a'), call(), NOW)).state).toBe('live');
+      await store.closeSession(refs[1]!.key, 'always', NOW, NOW + SECOND);
+      expect((await store.beginCall(fourth, call(), NOW)).state).toBe('live');
     });
 
     it('count a user’s sessions past their first expiry when later calls have used them', async () => {
       const refs = ['a', 'b', 'c'].map((session) => refOf('jwt:u', session));
       for (const ref of refs) await idle(store, ref);
       for (const ref of refs) await idle(store, ref, NOW + SECOND);
-      expect(await store.begin(refOf('jwt:u', 'd'), call(NOW + TTL), NOW + TTL)).toEqual(full('MAX_SESSIONS_PER_USER', 3));
+      expect(await store.beginCall(refOf('jwt:u', 'd'), call(NOW + TTL), NOW + TTL)).toEqual(full('MAX_SESSIONS_PER_USER', 3));
     });
 
     it('count an expired session for the host, and not for its user, when it is not yet removed', async () => {
       for (const session of ['a', 'b', 'c']) await idle(store, refOf('jwt:u', session));
       for (const session of ['a', 'b']) await idle(store, refOf('jwt:v', session));
-      expect(await store.begin(refOf('jwt:w', 'a'), call(), NOW)).toEqual(full('MAX_SESSIONS', 5));
+      expect(await store.beginCall(refOf('jwt:w', 'a'), call(), NOW)).toEqual(full('MAX_SESSIONS', 5));
       const later = NOW + TTL + SECOND;
-      expect(await store.begin(refOf('jwt:u', 'd'), call(later), later)).toEqual(full('MAX_SESSIONS', 5));
-      const [gone] = await store.expired(later, 1);
-      await store.close(gone!, 'expired', later, later + SECOND);
-      expect(await store.begin(refOf('jwt:u', 'd'), call(later), later)).toEqual(full('MAX_SESSIONS', 5));
-      await store.remove(gone!);
-      expect((await store.begin(refOf('jwt:u', 'd'), call(later), later)).state).toBe('live');
+      expect(await store.beginCall(refOf('jwt:u', 'd'), call(later), later)).toEqual(full('MAX_SESSIONS', 5));
+      const [gone] = await store.listExpired(later, 1);
+      await store.closeSession(gone!, 'expired', later, later + SECOND);
+      expect(await store.beginCall(refOf('jwt:u', 'd'), call(later), later)).toEqual(full('MAX_SESSIONS', 5));
+      await store.removeSession(gone!);
+      expect((await store.beginCall(refOf('jwt:u', 'd'), call(later), later)).state).toBe('live');
     });
 
     it('refuse a command when the session or the user has too many', async () => {
@@ -372,25 +372,25 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const holds = [command(), command()];
       const { generation } = (await enter(store, a, holds[0]!)).record;
       await enter(store, a, holds[1]!);
-      expect(await store.begin(a, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_SESSION', 2));
-      expect((await store.begin(a, call(), NOW)).state).toBe('live');
+      expect(await store.beginCall(a, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_SESSION', 2));
+      expect((await store.beginCall(a, call(), NOW)).state).toBe('live');
       await enter(store, b, command());
-      expect(await store.begin(b, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_USER', 3));
-      expect((await store.begin(refOf('jwt:v', 'b'), command(), NOW)).state).toBe('live');
-      await store.end(a.key, generation, holds[0]!.callId, NOW);
-      expect((await store.begin(b, command(), NOW)).state).toBe('live');
+      expect(await store.beginCall(b, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_USER', 3));
+      expect((await store.beginCall(refOf('jwt:v', 'b'), command(), NOW)).state).toBe('live');
+      await store.endCall(a.key, generation, holds[0]!.callId, NOW);
+      expect((await store.beginCall(b, command(), NOW)).state).toBe('live');
     });
 
     it('stop counting a dead process’s call when its deadline is over or its session ends', async () => {
       const [a, b] = [refOf('jwt:u', 'a'), refOf('jwt:u', 'b')];
       for (let n = 0; n < 2; n++) await enter(store, a, command(NOW + SECOND));
       await enter(store, b, command(NOW + 10 * SECOND));
-      expect((await store.begin(b, command(), NOW + SECOND)).state).toBe('full');
-      expect((await store.begin(b, command(NOW + 10 * SECOND), NOW + 2 * SECOND)).state).toBe('live');
+      expect((await store.beginCall(b, command(), NOW + SECOND)).state).toBe('full');
+      expect((await store.beginCall(b, command(NOW + 10 * SECOND), NOW + 2 * SECOND)).state).toBe('live');
       await enter(store, a, command(NOW + 10 * SECOND), NOW + 2 * SECOND);
-      expect((await store.begin(a, command(), NOW + 2 * SECOND)).state).toBe('full');
-      await store.close(b.key, 'always', NOW, NOW + SECOND);
-      expect((await store.begin(a, command(), NOW + 2 * SECOND)).state).toBe('live');
+      expect((await store.beginCall(a, command(), NOW + 2 * SECOND)).state).toBe('full');
+      await store.closeSession(b.key, 'always', NOW, NOW + SECOND);
+      expect((await store.beginCall(a, command(), NOW + 2 * SECOND)).state).toBe('live');
     });
 
     it('count a command while it is resumed, and stop when it is not', async () => {
@@ -399,30 +399,30 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       await enter(store, ref, left);
       await enter(store, ref, running);
       const later = NOW + COMMAND_LEASE_MS;
-      expect((await store.begin(ref, command(later + SECOND), later)).state).toBe('full');
-      await store.resume(ref, running, later);
+      expect((await store.beginCall(ref, command(later + SECOND), later)).state).toBe('full');
+      await store.resumeCall(ref, running, later);
       const { generation } = (await enter(store, ref, command(later + SECOND), later + 1)).record;
-      expect((await store.begin(ref, command(later + SECOND), later + 1)).state).toBe('full');
+      expect((await store.beginCall(ref, command(later + SECOND), later + 1)).state).toBe('full');
       // Both commands keep the session alive.
-      await store.end(ref.key, generation, running.callId, later + 1);
-      expect((await store.get(ref.key, later + 1))?.expiresAt).toBe(NOW + TTL + TTL);
+      await store.endCall(ref.key, generation, running.callId, later + 1);
+      expect((await store.getSession(ref.key, later + 1))?.expiresAt).toBe(NOW + TTL + TTL);
     });
 
     it('admit and count a call when it was admitted before', async () => {
       const hold = command();
       for (const session of ['a', 'b', 'c']) await idle(store, refOf('jwt:u', session));
       const forgotten = refOf('jwt:u', 'd');
-      expect((await store.resume(forgotten, hold, NOW)).state).toBe('live');
-      await store.resume(forgotten, hold, NOW);
-      await store.resume(forgotten, command(), NOW);
-      expect(await store.begin(forgotten, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_SESSION', 2));
+      expect((await store.resumeCall(forgotten, hold, NOW)).state).toBe('live');
+      await store.resumeCall(forgotten, hold, NOW);
+      await store.resumeCall(forgotten, command(), NOW);
+      expect(await store.beginCall(forgotten, command(), NOW)).toEqual(full('MAX_CONCURRENT_COMMANDS_PER_SESSION', 2));
     });
 
     it('hold when a hundred calls come at once', async () => {
       const ref = refOf('jwt:u', 'a');
-      const results = await Promise.all(Array.from({ length: 100 }, () => store.begin(ref, command(), NOW)));
+      const results = await Promise.all(Array.from({ length: 100 }, () => store.beginCall(ref, command(), NOW)));
       expect(results.filter(({ state }) => state === 'live')).toHaveLength(2);
-      const sessions = Array.from({ length: 100 }, (_, n) => store.begin(refOf('jwt:u', `s${n}`), call(), NOW));
+      const sessions = Array.from({ length: 100 }, (_, n) => store.beginCall(refOf('jwt:u', `s${n}`), call(), NOW));
       expect((await Promise.all(sessions)).filter(({ state }) => state === 'live')).toHaveLength(2);
     });
   });
@@ -431,18 +431,18 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('notes that a sandbox replaced another until one caller takes that', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
-      expect(await store.attach(ref.key, generation, sandbox('c1', { image: 'i1' }))).toEqual({
+      expect(await store.attachSandbox(ref.key, generation, sandbox('c1', { image: 'i1' }))).toEqual({
         live: true,
         restarted: false,
         created: false,
       });
       expect(await store.takeRestarted(ref.key, generation)).toBe(false);
-      expect(await store.attach(ref.key, generation, sandbox('c2', { image: 'i2' }))).toEqual({
+      expect(await store.attachSandbox(ref.key, generation, sandbox('c2', { image: 'i2' }))).toEqual({
         live: true,
         restarted: true,
         created: false,
       });
-      expect(await store.attach(ref.key, generation, sandbox('c2', { image: 'i2' }))).toEqual({
+      expect(await store.attachSandbox(ref.key, generation, sandbox('c2', { image: 'i2' }))).toEqual({
         live: true,
         restarted: true,
         created: false,
@@ -452,39 +452,42 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const taken = await Promise.all(Array.from({ length: 20 }, () => store.takeRestarted(ref.key, generation)));
       expect(taken.filter((mine) => mine)).toHaveLength(1);
       expect((await enter(store, ref)).record.restarted).toBe(false);
-      expect(await store.get(ref.key, NOW)).toMatchObject({ containerId: 'c2', image: 'i2', createdAt: NOW });
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ containerId: 'c2', image: 'i2', createdAt: NOW });
     });
 
     it('notes a restart when the same sandbox is in another start', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
-      await store.attach(ref.key, generation, sandbox('c1'));
-      expect((await store.get(ref.key, NOW))?.startId).toBe('s1');
-      expect(await store.attach(ref.key, generation, sandbox('c1'))).toMatchObject({ restarted: false });
-      expect(await store.attach(ref.key, generation, sandbox('c1', { startId: 's2' }))).toMatchObject({ restarted: true, created: false });
-      expect(await store.get(ref.key, NOW)).toMatchObject({ startId: 's2', restarted: true });
+      await store.attachSandbox(ref.key, generation, sandbox('c1'));
+      expect((await store.getSession(ref.key, NOW))?.startId).toBe('s1');
+      expect(await store.attachSandbox(ref.key, generation, sandbox('c1'))).toMatchObject({ restarted: false });
+      expect(await store.attachSandbox(ref.key, generation, sandbox('c1', { startId: 's2' }))).toMatchObject({
+        restarted: true,
+        created: false,
+      });
+      expect(await store.getSession(ref.key, NOW)).toMatchObject({ startId: 's2', restarted: true });
       expect(await store.takeRestarted(ref.key, generation)).toBe(true);
-      expect(await store.attach(ref.key, generation, sandbox('c1', { startId: 's2' }))).toMatchObject({ restarted: false });
+      expect(await store.attachSandbox(ref.key, generation, sandbox('c1', { startId: 's2' }))).toMatchObject({ restarted: false });
     });
 
     it('notes a restart when the store has forgotten the session and its sandbox says so', async () => {
       const [ref, known] = [someRef(), someRef()];
       const { generation } = (await enter(store, ref)).record;
-      expect(await store.attach(ref.key, generation, sandbox('c1', { origin: 'restarted' }))).toMatchObject({
+      expect(await store.attachSandbox(ref.key, generation, sandbox('c1', { origin: 'restarted' }))).toMatchObject({
         restarted: true,
         created: false,
       });
       const other = (await enter(store, known)).record.generation;
-      await store.attach(known.key, other, sandbox('c1'));
+      await store.attachSandbox(known.key, other, sandbox('c1'));
       // The store has recorded this start before, and that decides: it is no restart.
-      expect(await store.attach(known.key, other, sandbox('c1', { origin: 'restarted' }))).toMatchObject({ restarted: false });
+      expect(await store.attachSandbox(known.key, other, sandbox('c1', { origin: 'restarted' }))).toMatchObject({ restarted: false });
     });
 
     it('reports created to one call when it made the first sandbox', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
       const attach = async (more: object, id = 'c1'): Promise<unknown> => {
-        const { live, ...said } = await store.attach(ref.key, generation, sandbox(id, more));
+        const { live, ...said } = await store.attachSandbox(ref.key, generation, sandbox(id, more));
         return live && said;
       };
       // Another process finds the sandbox before its maker has reported it.
@@ -497,27 +500,30 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('reports created to no call when the sandbox is a later one', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
-      await store.attach(ref.key, generation, sandbox('c1'));
-      expect(await store.attach(ref.key, generation, sandbox('c1', { origin: 'made' }))).toMatchObject({ restarted: true, created: false });
+      await store.attachSandbox(ref.key, generation, sandbox('c1'));
+      expect(await store.attachSandbox(ref.key, generation, sandbox('c1', { origin: 'made' }))).toMatchObject({
+        restarted: true,
+        created: false,
+      });
     });
 
     it('keeps the earlier time when two times of creation differ', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
-      await store.attach(ref.key, generation, sandbox('c1', { createdAt: NOW + SECOND }));
-      expect((await store.get(ref.key, NOW))?.createdAt).toBe(NOW);
-      await store.attach(ref.key, generation, sandbox('c1', { createdAt: NOW - SECOND }));
-      expect((await store.get(ref.key, NOW))?.createdAt).toBe(NOW - SECOND);
+      await store.attachSandbox(ref.key, generation, sandbox('c1', { createdAt: NOW + SECOND }));
+      expect((await store.getSession(ref.key, NOW))?.createdAt).toBe(NOW);
+      await store.attachSandbox(ref.key, generation, sandbox('c1', { createdAt: NOW - SECOND }));
+      expect((await store.getSession(ref.key, NOW))?.createdAt).toBe(NOW - SECOND);
     });
 
     it('is not live when the generation differs, or the session is closing or unknown', async () => {
       const ref = someRef();
       const generation = await idle(store, ref);
       const container = sandbox('c1');
-      expect(await store.attach(ref.key, randomUUID(), container)).toEqual({ live: false });
-      await store.close(ref.key, 'always', NOW, NOW + SECOND);
-      expect(await store.attach(ref.key, generation, container)).toEqual({ live: false });
-      expect(await store.attach(someRef().key, generation, container)).toEqual({ live: false });
+      expect(await store.attachSandbox(ref.key, randomUUID(), container)).toEqual({ live: false });
+      await store.closeSession(ref.key, 'always', NOW, NOW + SECOND);
+      expect(await store.attachSandbox(ref.key, generation, container)).toEqual({ live: false });
+      expect(await store.attachSandbox(someRef().key, generation, container)).toEqual({ live: false });
     });
   });
 
@@ -531,32 +537,32 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       await idle(store, expired!, NOW - TTL);
       for (const ref of [closing!, removed!]) {
         await idle(store, ref);
-        await store.close(ref.key, 'always', NOW, NOW + SECOND);
+        await store.closeSession(ref.key, 'always', NOW, NOW + SECOND);
       }
-      await store.remove(removed!.key);
+      await store.removeSession(removed!.key);
       await idle(store, someRef(undefined, 'old'));
-      const listed = await store.list(old!.userKey, NOW);
+      const listed = await store.listSessions(old!.userKey, NOW);
       expect(listed.map((record) => record.ref.sessionId)).toEqual(['old', 'young']);
-      expect(listed).toEqual([await store.get(old!.key, NOW), await store.get(young!.key, NOW)]);
+      expect(listed).toEqual([await store.getSession(old!.key, NOW), await store.getSession(young!.key, NOW)]);
     });
 
     it('keeps a session past its first expiry when a later call has used it', async () => {
       const ref = someRef();
       await idle(store, ref);
       await idle(store, ref, NOW + SECOND);
-      expect(await store.list(ref.userKey, NOW + TTL)).toMatchObject([{ ref, expiresAt: NOW + SECOND + TTL }]);
-      expect(await store.list(ref.userKey, NOW + SECOND + TTL)).toEqual([]);
+      expect(await store.listSessions(ref.userKey, NOW + TTL)).toMatchObject([{ ref, expiresAt: NOW + SECOND + TTL }]);
+      expect(await store.listSessions(ref.userKey, NOW + SECOND + TTL)).toEqual([]);
     });
 
     it('is bounded when there are many sessions', async () => {
       const user = `jwt:${randomUUID()}`;
       const refs = Array.from({ length: MAX_LISTED + 5 }, (_, i) => someRef(user, `s${i}`));
       await Promise.all(refs.map((ref, i) => enter(store, ref, call(), NOW + i)));
-      const listed = await store.list(refs[0]!.userKey, NOW);
+      const listed = await store.listSessions(refs[0]!.userKey, NOW);
       expect(listed).toHaveLength(MAX_LISTED);
       expect(listed.map(({ createdAt }) => createdAt)).toEqual(listed.map(({ createdAt }) => createdAt).sort((a, b) => a - b));
-      await Promise.all(refs.map((ref) => store.remove(ref.key)));
-      expect(await store.list(refs[0]!.userKey, NOW)).toEqual([]);
+      await Promise.all(refs.map((ref) => store.removeSession(ref.key)));
+      expect(await store.listSessions(refs[0]!.userKey, NOW)).toEqual([]);
     });
   });
 
@@ -566,40 +572,42 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('marks any session when the condition is always', async () => {
       const [used, unknown] = [someRef(), someRef()];
       await enter(store, used, call(NOW + TTL));
-      expect(await store.close(used.key, 'always', NOW, till)).toBe(true);
-      expect(await store.close(unknown.key, 'always', NOW, till)).toBe(true);
-      expect(await store.get(used.key, NOW)).toBeNull();
+      expect(await store.closeSession(used.key, 'always', NOW, till)).toBe(true);
+      expect(await store.closeSession(unknown.key, 'always', NOW, till)).toBe(true);
+      expect(await store.getSession(used.key, NOW)).toBeNull();
     });
 
     it('marks a session only if it has expired when the condition is expired', async () => {
       const ref = someRef();
       await idle(store, ref);
-      expect(await store.close(ref.key, 'expired', NOW + TTL - 1, till)).toBe(false);
-      expect(await store.get(ref.key, NOW)).not.toBeNull();
-      expect(await store.close(ref.key, 'expired', NOW + TTL, NOW + TTL + 1)).toBe(true);
-      expect(await store.close(someRef().key, 'expired', NOW, till)).toBe(false);
+      expect(await store.closeSession(ref.key, 'expired', NOW + TTL - 1, till)).toBe(false);
+      expect(await store.getSession(ref.key, NOW)).not.toBeNull();
+      expect(await store.closeSession(ref.key, 'expired', NOW + TTL, NOW + TTL + 1)).toBe(true);
+      expect(await store.closeSession(someRef().key, 'expired', NOW, till)).toBe(false);
     });
 
     it('marks a session only if it has no record when the condition is unknown', async () => {
       const ref = someRef();
       await idle(store, ref, NOW - 2 * TTL);
-      expect(await store.close(ref.key, 'unknown', NOW, till)).toBe(false);
-      expect(await store.close(someRef().key, 'unknown', NOW, till)).toBe(true);
+      expect(await store.closeSession(ref.key, 'unknown', NOW, till)).toBe(false);
+      expect(await store.closeSession(someRef().key, 'unknown', NOW, till)).toBe(true);
     });
 
     it.each(['always', 'expired', 'unknown'] as const)('takes over another’s mark only when its time is over (%s)', async (condition) => {
       const ref = someRef();
-      expect(await store.close(ref.key, 'always', NOW, till)).toBe(true);
-      expect(await store.close(ref.key, condition, till - 1, till + SECOND)).toBe(false);
-      expect(await store.close(ref.key, condition, till, till + SECOND)).toBe(true);
-      expect(await store.begin(ref, call(), till)).toEqual({ state: 'closing', until: till + SECOND });
-      expect(await store.close(ref.key, condition, till, till + SECOND)).toBe(false);
+      expect(await store.closeSession(ref.key, 'always', NOW, till)).toBe(true);
+      expect(await store.closeSession(ref.key, condition, till - 1, till + SECOND)).toBe(false);
+      expect(await store.closeSession(ref.key, condition, till, till + SECOND)).toBe(true);
+      expect(await store.beginCall(ref, call(), till)).toEqual({ state: 'closing', until: till + SECOND });
+      expect(await store.closeSession(ref.key, condition, till, till + SECOND)).toBe(false);
     });
 
     it('lets one caller win when a hundred close at once', async () => {
       const ref = someRef();
       await idle(store, ref);
-      const won = await Promise.all(Array.from({ length: 100 }, () => store.close(ref.key, 'expired', NOW + TTL, NOW + TTL + SECOND)));
+      const won = await Promise.all(
+        Array.from({ length: 100 }, () => store.closeSession(ref.key, 'expired', NOW + TTL, NOW + TTL + SECOND)),
+      );
       expect(won.filter(Boolean)).toHaveLength(1);
     });
 
@@ -613,8 +621,8 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
         await idle(store, ref);
         const jitter = (): Promise<void> => sleep(1 + Math.floor(3 * Math.random()));
         const [begun, closed] = await Promise.all([
-          jitter().then(() => store.begin(ref, call(later), later)),
-          jitter().then(() => rival.close(ref.key, 'expired', later, later + SECOND)),
+          jitter().then(() => store.beginCall(ref, call(later), later)),
+          jitter().then(() => rival.closeSession(ref.key, 'expired', later, later + SECOND)),
         ]);
         expect(closed).toBe(begun.state === 'closing');
         winners[closed ? 'close' : 'begin']++;
@@ -631,25 +639,25 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const then = NOW - 1_000 * TTL;
       await idle(store, third!, then + 3);
       await idle(store, first!, then + 1);
-      await store.close(second!.key, 'always', then, then + TTL + 2);
+      await store.closeSession(second!.key, 'always', then, then + TTL + 2);
       await enter(store, used!, call(then + SECOND), then);
-      await store.close(closing!.key, 'always', then, then + 2 * TTL);
+      await store.closeSession(closing!.key, 'always', then, then + 2 * TTL);
       const at = then + TTL + 3;
-      expect(await store.expired(at, 10)).toEqual([first!.key, second!.key, third!.key]);
-      expect(await store.expired(at, 2)).toEqual([first!.key, second!.key]);
-      await Promise.all([first, second, third, used, closing].map((ref) => store.remove(ref!.key)));
-      expect(await store.expired(at, 10)).toEqual([]);
+      expect(await store.listExpired(at, 10)).toEqual([first!.key, second!.key, third!.key]);
+      expect(await store.listExpired(at, 2)).toEqual([first!.key, second!.key]);
+      await Promise.all([first, second, third, used, closing].map((ref) => store.removeSession(ref!.key)));
+      expect(await store.listExpired(at, 10)).toEqual([]);
     });
 
     it('knows a key when it has a record or a valid closing mark', async () => {
       const [live, expired, closing, stale, unknown] = Array.from({ length: 5 }, () => someRef());
       await idle(store, live!);
       await idle(store, expired!, NOW - 2 * TTL);
-      await store.close(closing!.key, 'always', NOW, NOW + SECOND);
-      await store.close(stale!.key, 'always', NOW - SECOND, NOW);
+      await store.closeSession(closing!.key, 'always', NOW, NOW + SECOND);
+      await store.closeSession(stale!.key, 'always', NOW - SECOND, NOW);
       const keys = [live, expired, closing, stale, unknown].map((ref) => ref!.key);
-      expect(await store.known(keys, NOW)).toEqual(new Set([live!.key, expired!.key, closing!.key]));
-      expect(await store.known([], NOW)).toEqual(new Set());
+      expect(await store.findKnown(keys, NOW)).toEqual(new Set([live!.key, expired!.key, closing!.key]));
+      expect(await store.findKnown([], NOW)).toEqual(new Set());
     });
   });
 
@@ -666,16 +674,16 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     it('are listed once each, oldest first, and are forgotten when the session is removed', async () => {
       const ref = someRef();
       const { generation } = (await enter(store, ref)).record;
-      expect(await store.jobs(ref.key)).toEqual([]);
+      expect(await store.listJobs(ref.key)).toEqual([]);
       for (const each of [job('b', 2), job('a', 1), job('b', 2)]) expect(await store.addJob(ref.key, generation, each, 2)).toBe('added');
-      expect(await store.jobs(ref.key)).toEqual([job('a', 1), job('b', 2)]);
+      expect(await store.listJobs(ref.key)).toEqual([job('a', 1), job('b', 2)]);
       await store.removeJob(ref.key, 'a');
       await store.removeJob(ref.key, 'a');
-      expect(await store.jobs(ref.key)).toEqual([job('b', 2)]);
-      await store.close(ref.key, 'always', NOW, NOW + 1000);
-      await store.remove(ref.key);
+      expect(await store.listJobs(ref.key)).toEqual([job('b', 2)]);
+      await store.closeSession(ref.key, 'always', NOW, NOW + 1000);
+      await store.removeSession(ref.key);
       await enter(store, ref);
-      expect(await store.jobs(ref.key)).toEqual([]);
+      expect(await store.listJobs(ref.key)).toEqual([]);
     });
 
     it('are refused when there are too many, or the generation differs', async () => {
@@ -684,7 +692,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
       const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => store.addJob(ref.key, generation, job(`${i}`, i), 7)));
       expect(answers.filter((answer) => answer === 'added')).toHaveLength(7);
       expect(answers.filter((answer) => answer === 'full')).toHaveLength(93);
-      expect(await store.jobs(ref.key)).toHaveLength(7);
+      expect(await store.listJobs(ref.key)).toHaveLength(7);
       expect(await store.addJob(ref.key, 'another', job('x', 1), 100)).toBe('moved');
       expect(await store.addJob('unknown', generation, job('x', 1), 100)).toBe('moved');
     });

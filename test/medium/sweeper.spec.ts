@@ -57,12 +57,12 @@ function someRef(): SessionRef {
 async function inUse(deadline = now + SECOND): Promise<{ ref: SessionRef; sandbox: Sandbox; finish: () => Promise<void> }> {
   const ref = someRef();
   const hold = { callId: randomUUID(), deadline };
-  const begun = await store.begin(ref, hold, now);
+  const begun = await store.beginCall(ref, hold, now);
   if (begun.state !== 'live') throw new Error('the session is closing');
   const { generation } = begun.record;
-  const sandbox = await runtime.ensure(ref);
-  await store.attach(ref.key, generation, { containerId: sandbox.id, startId: 's', origin: 'made', image: sandbox.image });
-  return { ref, sandbox, finish: () => store.end(ref.key, generation, hold.callId, now) };
+  const sandbox = await runtime.ensureSandbox(ref);
+  await store.attachSandbox(ref.key, generation, { containerId: sandbox.id, startId: 's', origin: 'made', image: sandbox.image });
+  return { ref, sandbox, finish: () => store.endCall(ref.key, generation, hold.callId, now) };
 }
 
 async function idle(): Promise<{ ref: SessionRef; sandbox: Sandbox }> {
@@ -81,7 +81,7 @@ describe('the sweeper, for expired sessions,', () => {
     now += TTL;
     expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 1 });
     expect(await isThere(session)).toBe(false);
-    expect((await store.begin(session.ref, { callId: 'c', deadline: now }, now)).state).toBe('live');
+    expect((await store.beginCall(session.ref, { callId: 'c', deadline: now }, now)).state).toBe('live');
     expect(quiet.log).toHaveBeenCalledWith({
       msg: 'sandbox removed',
       reason: 'expired',
@@ -93,12 +93,12 @@ describe('the sweeper, for expired sessions,', () => {
 
   it('removes the record when the container is gone or stopped', async () => {
     const [gone, stopped] = [await idle(), await idle()];
-    await runtime.remove(gone.ref.key);
+    await runtime.removeSandbox(gone.ref.key);
     await engine.getContainer(stopped.sandbox.id).stop({ t: 0 });
     now += TTL;
     expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 2 });
     expect(await isThere(stopped)).toBe(false);
-    expect(await store.expired(now, 10)).toEqual([]);
+    expect(await store.listExpired(now, 10)).toEqual([]);
   });
 
   it('keeps the volume when a session has one', async () => {
@@ -109,13 +109,13 @@ describe('the sweeper, for expired sessions,', () => {
     now += TTL;
     expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 1 });
     expect(await isThere(session)).toBe(false);
-    const again = await runtime.ensure(session.ref);
+    const again = await runtime.ensureSandbox(session.ref);
     expect((await sh(runtime, again.id, 'cat /workspace/file')).stdout).toBe('kept\n');
   });
 
   it('finishes a removal when another process did not', async () => {
     const session = await idle();
-    await store.close(session.ref.key, 'always', now, now + SECOND);
+    await store.closeSession(session.ref.key, 'always', now, now + SECOND);
     expect(await sweeper().sweep()).toEqual(nothing);
     now += SECOND;
     expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 1 });
@@ -126,7 +126,7 @@ describe('the sweeper, for expired sessions,', () => {
 describe('the sweeper, for sandboxes of the pool,', () => {
   it('removes a sandbox when no process keeps it any more', async () => {
     const pooled = await pooledIn(runtime, 0);
-    const there = async (): Promise<boolean> => (await runtime.list()).some(({ id }) => id === pooled.id);
+    const there = async (): Promise<boolean> => (await runtime.listSandboxes()).some(({ id }) => id === pooled.id);
     const sweeping = sweeper();
     for (let round = 0; round < 3; round++, now += MAX_AGE) {
       await store.keepPooled([pooled.id], now + SECOND);
@@ -143,8 +143,8 @@ describe('the sweeper, for sandboxes of the pool,', () => {
     const ref = someRef();
     const slow = Object.assign(Object.create(runtime) as SandboxRuntime, {
       discard: async (sandbox: Sandbox) => {
-        await runtime.claim(ref, sandbox);
-        return runtime.discard(sandbox);
+        await runtime.claimSandbox(ref, sandbox);
+        return runtime.discardSandbox(sandbox);
       },
     });
     const sweeping = sweeper({ runtime: slow });
@@ -158,12 +158,17 @@ describe('the sweeper, for sandboxes of the pool,', () => {
     const pooled = await pooledIn(runtime, 0);
     const ref = someRef();
     const hold = { callId: randomUUID(), deadline: now + SECOND };
-    const begun = await store.begin(ref, hold, now);
+    const begun = await store.beginCall(ref, hold, now);
     if (begun.state !== 'live') throw new Error(begun.state);
-    const sandbox = await runtime.claim(ref, pooled);
+    const sandbox = await runtime.claimSandbox(ref, pooled);
     if (!sandbox) throw new Error('not claimed');
-    await store.attach(ref.key, begun.record.generation, { containerId: sandbox.id, startId: 's', origin: 'made', image: sandbox.image });
-    await store.end(ref.key, begun.record.generation, hold.callId, now);
+    await store.attachSandbox(ref.key, begun.record.generation, {
+      containerId: sandbox.id,
+      startId: 's',
+      origin: 'made',
+      image: sandbox.image,
+    });
+    await store.endCall(ref.key, begun.record.generation, hold.callId, now);
     const sweeping = sweeper();
     now += TTL - 1;
     expect(await sweeping.sweep()).toEqual(nothing);
@@ -192,8 +197,8 @@ describe('the sweeper, for sessions in use,', () => {
     // A call enters after the store has answered, and before the sweeper acts on the answer.
     const slow = Object.assign(Object.create(store) as SessionStore, {
       expired: async (at: number, limit: number) => {
-        const keys = await store.expired(at, limit);
-        await store.begin(session.ref, { callId: randomUUID(), deadline: now }, now);
+        const keys = await store.listExpired(at, limit);
+        await store.beginCall(session.ref, { callId: randomUUID(), deadline: now }, now);
         return keys;
       },
     });
@@ -208,7 +213,7 @@ describe('the sweeper, for sessions in use,', () => {
     // The sandbox is old, and unknown to the store. But the sweeper has only just noticed that.
     now += 2 * MAX_AGE;
     expect(await sweeping.sweep()).toEqual(nothing);
-    await store.begin(session.ref, { callId: randomUUID(), deadline: now + 10 * TTL }, now);
+    await store.beginCall(session.ref, { callId: randomUUID(), deadline: now + 10 * TTL }, now);
     now += MAX_AGE;
     expect(await sweeping.sweep()).toEqual(nothing);
     // The store knew it in between. So the sweeper's wait starts again.
@@ -222,7 +227,7 @@ describe('the sweeper, for sessions in use,', () => {
 describe('the sweeper, for sandboxes that no session knows,', () => {
   it('removes one when it was unknown for the time set', async () => {
     const ref = someRef();
-    const sandbox = await runtime.ensure(ref);
+    const sandbox = await runtime.ensureSandbox(ref);
     const sweeping = sweeper();
     now = sandbox.createdAt + 10 * SECOND;
     expect(await sweeping.sweep()).toEqual(nothing);
@@ -247,11 +252,11 @@ describe('the sweeper, for sandboxes that no session knows,', () => {
 
   it('removes none when a call comes after the store was asked', async () => {
     const ref = someRef();
-    await runtime.ensure(ref);
+    await runtime.ensureSandbox(ref);
     const late = Object.assign(Object.create(store) as SessionStore, {
       known: async (keys: string[], at: number) => {
-        const known = await store.known(keys, at);
-        if (now > start) await store.begin(ref, { callId: randomUUID(), deadline: now }, now);
+        const known = await store.findKnown(keys, at);
+        if (now > start) await store.beginCall(ref, { callId: randomUUID(), deadline: now }, now);
         return known;
       },
     });
@@ -268,7 +273,7 @@ describe('the sweeper, for sandboxes that no session knows,', () => {
     const theirs = createDockerRuntime(other);
     const owner = someRef();
     try {
-      await theirs.ensure(owner);
+      await theirs.ensureSandbox(owner);
       const sweeping = sweeper();
       await sweeping.sweep();
       now += 2 * MAX_AGE;
@@ -313,7 +318,7 @@ describe('the sweeper, while something is away,', () => {
       loadConfig({ ...environment(config), DOCKER_HOST: 'unix:///nonexistent/docker.sock' }, { needsAuth: false }),
     );
     expect(await sweeper({ runtime: nowhere }).sweep()).toEqual({ ...nothing, complete: false });
-    expect((await store.begin(session.ref, { callId: 'c', deadline: now }, now)).state).toBe('live');
+    expect((await store.beginCall(session.ref, { callId: 'c', deadline: now }, now)).state).toBe('live');
     expect(quiet.warn).toHaveBeenCalledTimes(1);
   });
 
@@ -323,7 +328,7 @@ describe('the sweeper, while something is away,', () => {
     const nowhere = createDockerRuntime(
       loadConfig({ ...environment(config), DOCKER_HOST: 'unix:///nonexistent/docker.sock' }, { needsAuth: false }),
     );
-    const breaking = Object.assign(Object.create(nowhere) as SandboxRuntime, { list: () => runtime.list() });
+    const breaking = Object.assign(Object.create(nowhere) as SandboxRuntime, { list: () => runtime.listSandboxes() });
     const report = await sweeper({ runtime: breaking }).sweep();
     expect(report).toMatchObject({ expired: 0, complete: false });
     // Only the removals that were already under way fail. No other is begun.
@@ -349,7 +354,7 @@ describe('the sweeper, while something is away,', () => {
     const [stuck, ...others] = await Promise.all(Array.from({ length: 6 }, () => idle()));
     now += TTL;
     const choosy = Object.assign(Object.create(runtime) as SandboxRuntime, {
-      remove: (key: string) => (key === stuck!.ref.key ? Promise.reject(new Error('device busy')) : runtime.remove(key)),
+      remove: (key: string) => (key === stuck!.ref.key ? Promise.reject(new Error('device busy')) : runtime.removeSandbox(key)),
     });
     expect(await sweeper({ runtime: choosy }).sweep()).toEqual({ expired: 5, unknown: 0, failed: 1, complete: true });
     for (const session of others) expect(await isThere(session)).toBe(false);
@@ -365,17 +370,17 @@ it('the sweeper finishes the removals under way, and begins no other, when it is
   const told = Object.assign(Object.create(runtime) as SandboxRuntime, {
     remove: (key: string) => {
       began();
-      return runtime.remove(key);
+      return runtime.removeSandbox(key);
     },
   });
   const stopping = sweeper({ runtime: told });
   const swept = stopping.sweep();
   await removing;
-  await stopping.stop();
+  await stopping.stopSweeping();
   const report = await swept;
   expect(report).toMatchObject({ failed: 0, complete: false });
   expect(report.expired).toBeLessThan(8);
-  expect(await runtime.list()).toHaveLength(8 - report.expired);
+  expect(await runtime.listSandboxes()).toHaveLength(8 - report.expired);
   expect(await sweeper().sweep()).toEqual({ ...nothing, expired: 8 - report.expired });
 });
 

@@ -16,7 +16,7 @@ let runtime: SandboxRuntime;
 let pools: [WarmPool, WarmPool];
 
 const filled = (pool: WarmPool) => eventually('the pool is filled', async () => pool.state.size === config.POOL_SIZE);
-const waiting = async () => (await runtime.list()).filter(({ slot }) => slot !== null);
+const waiting = async () => (await runtime.listSandboxes()).filter(({ slot }) => slot !== null);
 /**
  * Waits until every process has a channel into the same sandboxes. One too many is removed after a
  * while, and then its channels close.
@@ -34,8 +34,9 @@ const settled = async (): Promise<void> => {
   );
 };
 
-/** @returns the runtime with another `claim` */
-const withClaim = (claim: SandboxRuntime['claim']): SandboxRuntime => Object.assign(Object.create(runtime) as SandboxRuntime, { claim });
+/** @returns the runtime with another `claimSandbox` */
+const withClaim = (claim: SandboxRuntime['claimSandbox']): SandboxRuntime =>
+  Object.assign(Object.create(runtime) as SandboxRuntime, { claim });
 
 beforeAll(async () => {
   redis = await TestRedis.start();
@@ -62,13 +63,13 @@ it('gives a sandbox to one session when processes claim it at once', async () =>
   for (let round = 0; round < 3; round++) {
     await settled();
     const owners = pools.map(() => testOwner());
-    const claims = await Promise.all(pools.map((pool, n) => pool.claim(owners[n]!)));
+    const claims = await Promise.all(pools.map((pool, n) => pool.claimSandbox(owners[n]!)));
     const had = claims.filter((claim) => claim !== null);
     expect(had).toHaveLength(1);
     const owner = owners[claims.findIndex((claim) => claim !== null)]!;
     expect(await find(runtime, owner.key)).toMatchObject({ id: had[0]!.sandbox.id });
     had[0]!.channel.close();
-    await runtime.remove(owner.key);
+    await runtime.removeSandbox(owner.key);
   }
 });
 
@@ -85,10 +86,10 @@ it('removes a sandbox when its claimant died during the claim', async () => {
   );
   claimant.onApplicationBootstrap();
   await filled(claimant);
-  void claimant.claim(testOwner());
+  void claimant.claimSandbox(testOwner());
   await dying;
   await claimant.beforeApplicationShutdown();
-  expect(await pool.claim(testOwner())).toBeNull();
+  expect(await pool.claimSandbox(testOwner())).toBeNull();
   expect((await waiting()).map(({ id }) => id)).toContain(stuck.id);
   const now = performance.now.bind(performance);
   const later = jest.spyOn(performance, 'now').mockImplementation(() => now() + 16_000);
@@ -102,30 +103,30 @@ it('removes a sandbox when its claimant died during the claim', async () => {
 
 it('gives no sandbox when another process has claimed it, whatever its commands do', async () => {
   const [mine, theirs] = pools;
-  const first = await theirs.claim(testOwner());
+  const first = await theirs.claimSandbox(testOwner());
   expect(await sh(runtime, first!.sandbox.id, 'rmdir /tmp/.sandbox-claimed')).toMatchObject({ exitCode: 0 });
   // The other pool creates another one before this pool has refreshed. So this pool’s channel still
   // leads into the old one.
   await filled(theirs);
-  const second = await mine.claim(testOwner());
+  const second = await mine.claimSandbox(testOwner());
   expect(second?.sandbox.id).not.toBe(first!.sandbox.id);
   for (const claimed of [first, second]) claimed?.channel.close();
 });
 
 it('claims nothing for a session when it had a sandbox before the store was flushed', async () => {
   const [before, since] = [testOwner(), testOwner()];
-  const { id } = await runtime.ensure(before);
+  const { id } = await runtime.ensureSandbox(before);
   const restarted = new WarmPool(config, store, runtime);
   restarted.onApplicationBootstrap();
   try {
     await filled(restarted);
     const waits = (await waiting()).map((sandbox) => sandbox.id);
-    expect(await restarted.claim(before)).toBeNull();
+    expect(await restarted.claimSandbox(before)).toBeNull();
     expect(restarted.state).toEqual({ size: 1, hits: 0, misses: 0 });
     expect((await waiting()).map((sandbox) => sandbox.id)).toEqual(waits);
     expect(await find(runtime, before.key)).toMatchObject({ id });
-    const newer = await runtime.ensure(since);
-    expect(await restarted.claim(since)).toBeNull();
+    const newer = await runtime.ensureSandbox(since);
+    expect(await restarted.claimSandbox(since)).toBeNull();
     expect(await find(runtime, since.key)).toMatchObject({ id: newer.id });
     expect(restarted.state.hits).toBe(0);
   } finally {
@@ -135,9 +136,9 @@ it('claims nothing for a session when it had a sandbox before the store was flus
 
 it('counts a hit when a sandbox waits, and a miss when none does', async () => {
   const [pool, other] = pools;
-  (await pool.claim(testOwner()))!.channel!.close();
+  (await pool.claimSandbox(testOwner()))!.channel!.close();
   // The other pool still has a channel, but the sandbox at its end has been taken.
-  expect(await other.claim(testOwner())).toBeNull();
+  expect(await other.claimSandbox(testOwner())).toBeNull();
   expect(pool.state).toMatchObject({ hits: 1, misses: 0 });
   expect(other.state).toMatchObject({ hits: 0, misses: 1, size: 0 });
   await settled();
@@ -155,7 +156,7 @@ it('fills the pool again when the engine is back', async () => {
   });
   const pool = new WarmPool(config, store, flapping);
   pool.onApplicationBootstrap();
-  expect(await pool.claim(testOwner())).toBeNull();
+  expect(await pool.claimSandbox(testOwner())).toBeNull();
   current = runtime;
   await filled(pool);
   await pool.beforeApplicationShutdown();

@@ -38,7 +38,7 @@ export interface Fakes {
 }
 
 /** Stands for the engine. Only the sweeper asks it, and there is nothing to sweep. */
-const NO_ENGINE: Pick<SandboxRuntime, 'list'> = { list: async () => [] };
+const NO_ENGINE: Pick<SandboxRuntime, 'listSandboxes'> = { listSandboxes: async () => [] };
 
 /**
  * The API as in production, with guards, filter and all else, on a port of its own. The services

@@ -13,7 +13,7 @@ import { UpgradeRouter } from './server/upgrade-router';
 /** EX_CONFIG of sysexits.h. A supervisor that knows this code does not restart the service. */
 const EXIT_BAD_CONFIG = 78;
 
-async function start(config: Config): Promise<void> {
+async function startApi(config: Config): Promise<void> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config), new ExpressServerAdapter(), {
     bodyParser: false,
     bufferLogs: true,
@@ -37,7 +37,7 @@ function readConfig(): Config {
   }
 }
 
-start(readConfig()).catch((error: unknown) => {
+startApi(readConfig()).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 });

@@ -9,7 +9,7 @@ const EXIT_BAD_CONFIG = 78;
 /** Less than the ten seconds that Docker gives a container to stop. */
 const STOP_DEADLINE_MS = 8_000;
 
-async function start(config: Config): Promise<void> {
+async function startCleanup(config: Config): Promise<void> {
   const app = await NestFactory.createApplicationContext(CleanupModule.register(config), { bufferLogs: true });
   app.useLogger(new JsonLogger(config));
   new Logger('Start').log(`Sweeping every ${config.CLEANUP_INTERVAL_SECONDS} s`);
@@ -37,7 +37,7 @@ function readConfig(): Config {
   }
 }
 
-start(readConfig()).catch((error: unknown) => {
+startCleanup(readConfig()).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 });

@@ -13,16 +13,9 @@ export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWa
 export { SessionEntrance } from './entering/session-entrance';
 export { WarmPool, type PoolState } from './pool/warm-pool';
 export { ReadinessService, type ReadinessChecks } from './readiness/readiness.service';
-export {
-  WorkspaceService,
-  type ByteRange,
-  type FilePart,
-  type FileStream,
-  type LineRange,
-  type WorkspaceListing,
-} from './workspace/workspace.service';
+export { WorkspaceService, type ByteRange, type FilePart, type FileStream, type LineRange } from './workspace/workspace.service';
 export { WorkspaceEditService, type EditResult, type TextEdit } from './workspace/workspace-edit.service';
-export { WorkspaceEntriesService } from './workspace/workspace-entries.service';
+export { WorkspaceEntriesService, type WorkspaceListing } from './workspace/workspace-entries.service';
 export { WorkspaceSearchService } from './workspace/workspace-search.service';
 export { type SearchMatch, type SearchResult } from './workspace/search-answers';
 export { SKIP_REASONS, type Skip, type Skips } from './workspace/skips';

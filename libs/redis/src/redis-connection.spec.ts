@@ -52,21 +52,21 @@ const lost = (): boolean => connection.client.emit('close');
 describe('RedisConnection', () => {
   it('gives a call up by the deadline when Redis is silent', async () => {
     connected();
-    const call = watch(connection.run(never));
+    const call = watch(connection.runCommand(never));
     await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS);
     expect(call.outcome).toEqual(UNAVAILABLE);
   });
 
   it('gives a call up by the deadline when Redis is not there', async () => {
     const operation = jest.fn();
-    const call = watch(connection.run(operation));
+    const call = watch(connection.runCommand(operation));
     await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS);
     expect(call.outcome).toEqual(UNAVAILABLE);
     expect(operation).not.toHaveBeenCalled();
   });
 
   it('gives a call up by the deadline when Redis comes back just before it and is silent', async () => {
-    const call = watch(connection.run(never));
+    const call = watch(connection.runCommand(never));
     await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS - 600);
     connected();
     await jest.advanceTimersByTimeAsync(600);
@@ -77,7 +77,7 @@ describe('RedisConnection', () => {
     connected();
     lost();
     const operation = jest.fn(async () => 'answer');
-    const call = watch(connection.run(operation));
+    const call = watch(connection.runCommand(operation));
     await jest.advanceTimersByTimeAsync(1_000);
     expect([call.outcome, operation.mock.calls.length]).toEqual(['pending', 0]);
     connected();
@@ -89,7 +89,7 @@ describe('RedisConnection', () => {
     connected();
     lost();
     await jest.advanceTimersByTimeAsync(60_000);
-    const call = watch(connection.run(async () => 'answer'));
+    const call = watch(connection.runCommand(async () => 'answer'));
     await jest.advanceTimersByTimeAsync(0);
     expect(call.outcome).toEqual(UNAVAILABLE);
   });
@@ -97,13 +97,13 @@ describe('RedisConnection', () => {
   it('sends a command again only when the client has not sent it before', async () => {
     connected();
     const unsent = jest.fn().mockRejectedValueOnce(new Error("Stream isn't writeable and enableOfflineQueue is false"));
-    const again = watch(connection.run(unsent.mockResolvedValueOnce('answer')));
+    const again = watch(connection.runCommand(unsent.mockResolvedValueOnce('answer')));
     await jest.advanceTimersByTimeAsync(0);
     connected();
     await jest.advanceTimersByTimeAsync(0);
     expect([again.outcome, unsent.mock.calls.length]).toEqual(['answer', 2]);
     const sent = jest.fn().mockRejectedValue(new Error('Connection is closed.'));
-    const only = watch(connection.run(sent));
+    const only = watch(connection.runCommand(sent));
     await jest.advanceTimersByTimeAsync(0);
     connected();
     await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS);
@@ -114,7 +114,7 @@ describe('RedisConnection', () => {
   it('leaves no timer behind when a call is answered', async () => {
     connected();
     const before = jest.getTimerCount();
-    expect(await connection.run(async () => 7)).toBe(7);
+    expect(await connection.runCommand(async () => 7)).toBe(7);
     expect(jest.getTimerCount()).toBe(before);
   });
 });

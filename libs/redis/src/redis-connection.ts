@@ -85,7 +85,7 @@ export class RedisConnection {
    * @throws SandboxError STORE_UNAVAILABLE within REDIS_DEADLINE_MS if Redis is away, silent,
    *   loading, read-only or out of memory. It is then unknown whether Redis ran the command.
    */
-  async run<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
+  async runCommand<T>(operation: (client: Redis) => Promise<T>): Promise<T> {
     try {
       return await within(CALL_DEADLINE_MS, this.send(operation), () => {
         throw new Error('No answer in time');

@@ -49,7 +49,7 @@ export interface CallHold {
   /**
    * The call runs a command, so MAX_CONCURRENT_COMMANDS_PER_SESSION and
    * MAX_CONCURRENT_COMMANDS_PER_USER count it. It counts until COMMAND_LEASE_MS after its last
-   * `begin` or `resume`.
+   * `beginCall` or `resumeCall`.
    */
   readonly command?: boolean;
 }
@@ -100,8 +100,8 @@ export interface JobRecord {
 }
 
 /**
- * The answer of `begin`: a live session, one that is being removed, or the limit that refused the
- * call.
+ * The answer of `beginCall`: a live session, one that is being removed, or the limit that refused
+ * the call.
  */
 export type BeginResult =
   | { readonly state: 'live'; readonly record: SessionRecord; readonly created: boolean }
@@ -110,8 +110,8 @@ export type BeginResult =
   | { readonly state: 'full'; readonly limit: Limit };
 
 /**
- * The answer of `attach`. `live: false` means that the session ended meanwhile: the caller has to
- * begin again.
+ * The answer of `attachSandbox`. `live: false` means that the session ended meanwhile: the caller
+ * has to begin again.
  */
 export type AttachResult =
   | {
@@ -150,17 +150,17 @@ export interface SessionStore {
    * @param options of a new session. Ignored if the record exists.
    * @returns `full` if a limit refuses the call. Then nothing has changed.
    */
-  begin(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult>;
+  beginCall(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult>;
   /**
    * Opens again a call that was admitted before, or the call of a job. No limit applies. It also
    * works if a flushed store has forgotten the session and the call.
    */
-  resume(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>>;
+  resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>>;
   /**
    * Ends a call and notes `now` as a use of the session. A session without a sandbox is forgotten
    * with its last call. No effect if the generation differs or the record is gone.
    */
-  end(key: string, generation: string, callId: string, now: number): Promise<void>;
+  endCall(key: string, generation: string, callId: string, now: number): Promise<void>;
   /**
    * Notes the sandbox of a session. Sets `restarted` in the record if the session had another
    * sandbox, or the same one in another start. The same holds if the store does not know the
@@ -168,7 +168,7 @@ export interface SessionStore {
    * @returns `live: false` if the generation differs, is closing or is gone. Then the caller has to
    *   begin again.
    */
-  attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult>;
+  attachSandbox(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult>;
   /**
    * Takes the record's `restarted` mark.
    * @returns true if the sandbox was replaced and nobody was told. Of several callers, one gets
@@ -179,11 +179,11 @@ export interface SessionStore {
    * Changes the settings that are given. This counts as a use of the session.
    * @returns null if there is no live session
    */
-  update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null>;
+  updateSession(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null>;
   /** @returns the record of a live session; null if it is closing, expired or absent */
-  get(key: string, now: number): Promise<SessionRecord | null>;
+  getSession(key: string, now: number): Promise<SessionRecord | null>;
   /** @returns the user's live records, oldest first, at most MAX_LISTED */
-  list(userKey: string, now: number): Promise<SessionRecord[]>;
+  listSessions(userKey: string, now: number): Promise<SessionRecord[]>;
   /**
    * Marks the session as closing until `until`, so that no call enters it.
    * @param condition `always`: also if there is no record. `expired`: only if the record has
@@ -191,19 +191,19 @@ export interface SessionStore {
    *   over whatever the condition.
    * @returns false if the condition does not hold, or another process's closing mark is still valid
    */
-  close(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean>;
+  closeSession(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean>;
   /**
    * Moves the end of a closing mark.
    * @returns false if there is no closing mark any more
    */
   keepClosing(key: string, until: number): Promise<boolean>;
   /** Removes the record and the closing mark. The caller has removed the sandbox before. */
-  remove(key: string): Promise<void>;
+  removeSession(key: string): Promise<void>;
   /**
    * @returns keys of expired sessions and of closing marks whose time is over, those overdue
    *   longest first; at most `limit`
    */
-  expired(now: number, limit: number): Promise<string[]>;
+  listExpired(now: number, limit: number): Promise<string[]>;
   /**
    * Marks sandboxes as waiting in a pool until `until`, so that the sweeper does not remove them.
    * @param ids ids of the sandboxes
@@ -214,7 +214,7 @@ export interface SessionStore {
    * @param keys session keys and ids of pooled sandboxes, mixed
    * @returns the keys that have a record or a valid closing mark, and the ids that a pool keeps
    */
-  known(keys: string[], now: number): Promise<Set<string>>;
+  findKnown(keys: string[], now: number): Promise<Set<string>>;
   /**
    * Notes a job of the session.
    * @returns `full` if the session has `max` other jobs; `moved` if the generation differs or is
@@ -222,7 +222,7 @@ export interface SessionStore {
    */
   addJob(key: string, generation: string, job: JobRecord, max: number): Promise<'added' | 'full' | 'moved'>;
   /** @returns the session's jobs, oldest first. They are forgotten with its record. */
-  jobs(key: string): Promise<JobRecord[]>;
+  listJobs(key: string): Promise<JobRecord[]>;
   removeJob(key: string, jobId: string): Promise<void>;
   /**
    * Stores a short text that one caller may take, in this process or another. It is gone after
@@ -241,12 +241,12 @@ export interface SessionStore {
 
 export const SESSION_STORE = Symbol('SessionStore');
 /**
- * How long a command counts in its limits after `begin` or the last `resume`. A process that dies
- * stops calling `resume`, so its commands stop counting. Longer than a call needs to enter its
- * session, because no `resume` comes before that.
+ * How long a command counts in its limits after `beginCall` or the last `resumeCall`. A process
+ * that dies stops calling `resumeCall`, so its commands stop counting. Longer than a call needs to
+ * enter its session, because no `resumeCall` comes before that.
  */
 export const COMMAND_LEASE_MS = 30_000;
-/** The most sessions that `list` returns. */
+/** The most sessions that `listSessions` returns. */
 export const MAX_LISTED = 1_000;
 
 /**

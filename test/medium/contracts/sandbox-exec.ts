@@ -12,7 +12,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
     const owner = testOwner();
     let id: string;
     beforeAll(async () => {
-      ({ id } = await runtime.ensure(owner));
+      ({ id } = await runtime.ensureSandbox(owner));
     });
 
     it('gives stdout, stderr and the exit code when a process ends', async () => {
@@ -24,7 +24,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
     });
 
     it('passes arguments unchanged when they hold odd characters', async () => {
-      const { stream } = await runtime.exec(id, ['sh', '-c', 'echo "$HOME|$1"', 'sh', "$(id) 'x'"]);
+      const { stream } = await runtime.startProcess(id, ['sh', '-c', 'echo "$HOME|$1"', 'sh', "$(id) 'x'"]);
       expect((await buffer(stream)).toString()).toBe("/workspace|$(id) 'x'\n");
     });
 
@@ -36,7 +36,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
 
     it('carries all bytes both ways when there are 5 MB', async () => {
       const bytes = randomBytes(5_000_000);
-      const { stream, ended } = await runtime.exec(id, ['cat']);
+      const { stream, ended } = await runtime.startProcess(id, ['cat']);
       stream.end(bytes);
       expect((await buffer(stream)).equals(bytes)).toBe(true);
       expect(await ended).toEqual({ exitCode: 0, stderr: '' });
@@ -44,7 +44,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
 
     it('makes a process wait when nobody reads its output', async () => {
       const script = 'head -c 50000000 /dev/zero; touch /tmp/written';
-      const { stream, ended } = await runtime.exec(id, ['sh', '-c', script]);
+      const { stream, ended } = await runtime.startProcess(id, ['sh', '-c', script]);
       await once(stream, 'readable');
       // The pipes, the engine and the kernel's socket buffers hold far less than what is written.
       await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -55,7 +55,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
     });
 
     it('makes a writer wait when its process does not read', async () => {
-      const { stream } = await runtime.exec(id, ['sleep', '600']);
+      const { stream } = await runtime.startProcess(id, ['sleep', '600']);
       let taken = 0;
       const chunk = Buffer.alloc(64 * 1024);
       while (taken < 50_000_000) {
@@ -68,7 +68,7 @@ export function describeExec(subject: RuntimeUnderTest): void {
     });
 
     it('closes stdin, so that the process ends, when the stream is destroyed', async () => {
-      const { stream, ended } = await runtime.exec(id, ['sh', '-c', 'cat > /dev/null; touch /tmp/closed']);
+      const { stream, ended } = await runtime.startProcess(id, ['sh', '-c', 'cat > /dev/null; touch /tmp/closed']);
       stream.write('some');
       stream.destroy();
       expect((await ended).stderr).toBe('');
@@ -77,16 +77,16 @@ export function describeExec(subject: RuntimeUnderTest): void {
 
     it('throws SANDBOX_LOST when the sandbox is stopped or gone', async () => {
       const lost = testOwner();
-      const sandbox = await runtime.ensure(lost);
-      const { stream, ended } = await runtime.exec(sandbox.id, ['cat']);
+      const sandbox = await runtime.ensureSandbox(lost);
+      const { stream, ended } = await runtime.startProcess(sandbox.id, ['cat']);
       stream.write('running');
       await once(stream, 'readable');
       await subject.kill(lost.key);
-      await expect(runtime.exec(sandbox.id, ['true'])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+      await expect(runtime.startProcess(sandbox.id, ['true'])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
       expect((await buffer(stream)).toString()).toBe('running');
       await ended;
-      await runtime.remove(lost.key);
-      await expect(runtime.exec(sandbox.id, ['true'])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+      await runtime.removeSandbox(lost.key);
+      await expect(runtime.startProcess(sandbox.id, ['true'])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
     });
   });
 }

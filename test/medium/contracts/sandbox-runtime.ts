@@ -19,10 +19,10 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
     it('makes a sandbox when there is none, and finds it afterwards', async () => {
       const owner = testOwner();
       expect(await find(runtime, owner.key)).toBeNull();
-      const first = await runtime.ensure(owner);
+      const first = await runtime.ensureSandbox(owner);
       expect(first).toMatchObject({ key: owner.key, image: TEST_IMAGE, created: true });
       expect(first.id).toMatch(/^[0-9a-f]{64}$/);
-      const { created, ...sandbox } = await runtime.ensure(owner);
+      const { created, ...sandbox } = await runtime.ensureSandbox(owner);
       expect(created).toBe(false);
       expect({ ...sandbox, created: true }).toEqual(first);
       expect(await find(runtime, owner.key)).toEqual(asListed(sandbox));
@@ -31,7 +31,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
     it('makes one sandbox when ten ask at once', async () => {
       const owner = testOwner();
       const other = subject.create();
-      const all = await Promise.all(Array.from({ length: 10 }, (_, n) => (n % 2 ? runtime : other).ensure(owner)));
+      const all = await Promise.all(Array.from({ length: 10 }, (_, n) => (n % 2 ? runtime : other).ensureSandbox(owner)));
       expect(new Set(all.map(({ id }) => id)).size).toBe(1);
       expect(all.filter(({ created }) => created)).toHaveLength(1);
     });
@@ -43,14 +43,14 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
         for (let n = 0; n < times; n++) await step();
       };
       await Promise.all([
-        repeat(30, () => runtime.ensure(owner)),
-        repeat(30, () => other.ensure(owner)),
-        repeat(30, () => other.remove(owner.key)),
-        repeat(30, () => runtime.remove(owner.key)),
+        repeat(30, () => runtime.ensureSandbox(owner)),
+        repeat(30, () => other.ensureSandbox(owner)),
+        repeat(30, () => other.removeSandbox(owner.key)),
+        repeat(30, () => runtime.removeSandbox(owner.key)),
       ]);
-      await Promise.all([runtime.remove(owner.key), other.remove(owner.key)]);
+      await Promise.all([runtime.removeSandbox(owner.key), other.removeSandbox(owner.key)]);
       expect(await find(runtime, owner.key)).toBeNull();
-      expect((await runtime.list()).filter(({ key }) => key === owner.key)).toEqual([]);
+      expect((await runtime.listSandboxes()).filter(({ key }) => key === owner.key)).toEqual([]);
     });
 
     it.each([
@@ -58,9 +58,9 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       ['removed', (key: string) => subject.vanish(key)],
     ])('makes a new sandbox when the old one was %s behind its back', async (_, harm) => {
       const owner = testOwner();
-      const first = await runtime.ensure(owner);
+      const first = await runtime.ensureSandbox(owner);
       await harm(owner.key);
-      const second = await runtime.ensure(owner);
+      const second = await runtime.ensureSandbox(owner);
       expect(second.created).toBe(true);
       expect(second.id).not.toBe(first.id);
       expect((await sh(runtime, second.id, 'echo on')).stdout).toBe('on\n');
@@ -68,8 +68,8 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
 
     it('replaces a sandbox when it was made by other settings', async () => {
       const owner = testOwner();
-      const first = await runtime.ensure(owner);
-      const second = await subject.create({ CONTAINER_CPU_QUOTA: '30000' }).ensure(owner);
+      const first = await runtime.ensureSandbox(owner);
+      const second = await subject.create({ CONTAINER_CPU_QUOTA: '30000' }).ensureSandbox(owner);
       expect(second).toMatchObject({ created: true });
       expect(second.id).not.toBe(first.id);
     });
@@ -78,7 +78,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   describe('startOf', () => {
     it('gives another start after each restart', async () => {
       const owner = testOwner();
-      const { id } = await runtime.ensure(owner);
+      const { id } = await runtime.ensureSandbox(owner);
       const first = await runtime.startOf(id);
       expect(first).toEqual({ id: expect.stringMatching(/^.{1,64}$/), again: false });
       expect(await runtime.startOf(id)).toEqual(first);
@@ -97,17 +97,17 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       const pooled = await pooledIn(runtime, 0);
       const before = await runtime.startOf(pooled.id);
       const owner = testOwner();
-      expect(await runtime.claim(owner, pooled)).not.toBeNull();
+      expect(await runtime.claimSandbox(owner, pooled)).not.toBeNull();
       expect(await runtime.startOf(pooled.id)).toEqual(before);
-      await runtime.remove(owner.key);
+      await runtime.removeSandbox(owner.key);
     });
 
     it.each([
       ['ended', (key: string) => subject.kill(key)],
-      ['is gone', (key: string) => runtime.remove(key)],
+      ['is gone', (key: string) => runtime.removeSandbox(key)],
     ])('throws when the sandbox %s', async (_, end) => {
       const owner = testOwner();
-      const { id } = await runtime.ensure(owner);
+      const { id } = await runtime.ensureSandbox(owner);
       await end(owner.key);
       await expect(runtime.startOf(id)).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
     });
@@ -119,26 +119,26 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       const absent = subject.create({ CONTAINER_IMAGE: 'sandbox-api-test-absent:1' });
       const expected = { code: 'SANDBOX_IMAGE_UNUSABLE', message: expect.stringContaining('sandbox-api-test-absent:1') };
       await expect(absent.checkImage()).rejects.toMatchObject(expected);
-      await expect(absent.ensure(testOwner())).rejects.toMatchObject(expected);
+      await expect(absent.ensureSandbox(testOwner())).rejects.toMatchObject(expected);
     });
   });
 
   describe('remove and list', () => {
     it('removes a sandbox when it runs, and succeeds when there is none', async () => {
       const owner = testOwner();
-      const { id } = await runtime.ensure(owner);
-      await runtime.remove(owner.key);
+      const { id } = await runtime.ensureSandbox(owner);
+      await runtime.removeSandbox(owner.key);
       expect(await find(runtime, owner.key)).toBeNull();
-      await expect(runtime.exec(id, ['true'])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
-      await runtime.remove(owner.key);
+      await expect(runtime.startProcess(id, ['true'])).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+      await runtime.removeSandbox(owner.key);
     });
 
     it('lists a sandbox when it is of this deployment, running or not', async () => {
       const [alive, dead, foreign] = [testOwner(), testOwner(), testOwner()];
       const elsewhere = subject.create({ DEPLOYMENT: `test-${randomBytes(6).toString('hex')}` });
-      const [running] = await Promise.all([runtime.ensure(alive), runtime.ensure(dead), elsewhere.ensure(foreign)]);
+      const [running] = await Promise.all([runtime.ensureSandbox(alive), runtime.ensureSandbox(dead), elsewhere.ensureSandbox(foreign)]);
       await subject.kill(dead.key);
-      const listed = await runtime.list();
+      const listed = await runtime.listSandboxes();
       const keys = listed.map(({ key }) => key);
       expect(keys).toEqual(expect.arrayContaining([alive.key, dead.key]));
       expect(keys).not.toContain(foreign.key);
@@ -152,28 +152,28 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
 
     it('keeps a workspace when its sandbox is removed, until the volume is removed', async () => {
       const owner = testOwner();
-      const first = await keeping.ensure(owner);
+      const first = await keeping.ensureSandbox(owner);
       const written = await sh(keeping, first.id, 'stat -c "%u:%g %a" /workspace && echo kept > /workspace/file');
       expect(written).toMatchObject({ stdout: '1000:1000 700\n', exitCode: 0 });
       expect(await keeping.removeVolume(owner.key)).toBe(false);
-      await keeping.remove(owner.key);
+      await keeping.removeSandbox(owner.key);
 
-      const second = await keeping.ensure(owner);
+      const second = await keeping.ensureSandbox(owner);
       expect(second.created).toBe(true);
       expect((await sh(keeping, second.id, 'cat /workspace/file')).stdout).toBe('kept\n');
-      await keeping.remove(owner.key);
+      await keeping.removeSandbox(owner.key);
 
       expect(await keeping.removeVolume(owner.key)).toBe(true);
       expect(await keeping.removeVolume(owner.key)).toBe(true);
-      const third = await keeping.ensure(owner);
+      const third = await keeping.ensureSandbox(owner);
       expect((await sh(keeping, third.id, 'ls /workspace')).stdout).toBe('');
-      await keeping.remove(owner.key);
+      await keeping.removeSandbox(owner.key);
       await keeping.removeVolume(owner.key);
     });
 
     it('gives one writable workspace when ten ask at once', async () => {
       const owner = testOwner();
-      const all = await Promise.all(Array.from({ length: 10 }, () => keeping.ensure(owner)));
+      const all = await Promise.all(Array.from({ length: 10 }, () => keeping.ensureSandbox(owner)));
       expect(new Set(all.map(({ id }) => id)).size).toBe(1);
       expect((await sh(keeping, all[0]!.id, 'touch /workspace/file')).exitCode).toBe(0);
     });
@@ -181,15 +181,15 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
     it('gives a session its volume back when it does not ask for one', async () => {
       const persisting = subject.create({ ALLOW_PERSISTENT_SESSIONS: 'true' });
       const owner = testOwner();
-      const first = await persisting.ensure(owner, { persistent: true });
+      const first = await persisting.ensureSandbox(owner, { persistent: true });
       await sh(persisting, first.id, 'echo kept > /workspace/file');
-      await persisting.remove(owner.key);
-      const second = await persisting.ensure(owner, {});
+      await persisting.removeSandbox(owner.key);
+      const second = await persisting.ensureSandbox(owner, {});
       expect(second.options).toEqual({ persistent: true });
       expect((await sh(persisting, second.id, 'cat /workspace/file')).stdout).toBe('kept\n');
-      await persisting.remove(owner.key);
+      await persisting.removeSandbox(owner.key);
       expect(await persisting.removeVolume(owner.key)).toBe(true);
-      expect((await persisting.ensure(owner, {})).options).toEqual({});
+      expect((await persisting.ensureSandbox(owner, {})).options).toEqual({});
     });
   });
 
@@ -201,23 +201,23 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
     it('keeps a sandbox’s options when a later call asks for others', async () => {
       const owner = testOwner();
       const settings = { ttl_seconds: 60, metadata: { team: 'blue' } };
-      const first = await runtime.ensure(owner, OPTIONS, settings);
+      const first = await runtime.ensureSandbox(owner, OPTIONS, settings);
       expect(first).toMatchObject({ options: OPTIONS, settings, created: true });
       const { created: _, ...sandbox } = first;
       for (const asked of [undefined, null, {}, { cpus: 0.3 }])
-        expect(await runtime.ensure(owner, asked)).toEqual({ ...sandbox, created: false });
-      expect((await runtime.list()).find(({ key }) => key === owner.key)).toMatchObject({ options: OPTIONS, settings });
+        expect(await runtime.ensureSandbox(owner, asked)).toEqual({ ...sandbox, created: false });
+      expect((await runtime.listSandboxes()).find(({ key }) => key === owner.key)).toMatchObject({ options: OPTIONS, settings });
     });
 
     it('takes the options of the old container when nobody knows them, else those that are given', async () => {
       const owner = testOwner();
-      const first = await runtime.ensure(owner, OPTIONS);
+      const first = await runtime.ensureSandbox(owner, OPTIONS);
       await subject.kill(owner.key);
-      const second = await runtime.ensure(owner, null);
+      const second = await runtime.ensureSandbox(owner, null);
       expect(second).toMatchObject({ created: true, options: OPTIONS });
       expect(second.id).not.toBe(first.id);
       await subject.kill(owner.key);
-      expect(await runtime.ensure(owner, { cpus: 0.3 })).toMatchObject({ created: true, options: { cpus: 0.3 } });
+      expect(await runtime.ensureSandbox(owner, { cpus: 0.3 })).toMatchObject({ created: true, options: { cpus: 0.3 } });
     });
   });
 
@@ -230,43 +230,43 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       expect(new Set(others.map(({ id }) => id))).toEqual(new Set(mine.map(({ id }) => id)));
       for (const { key, slot, options } of mine) expect([key, slot?.current, options]).toEqual([null, true, {}]);
       expect(new Set(mine.map(({ name }) => name)).size).toBe(2);
-      expect((await runtime.list()).filter(({ slot }) => slot !== null)).toHaveLength(2);
+      expect((await runtime.listSandboxes()).filter(({ slot }) => slot !== null)).toHaveLength(2);
     });
 
     it('gives a session a waiting sandbox when it claims one', async () => {
       const pooled = await pooledIn(runtime, 0);
       const owner = testOwner();
       expect(await runtime.isVacant(owner.key)).toBe(true);
-      expect(await runtime.claim(owner, pooled)).toMatchObject({ id: pooled.id, key: owner.key, slot: null });
+      expect(await runtime.claimSandbox(owner, pooled)).toMatchObject({ id: pooled.id, key: owner.key, slot: null });
       expect(await runtime.isVacant(owner.key)).toBe(false);
-      expect(await runtime.claim(testOwner(), pooled)).toBeNull();
-      expect(await runtime.ensure(owner)).toMatchObject({ id: pooled.id, created: false });
+      expect(await runtime.claimSandbox(testOwner(), pooled)).toBeNull();
+      expect(await runtime.ensureSandbox(owner)).toMatchObject({ id: pooled.id, created: false });
       expect(await find(runtime, owner.key)).toMatchObject({ id: pooled.id, key: owner.key });
-      expect((await runtime.list()).find(({ id }) => id === pooled.id)).toMatchObject({ key: owner.key });
+      expect((await runtime.listSandboxes()).find(({ id }) => id === pooled.id)).toMatchObject({ key: owner.key });
       expect((await pooledIn(runtime, 0)).id).not.toBe(pooled.id);
-      await runtime.remove(owner.key);
+      await runtime.removeSandbox(owner.key);
       expect(await find(runtime, owner.key)).toBeNull();
     });
 
     it('gives a session nothing when it has a sandbox', async () => {
       const pooled = await pooledIn(runtime, 0);
       const owner = testOwner();
-      await runtime.ensure(owner);
-      expect(await runtime.claim(owner, pooled)).toBeNull();
+      await runtime.ensureSandbox(owner);
+      expect(await runtime.claimSandbox(owner, pooled)).toBeNull();
     });
 
     it('fills other slots when the settings differ', async () => {
       const mine = await pooledIn(runtime, 0);
       const others = subject.create({ CONTAINER_CPU_QUOTA: '30000' });
       expect((await pooledIn(others, 0)).id).not.toBe(mine.id);
-      expect((await others.list()).find(({ id }) => id === mine.id)).toMatchObject({ slot: { current: false } });
+      expect((await others.listSandboxes()).find(({ id }) => id === mine.id)).toMatchObject({ slot: { current: false } });
     });
 
     it('discards no sandbox when it was claimed meanwhile', async () => {
       const pooled = await pooledIn(runtime, 0);
       const owner = testOwner();
-      await runtime.claim(owner, pooled);
-      expect(await runtime.discard(pooled)).toBe(false);
+      await runtime.claimSandbox(owner, pooled);
+      expect(await runtime.discardSandbox(pooled)).toBe(false);
       expect(await find(runtime, owner.key)).toMatchObject({ id: pooled.id });
     });
   });

@@ -21,7 +21,7 @@ export function testConfig(variables: Record<string, string> = {}): Config {
   return loadConfig({ ...own, ...variables }, { needsAuth: false });
 }
 
-export function testOwner(): Parameters<SandboxRuntime['ensure']>[0] {
+export function testOwner(): Parameters<SandboxRuntime['ensureSandbox']>[0] {
   return { key: randomBytes(32).toString('hex'), userKey: randomBytes(32).toString('hex') };
 }
 
@@ -44,7 +44,7 @@ export async function removeDeployment(engine: Docker, { DEPLOYMENT }: Config): 
 
 /** @returns the sandbox of a session, or null */
 export async function find(runtime: SandboxRuntime, key: string): Promise<Sandbox | null> {
-  return (await runtime.list()).find((each) => each.key === key) ?? null;
+  return (await runtime.listSandboxes()).find((each) => each.key === key) ?? null;
 }
 
 /** @returns the sandbox that waits in this slot of the pool, counted from 0 */
@@ -62,7 +62,7 @@ export interface Finished {
 
 /** Runs a program in a sandbox to its end. */
 export async function run(runtime: SandboxRuntime, sandboxId: string, argv: string[], input = ''): Promise<Finished> {
-  const { stream, ended } = await runtime.exec(sandboxId, argv);
+  const { stream, ended } = await runtime.startProcess(sandboxId, argv);
   stream.end(input);
   const stdout = await buffer(stream);
   const { exitCode, stderr } = await ended;

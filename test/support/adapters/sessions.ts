@@ -34,7 +34,7 @@ export function call(deadline = NOW): CallHold {
 
 /** Opens a call in a session, which has to be live. */
 export async function enter(store: SessionStore, ref: SessionRef, hold = call(), now = NOW): Promise<BeginResult & { state: 'live' }> {
-  const result = await store.begin(ref, hold, now);
+  const result = await store.beginCall(ref, hold, now);
   if (result.state !== 'live') throw new Error(`the session is ${result.state}`);
   return result;
 }
@@ -51,7 +51,7 @@ export function sandbox(containerId: string, more: Partial<AttachedSandbox> = {}
 export async function idle(store: SessionStore, ref: SessionRef, now = NOW): Promise<string> {
   const hold = call(now);
   const { record } = await enter(store, ref, hold, now);
-  await store.attach(ref.key, record.generation, sandbox('c0'));
-  await store.end(ref.key, record.generation, hold.callId, now);
+  await store.attachSandbox(ref.key, record.generation, sandbox('c0'));
+  await store.endCall(ref.key, record.generation, hold.callId, now);
   return record.generation;
 }

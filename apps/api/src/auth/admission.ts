@@ -35,7 +35,7 @@ export class Admission {
    *   one.
    */
   refusal(request: IncomingMessage, presented: boolean): SandboxError {
-    const retryAfter = presented ? this.failedAttempts.add(request.socket.remoteAddress) : null;
+    const retryAfter = presented ? this.failedAttempts.noteFailure(request.socket.remoteAddress) : null;
     if (retryAfter === null) return new SandboxError(ErrorCode.UNAUTHORIZED, 'A valid credential is needed.');
     return new SandboxError(ErrorCode.RATE_LIMITED, 'Too many failed attempts to authenticate from this address.', { retryAfter });
   }

@@ -19,7 +19,7 @@ export class FailedAttempts {
    * Counts one attempt.
    * @returns the seconds to wait if the address has used up its attempts, else null
    */
-  add(address: string | undefined): number | null {
+  noteFailure(address: string | undefined): number | null {
     const { hits, remainingMs } = this.attempts.hit(normalizeIp(address ?? ''));
     return hits > MAX_ATTEMPTS ? Math.ceil(remainingMs / 1000) : null;
   }

@@ -12,14 +12,14 @@ export async function sendExecution(response: Response, execute: (watcher: Execu
     const exit = await execute({
       started: (start) => {
         events = new EventStream(response);
-        void events.send('start', start);
+        void events.sendEvent('start', start);
       },
-      output: (stream, data) => events?.send(stream, { data }),
+      output: (stream, data) => events?.sendEvent(stream, { data }),
     });
-    void events?.send('exit', exit);
-    events?.end();
+    void events?.sendEvent('exit', exit);
+    events?.endStream();
   } catch (exception) {
     if (events === undefined) throw exception;
-    events.fail(exception);
+    events.sendProblem(exception);
   }
 }

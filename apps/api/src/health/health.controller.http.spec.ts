@@ -7,7 +7,7 @@ describe('Health routes', () => {
   const check = jest.fn();
 
   beforeAll(async () => {
-    app = await TestApp.start({ readiness: { check, pool: POOL } });
+    app = await TestApp.start({ readiness: { checkReadiness: check, pool: POOL } });
   });
   beforeEach(() => check.mockReset());
   afterAll(() => app.stop());

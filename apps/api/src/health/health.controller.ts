@@ -28,7 +28,7 @@ export class HealthController {
   @ApiOkResponse({ type: ReadyDto, description: 'They can' })
   @ApiProblems('NOT_READY')
   async ready(): Promise<ReadyDto> {
-    const checks = await this.readiness.check();
+    const checks = await this.readiness.checkReadiness();
     const missing = Object.entries(checks).filter(([, outcome]) => outcome !== 'ok');
     if (missing.length === 0) return { status: 'ready', checks, pool: this.readiness.pool };
     throw new SandboxError(ErrorCode.NOT_READY, `Not ready: ${missing.map(([name]) => name).join(', ')}.`, { extensions: { checks } });

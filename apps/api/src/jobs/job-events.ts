@@ -26,13 +26,13 @@ export async function sendJobOutput(response: Response, follow: (watcher: JobWat
   const events = new EventStream(response);
   try {
     const job = await follow({
-      output: (stream, data, next) => events.send(stream, { data }, eventId(next)),
-      gap: (stream, bytes, next) => events.send('gap', { stream, bytes }, eventId(next)),
+      output: (stream, data, next) => events.sendEvent(stream, { data }, eventId(next)),
+      gap: (stream, bytes, next) => events.sendEvent('gap', { stream, bytes }, eventId(next)),
     });
-    void events.send('end', job);
-    events.end();
+    void events.sendEvent('end', job);
+    events.endStream();
   } catch (exception) {
-    events.fail(exception);
+    events.sendProblem(exception);
   }
 }
 

@@ -44,14 +44,14 @@ export class HttpExchange implements Transport {
   async start(): Promise<void> {}
 
   /** Hands the request to the server, which has to be connected. */
-  receive(): void {
+  receiveMessage(): void {
     this.onmessage?.(this.message);
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
     if (this.response.destroyed) return;
     if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) this.answer(message);
-    else if (this.takesEvents) void this.beginEvents().send('message', message);
+    else if (this.takesEvents) void this.beginEvents().sendEvent('message', message);
   }
 
   async close(): Promise<void> {
@@ -66,14 +66,14 @@ export class HttpExchange implements Transport {
       this.response.end(JSON.stringify(message));
     } else {
       const events = this.beginEvents();
-      void events.send('message', message);
-      events.end();
+      void events.sendEvent('message', message);
+      events.endStream();
     }
   }
 
   private breakSilence(): void {
     if (this.events !== undefined) return;
-    if (this.takesEvents) this.beginEvents().comment();
+    if (this.takesEvents) this.beginEvents().sendComment();
     else {
       this.beginJson();
       if (!this.response.writableNeedDrain) this.response.write(' ');

@@ -10,6 +10,7 @@ import type {
   Job,
   JobsService,
   SessionsService,
+  WorkspaceEntriesService,
   WorkspaceService,
   WorkspaceEditService,
   WorkspaceSearchService,
@@ -61,8 +62,8 @@ const sessions: Pick<SessionsService, 'createSession' | 'deleteSession'> = {
   deleteSession: (user, session_id) => note({ status: 'deleted', session_id }, 'deleteSession', user.id, session_id),
 };
 
-const views: Pick<WorkspaceViewService, 'view'> = {
-  view: (user, session, path, { lines, asBytes }) =>
+const views: Pick<WorkspaceViewService, 'viewFile'> = {
+  viewFile: (user, session, path, { lines, asBytes }) =>
     note(
       {
         path: String(path),
@@ -81,8 +82,13 @@ const views: Pick<WorkspaceViewService, 'view'> = {
     ),
 };
 
-const workspace: Pick<WorkspaceService, 'list' | 'write' | 'delete'> = {
-  list: (user, session, path, _signal, options) =>
+const workspace: Pick<WorkspaceService, 'writeFile'> = {
+  writeFile: (user, session, path, content) =>
+    note({ path: String(path), size: 4, created: true, etag: '"1"', session_created: false }, 'write', user.id, session, path, content),
+};
+
+const entries: Pick<WorkspaceEntriesService, 'listEntries' | 'deleteEntry'> = {
+  listEntries: (user, session, path, _signal, options) =>
     note(
       {
         entries: [{ name: 'a', type: 'file', size: 1, modified: '2026-01-01T00:00:00.000Z' }],
@@ -96,9 +102,7 @@ const workspace: Pick<WorkspaceService, 'list' | 'write' | 'delete'> = {
       path,
       ...(Object.keys(options ?? {}).length > 0 ? [options] : []),
     ),
-  write: (user, session, path, content) =>
-    note({ path: String(path), size: 4, created: true, etag: '"1"', session_created: false }, 'write', user.id, session, path, content),
-  delete: (user, session, path) => note({ path: String(path), session_created: false }, 'delete', user.id, session, path),
+  deleteEntry: (user, session, path) => note({ path: String(path), session_created: false }, 'delete', user.id, session, path),
 };
 
 const JOB: Job = {
@@ -119,20 +123,21 @@ const jobs: Pick<JobsService, 'startJob' | 'getJob' | 'readOutput' | 'writeInput
   startJob: (user, session, command) =>
     note({ ...JOB, session_created: true, session_restarted: false }, 'start', user.id, session, { ...command }),
   getJob: (user, session, job) => note(JOB, 'get', user.id, session, job),
-  readOutput: (user, session, job, query) => note({ data: 'out', next_offset: 3, eof: false, gap: 0 }, 'output', user.id, session, job, query),
+  readOutput: (user, session, job, query) =>
+    note({ data: 'out', next_offset: 3, eof: false, gap: 0 }, 'output', user.id, session, job, query),
   writeInput: (user, session, job, input, eof) => note(undefined, 'write', user.id, session, job, input.toString(), eof),
   deleteJob: (user, session, job) => note(undefined, 'deleteJob', user.id, session, job),
 };
 
 const MATCHES = [{ path: 'a', line_number: 1, line: 'text' }];
 
-const searches: Pick<WorkspaceSearchService, 'search'> = {
-  search: (user, session, path, options) =>
+const searches: Pick<WorkspaceSearchService, 'searchFiles'> = {
+  searchFiles: (user, session, path, options) =>
     note({ matches: MATCHES, truncated: false, skipped: [], session_created: false }, 'search', user.id, session, path, { ...options }),
 };
 
-const editing: Pick<WorkspaceEditService, 'edit'> = {
-  edit: (user, session, path, edits) =>
+const editing: Pick<WorkspaceEditService, 'editFile'> = {
+  editFile: (user, session, path, edits) =>
     note({ diff: '--- a\n', etag: '"1"', truncated: false, session_created: false }, 'edit', user.id, session, path, edits),
 };
 
@@ -147,6 +152,7 @@ describe('tools, as the official client sees them', () => {
         commands as CommandsService,
         jobs as JobsService,
         workspace as WorkspaceService,
+        entries as WorkspaceEntriesService,
         searches as WorkspaceSearchService,
         editing as WorkspaceEditService,
         views as WorkspaceViewService,

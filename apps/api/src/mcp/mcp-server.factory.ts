@@ -69,7 +69,7 @@ export class McpServerFactory {
         const params = { progressToken, progress, ...(message !== undefined && { message }) };
         sendNotification({ method: 'notifications/progress', params }).catch(() => undefined);
       }, isBehind);
-      return tool.call(args, { ...caller, onOutput: notes.add }).finally(() => notes.end());
+      return tool.call(args, { ...caller, onOutput: notes.add }).finally(() => notes.endNotes());
     });
     server.fallbackRequestHandler = async ({ method }) => {
       const list = EMPTY_LISTS.get(method);

@@ -69,7 +69,7 @@ export class McpController {
     const exchange = new HttpExchange(message, request, response);
     try {
       await server.connect(exchange);
-      exchange.receive();
+      exchange.receiveMessage();
       await exchange.answered;
     } finally {
       await server.close();

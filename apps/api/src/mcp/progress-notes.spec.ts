@@ -29,7 +29,7 @@ describe('ProgressNotes', () => {
       [1, 'a'],
       [3, 'bc'],
     ]);
-    progress.end();
+    progress.endNotes();
   });
 
   it('sends a note with a growing number every ten seconds or sooner when there is no output', () => {
@@ -43,7 +43,7 @@ describe('ProgressNotes', () => {
     progress.add('more');
     expect(notes.at(-1)![1]).toBe('more');
     for (const [i, [number]] of notes.entries()) expect(number).toBeGreaterThan(notes[i - 1]?.[0] ?? 0);
-    progress.end();
+    progress.endNotes();
   });
 
   it('sends no empty note when there is output', () => {
@@ -53,7 +53,7 @@ describe('ProgressNotes', () => {
       jest.advanceTimersByTime(1_000);
     }
     expect(notes.filter(([, message]) => message === undefined)).toEqual([]);
-    progress.end();
+    progress.endNotes();
   });
 
   it('sends nothing, and then the newest output, when the client was behind', () => {
@@ -66,14 +66,14 @@ describe('ProgressNotes', () => {
     behind = false;
     jest.advanceTimersByTime(1_000);
     expect(notes).toEqual([[7, 'old new']]);
-    progress.end();
+    progress.endNotes();
   });
 
   it('sends nothing when it has ended', () => {
     const progress = start();
     progress.add('a');
     progress.add('b');
-    progress.end();
+    progress.endNotes();
     jest.advanceTimersByTime(60_000);
     expect(notes).toEqual([[1, 'a']]);
     expect(jest.getTimerCount()).toBe(0);

@@ -41,7 +41,7 @@ export class ProgressNotes {
   };
 
   /** Stops the notes: none may follow the result. */
-  end(): void {
+  endNotes(): void {
     clearInterval(this.silence);
     if (this.timer !== null) clearTimeout(this.timer);
     this.text = '';

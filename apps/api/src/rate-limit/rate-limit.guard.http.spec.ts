@@ -7,7 +7,10 @@ describe('RateLimitGuard', () => {
 
   beforeEach(async () => {
     app = await TestApp.start(
-      { sessions: { listSessions: async () => [] }, readiness: { check: async () => ({ docker: 'ok', store: 'ok', image: 'ok' }) } },
+      {
+        sessions: { listSessions: async () => [] },
+        readiness: { checkReadiness: async () => ({ docker: 'ok', store: 'ok', image: 'ok' }) },
+      },
       { API_KEYS: `${API_KEY},${BOB}`, RATE_LIMIT_REQUESTS: '3', RATE_LIMIT_WINDOW_SECONDS: '60' },
     );
   });

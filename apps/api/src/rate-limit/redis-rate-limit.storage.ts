@@ -33,7 +33,7 @@ export class RedisRateLimitStorage implements ThrottlerStorage, OnApplicationShu
   }
 
   async increment(key: string, ttl: number, limit: number): Promise<ThrottlerRecord> {
-    const reply = await this.connection.run((client) => (client as CountingClient).countRequest(this.prefix + key, ttl));
+    const reply = await this.connection.runCommand((client) => (client as CountingClient).countRequest(this.prefix + key, ttl));
     const [hits, remainingMs] = reply as [number, number];
     return toRecord({ hits, remainingMs }, limit);
   }

@@ -17,7 +17,7 @@ beforeAll(async () => {
   app.get('/', (request, response) => {
     Object.assign(request, { id: 'request-1' });
     const events = new EventStream(response);
-    void Promise.resolve(run(events)).then(() => events.end());
+    void Promise.resolve(run(events)).then(() => events.endStream());
   });
   server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -40,7 +40,7 @@ describe('EventStream', () => {
     'sends an event with %j in UTF-8',
     async (data) => {
       const expected = `event: stdout\nid: 7-0\ndata: ${JSON.stringify({ data })}\n\n`;
-      expect((await answer((events) => void events.send('stdout', { data }, '7-0'))).toString('hex')).toBe(
+      expect((await answer((events) => void events.sendEvent('stdout', { data }, '7-0'))).toString('hex')).toBe(
         Buffer.from(expected, 'utf8').toString('hex'),
       );
     },
@@ -48,7 +48,7 @@ describe('EventStream', () => {
 
   it('sends each event in its own encoding when encodings differ', async () => {
     const bytes = await answer((events) => {
-      for (const data of ['a', 'é', 'b', '€', 'ü']) void events.send('stdout', { data });
+      for (const data of ['a', 'é', 'b', '€', 'ü']) void events.sendEvent('stdout', { data });
     });
     expect(new TextDecoder('utf-8', { fatal: true }).decode(bytes)).toBe(
       ['a', 'é', 'b', '€', 'ü'].map((data) => `event: stdout\ndata: {"data":"${data}"}\n\n`).join(''),
@@ -56,7 +56,7 @@ describe('EventStream', () => {
   });
 
   it('ends with a problem when the work fails', async () => {
-    const bytes = await answer((events) => events.fail(new SandboxError(ErrorCode.JOB_LOST, 'It is gone: é.')));
+    const bytes = await answer((events) => events.sendProblem(new SandboxError(ErrorCode.JOB_LOST, 'It is gone: é.')));
     const [, data] = /^event: error\ndata: (.*)\n\n$/.exec(bytes.toString())!;
     expect(JSON.parse(data!)).toMatchObject({ code: 'JOB_LOST', detail: 'It is gone: é.', request_id: 'request-1' });
   });

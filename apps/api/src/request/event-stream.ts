@@ -36,7 +36,7 @@ export class EventStream {
   constructor(private readonly response: Response) {
     // nginx holds answers back unless it is told not to.
     response.status(200).set({ 'Content-Type': EVENT_STREAM, 'X-Accel-Buffering': 'no' }).flushHeaders();
-    this.heartbeat = setInterval(() => this.comment(), SILENCE_MS).unref();
+    this.heartbeat = setInterval(() => this.sendComment(), SILENCE_MS).unref();
     response.once('close', () => clearInterval(this.heartbeat));
   }
 
@@ -45,7 +45,7 @@ export class EventStream {
    * @returns a promise if the client is slower than its events. It resolves once the client has
    *   caught up or gone away.
    */
-  send(event: string, data: object, id?: string): void | Promise<void> {
+  sendEvent(event: string, data: object, id?: string): void | Promise<void> {
     const { response } = this;
     if (response.destroyed) return;
     this.heartbeat.refresh();
@@ -56,15 +56,15 @@ export class EventStream {
   }
 
   /** Ends with an `error` event, because the status is sent already. */
-  fail(exception: unknown): void {
+  sendProblem(exception: unknown): void {
     const error = toSandboxError(exception);
     const { id } = this.response.req;
     logFailure(error, id);
-    void this.send('error', toProblem(error, id));
-    this.end();
+    void this.sendEvent('error', toProblem(error, id));
+    this.endStream();
   }
 
-  end(): void {
+  endStream(): void {
     clearInterval(this.heartbeat);
     this.response.end();
   }
@@ -73,7 +73,7 @@ export class EventStream {
    * Sends a comment to break a silence. A client that does not read gets none, because what waits
    * to be written would grow.
    */
-  comment(): void {
+  sendComment(): void {
     if (!this.response.writableNeedDrain) this.response.write(': still here\n\n');
   }
 }

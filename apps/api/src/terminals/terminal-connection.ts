@@ -64,13 +64,16 @@ export class TerminalConnection {
    * @param expiresAt when the credential that opened the connection ends, in milliseconds since the
    * epoch; the connection ends then too
    */
-  async run(since: number, expiresAt: number | null): Promise<void> {
+  async runTerminal(since: number, expiresAt: number | null): Promise<void> {
     const heartbeat = setInterval(() => this.ping(), PING_MS);
     const expiry = expiresAt === null ? undefined : setTimeout(() => this.expire(), Math.min(expiresAt - Date.now(), MAX_TIMER_MS));
     try {
       this.tell({ type: 'open', terminal: this.name.terminal, offset: since });
-      const watcher = { output: (bytes: Buffer) => this.send(bytes), gap: async (bytes: number) => this.tell({ type: 'gap', bytes }) };
-      const exit_code = await this.terminals.follow(this.name, since, watcher, this.gone.signal);
+      const watcher = {
+        output: (bytes: Buffer) => this.sendMessage(bytes),
+        gap: async (bytes: number) => this.tell({ type: 'gap', bytes }),
+      };
+      const exit_code = await this.terminals.followOutput(this.name, since, watcher, this.gone.signal);
       this.tell({ type: 'exit', exit_code });
       this.socket.close(CLOSE.NORMAL);
     } catch (error) {
@@ -100,13 +103,13 @@ export class TerminalConnection {
     };
     if (isBinary) {
       const before = Promise.all([this.written, this.resized]);
-      this.written = before.then(() => this.receive(data, isBinary)).then(release);
-    } else this.resized = this.resized.then(() => this.receive(data, isBinary)).then(release);
+      this.written = before.then(() => this.receiveMessage(data, isBinary)).then(release);
+    } else this.resized = this.resized.then(() => this.receiveMessage(data, isBinary)).then(release);
   }
 
-  private async receive(data: Buffer, isBinary: boolean): Promise<void> {
+  private async receiveMessage(data: Buffer, isBinary: boolean): Promise<void> {
     try {
-      if (isBinary) await this.write(data);
+      if (isBinary) await this.writeInput(data);
       else await this.obey(data);
     } catch (error) {
       const { code } = toSandboxError(error);
@@ -116,14 +119,14 @@ export class TerminalConnection {
     }
   }
 
-  private async write(bytes: Buffer): Promise<void> {
+  private async writeInput(bytes: Buffer): Promise<void> {
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) await this.writePiece(bytes.subarray(at, at + PIECE_BYTES));
   }
 
   private async writePiece(piece: Buffer): Promise<void> {
     for (let retryMs = FIRST_RETRY_MS; !this.gone.signal.aborted; retryMs = Math.min(2 * retryMs, LAST_RETRY_MS)) {
       try {
-        return await this.terminals.write(this.name, piece, this.gone.signal);
+        return await this.terminals.writeInput(this.name, piece, this.gone.signal);
       } catch (error) {
         if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_STDIN_FULL) throw error;
         await sleep(retryMs);
@@ -134,10 +137,10 @@ export class TerminalConnection {
   private async obey(data: Buffer): Promise<void> {
     const message = validateDto(ResizeMessage, parse(data));
     if (message.type !== 'resize') throw new SandboxError(ErrorCode.BAD_REQUEST, 'A text frame has to be of type resize.');
-    await this.terminals.resize(this.name, message, this.gone.signal);
+    await this.terminals.resizeTerminal(this.name, message, this.gone.signal);
   }
 
-  private send(bytes: Buffer): Promise<void> {
+  private sendMessage(bytes: Buffer): Promise<void> {
     // Settles when the network has taken the bytes. If the connection breaks, `close` tells.
     return new Promise((resolve) => this.socket.send(bytes, () => resolve()));
   }

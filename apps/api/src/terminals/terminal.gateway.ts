@@ -62,7 +62,7 @@ export class TerminalGateway implements UpgradeRoute<TerminalAddress>, OnModuleI
     sessionId: string,
     { terminal, since, command, cols = 80, rows = 24 }: TerminalQuery,
   ): Promise<{ terminal: string; since: number }> {
-    if (terminal === undefined) return { terminal: await this.terminals.open(user, sessionId, command, { cols, rows }), since: 0 };
+    if (terminal === undefined) return { terminal: await this.terminals.openTerminal(user, sessionId, command, { cols, rows }), since: 0 };
     const written = await this.terminals.written({ user, sessionId, terminal });
     return { terminal, since: Math.min(since ?? 0, written) };
   }
@@ -71,7 +71,7 @@ export class TerminalGateway implements UpgradeRoute<TerminalAddress>, OnModuleI
     const connection = new TerminalConnection(socket, this.terminals, name, requestId);
     this.connections.add(connection);
     socket.once('close', () => this.connections.delete(connection));
-    void connection.run(since, expiresAt);
+    void connection.runTerminal(since, expiresAt);
     if (this.stopping) connection.close(CLOSE.GOING_AWAY);
   }
 }

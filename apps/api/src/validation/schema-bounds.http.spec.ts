@@ -191,7 +191,7 @@ describe('MCP', () => {
     sessions,
     commands,
     jobs,
-    ...([{}, {}, {}, {}] as unknown as [never, never, never, never]),
+    ...([{}, {}, {}, {}, {}] as unknown as [never, never, never, never, never]),
     loadConfig({ API_KEYS: API_KEY, ...LIMITS }),
   );
   const user = userFromApiKey(API_KEY);

@@ -8,14 +8,14 @@ const URL = '/sessions/s/workspace/archive';
 
 describe('the API at …/workspace/archive', () => {
   let app: TestApp;
-  let pack: jest.MockedFunction<WorkspaceArchiveService['pack']>;
-  let unpack: jest.MockedFunction<WorkspaceArchiveService['unpack']>;
+  let pack: jest.MockedFunction<WorkspaceArchiveService['packArchive']>;
+  let unpack: jest.MockedFunction<WorkspaceArchiveService['unpackArchive']>;
   const received: Buffer[] = [];
 
   beforeAll(async () => {
     pack = jest.fn();
     unpack = jest.fn();
-    app = await TestApp.start({ archives: { pack, unpack } });
+    app = await TestApp.start({ archives: { packArchive: pack, unpackArchive: unpack } });
   });
   beforeEach(() => {
     received.length = 0;

@@ -37,7 +37,7 @@ export class ArchiveController {
     @ClientSignal() signal: AbortSignal,
     @Res() response: Response,
   ): Promise<void> {
-    const archive = await this.archives.pack(user, session_id, givenPath(path), gzip === 'true', signal);
+    const archive = await this.archives.packArchive(user, session_id, givenPath(path), gzip === 'true', signal);
     await sendArchive(response, archive, String(givenPath(path)), gzip === 'true');
   }
 
@@ -68,6 +68,6 @@ export class ArchiveController {
     @ClientSignal() signal: AbortSignal,
     @Req() request: Request,
   ): Promise<UnpackResultDto> {
-    return this.archives.unpack(user, session_id, givenPath(path), archiveBody(request), signal);
+    return this.archives.unpackArchive(user, session_id, givenPath(path), archiveBody(request), signal);
   }
 }

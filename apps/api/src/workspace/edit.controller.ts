@@ -51,7 +51,7 @@ export class EditController {
     @IfHeaders() conditions: Preconditions,
     @Res({ passthrough: true }) response: Response,
   ): Promise<EditResultDto> {
-    const edit = () => this.edits.edit(user, session_id, givenPath(path), edits, signal, conditions);
+    const edit = () => this.edits.editFile(user, session_id, givenPath(path), edits, signal, conditions);
     return tagged(response, edited(await withSizeAdvice(EDIT_ADVICE, edit)));
   }
 }

@@ -34,7 +34,7 @@ export class EntriesController {
     @ClientSignal() signal: AbortSignal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<WorkspaceStatDto> {
-    return tagged(response, await this.entries.stat(user, session_id, givenPath(path), signal));
+    return tagged(response, await this.entries.statEntry(user, session_id, givenPath(path), signal));
   }
 
   @Post('move')
@@ -60,7 +60,7 @@ export class EntriesController {
       to: givenPath({ path: to, path_base64: to_base64 }),
       overwrite,
     };
-    return tagged(response, await this.entries.move(user, session_id, move, signal, conditions));
+    return tagged(response, await this.entries.moveEntry(user, session_id, move, signal, conditions));
   }
 
   @Post('mkdir')

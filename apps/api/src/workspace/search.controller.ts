@@ -28,7 +28,7 @@ export class SearchController {
     @Query() query: SearchQuery,
     @ClientSignal() signal: AbortSignal,
   ): Promise<SearchResultDto> {
-    const { session_created: _news, ...found } = await this.searches.search(user, session_id, givenPath(query), query, signal);
+    const { session_created: _news, ...found } = await this.searches.searchFiles(user, session_id, givenPath(query), query, signal);
     return found;
   }
 }

@@ -26,11 +26,19 @@ describe('the workspace API for entries, searches, edits, parts and precondition
   let destroyed = false;
 
   const entries: Partial<WorkspaceEntriesService> = {
-    stat: async (_user, session, path) => {
+    listEntries: async (_user, session, path, _signal, options) => {
+      seen.push([session, path, options]);
+      return { entries: [ENTRY], truncated, ...skips, session_created: true };
+    },
+    deleteEntry: async (_user, _session, path, _signal, conditions) => {
+      seen.push([path, conditions]);
+      return { path: String(path), session_created: true };
+    },
+    statEntry: async (_user, session, path) => {
       seen.push([session, path]);
       return STAT;
     },
-    move: async (_user, session, move, _signal, conditions) => {
+    moveEntry: async (_user, session, move, _signal, conditions) => {
       seen.push([session, { ...move }, conditions]);
       return { path: String(move.to), etag: TAG };
     },
@@ -41,14 +49,14 @@ describe('the workspace API for entries, searches, edits, parts and precondition
   };
 
   const searches: Partial<WorkspaceSearchService> = {
-    search: async (_user, session, path, { glob, pattern, limit }) => {
+    searchFiles: async (_user, session, path, { glob, pattern, limit }) => {
       seen.push([session, path, { glob, pattern, limit }]);
       return { ...FOUND, truncated, session_created: true };
     },
   };
 
   const editing: Partial<WorkspaceEditService> = {
-    edit: async (_user, session, path, edits, _signal, conditions) => {
+    editFile: async (_user, session, path, edits, _signal, conditions) => {
       seen.push([session, path, edits, conditions]);
       return { diff: '--- a\n', etag: TAG, truncated, session_created: true };
     },
@@ -56,10 +64,6 @@ describe('the workspace API for entries, searches, edits, parts and precondition
 
   const PART = { size: 10, modified: ENTRY.modified, etag: TAG, offset: 2, length: 4, ranged: false } as const;
   const workspace: Partial<WorkspaceService> = {
-    list: async (_user, session, path, _signal, options) => {
-      seen.push([session, path, options]);
-      return { entries: [ENTRY], truncated, ...skips, session_created: true };
-    },
     readText: async (_user, _session, path, _signal, lines) => {
       seen.push([path, lines]);
       return { ...PART, content: 'text', encoding: 'utf8' };
@@ -70,13 +74,9 @@ describe('the workspace API for entries, searches, edits, parts and precondition
       content.once('close', () => (destroyed = true));
       return { ...PART, content };
     },
-    write: async (_user, _session, path, content, _signal, conditions) => {
+    writeFile: async (_user, _session, path, content, _signal, conditions) => {
       seen.push([path, Buffer.isBuffer(content) ? content.toString() : (await buffer(content)).toString(), conditions]);
       return { path: String(path), size: 4, created: true, etag: TAG, session_created: true };
-    },
-    delete: async (_user, _session, path, _signal, conditions) => {
-      seen.push([path, conditions]);
-      return { path: String(path), session_created: true };
     },
   };
 

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { ByteRange, FilePart, LineRange, WorkspaceService } from '@sandbox/orchestrator';
+import type { ByteRange, FilePart, LineRange, WorkspaceEntriesService, WorkspaceService } from '@sandbox/orchestrator';
 import { API_KEY, TestApp } from '../../../../test/support/test-app';
 
 const FILE = Buffer.from('0123456789');
@@ -23,7 +23,7 @@ describe('the workspace API', () => {
   const seen: unknown[][] = [];
 
   /** Keeps what is written, as the real service does: nothing of a stream that fails. */
-  const write: WorkspaceService['write'] = async (_user, session, path, content) => {
+  const write: WorkspaceService['writeFile'] = async (_user, session, path, content) => {
     try {
       const bytes = Buffer.isBuffer(content) ? content : await buffer(content);
       stored.push({ session, path: String(path), content: bytes });
@@ -34,8 +34,8 @@ describe('the workspace API', () => {
     }
   };
 
-  const workspace: Partial<WorkspaceService> = {
-    list: async (_user, session, path) => {
+  const entries: Partial<WorkspaceEntriesService> = {
+    listEntries: async (_user, session, path) => {
       seen.push([session, path]);
       return {
         entries: [{ name: 'a', type: 'file', size: 1, modified: '2025-01-01T00:00:00.000Z' }],
@@ -44,6 +44,13 @@ describe('the workspace API', () => {
         session_created: true,
       };
     },
+    deleteEntry: async (_user, session, path) => {
+      seen.push([session, path]);
+      return { path: String(path), session_created: true };
+    },
+  };
+
+  const workspace: Partial<WorkspaceService> = {
     readText: async (_user, session, path, _signal, part) => {
       seen.push([session, path, ...(part ? [part] : [])]);
       if (path === 'large') throw new SandboxError(ErrorCode.FILE_TOO_LARGE, 'The file has 9 bytes.');
@@ -63,15 +70,11 @@ describe('the workspace API', () => {
           : Readable.from([fileOf(range).ranged ? FILE.subarray(2, 5) : FILE]);
       return { ...fileOf(range), content };
     },
-    write,
-    delete: async (_user, session, path) => {
-      seen.push([session, path]);
-      return { path: String(path), session_created: true };
-    },
+    writeFile: write,
   };
 
   beforeAll(async () => {
-    app = await TestApp.start({ workspace });
+    app = await TestApp.start({ workspace, entries });
   });
   beforeEach(() => {
     stored.length = failures.length = seen.length = 0;
@@ -297,7 +300,7 @@ describe('the workspace API', () => {
   it('answers, and reads the rest of the body, when a write is refused halfway', async () => {
     const refusing = await TestApp.start({
       workspace: {
-        write: async (_user, _session, _path, content) => {
+        writeFile: async (_user, _session, _path, content) => {
           await once(content as Readable, 'data');
           (content as Readable).destroy();
           throw new SandboxError(ErrorCode.FILE_TOO_LARGE, 'Too large.');

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import { ApiConsumes, ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CONFIG, type Config } from '@sandbox/config';
-import { type Preconditions, WorkspaceService } from '@sandbox/orchestrator';
+import { type Preconditions, WorkspaceEntriesService, WorkspaceService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
@@ -39,6 +39,7 @@ const WRITE = [
 export class WorkspaceController {
   constructor(
     private readonly workspace: WorkspaceService,
+    private readonly entries: WorkspaceEntriesService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -52,7 +53,7 @@ export class WorkspaceController {
     @Query() { depth, limit, ...path }: ListQuery,
     @ClientSignal() signal: AbortSignal,
   ): Promise<WorkspaceListingDto> {
-    return listing(await this.workspace.list(user, session_id, givenPath(path), signal, { depth, limit }));
+    return listing(await this.entries.listEntries(user, session_id, givenPath(path), signal, { depth, limit }));
   }
 
   @Get('content')
@@ -107,7 +108,7 @@ export class WorkspaceController {
   ): Promise<void> {
     const { etag } = await withSizeAdvice(WRITE_ADVICE, async () => {
       const content = await fileContent(request, this.config.WORKSPACE_MAX_FILE_SIZE_BYTES);
-      return this.workspace.write(user, session_id, givenPath(path), content, signal, { ...conditions, mode: fileMode(mode) });
+      return this.workspace.writeFile(user, session_id, givenPath(path), content, signal, { ...conditions, mode: fileMode(mode) });
     });
     response.set('ETag', etag);
   }
@@ -138,7 +139,7 @@ export class WorkspaceController {
         created: _created,
         session_created: _news,
         ...stored
-      } = await this.workspace.write(user, session_id, target, content, signal, options);
+      } = await this.workspace.writeFile(user, session_id, target, content, signal, options);
       response.set('ETag', etag);
       return { ...stored, session_id };
     };
@@ -158,6 +159,6 @@ export class WorkspaceController {
     @ClientSignal() signal: AbortSignal,
     @IfHeaders() conditions: Preconditions,
   ): Promise<void> {
-    await this.workspace.delete(user, session_id, givenPath(path), signal, conditions);
+    await this.entries.deleteEntry(user, session_id, givenPath(path), signal, conditions);
   }
 }

@@ -26,7 +26,7 @@ export class GrowingBuffer {
   }
 
   /** Returns what was collected, and starts again empty. */
-  take(): Buffer {
+  takeBytes(): Buffer {
     const taken = this.bytes.subarray(0, this.size);
     this.bytes = NO_BYTES;
     this.size = 0;

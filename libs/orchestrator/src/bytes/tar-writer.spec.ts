@@ -30,7 +30,7 @@ function write(bytes: Buffer, step = bytes.length, limits = LIMITS): Buffer {
   const writer = new TarWriter(limits);
   const parts: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += step) parts.push(writer.push(bytes.subarray(at, at + step)));
-  return Buffer.concat([...parts, writer.finish()]);
+  return Buffer.concat([...parts, writer.finishArchive()]);
 }
 
 const SOUND = Buffer.concat([

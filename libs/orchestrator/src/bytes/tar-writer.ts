@@ -67,7 +67,7 @@ export class TarWriter {
    * @returns its last bytes
    * @throws SandboxError SANDBOX_LOST if the last record is incomplete
    */
-  finish(): Buffer {
+  finishArchive(): Buffer {
     if (this.head.length > 0 || this.left > 0) throw unsound();
     return Buffer.alloc(2 * TAR_BLOCK_BYTES);
   }

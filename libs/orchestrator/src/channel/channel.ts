@@ -115,7 +115,7 @@ export interface CallOptions {
 
 /** A live agent in a sandbox. Requests run side by side. */
 export interface Channel {
-  /** False once the channel is broken or closed. Then `call` rejects at once. */
+  /** False once the channel is broken or closed. Then `sendRequest` rejects at once. */
   readonly open: boolean;
   /**
    * Makes a request. Resolves once all output has been consumed.
@@ -127,7 +127,7 @@ export interface Channel {
    *   request was sent; SANDBOX_UNRESPONSIVE if it was given up (about 10 s after the agent fell
    *   silent); TOO_MANY_COMMANDS past 128 requests at a time; and what CallOptions names
    */
-  call(request: AgentRequest, options: CallOptions): Promise<Record<string, unknown>>;
+  sendRequest(request: AgentRequest, options: CallOptions): Promise<Record<string, unknown>>;
   /** Ends the agent. Open requests reject with SANDBOX_LOST. */
   close(): void;
   /** Resolves once the channel is broken or closed. Never rejects. */

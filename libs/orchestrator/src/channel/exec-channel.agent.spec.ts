@@ -67,7 +67,7 @@ const exec = (command: string, more: Partial<Extract<AgentRequest, { op: 'exec' 
 async function call(request: AgentRequest, options: Partial<CallOptions> = {}) {
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   const onOutput = (stream: 'stdout' | 'stderr', chunk: Buffer): void => void chunks[stream].push(Buffer.from(chunk));
-  const ok = await channel.call(request, { deadlineMs: 60_000, onOutput, ...options });
+  const ok = await channel.sendRequest(request, { deadlineMs: 60_000, onOutput, ...options });
   return { ok, stdout: Buffer.concat(chunks.stdout).toString(), stderr: Buffer.concat(chunks.stderr).toString() };
 }
 

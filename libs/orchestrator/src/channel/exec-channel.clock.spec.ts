@@ -23,7 +23,7 @@ afterEach(() => {
 });
 
 function begin(options: Partial<CallOptions> = {}): Promise<unknown> {
-  return channel.call({ op: 'list', path: '' }, { deadlineMs: 600_000, ...options }).catch((error: unknown) => error);
+  return channel.sendRequest({ op: 'list', path: '' }, { deadlineMs: 600_000, ...options }).catch((error: unknown) => error);
 }
 
 /** Lets the agent answer every PING. */

@@ -158,7 +158,9 @@ describe('ExecChannel, for input,', () => {
 
   it('sends inputs in turns, and waits for the stream to drain, when two requests have some', async () => {
     agent.stream.pause();
-    const calls = [Buffer.alloc(200 * KIB), Buffer.alloc(200 * KIB)].map((input) => channel.call(WRITE, { input, deadlineMs: 60_000 }));
+    const calls = [Buffer.alloc(200 * KIB), Buffer.alloc(200 * KIB)].map((input) =>
+      channel.sendRequest(WRITE, { input, deadlineMs: 60_000 }),
+    );
     calls.forEach((call) => void call.catch(() => undefined));
     await settle();
     expect(agent.hostStream.writableLength).toBeLessThan(150 * KIB);

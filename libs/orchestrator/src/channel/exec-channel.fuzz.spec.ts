@@ -65,7 +65,7 @@ function begin(channel: Channel, id: number, random: Random): Seen {
     abort,
     outcome: null,
     settled: channel
-      .call(
+      .sendRequest(
         { op: 'write', path: String(id), max_size: 0 },
         {
           deadlineMs: 60_000,

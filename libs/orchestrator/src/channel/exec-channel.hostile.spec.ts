@@ -17,11 +17,11 @@ async function open() {
   const agent = new FakeAgent();
   const channel = await openChannel(agent.process);
   const calls = [
-    channel.call(
+    channel.sendRequest(
       { op: 'write', path: 'f', max_size: 0 },
       { ...DEADLINE, input: Buffer.from('abc'), onOutput: () => new Promise(() => undefined) },
     ),
-    channel.call({ op: 'list', path: '' }, DEADLINE),
+    channel.sendRequest({ op: 'list', path: '' }, DEADLINE),
   ];
   const outcomes = Promise.all(calls.map((call) => call.catch((error: unknown) => error)));
   await agent.frame(HostFrame.REQUEST, { nth: 2 });

@@ -71,8 +71,8 @@ describe('ExecChannel, for a request,', () => {
   });
 
   it('refuses a request when 128 are open', async () => {
-    for (let n = 0; n < 128; n++) channel.call(LIST, { deadlineMs: 60_000 }).catch(() => undefined);
-    await expect(channel.call(LIST, { deadlineMs: 60_000 })).rejects.toMatchObject({ code: ErrorCode.TOO_MANY_COMMANDS });
+    for (let n = 0; n < 128; n++) channel.sendRequest(LIST, { deadlineMs: 60_000 }).catch(() => undefined);
+    await expect(channel.sendRequest(LIST, { deadlineMs: 60_000 })).rejects.toMatchObject({ code: ErrorCode.TOO_MANY_COMMANDS });
     const { id } = await agent.frame(HostFrame.REQUEST, { nth: 128 });
     agent.send(AgentFrame.END, id, ok);
     await settle();
@@ -81,7 +81,9 @@ describe('ExecChannel, for a request,', () => {
 
   it('refuses a request when it is larger than a frame', async () => {
     const path = 'x'.repeat(1024 * KIB);
-    await expect(channel.call({ op: 'list', path }, { deadlineMs: 60_000 })).rejects.toMatchObject({ code: ErrorCode.PAYLOAD_TOO_LARGE });
+    await expect(channel.sendRequest({ op: 'list', path }, { deadlineMs: 60_000 })).rejects.toMatchObject({
+      code: ErrorCode.PAYLOAD_TOO_LARGE,
+    });
     await settle();
     expect(agent.received).toEqual([]);
   });
@@ -129,7 +131,7 @@ describe('ExecChannel, on an abort,', () => {
   });
 
   it('sends nothing when the signal was aborted before the call', async () => {
-    await expect(channel.call(LIST, { deadlineMs: 1000, signal: AbortSignal.abort() })).rejects.toMatchObject({
+    await expect(channel.sendRequest(LIST, { deadlineMs: 1000, signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: ErrorCode.CLIENT_CLOSED_REQUEST,
     });
     await settle();
@@ -176,7 +178,7 @@ describe('ExecChannel, at its end,', () => {
     await expect(result).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
     await channel.closed;
     expect(channel.open).toBe(false);
-    await expect(channel.call(LIST, { deadlineMs: 1000 })).rejects.toBeInstanceOf(RequestNotSentError);
+    await expect(channel.sendRequest(LIST, { deadlineMs: 1000 })).rejects.toBeInstanceOf(RequestNotSentError);
   });
 
   it('closes when the stream fails', async () => {
@@ -189,7 +191,7 @@ describe('ExecChannel, at its end,', () => {
     agent.stream.pause();
     const path = 'x'.repeat(600 * KIB);
     const results = Array.from({ length: 80 }, () =>
-      channel.call({ op: 'list', path }, { deadlineMs: 60_000 }).catch((error: unknown) => error),
+      channel.sendRequest({ op: 'list', path }, { deadlineMs: 60_000 }).catch((error: unknown) => error),
     );
     expect(agent.hostStream.destroyed).toBe(true);
     expect((await Promise.all(results))[0]).toMatchObject({ code: ErrorCode.SANDBOX_UNRESPONSIVE });

@@ -85,7 +85,7 @@ class ExecChannel implements Channel, RequestPort {
     return this.isOpen && this.stream.writable;
   }
 
-  call(request: AgentRequest, options: CallOptions): Promise<Record<string, unknown>> {
+  sendRequest(request: AgentRequest, options: CallOptions): Promise<Record<string, unknown>> {
     return new Promise((resolve, reject) => {
       if (!this.open) throw new RequestNotSentError('The channel is closed.');
       if (options.signal?.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
@@ -101,8 +101,8 @@ class ExecChannel implements Channel, RequestPort {
       this.clock ??= this.startClock();
       // Corked, so that a request and its short input go out in one write.
       this.stream.cork();
-      this.send(frame);
-      if (this.isOpen) opened.start();
+      this.sendFrame(frame);
+      if (this.isOpen) opened.sendOpening();
       this.stream.uncork();
     });
   }
@@ -115,7 +115,7 @@ class ExecChannel implements Channel, RequestPort {
 
   readonly tickMs = TICK_MS;
 
-  send(frame: Buffer): void {
+  sendFrame(frame: Buffer): void {
     if (!this.isOpen) return;
     this.stream.write(frame);
     if (this.stream.writableLength > MAX_UNWRITTEN_BYTES) this.giveUp('the agent does not read');
@@ -161,7 +161,7 @@ class ExecChannel implements Channel, RequestPort {
   private tick(): void {
     if (this.requests.size === 0) return this.stopClock();
     this.silentTicks += 1;
-    if (this.silentTicks === SILENT_TICKS) this.ping();
+    if (this.silentTicks === SILENT_TICKS) this.sendPing();
     if (this.silentTicks >= 2 * SILENT_TICKS) return this.giveUp('the agent does not answer a PING');
     for (const request of this.requests.values()) {
       if (!request.tick()) return this.giveUp('the agent did not end a cancelled request');
@@ -172,25 +172,25 @@ class ExecChannel implements Channel, RequestPort {
     this.silentTicks = 0;
     const { frames, violation } = this.reader.push(chunk);
     for (const frame of frames) {
-      const breach = this.receive(frame);
+      const breach = this.receiveFrame(frame);
       if (breach !== null) return this.breach(breach);
       if (!this.isOpen) return;
     }
     if (violation !== null) this.breach(violation);
   };
 
-  private receive(frame: Frame): string | null {
+  private receiveFrame(frame: Frame): string | null {
     const request = this.requests.get(frame.id);
-    if (request !== undefined) return request.receive(frame);
+    if (request !== undefined) return request.receiveFrame(frame);
     if (frame.id !== CHANNEL_ID) return 'a frame for a request that is not open';
     const answer = frame.type === AgentFrame.PONG && frame.payload.length === 0 && this.pings > 0;
     if (answer) this.pings -= 1;
     return answer ? null : 'a frame the channel does not take';
   }
 
-  private ping(): void {
+  private sendPing(): void {
     this.pings += 1;
-    this.send(encodeFrame(HostFrame.PING, CHANNEL_ID));
+    this.sendFrame(encodeFrame(HostFrame.PING, CHANNEL_ID));
   }
 
   private readonly onDrain = (): void => this.sendInputs();

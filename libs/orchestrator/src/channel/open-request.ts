@@ -15,7 +15,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { TOO_MANY_COMMA
 export interface RequestPort {
   /** Length of one tick of the channel's clock, in milliseconds. */
   readonly tickMs: number;
-  send(frame: Buffer): void;
+  sendFrame(frame: Buffer): void;
   /** Asks the channel to call `sendInput` when the stream has room. */
   wantsToSend(request: OpenRequest): void;
   /** Tells the channel that the request is settled. */
@@ -54,27 +54,27 @@ export class OpenRequest {
     this.output = new RequestOutput(options.onOutput, {
       credit: (bytes) => {
         this.ticksToStall = this.fullStall;
-        if (this.answer === null) port.send(encodeCredit(HostFrame.CREDIT, id, bytes));
+        if (this.answer === null) port.sendFrame(encodeCredit(HostFrame.CREDIT, id, bytes));
       },
       failed: (error) => this.cancel(error, true),
-      drained: () => this.finish(),
+      drained: () => this.finishRequest(),
     });
     this.input = options.input === undefined ? null : this.makeInput(options.input);
   }
 
   /** Begins to send input. The channel calls it once the REQUEST frame is out. */
-  start(): void {
+  sendOpening(): void {
     this.options.signal?.addEventListener('abort', this.onAbort);
-    this.input?.start();
+    this.input?.startSending();
   }
 
-  receive(frame: Frame): string | null {
+  receiveFrame(frame: Frame): string | null {
     if (this.answer !== null) return 'a frame for a request that has ended';
     switch (frame.type) {
       case AgentFrame.OUT:
-        return this.output.take('stdout', frame.payload) ? null : 'output past its window';
+        return this.output.takeChunk('stdout', frame.payload) ? null : 'output past its window';
       case AgentFrame.ERR:
-        return this.output.take('stderr', frame.payload) ? null : 'output past its window';
+        return this.output.takeChunk('stderr', frame.payload) ? null : 'output past its window';
       case AgentFrame.CREDIT:
         return this.receiveCredit(decodeCredit(frame.payload));
       case AgentFrame.END:
@@ -88,7 +88,7 @@ export class OpenRequest {
   sendInput(): boolean {
     const step = this.input?.next() ?? null;
     if (step === null) return false;
-    this.port.send(step === 'eof' ? encodeFrame(HostFrame.EOF, this.id) : encodeFrame(HostFrame.DATA, this.id, step.data));
+    this.port.sendFrame(step === 'eof' ? encodeFrame(HostFrame.EOF, this.id) : encodeFrame(HostFrame.DATA, this.id, step.data));
     return step !== 'eof';
   }
 
@@ -126,7 +126,7 @@ export class OpenRequest {
   private receiveEnd(payload: Buffer): string | null {
     this.answer = parseAnswer(payload);
     if (this.answer === null) return 'a malformed END';
-    this.finish();
+    this.finishRequest();
     return null;
   }
 
@@ -151,9 +151,9 @@ export class OpenRequest {
     if (this.cancelled !== null) return;
     this.cancelled = { reason, overrules };
     this.ticksLeft = ticks(CANCEL_GRACE_MS, this.port.tickMs);
-    this.input?.stop();
+    this.input?.stopSending();
     this.output.discard();
-    if (this.answer === null) this.port.send(encodeFrame(HostFrame.CANCEL, this.id));
+    if (this.answer === null) this.port.sendFrame(encodeFrame(HostFrame.CANCEL, this.id));
     else this.fail(reason);
   }
 
@@ -161,7 +161,7 @@ export class OpenRequest {
    * Settles once END is there. If END brings a result, the output before it must have been consumed
    * too.
    */
-  private finish(): void {
+  private finishRequest(): void {
     const answer = this.answer;
     if (answer === null) return;
     const cancelled = this.cancelled;
@@ -176,7 +176,7 @@ export class OpenRequest {
 
   private settle(outcome: () => void): void {
     this.options.signal?.removeEventListener('abort', this.onAbort);
-    this.input?.stop();
+    this.input?.stopSending();
     this.output.discard();
     this.port.settled(this);
     outcome();

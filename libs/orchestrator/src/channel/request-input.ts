@@ -39,7 +39,7 @@ export class RequestInput {
   }
 
   /** Begins to read. Events come from now on. */
-  start(): void {
+  startSending(): void {
     const stream = this.stream;
     if (stream === null || stream.readableEnded) {
       this.onEnd();
@@ -69,12 +69,12 @@ export class RequestInput {
       return { data };
     }
     if (this.state !== 'at-end') return null;
-    this.stop();
+    this.stopSending();
     return 'eof';
   }
 
   /** Lets go of the stream and leaves it paused. Its owner drains or destroys it. */
-  stop(): void {
+  stopSending(): void {
     if (this.state === 'done') return;
     this.state = 'done';
     this.bytes = NO_BYTES;

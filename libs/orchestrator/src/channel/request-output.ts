@@ -43,7 +43,7 @@ export class RequestOutput {
    * Takes output. Returns false if the agent sent more than its credit, or an empty frame: those
    * would cost it no credit, and so have no bound.
    */
-  take(stream: OutputStream, chunk: Buffer): boolean {
+  takeChunk(stream: OutputStream, chunk: Buffer): boolean {
     if (chunk.length === 0 || chunk.length > this.window) return false;
     this.window -= chunk.length;
     if (this.busy) this.pending[stream].append(chunk);
@@ -94,7 +94,7 @@ export class RequestOutput {
 
   private deliverPending(): void {
     for (const stream of ['stdout', 'stderr'] as const) {
-      if (!this.busy) this.deliver(stream, this.pending[stream].take());
+      if (!this.busy) this.deliver(stream, this.pending[stream].takeBytes());
     }
   }
 

@@ -23,10 +23,10 @@ type Encoding = 'utf8' | 'base64';
 /** Takes the output of one command and makes the answer. */
 export interface CommandOutput<Answer> {
   /** Is called once the sandbox is open, before the command goes out. */
-  begin(): Promise<void>;
+  beginOutput(): Promise<void>;
   /** Takes the next piece. While the promise is pending, the command waits with its next output. */
-  take(stream: Stream, chunk: Buffer): void | Promise<void>;
-  answer(end: CommandEnd): Promise<Answer>;
+  takeOutput(stream: Stream, chunk: Buffer): void | Promise<void>;
+  buildAnswer(end: CommandEnd): Promise<Answer>;
 }
 
 /** Keeps the beginning and the end of each stream for the answer. */
@@ -49,16 +49,16 @@ export class CollectedOutput implements CommandOutput<ExecuteResult> {
     this.texts = onOutput && { stdout: new OutputText('utf8'), stderr: new OutputText('utf8') };
   }
 
-  async begin(): Promise<void> {}
+  async beginOutput(): Promise<void> {}
 
-  take(stream: Stream, chunk: Buffer): void {
-    const beginning = this.streams[stream].add(chunk);
-    if (this.texts) this.onOutput?.(this.texts[stream].add(beginning));
+  takeOutput(stream: Stream, chunk: Buffer): void {
+    const beginning = this.streams[stream].addChunk(chunk);
+    if (this.texts) this.onOutput?.(this.texts[stream].addChunk(beginning));
   }
 
-  async answer(end: CommandEnd): Promise<ExecuteResult> {
-    const stdout = this.streams.stdout.finish(end.omitted.stdout, this.encoding);
-    const stderr = this.streams.stderr.finish(end.omitted.stderr, this.encoding);
+  async buildAnswer(end: CommandEnd): Promise<ExecuteResult> {
+    const stdout = this.streams.stdout.finishCapture(end.omitted.stdout, this.encoding);
+    const stderr = this.streams.stderr.finishCapture(end.omitted.stderr, this.encoding);
     return {
       stdout: stdout.text,
       stderr: stderr.text,
@@ -81,18 +81,18 @@ export class StreamedOutput implements CommandOutput<ExecuteExit> {
     this.texts = { stdout: new OutputText(encoding), stderr: new OutputText(encoding) };
   }
 
-  async begin(): Promise<void> {
+  async beginOutput(): Promise<void> {
     // The watcher is told of one start only. So no other sandbox is tried from here on.
     if (!this.sandbox.channel.open) throw new RequestNotSentError('The channel is closed.');
     this.watcher.started(await executeStart(this.sandbox));
   }
 
-  take(stream: Stream, chunk: Buffer): void | Promise<void> {
-    return this.tell(stream, this.texts[stream].add(chunk));
+  takeOutput(stream: Stream, chunk: Buffer): void | Promise<void> {
+    return this.tell(stream, this.texts[stream].addChunk(chunk));
   }
 
-  async answer(end: CommandEnd): Promise<ExecuteExit> {
-    for (const stream of ['stdout', 'stderr'] as const) await this.tell(stream, this.texts[stream].end());
+  async buildAnswer(end: CommandEnd): Promise<ExecuteExit> {
+    for (const stream of ['stdout', 'stderr'] as const) await this.tell(stream, this.texts[stream].endText());
     return executeExit(end, end.omitted.stdout + end.omitted.stderr > 0, this.config, this.sandbox);
   }
 

@@ -35,7 +35,7 @@ export class CommandsService {
     const { EXEC_MAX_OUTPUT_BYTES } = this.config;
     const collect = (sandbox: OpenSandbox): CommandOutput<ExecuteResult> =>
       new CollectedOutput(this.config, sandbox, EXEC_MAX_OUTPUT_BYTES, command.encoding, onOutput);
-    return this.run(user, command, EXEC_MAX_OUTPUT_BYTES, collect, signal);
+    return this.runCommand(user, command, EXEC_MAX_OUTPUT_BYTES, collect, signal);
   }
 
   /**
@@ -46,11 +46,11 @@ export class CommandsService {
    */
   stream(user: User, command: ExecuteCommand, watcher: ExecuteWatcher, signal?: AbortSignal): Promise<ExecuteExit> {
     const tell = (sandbox: OpenSandbox): CommandOutput<ExecuteExit> => new StreamedOutput(this.config, sandbox, watcher, command.encoding);
-    return this.run(user, command, null, tell, signal);
+    return this.runCommand(user, command, null, tell, signal);
   }
 
   /** The steps of a command: parse, policy, enter, run, answer. One line of the log tells of it. */
-  private run<Answer extends ExecuteExit>(
+  private runCommand<Answer extends ExecuteExit>(
     user: User,
     command: ExecuteCommand,
     maxOutput: number | null,
@@ -65,10 +65,10 @@ export class CommandsService {
       const enter = { command: true, signal };
       const runIn = async (sandbox: OpenSandbox): Promise<Answer> => {
         const output = outputFor(sandbox);
-        await output.begin();
+        await output.beginOutput();
         const runnable = { ...parsed, request: { ...parsed.request, shell } };
-        const end = await runCommand(sandbox, runnable, (stream, chunk) => output.take(stream, chunk), signal);
-        return output.answer(end);
+        const end = await runCommand(sandbox, runnable, (stream, chunk) => output.takeOutput(stream, chunk), signal);
+        return output.buildAnswer(end);
       };
       return this.entrance.enterSession(ref, parsed.deadlineMs, afterOwnPrograms(unlisted, signal, runIn), enter);
     };

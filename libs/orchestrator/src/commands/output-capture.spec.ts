@@ -2,37 +2,37 @@ import { OutputCapture } from './output-capture';
 
 function capture(maxBytes: number, ...chunks: Buffer[]): OutputCapture {
   const output = new OutputCapture(maxBytes);
-  for (const chunk of chunks) output.add(chunk);
+  for (const chunk of chunks) output.addChunk(chunk);
   return output;
 }
 
 describe('OutputCapture', () => {
   it('gives output below the limit whole, whatever its chunks', () => {
     const euro = Buffer.from('€');
-    expect(capture(100, euro.subarray(0, 1), euro.subarray(1)).finish(0, 'utf8')).toEqual({ text: '€', truncated: false });
+    expect(capture(100, euro.subarray(0, 1), euro.subarray(1)).finishCapture(0, 'utf8')).toEqual({ text: '€', truncated: false });
   });
 
   it('replaces bytes that are no UTF-8, or gives them exactly as base64', () => {
     const bytes = Buffer.from([0x61, 0xff, 0x62]);
-    expect(capture(100, bytes).finish(0, 'utf8').text).toBe('a\ufffdb');
-    expect(Buffer.from(capture(100, bytes).finish(0, 'base64').text, 'base64')).toEqual(bytes);
+    expect(capture(100, bytes).finishCapture(0, 'utf8').text).toBe('a\ufffdb');
+    expect(Buffer.from(capture(100, bytes).finishCapture(0, 'base64').text, 'base64')).toEqual(bytes);
   });
 
   it('says between beginning and end how much is missing', () => {
     const output = capture(9, Buffer.from('aaaa'), Buffer.from('bbbbb'));
-    expect(output.finish(1000, 'utf8')).toEqual({ text: 'aaaa\n[... 1000 bytes omitted ...]\nbbbbb', truncated: true });
+    expect(output.finishCapture(1000, 'utf8')).toEqual({ text: 'aaaa\n[... 1000 bytes omitted ...]\nbbbbb', truncated: true });
   });
 
   it('cuts between characters, counting what it trims', () => {
     // The head ends within the second euro sign, the tail begins within another.
     const head = Buffer.from('€€').subarray(0, 5);
     const tail = Buffer.from('€xyz').subarray(1);
-    const { text } = capture(10, head, tail).finish(7, 'utf8');
+    const { text } = capture(10, head, tail).finishCapture(7, 'utf8');
     expect(text).toBe('€\n[... 11 bytes omitted ...]\nxyz');
   });
 
   it('holds no more than its limit when a sandbox sends more, and says so', () => {
-    const result = capture(4, Buffer.from('abcdef')).finish(0, 'utf8');
+    const result = capture(4, Buffer.from('abcdef')).finishCapture(0, 'utf8');
     expect(result).toEqual({ text: 'ab\n[... 2 bytes omitted ...]\ncd', truncated: true });
   });
 });

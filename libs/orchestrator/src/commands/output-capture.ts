@@ -18,7 +18,7 @@ export class OutputCapture {
    * @returns the part of the chunk that comes before the place of a cut, since bytes may be missing
    * after it
    */
-  add(chunk: Buffer): Buffer {
+  addChunk(chunk: Buffer): Buffer {
     const beginning = chunk.subarray(0, Math.max(0, Math.floor(this.maxBytes / 2) - this.kept.length));
     const fitting = chunk.subarray(0, this.maxBytes - this.kept.length);
     this.overflow += chunk.length - fitting.length;
@@ -30,8 +30,8 @@ export class OutputCapture {
    * Returns the stream's text. If bytes were left out, a line in its middle says how many.
    * @param omitted how many bytes the agent has left out
    */
-  finish(omitted: number, encoding: 'utf8' | 'base64'): { text: string; truncated: boolean } {
-    const bytes = this.kept.take();
+  finishCapture(omitted: number, encoding: 'utf8' | 'base64'): { text: string; truncated: boolean } {
+    const bytes = this.kept.takeBytes();
     const left = omitted + this.overflow;
     if (left === 0) return { text: bytes.toString(encoding), truncated: false };
     const cut = Math.min(Math.floor(this.maxBytes / 2), bytes.length);

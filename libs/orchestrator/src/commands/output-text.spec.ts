@@ -16,8 +16,8 @@ describe('OutputText', () => {
       for (let size = 1; size <= bytes.length + 1; size++) {
         const decoder = new OutputText('utf8');
         let text = '';
-        for (let at = 0; at < bytes.length; at += size) text += decoder.add(bytes.subarray(at, at + size));
-        expect(text + decoder.end()).toBe(bytes.toString('utf8'));
+        for (let at = 0; at < bytes.length; at += size) text += decoder.addChunk(bytes.subarray(at, at + size));
+        expect(text + decoder.endText()).toBe(bytes.toString('utf8'));
         expect(decoder.pending).toBe(0);
       }
     }
@@ -25,12 +25,12 @@ describe('OutputText', () => {
 
   it('holds back the beginning of a character, and says how much', () => {
     const decoder = new OutputText('utf8');
-    expect([decoder.add(Buffer.from([0x61, 0xe2, 0x82])), decoder.pending]).toEqual(['a', 2]);
-    expect([decoder.add(Buffer.from([0xac])), decoder.pending]).toEqual(['€', 0]);
+    expect([decoder.addChunk(Buffer.from([0x61, 0xe2, 0x82])), decoder.pending]).toEqual(['a', 2]);
+    expect([decoder.addChunk(Buffer.from([0xac])), decoder.pending]).toEqual(['€', 0]);
   });
 
   it('gives each chunk as base64 of its own', () => {
     const decoder = new OutputText('base64');
-    expect([decoder.add(Buffer.from('a')), decoder.add(Buffer.from([0xc3])), decoder.end()]).toEqual(['YQ==', 'ww==', '']);
+    expect([decoder.addChunk(Buffer.from('a')), decoder.addChunk(Buffer.from([0xc3])), decoder.endText()]).toEqual(['YQ==', 'ww==', '']);
   });
 });

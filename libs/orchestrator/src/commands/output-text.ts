@@ -13,7 +13,7 @@ export class OutputText {
   constructor(private readonly encoding: 'utf8' | 'base64') {}
 
   /** @returns '' if the chunk holds only the beginning of a character */
-  add(chunk: Buffer): string {
+  addChunk(chunk: Buffer): string {
     if (this.encoding === 'base64') return chunk.toString('base64');
     const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     const whole = bytes.length - incompleteSuffix(bytes);
@@ -27,7 +27,7 @@ export class OutputText {
   }
 
   /** Returns what is left of a character that has not ended. */
-  end(): string {
+  endText(): string {
     const { rest } = this;
     this.rest = NO_BYTES;
     return rest.toString('utf8');

@@ -19,7 +19,7 @@ async function outcome(
     asked.push(request);
     return answer;
   };
-  const sandbox = { channel: { call }, options: { env: sessionEnv } } as unknown as OpenSandbox;
+  const sandbox = { channel: { sendRequest: call }, options: { env: sessionEnv } } as unknown as OpenSandbox;
   const work = afterOwnPrograms(unlisted(command), undefined, async () => 'done');
   return { asked, done: await work(sandbox).catch((error: unknown) => error) };
 }

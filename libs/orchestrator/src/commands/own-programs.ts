@@ -27,7 +27,7 @@ async function findAll({ channel, options }: OpenSandbox, unlisted: UnlistedProg
   const { names } = unlisted;
   // A command that sets PATH itself has no names to ask about.
   const request = { op: 'own_programs', names, search_path: options.env?.PATH } as const;
-  const { first_other: index } = await channel.call(request, { signal, deadlineMs: LOOKUP_MS });
+  const { first_other: index } = await channel.sendRequest(request, { signal, deadlineMs: LOOKUP_MS });
   if (index === null) return;
   if (!isCount(index) || index >= names.length) throw unsound();
   throw unlisted.refusal(index);

@@ -18,7 +18,7 @@ export interface CommandEnd extends ExecEnd {
  * Has the sandbox's agent run a command.
  * @param signal aborts the command and all that it has started
  * @throws RequestNotSentError if the channel is closed, so that another sandbox may be tried
- * @throws SandboxError the agent's own, or as Channel.call
+ * @throws SandboxError the agent's own, or as Channel.sendRequest
  */
 export async function runCommand(
   { channel, options }: OpenSandbox,
@@ -27,7 +27,7 @@ export async function runCommand(
   signal: AbortSignal | undefined,
 ): Promise<CommandEnd> {
   const started = performance.now();
-  const end = await channel.call(withSessionEnv(request, options), {
+  const end = await channel.sendRequest(withSessionEnv(request, options), {
     input: stdin === undefined ? undefined : Buffer.from(stdin),
     onOutput,
     signal,

@@ -6,7 +6,7 @@ function setUp(width: number, queue: number, admits: Admits = (running) => runni
   const begun: string[] = [];
   const ends: (() => void)[] = [];
   const run = (user: string, name: string, signal?: AbortSignal): Promise<string> =>
-    limit.run(
+    limit.runLimited(
       user,
       () => {
         begun.push(name);
@@ -84,7 +84,7 @@ describe('FairLimit', () => {
       0,
       () => new Error('full'),
     );
-    await expect(limit.run('a', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
-    expect(await limit.run('a', async () => 'on')).toBe('on');
+    await expect(limit.runLimited('a', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    expect(await limit.runLimited('a', async () => 'on')).toBe('on');
   });
 });

@@ -46,7 +46,7 @@ export class FairLimit {
    * @throws the error that `overflow` makes; SandboxError CLIENT_CLOSED_REQUEST if the signal ended
    * the wait
    */
-  async run<T>(user: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async runLimited<T>(user: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.waiting.has(user) || !this.isAdmitted(user)) await this.place(user, signal);
     else this.count(user, 1);
     try {

@@ -4,21 +4,21 @@ import { FairStarts } from './fair-starts';
 describe('FairStarts', () => {
   it('gives what the command gives, and what it throws', async () => {
     const starts = new FairStarts(1);
-    expect(await starts.run('a', async () => 'done')).toBe('done');
-    await expect(starts.run('a', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    expect(await starts.runStart('a', async () => 'done')).toBe('done');
+    await expect(starts.runStart('a', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
     await expect(
-      starts.run('a', () => {
+      starts.runStart('a', () => {
         throw new Error('at once');
       }),
     ).rejects.toThrow('at once');
-    expect(await starts.run('a', async () => 'on')).toBe('on');
+    expect(await starts.runStart('a', async () => 'on')).toBe('on');
   });
 
   it('lets one user’s command start beside another’s hundred', async () => {
     const starts = new FairStarts(1);
     const order: string[] = [];
     const run = (user: string): Promise<void> =>
-      starts.run(user, async () => {
+      starts.runStart(user, async () => {
         order.push(user);
         await sleep(1);
       });
@@ -32,7 +32,7 @@ describe('FairStarts', () => {
     const running = new Map<string, number>();
     const most = new Map<string, number>();
     const run = (user: string): Promise<void> =>
-      starts.run(user, async () => {
+      starts.runStart(user, async () => {
         running.set(user, (running.get(user) ?? 0) + 1);
         most.set(user, Math.max(most.get(user) ?? 0, running.get(user)!));
         await sleep(1);
@@ -57,8 +57,8 @@ describe('FairStarts', () => {
   it('does not let long commands keep others out', async () => {
     const starts = new FairStarts(1);
     const ended = new AbortController();
-    const long = starts.run('a', () => sleep(60_000, undefined, { signal: ended.signal }));
-    expect(await starts.run('a', async () => 'short')).toBe('short');
+    const long = starts.runStart('a', () => sleep(60_000, undefined, { signal: ended.signal }));
+    expect(await starts.runStart('a', async () => 'short')).toBe('short');
     ended.abort();
     await expect(long).rejects.toThrow('aborted');
   });

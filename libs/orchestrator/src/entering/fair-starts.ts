@@ -39,7 +39,7 @@ export class FairStarts {
    * Runs `command` once it is its user's turn.
    * @param signal ends the wait, never the command
    */
-  run<T>(user: string, command: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  runStart<T>(user: string, command: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     this.note(user);
     return new Promise<T>((resolve, reject) => {
       const start = async (): Promise<void> => {
@@ -47,7 +47,7 @@ export class FairStarts {
         running.then(resolve, reject);
         await within(START_MS, running.then(nothing, nothing), nothing);
       };
-      this.places.run(user, start, signal).catch(reject);
+      this.places.runLimited(user, start, signal).catch(reject);
     });
   }
 

@@ -95,7 +95,7 @@ export class SessionConnections {
     return this.connections.get(key)?.channel.open ?? false;
   }
 
-  close(key: string): void {
+  closeChannel(key: string): void {
     this.connections.get(key)?.channel.close();
   }
 
@@ -152,7 +152,7 @@ export class SessionConnections {
   private async establish(record: SessionRecord, giveUpAt: number, turn: AbortSignal): Promise<OpenSandbox> {
     const { key, userKey } = record.ref;
     const make = (): Promise<SessionConnection> => this.makeSandbox(record, giveUpAt);
-    const connection = (await this.claimPooled(record)) ?? (await this.creations.run(userKey, make, turn));
+    const connection = (await this.claimPooled(record)) ?? (await this.creations.runLimited(userKey, make, turn));
     const attached = await this.attach(record.generation, key, connection);
     if (!attached.live) throw new EnterAgainError();
     return this.openSandboxOf(record, connection, attached);
@@ -172,7 +172,7 @@ export class SessionConnections {
   /** Takes a sandbox from the pool if the session is new and has the default options. */
   private async claimPooled({ ref, containerId, options }: SessionRecord): Promise<SessionConnection | null> {
     if (containerId !== null || !isDefaultSandbox(this.config, options ?? {})) return null;
-    const claimed = await this.pool.claim(ref);
+    const claimed = await this.pool.claimSandbox(ref);
     if (claimed === null) return null;
     this.noteMade(claimed.sandbox);
     return this.connected(ref.key, claimed);
@@ -183,7 +183,7 @@ export class SessionConnections {
       ttl_seconds: ttlMs === this.config.SESSION_TTL_SECONDS * 1000 ? undefined : ttlMs / 1000,
       metadata: Object.keys(metadata).length === 0 ? undefined : metadata,
     };
-    const sandbox = await this.runtime.ensure(ref, options, settings);
+    const sandbox = await this.runtime.ensureSandbox(ref, options, settings);
     if (sandbox.created) this.noteMade(sandbox);
     const known = this.connections.get(ref.key);
     if (known?.channel.open && known.sandbox.id === sandbox.id) return known;
@@ -202,7 +202,7 @@ export class SessionConnections {
     const { sandbox, start, attached } = connection;
     const { id, image, createdAt, pooled, options, settings } = sandbox;
     const origin = this.made.has(id) ? 'made' : start.again && !attached ? 'restarted' : 'found';
-    const result = await this.store.attach(key, generation, {
+    const result = await this.store.attachSandbox(key, generation, {
       containerId: id,
       startId: start.id,
       origin,

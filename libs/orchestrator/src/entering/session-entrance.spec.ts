@@ -13,7 +13,7 @@ import type { WarmPool } from '../pool/warm-pool';
 const config = loadConfig({ SESSION_STORE: 'memory', CREATE_CONCURRENCY: '3' }, { needsAuth: false });
 const refOf = (user: string, session = 's') => sessionRef(config.DEPLOYMENT, { id: user }, session);
 const REF = refOf('jwt:user');
-const NO_POOL = { claim: async () => null } as unknown as WarmPool;
+const NO_POOL = { claimSandbox: async () => null } as unknown as WarmPool;
 
 /** What a call learns of its session. */
 interface News {
@@ -51,7 +51,7 @@ describe('SessionEntrance', () => {
   it('leaves a place for others beside a user whose sandboxes do not come to be', async () => {
     const asked: string[] = [];
     const runtime = {
-      ensure: ({ userKey }: SandboxOwner) => {
+      ensureSandbox: ({ userKey }: SandboxOwner) => {
         asked.push(userKey);
         return new Promise(() => undefined);
       },
@@ -82,7 +82,7 @@ describe('SessionEntrance', () => {
 
     it('when its sandbox came from the pool', async () => {
       const claim = jest.fn(async ({ key }: SandboxOwner) => connectTo(engine.runtime, engine.make(key, true).sandbox));
-      const sandboxes = begin({ claim } as unknown as WarmPool);
+      const sandboxes = begin({ claimSandbox: claim } as unknown as WarmPool);
       expect(await enter(sandboxes)).toEqual(CREATED);
       expect(await enter(sandboxes)).toEqual(NOTHING);
       expect(claim).toHaveBeenCalledTimes(1);
@@ -109,7 +109,7 @@ describe('SessionEntrance', () => {
     it('when the store forgets the session while its sandbox is made', async () => {
       engine.before.exec = async () => {
         delete engine.before.exec;
-        await store.remove(REF.key);
+        await store.removeSession(REF.key);
       };
       expect(await enter()).toEqual(CREATED);
       expect(await enter()).toEqual(NOTHING);
@@ -137,7 +137,7 @@ describe('SessionEntrance', () => {
 
     it('but not when it was the store alone that had forgotten it', async () => {
       await enter();
-      await store.remove(REF.key);
+      await store.removeSession(REF.key);
       expect(await enter(processes[1])).toEqual(NOTHING);
       expect(await enter()).toEqual(NOTHING);
     });
@@ -145,7 +145,7 @@ describe('SessionEntrance', () => {
     it('and again when the session has ended and is made anew', async () => {
       await enter();
       await engine.remove(REF.key);
-      await store.remove(REF.key);
+      await store.removeSession(REF.key);
       expect(await enter()).toEqual(CREATED);
     });
   });
@@ -177,12 +177,12 @@ describe('SessionEntrance', () => {
 
     it('when it was started anew and the store has forgotten the session', async () => {
       await engine.restart(REF.key);
-      await store.remove(REF.key);
+      await store.removeSession(REF.key);
       const teller = begin();
       expect(await enter(teller)).toEqual(RESTARTED);
       expect(await enter()).toEqual(NOTHING);
       // Who has told the store of this start does not tell it anew.
-      await store.remove(REF.key);
+      await store.removeSession(REF.key);
       expect(await enter(teller)).toEqual(NOTHING);
     });
 

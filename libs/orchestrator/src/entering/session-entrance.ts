@@ -57,8 +57,9 @@ interface CallUnderWay {
  * the store, so that no sweeper removes it. Then it finds the sandbox by name or makes it. The
  * channel into the sandbox stays open for the calls that follow.
  *
- * A warm call costs one round trip to the store before its answer (`begin`) and one that nothing
- * waits for (`end`). It makes no call to the engine but the write into the open channel.
+ * A warm call costs one round trip to the store before its answer (`beginCall`) and one that
+ * nothing waits for (`endCall`). It makes no call to the engine but the write into the open
+ * channel.
  */
 @Injectable()
 export class SessionEntrance implements OnApplicationShutdown {
@@ -114,7 +115,7 @@ export class SessionEntrance implements OnApplicationShutdown {
         if (opened.created) made = record.generation;
         sandbox = made === record.generation ? { ...opened, created: true } : opened;
         const run = work.bind(undefined, sandbox);
-        return await (options.command ? this.starts.run(ref.userKey, run, options.signal) : run());
+        return await (options.command ? this.starts.runStart(ref.userKey, run, options.signal) : run());
       } catch (error) {
         const retry = error instanceof RequestNotSentError || error instanceof EnterAgainError;
         if (!retry) throw withSessionNews(this.config, await this.explainLoss(error, call), sandbox);
@@ -135,7 +136,7 @@ export class SessionEntrance implements OnApplicationShutdown {
 
   private async beginCall(ref: SessionRef, hold: CallHold, giveUpAt: number, options?: SessionOptions): Promise<SessionRecord> {
     for (;;) {
-      const result = await this.store.begin(ref, hold, this.store.now(), options);
+      const result = await this.store.beginCall(ref, hold, this.store.now(), options);
       if (result.state === 'live') return result.record;
       if (result.state === 'full') throw limitReached(result.limit);
       if (this.store.now() > giveUpAt) throw sandboxUnresponsive();
@@ -146,7 +147,7 @@ export class SessionEntrance implements OnApplicationShutdown {
   }
 
   private endCall({ ref, generation, hold }: CallUnderWay): void {
-    this.store.end(ref.key, generation, hold.callId, this.store.now()).catch((error: unknown) => {
+    this.store.endCall(ref.key, generation, hold.callId, this.store.now()).catch((error: unknown) => {
       // The hold ends by itself at its deadline.
       this.logger.warn({ msg: 'the end of a call could not be stored', sandbox_key: ref.key.slice(0, 12), err: error });
     });
@@ -155,7 +156,7 @@ export class SessionEntrance implements OnApplicationShutdown {
   /** If the sandbox ended because its session was deleted, the error says that. */
   private async explainLoss(error: unknown, call: CallUnderWay): Promise<unknown> {
     if (!(error instanceof SandboxError) || error.code !== ErrorCode.SANDBOX_LOST) return error;
-    const record = await this.store.get(call.ref.key, this.store.now()).catch(() => undefined);
+    const record = await this.store.getSession(call.ref.key, this.store.now()).catch(() => undefined);
     if (record === undefined || record?.generation === call.generation) return error;
     return new SandboxError(ErrorCode.SESSION_DELETED, 'The session was deleted while the call was under way.', { cause: error });
   }
@@ -168,7 +169,7 @@ export class SessionEntrance implements OnApplicationShutdown {
     // Without an open channel, the call is still entering, which tells the store. Or its sandbox
     // has just ended.
     if (!this.connections.isOpen(call.ref.key)) return;
-    const result = await this.store.resume(call.ref, call.hold, this.store.now());
+    const result = await this.store.resumeCall(call.ref, call.hold, this.store.now());
     if (result.state === 'closing') return;
     call.generation = result.record.generation;
     if (result.record.containerId === null) await this.connections.remind(result.record);

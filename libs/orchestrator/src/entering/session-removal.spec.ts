@@ -11,9 +11,9 @@ function setUp({ closed = true } = {}) {
   const store = {
     now: () => Date.now(),
     keepClosing: jest.fn(async (_key: string, _until: number) => state.closed),
-    remove: jest.fn(async (key: string) => void asked.push(`store.remove ${key}`)),
+    removeSession: jest.fn(async (key: string) => void asked.push(`store.remove ${key}`)),
   };
-  const runtime = { remove: jest.fn(async (key: string) => void asked.push(`runtime.remove ${key}`)) };
+  const runtime = { removeSandbox: jest.fn(async (key: string) => void asked.push(`runtime.remove ${key}`)) };
   return { asked, state, store, runtime, stores: store as unknown as SessionStore, engine: runtime as unknown as SandboxRuntime };
 }
 
@@ -95,7 +95,7 @@ describe('removeClosed', () => {
 
   it.each(['the engine', 'the store'])('keeps the record when %s fails, for another to find', async (which) => {
     const { asked, store, stores, engine, runtime } = setUp();
-    if (which === 'the engine') runtime.remove.mockRejectedValue(new Error('away'));
+    if (which === 'the engine') runtime.removeSandbox.mockRejectedValue(new Error('away'));
     else store.keepClosing.mockRejectedValue(new Error('away'));
     await expect(removeClosed(stores, engine, KEY)).rejects.toThrow('away');
     expect(asked).toEqual([]);

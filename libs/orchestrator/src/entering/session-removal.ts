@@ -40,15 +40,15 @@ export class SessionRemoval {
   /** @returns false if the session is not closed any more */
   private removeWithVolume({ key }: SessionRef, giveUpAt: number): Promise<boolean> {
     return keptClosed(this.store, key, async (isClosed) => {
-      this.connections.close(key);
+      this.connections.closeChannel(key);
       do {
         // A call that entered before the mark may make a sandbox after it, with this volume. The
         // call then finds that the session is closed and enters again. So this removes once more.
         if (this.store.now() > giveUpAt) throw sandboxUnresponsive();
         if (!(await isClosed())) return false;
-        await this.runtime.remove(key);
+        await this.runtime.removeSandbox(key);
       } while (!(await this.runtime.removeVolume(key)));
-      await this.store.remove(key);
+      await this.store.removeSession(key);
       return true;
     });
   }
@@ -59,7 +59,7 @@ export class SessionRemoval {
  * @returns false if another process has set it already
  */
 export function closeSession(store: SessionStore, key: string): Promise<boolean> {
-  return store.close(key, 'always', store.now(), store.now() + CLOSING_MS);
+  return store.closeSession(key, 'always', store.now(), store.now() + CLOSING_MS);
 }
 
 /**
@@ -91,8 +91,8 @@ export async function keptClosed<T>(
 export function removeClosed(store: SessionStore, runtime: SandboxRuntime, key: string, now?: () => number): Promise<boolean> {
   const removal = async (isClosed: () => Promise<boolean>): Promise<boolean> => {
     if (!(await isClosed())) return false;
-    await runtime.remove(key);
-    await store.remove(key);
+    await runtime.removeSandbox(key);
+    await store.removeSession(key);
     return true;
   };
   return keptClosed(store, key, removal, now);

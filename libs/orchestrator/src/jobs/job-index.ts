@@ -31,7 +31,7 @@ export class JobIndex {
     const { containerId, startId } = sandbox;
     const record = { ...job, containerId, startId, deadline: endsBy + HOLD_GRACE_MS };
     const added = await this.store.addJob(ref.key, sandbox.record.generation, record, this.config.MAX_JOBS_PER_SESSION);
-    if (added === 'added') await this.store.resume(ref, { callId: holdId(job.jobId), deadline: record.deadline }, this.store.now());
+    if (added === 'added') await this.store.resumeCall(ref, { callId: holdId(job.jobId), deadline: record.deadline }, this.store.now());
     return added;
   }
 
@@ -43,13 +43,13 @@ export class JobIndex {
     if (job.endedAt === null) await this.holdSession(ref, sandbox, job);
     // The job's end was the last use of the session, not the moment at which the API learns of it.
     // The time comes from the sandbox, so the store's present bounds it.
-    else await this.store.end(ref.key, sandbox.record.generation, holdId(job.jobId), Math.min(job.endedAt, this.store.now()));
+    else await this.store.endCall(ref.key, sandbox.record.generation, holdId(job.jobId), Math.min(job.endedAt, this.store.now()));
   }
 
   /**
-   * Does `settleJob` for every job that the sandbox lists. A sandbox may list anything. So a job that
-   * has ended counts only if the store knows it. And of running jobs that the store does not know,
-   * only as many are noted as there is room for.
+   * Does `settleJob` for every job that the sandbox lists. A sandbox may list anything. So a job
+   * that has ended counts only if the store knows it. And of running jobs that the store does not
+   * know, only as many are noted as there is room for.
    * @returns the store's jobs of the session as they were before
    */
   async settleJobs(ref: SessionRef, sandbox: OpenSandbox, kept: readonly KeptJob[]): Promise<JobRecord[]> {
@@ -65,13 +65,22 @@ export class JobIndex {
 
   /** @returns the session's jobs, oldest first */
   listJobs(ref: SessionRef): Promise<JobRecord[]> {
-    return this.store.jobs(ref.key);
+    return this.store.listJobs(ref.key);
   }
 
-  private holdSession(ref: SessionRef, sandbox: OpenSandbox, { jobId, command, startedAt, endsBy }: KeptJob): ReturnType<typeof this.noteJob> {
+  private holdSession(
+    ref: SessionRef,
+    sandbox: OpenSandbox,
+    { jobId, command, startedAt, endsBy }: KeptJob,
+  ): ReturnType<typeof this.noteJob> {
     // The sandbox says when the job ends, so bound it: no job holds its session for longer than
     // JOB_MAX_SECONDS.
-    return this.noteJob(ref, sandbox, { jobId, command, startedAt }, Math.min(endsBy, this.store.now() + this.config.JOB_MAX_SECONDS * 1000));
+    return this.noteJob(
+      ref,
+      sandbox,
+      { jobId, command, startedAt },
+      Math.min(endsBy, this.store.now() + this.config.JOB_MAX_SECONDS * 1000),
+    );
   }
 
   async findJob(ref: SessionRef, jobId: string): Promise<JobRecord | undefined> {
@@ -80,7 +89,7 @@ export class JobIndex {
 
   /** Ends the job's hold and removes it from the store. */
   async forgetJob(ref: SessionRef, sandbox: OpenSandbox, jobId: string): Promise<void> {
-    await this.store.end(ref.key, sandbox.record.generation, holdId(jobId), this.store.now());
+    await this.store.endCall(ref.key, sandbox.record.generation, holdId(jobId), this.store.now());
     await this.store.removeJob(ref.key, jobId);
   }
 }

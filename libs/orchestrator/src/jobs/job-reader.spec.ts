@@ -16,7 +16,7 @@ function follow(streams: readonly JobStream[] = ['stdout'], encoding: 'utf8' | '
     at[stream] += gap + data.length;
     const parts: Partial<Record<JobStream, StreamPart>> = { [stream]: { nextOffset: at[stream], gap, eof } };
     for (const other of streams) parts[other] ??= { nextOffset: at[other], gap: 0, eof: false };
-    await reader.take({ stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), [stream]: data }, parts);
+    await reader.takeOutput({ stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), [stream]: data }, parts);
   };
   return { told, reader, take };
 }

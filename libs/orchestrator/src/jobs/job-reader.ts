@@ -47,7 +47,7 @@ export class JobReader {
   }
 
   /** Takes what one read brought, and tells the watcher. */
-  async take(bytes: Record<JobStream, Buffer>, parts: Partial<Record<JobStream, StreamPart>>): Promise<void> {
+  async takeOutput(bytes: Record<JobStream, Buffer>, parts: Partial<Record<JobStream, StreamPart>>): Promise<void> {
     for (const stream of [...this.open]) {
       const { nextOffset, gap: dropped, eof } = parts[stream]!;
       // The rest of a character is useless if its beginning was dropped.
@@ -56,13 +56,13 @@ export class JobReader {
       if (eof) this.open.delete(stream);
       if (gap > 0) {
         // A character that was begun before is incomplete now: its rest is among the dropped bytes.
-        this.texts[stream].end();
+        this.texts[stream].endText();
         // A reader that resumes after the gap still needs the bytes that came with it.
         this.offsets[stream] += gap;
         await this.watcher.gap(stream, gap, this.next());
       }
       this.offsets[stream] = nextOffset;
-      const text = this.texts[stream].add(bytes[stream].subarray(lost)) + (eof ? this.texts[stream].end() : '');
+      const text = this.texts[stream].addChunk(bytes[stream].subarray(lost)) + (eof ? this.texts[stream].endText() : '');
       if (text !== '') await this.watcher.output(stream, text, this.next());
     }
   }

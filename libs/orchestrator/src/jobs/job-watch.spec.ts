@@ -20,7 +20,7 @@ describe('JobWatch', () => {
       throw new Error('later');
     };
     for (let number = 0; number < 50; number++) {
-      watch.watchSession({ ...REF, key: `${number}` } as SessionRef, { channel: { open: true, call } } as unknown as OpenSandbox);
+      watch.watchSession({ ...REF, key: `${number}` } as SessionRef, { channel: { open: true, sendRequest: call } } as unknown as OpenSandbox);
     }
     await jest.advanceTimersByTimeAsync(10_000);
     expect(asked).toBeLessThanOrEqual(8);
@@ -34,7 +34,7 @@ describe('JobWatch', () => {
     expect([asked, waiting.length]).toEqual([50, 0]);
     await jest.advanceTimersByTimeAsync(10_000);
     expect(asked).toBeGreaterThan(50);
-    watch.stop();
+    watch.stopWatching();
   });
 
   it.each([
@@ -55,9 +55,9 @@ describe('JobWatch', () => {
     const watch = new JobWatch(index);
     watch.watchSession(REF, sandbox);
     await jest.advanceTimersByTimeAsync(10_000);
-    expect(scripts.end).toBe(ends);
+    expect(scripts.endCall).toBe(ends);
     await jest.advanceTimersByTimeAsync(10_000);
     expect(calls).toHaveLength(looks);
-    watch.stop();
+    watch.stopWatching();
   });
 });

@@ -31,7 +31,7 @@ export class JobWatch {
   private looking = false;
 
   constructor(private readonly index: JobIndex) {
-    this.timer = setInterval(() => void this.lookAtAll(), LOOK_MS).unref();
+    this.timer = setInterval(() => void this.askAll(), LOOK_MS).unref();
   }
 
   /** Watches the jobs of a session. The caller knows that at least one runs. */
@@ -39,22 +39,22 @@ export class JobWatch {
     this.sessions.set(ref.key, { ref, sandbox });
   }
 
-  stop(): void {
+  stopWatching(): void {
     clearInterval(this.timer);
     this.sessions.clear();
   }
 
-  private async lookAtAll(): Promise<void> {
+  private async askAll(): Promise<void> {
     if (this.looking) return; // the last round still runs
     this.looking = true;
     const sessions = [...this.sessions.values()].values();
     const lookAtRest = async (): Promise<void> => {
-      for (const session of sessions) await this.look(session);
+      for (const session of sessions) await this.askSession(session);
     };
     await Promise.all(Array.from({ length: LOOKS_AT_A_TIME }, lookAtRest)).finally(() => (this.looking = false));
   }
 
-  private async look(session: Watched): Promise<void> {
+  private async askSession(session: Watched): Promise<void> {
     const { ref, sandbox } = session;
     const forget = (): void => {
       // Another call may have found a new sandbox of the session meanwhile, and watch that one.

@@ -64,7 +64,7 @@ describe('JobsService, when a sandbox lists any jobs it likes', () => {
     const { jobs, store, deleted } = await open(listing(ended(9), line(1), ended(2), ended(3)), [1, 2, 3]);
     const { job_id } = await jobs.startJob(USER, 'session', { command: 'true' });
     expect(deleted()).toEqual([idOf(2)]);
-    expect((await store.jobs(REF.key)).map(({ jobId }) => jobId)).toEqual([idOf(1), idOf(3), job_id]);
+    expect((await store.listJobs(REF.key)).map(({ jobId }) => jobId)).toEqual([idOf(1), idOf(3), job_id]);
   });
 
   it('deletes no job when the store knows none of the ended ones', async () => {

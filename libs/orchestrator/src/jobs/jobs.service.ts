@@ -57,7 +57,7 @@ export class JobsService implements BeforeApplicationShutdown {
   }
 
   beforeApplicationShutdown(): void {
-    this.jobs.stop();
+    this.jobs.stopWatching();
   }
 
   /**
@@ -77,7 +77,11 @@ export class JobsService implements BeforeApplicationShutdown {
         await this.jobs.noteJob(ref, sandbox, job, request.timeout_ms, signal);
         try {
           const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
-          await sandbox.channel.call(withSessionEnv({ ...request, shell }, sandbox.options), { input, signal, deadlineMs: KEEPER_CALL_MS });
+          await sandbox.channel.sendRequest(withSessionEnv({ ...request, shell }, sandbox.options), {
+            input,
+            signal,
+            deadlineMs: KEEPER_CALL_MS,
+          });
         } catch (error) {
           await this.jobs.forgetJob(ref, sandbox, jobId).catch(() => undefined);
           throw error;
@@ -141,7 +145,7 @@ export class JobsService implements BeforeApplicationShutdown {
         const reader = new JobReader(from, streams, encoding, watcher);
         while (!reader.done) {
           const { bytes, parts, hasty } = await this.readKept(ref, jobId, reader.wanted, FOLLOW_READ_BYTES, FOLLOW_WAIT_MS, signal);
-          await reader.take(bytes, parts);
+          await reader.takeOutput(bytes, parts);
           if (signal.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
           const little = bytes.stdout.length + bytes.stderr.length < LITTLE_BYTES;
           if (little && !reader.done) await sleep(hasty ? HASTY_PAUSE_MS : PACE_MS);
@@ -224,7 +228,7 @@ export class JobsService implements BeforeApplicationShutdown {
     await audited(user, ref, { op, job: jobId }, () =>
       this.entrance.enterSession(ref, KEEPER_CALL_MS, async (sandbox) => {
         try {
-          await sandbox.channel.call({ ...request, job_id: knownId(jobId) }, { ...options, deadlineMs: KEEPER_CALL_MS });
+          await sandbox.channel.sendRequest({ ...request, job_id: knownId(jobId) }, { ...options, deadlineMs: KEEPER_CALL_MS });
         } catch (error) {
           await this.jobs.findAbsent(ref, sandbox, jobId, error);
           throw new SandboxError(ErrorCode.JOB_ENDED, 'The job was lost with its sandbox.', { cause: error });

@@ -24,8 +24,8 @@ export class SessionJobs {
     this.watch = new JobWatch(this.index);
   }
 
-  stop(): void {
-    this.watch.stop();
+  stopWatching(): void {
+    this.watch.stopWatching();
   }
 
   /** Releases the session soon after the job that has just started has ended. */

@@ -58,11 +58,11 @@ export async function readKept(
   };
   const began = performance.now();
   const request = { op: 'job_output', job_id: knownId(jobId), offsets, limit, wait_ms: waitMs } as const;
-  const answer = await sandbox.channel.call(request, { onOutput, signal, deadlineMs: KEEPER_CALL_MS + waitMs });
+  const answer = await sandbox.channel.sendRequest(request, { onOutput, signal, deadlineMs: KEEPER_CALL_MS + waitMs });
   const parts = Object.fromEntries(Object.keys(offsets).map((stream) => [stream, parseStreamPart(answer[stream])]));
   const ended = Object.values(parts).some(({ eof }) => eof);
   const hasty = size === 0 && !ended && performance.now() - began < waitMs / 2;
-  return { hasty, bytes: { stdout: bytes.stdout.take(), stderr: bytes.stderr.take() }, parts };
+  return { hasty, bytes: { stdout: bytes.stdout.takeBytes(), stderr: bytes.stderr.takeBytes() }, parts };
 }
 
 /**
@@ -91,7 +91,7 @@ export async function statKept(sandbox: OpenSandbox, jobId: string, signal?: Abo
  * @throws SandboxError JOB_NOT_FOUND
  */
 export async function deleteKept(sandbox: OpenSandbox, jobId: string, signal?: AbortSignal): Promise<void> {
-  await sandbox.channel.call({ op: 'job_delete', job_id: knownId(jobId) }, { signal, deadlineMs: KEEPER_CALL_MS });
+  await sandbox.channel.sendRequest({ op: 'job_delete', job_id: knownId(jobId) }, { signal, deadlineMs: KEEPER_CALL_MS });
 }
 
 async function collect(
@@ -105,8 +105,8 @@ async function collect(
     if (bytes.length + chunk.length > maxBytes) throw unsound();
     bytes.append(chunk);
   };
-  const answer = await sandbox.channel.call(request, { signal, onOutput, deadlineMs: KEEPER_CALL_MS });
-  return { answer, output: bytes.take() };
+  const answer = await sandbox.channel.sendRequest(request, { signal, onOutput, deadlineMs: KEEPER_CALL_MS });
+  return { answer, output: bytes.takeBytes() };
 }
 
 function parsed(text: Buffer): unknown {

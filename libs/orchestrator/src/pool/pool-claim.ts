@@ -33,7 +33,7 @@ export async function claimPooled(
 /** Gives a sandbox that this process has won to the session. */
 async function handOver(runtime: SandboxRuntime, owner: SandboxOwner, candidate: Connection): Promise<Outcome> {
   try {
-    const sandbox = await runtime.claim(owner, candidate.sandbox);
+    const sandbox = await runtime.claimSandbox(owner, candidate.sandbox);
     if (sandbox?.id === candidate.sandbox.id && candidate.channel.open) return { ...candidate, sandbox };
   } catch (error) {
     logger.warn({ msg: 'no claim could be made', err: error });

@@ -8,12 +8,12 @@ import type { SandboxRuntime } from '../runtime/sandbox-runtime';
  * @returns the sessions that have a sandbox, by their key
  */
 export async function drainPool(runtime: SandboxRuntime, store: SessionStore, size: number): Promise<ReadonlySet<string | null>> {
-  const all = await runtime.list();
+  const all = await runtime.listSandboxes();
   const others = all.filter(({ slot }) => slot !== null && !(slot.current && slot.number < size));
   if (others.length > 0) {
     const ids = others.map(({ id }) => id);
-    const kept = await store.known(ids, store.now());
-    for (const sandbox of others) if (!kept.has(sandbox.id)) await runtime.discard(sandbox);
+    const kept = await store.findKnown(ids, store.now());
+    for (const sandbox of others) if (!kept.has(sandbox.id)) await runtime.discardSandbox(sandbox);
   }
   return new Set(all.map(({ key }) => key));
 }

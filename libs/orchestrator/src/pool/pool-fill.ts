@@ -20,7 +20,7 @@ export class PoolFill {
   ) {}
 
   /** Makes no more sandboxes from now on. */
-  stop(): void {
+  stopFilling(): void {
     this.stopped = true;
   }
 
@@ -36,7 +36,7 @@ export class PoolFill {
       seen.add(sandbox.id);
       const claimedAt = this.pooled.claimAttempts.get(sandbox.id);
       if (claimedAt !== undefined) {
-        if (performance.now() - claimedAt > ABANDONED_MS) vacated = (await this.runtime.discard(sandbox)) || vacated;
+        if (performance.now() - claimedAt > ABANDONED_MS) vacated = (await this.runtime.discardSandbox(sandbox)) || vacated;
       } else if (!this.pooled.waiting.get(sandbox.id)?.channel.open) {
         await this.connectWaiting(sandbox);
       }

@@ -41,13 +41,13 @@ export class PooledSandboxes {
     this.beginClaim(pooled);
     const isOurs = await claimInAgent(pooled);
     pooled.channel.close();
-    if (isOurs) await this.runtime.discard(pooled.sandbox);
+    if (isOurs) await this.runtime.discardSandbox(pooled.sandbox);
   }
 
   /** Removes what waits, and what the last refill made or had not seen yet. */
   async discardAll(): Promise<void> {
     await Promise.all([...this.waiting.values()].map((pooled) => this.discardIfFree(pooled)));
-    const left = (await this.runtime.list()).filter(({ id, slot }) => slot?.current && !this.claimAttempts.has(id));
+    const left = (await this.runtime.listSandboxes()).filter(({ id, slot }) => slot?.current && !this.claimAttempts.has(id));
     await Promise.all(left.map((sandbox) => this.discardUnconnected(sandbox)));
   }
 
@@ -66,7 +66,7 @@ export class PooledSandboxes {
 export async function claimInAgent({ channel }: Pick<Connection, 'channel'>): Promise<boolean> {
   if (!channel.open) return false;
   try {
-    const { first } = await channel.call({ op: 'mark_claimed' }, { deadlineMs: CLAIM_MS });
+    const { first } = await channel.sendRequest({ op: 'mark_claimed' }, { deadlineMs: CLAIM_MS });
     return first === true;
   } catch {
     return false;

@@ -76,7 +76,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
    * Gives the session a sandbox that waits.
    * @returns null if there is none, or the session has a sandbox already
    */
-  async claim(owner: SandboxOwner): Promise<Connection | null> {
+  async claimSandbox(owner: SandboxOwner): Promise<Connection | null> {
     if (this.size === 0 || !(await this.isVacant(owner.key))) return null;
     const claimed = await claimPooled(this.runtime, this.pooled, owner, () => {
       this.refillNeeded = true;
@@ -105,7 +105,7 @@ export class WarmPool implements OnApplicationBootstrap, BeforeApplicationShutdo
   async beforeApplicationShutdown(): Promise<void> {
     if (this.size === 0) return;
     this.stopped = true;
-    this.filling.stop();
+    this.filling.stopFilling();
     clearTimeout(this.timer);
     await this.refilling;
     await this.pooled.discardAll().catch((error: unknown) => this.logger.warn({ msg: 'the pool was not removed', err: error }));

@@ -39,7 +39,7 @@ export class ReadinessService {
    * Checks everything. Callers that ask meanwhile share the check under way, because anyone may ask
    * and each check costs calls to Docker and the store.
    */
-  check(): Promise<ReadinessChecks> {
+  checkReadiness(): Promise<ReadinessChecks> {
     this.checking ??= this.checkAll().finally(() => (this.checking = undefined));
     return this.checking;
   }
@@ -70,10 +70,10 @@ export class ReadinessService {
     const key = createHash('sha256').update(`probe ${randomUUID()}`).digest('hex');
     try {
       // Without a volume, since nothing would remove it if this process died here.
-      const sandbox = await this.runtime.ensure({ key, userKey: key }, { persistent: false });
+      const sandbox = await this.runtime.ensureSandbox({ key, userKey: key }, { persistent: false });
       (await openAgentChannel(this.runtime, sandbox.id)).close();
     } finally {
-      await this.runtime.remove(key);
+      await this.runtime.removeSandbox(key);
     }
   }
 }

@@ -16,7 +16,7 @@ export interface Connection {
  * channel takes no more.
  */
 export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: string): Promise<Channel> {
-  return openChannel(await runtime.exec(sandboxId, AGENT_ARGV), sandboxId);
+  return openChannel(await runtime.startProcess(sandboxId, AGENT_ARGV), sandboxId);
 }
 
 /**
@@ -25,7 +25,7 @@ export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: strin
  * the question costs no time.
  */
 export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Promise<Connection> {
-  const opening = openChannel(await runtime.exec(sandbox.id, AGENT_ARGV), sandbox.id);
+  const opening = openChannel(await runtime.startProcess(sandbox.id, AGENT_ARGV), sandbox.id);
   try {
     const [channel, start] = await Promise.all([opening, runtime.startOf(sandbox.id)]);
     return { sandbox, channel, start };

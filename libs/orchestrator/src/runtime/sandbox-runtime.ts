@@ -72,7 +72,7 @@ export interface SandboxRuntime {
    * made anew. A paused one goes on.
    * @param options of a sandbox that is made; null: those of the one that it replaces
    */
-  ensure(owner: SandboxOwner, options?: SandboxOptions | null, settings?: SessionSettings): Promise<EnsuredSandbox>;
+  ensureSandbox(owner: SandboxOwner, options?: SandboxOptions | null, settings?: SessionSettings): Promise<EnsuredSandbox>;
   /**
    * Makes sandboxes by this process's settings until `size` of them wait in the pool. It yields
    * each one when it runs. All processes share one pool, and a runtime may fill it by itself. So
@@ -88,25 +88,25 @@ export interface SandboxRuntime {
    * @returns the sandbox that the session now has; null if none waits any more, or if the session
    * has got a sandbox meanwhile
    */
-  claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null>;
+  claimSandbox(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null>;
   /**
    * Removes a sandbox that has no session.
    * @returns false if a session has claimed it meanwhile; then it is left alone
    */
-  discard(sandbox: Sandbox): Promise<boolean>;
+  discardSandbox(sandbox: Sandbox): Promise<boolean>;
   /** Returns the start that a running sandbox is in. */
   startOf(sandboxId: string): Promise<SandboxStart>;
   /** Starts a process as the sandbox's user. */
-  exec(sandboxId: string, argv: readonly string[]): Promise<SandboxProcess>;
+  startProcess(sandboxId: string, argv: readonly string[]): Promise<SandboxProcess>;
   /** Kills and removes the session's sandbox. Resolves when it is gone. Volumes stay. */
-  remove(key: string): Promise<void>;
+  removeSandbox(key: string): Promise<void>;
   /**
    * Removes the persistent volume of a session, if it has one.
    * @returns false if a sandbox still uses the volume
    */
   removeVolume(key: string): Promise<boolean>;
   /** Lists every sandbox of the deployment, running or not, and those that are half made. */
-  list(): Promise<Sandbox[]>;
+  listSandboxes(): Promise<Sandbox[]>;
   /** Resolves when the engine answers. */
   ping(): Promise<void>;
   /** @throws SandboxError SANDBOX_IMAGE_UNUSABLE if CONTAINER_IMAGE is known to be missing */

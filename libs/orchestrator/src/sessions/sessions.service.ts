@@ -92,7 +92,7 @@ export class SessionsService {
     const ref = this.ref(user, sessionId);
     return audited(user, ref, { op: 'update_session' }, async () => {
       checkSessionOptions(this.limits, settings);
-      return this.info(await this.store.update(ref.key, settings, this.store.now()));
+      return this.info(await this.store.updateSession(ref.key, settings, this.store.now()));
     });
   }
 
@@ -101,7 +101,7 @@ export class SessionsService {
    * @param metadata a session is listed only if its metadata has all these pairs
    */
   async listSessions(user: User, metadata: readonly (readonly [string, string])[] = []): Promise<SessionInfo[]> {
-    const records = await this.store.list(this.ref(user, '').userKey, this.store.now());
+    const records = await this.store.listSessions(this.ref(user, '').userKey, this.store.now());
     const matches = (record: SessionRecord): boolean => metadata.every(([name, value]) => record.metadata[name] === value);
     return records
       .filter(hasSandbox)
@@ -114,7 +114,7 @@ export class SessionsService {
    * @throws SandboxError SESSION_NOT_FOUND
    */
   async getSession(user: User, sessionId: string): Promise<SessionInfo> {
-    return this.info(await this.store.get(this.ref(user, sessionId).key, this.store.now()));
+    return this.info(await this.store.getSession(this.ref(user, sessionId).key, this.store.now()));
   }
 
   /**

@@ -43,7 +43,7 @@ export class SweeperService implements OnApplicationBootstrap, BeforeApplication
    * Waits for the removals under way and begins no more. The scheduler clears the interval itself.
    */
   beforeApplicationShutdown(): Promise<void> {
-    return this.sweeper.stop();
+    return this.sweeper.stopSweeping();
   }
 
   private async sweep(): Promise<void> {

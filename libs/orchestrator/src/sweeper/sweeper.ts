@@ -30,10 +30,10 @@ const CONCURRENCY = 4;
 /**
  * Removes sandboxes whose time is over. Volumes stay.
  *
- * The store guards a session that is in use: `close` is atomic, succeeds only if no call is in the
- * session, and answers true to one of two sweepers. A sandbox that no session knows is removed only
- * after it has been unknown to this sweeper for CLEANUP_MAX_CONTAINER_AGE_SECONDS. Meanwhile a
- * flushed store learns of the sessions in use from their calls.
+ * The store guards a session that is in use: `closeSession` is atomic, succeeds only if no call is
+ * in the session, and answers true to one of two sweepers. A sandbox that no session knows is
+ * removed only after it has been unknown to this sweeper for CLEANUP_MAX_CONTAINER_AGE_SECONDS.
+ * Meanwhile a flushed store learns of the sessions in use from their calls.
  */
 export class Sweeper {
   /**
@@ -59,7 +59,7 @@ export class Sweeper {
   }
 
   /** Begins no further removal, and resolves once those under way have ended. */
-  async stop(): Promise<void> {
+  async stopSweeping(): Promise<void> {
     this.stopped = true;
     await this.running;
   }
@@ -69,9 +69,9 @@ export class Sweeper {
     try {
       // The engine is asked first. If it is away, no session is closed for a removal that cannot
       // happen.
-      const sandboxes = await this.runtime.list();
+      const sandboxes = await this.runtime.listSandboxes();
       const byName = new Map(sandboxes.map((sandbox) => [nameOf(sandbox), sandbox]));
-      const expired = await this.store.expired(this.clock(), MAX_REMOVALS);
+      const expired = await this.store.listExpired(this.clock(), MAX_REMOVALS);
       await this.removeAll(expired, 'expired', byName, report);
       const taken = new Set(expired);
       const unknown = await this.unknownForLong(sandboxes.filter((sandbox) => !taken.has(nameOf(sandbox))));
@@ -85,7 +85,7 @@ export class Sweeper {
 
   private async unknownForLong(sandboxes: readonly Sandbox[]): Promise<string[]> {
     const now = this.clock();
-    const known = await this.store.known(sandboxes.map(nameOf), now);
+    const known = await this.store.findKnown(sandboxes.map(nameOf), now);
     const unknown = sandboxes.filter((sandbox) => !known.has(nameOf(sandbox)));
     const ids = new Set(unknown.map(({ id }) => id));
     for (const id of this.unknownSince.keys()) if (!ids.has(id)) this.unknownSince.delete(id);
@@ -106,7 +106,7 @@ export class Sweeper {
     await forEachLimited(names, CONCURRENCY, async (name) => {
       if (this.stopped) return (report.complete = false);
       try {
-        if (await this.remove(name, reason, sandboxes.get(name))) report[reason]++;
+        if (await this.removeSession(name, reason, sandboxes.get(name))) report[reason]++;
         return true;
       } catch (error) {
         report.failed++;
@@ -120,12 +120,12 @@ export class Sweeper {
    * Returns false if a call uses the session, another process removes it, or a pooled sandbox was
    * claimed.
    */
-  private async remove(name: string, reason: Reason, sandbox: Sandbox | undefined): Promise<boolean> {
+  private async removeSession(name: string, reason: Reason, sandbox: Sandbox | undefined): Promise<boolean> {
     const now = this.clock();
     if (sandbox?.key === null) {
-      if (!(await this.runtime.discard(sandbox))) return false;
+      if (!(await this.runtime.discardSandbox(sandbox))) return false;
     } else {
-      if (!(await this.store.close(name, reason, now, now + CLOSING_MS))) return false;
+      if (!(await this.store.closeSession(name, reason, now, now + CLOSING_MS))) return false;
       if (!(await removeClosed(this.store, this.runtime, name, this.clock))) return false;
     }
     this.logger.log({

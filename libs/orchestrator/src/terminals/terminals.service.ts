@@ -52,8 +52,8 @@ const BASH_OR_SH = 'if command -v bash >/dev/null; then exec bash; else exec sh;
  * with everything that runs in it.
  *
  * Every method throws SandboxError SESSION_DELETED, TOO_MANY_COMMANDS, SANDBOX_*,
- * RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE. Every method but `open` throws NOT_FOUND if the
- * terminal does not exist.
+ * RUNTIME_UNAVAILABLE and STORE_UNAVAILABLE. Every method but `openTerminal` throws NOT_FOUND if
+ * the terminal does not exist.
  */
 @Injectable()
 export class TerminalsService {
@@ -69,7 +69,7 @@ export class TerminalsService {
    * @returns the terminal's id
    * @throws SandboxError COMMAND_NOT_ALLOWED, and those of every method
    */
-  async open(
+  async openTerminal(
     user: User,
     sessionId: string,
     command: string | undefined,
@@ -93,7 +93,7 @@ export class TerminalsService {
         terminal: { columns: cols, rows, detached_ms: DETACHED_MS },
       } as const;
       const start = ({ channel, options }: OpenSandbox): Promise<unknown> =>
-        channel.call(withSessionEnv(request, options), { signal, deadlineMs: KEEPER_CALL_MS });
+        channel.sendRequest(withSessionEnv(request, options), { signal, deadlineMs: KEEPER_CALL_MS });
       await this.entrance.enterSession(ref, KEEPER_CALL_MS, afterOwnPrograms(unlisted, signal, start));
     });
     return terminal;
@@ -111,7 +111,7 @@ export class TerminalsService {
    * @param since where to begin, in bytes from the start of the output
    * @returns the exit code; null if the sandbox says that the terminal still runs
    */
-  async follow(name: TerminalName, since: number, watcher: TerminalWatcher, signal: AbortSignal): Promise<number | null> {
+  async followOutput(name: TerminalName, since: number, watcher: TerminalWatcher, signal: AbortSignal): Promise<number | null> {
     for (let offset = since; ;) {
       const { bytes, parts, hasty } = await this.enterTerminal(name, KEEPER_CALL_MS + WAIT_MS, (sandbox) =>
         readKept(sandbox, name.terminal, { stdout: offset }, READ_BYTES, WAIT_MS, signal),
@@ -131,9 +131,9 @@ export class TerminalsService {
    * @throws SandboxError JOB_STDIN_FULL if earlier input is still unread, JOB_STDIN_CLOSED if the
    *   terminal has ended
    */
-  async write(name: TerminalName, input: Buffer, signal?: AbortSignal): Promise<void> {
+  async writeInput(name: TerminalName, input: Buffer, signal?: AbortSignal): Promise<void> {
     await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) =>
-      channel.call({ op: 'job_stdin', job_id: idOf(name), eof: false }, { input, signal, deadlineMs: KEEPER_CALL_MS }),
+      channel.sendRequest({ op: 'job_stdin', job_id: idOf(name), eof: false }, { input, signal, deadlineMs: KEEPER_CALL_MS }),
     );
   }
 
@@ -141,15 +141,15 @@ export class TerminalsService {
    * Changes the terminal's size.
    * @throws SandboxError JOB_ENDED
    */
-  async resize(name: TerminalName, { cols, rows }: TerminalSize, signal?: AbortSignal): Promise<void> {
+  async resizeTerminal(name: TerminalName, { cols, rows }: TerminalSize, signal?: AbortSignal): Promise<void> {
     const request = { op: 'job_resize', job_id: idOf(name), columns: cols, rows } as const;
-    await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) => channel.call(request, { signal, deadlineMs: KEEPER_CALL_MS }));
+    await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) => channel.sendRequest(request, { signal, deadlineMs: KEEPER_CALL_MS }));
   }
 
   private async stat(name: TerminalName): Promise<ReturnType<typeof parseKeptJob>> {
     const request = { op: 'job_stat', job_id: idOf(name) } as const;
     return parseKeptJob(
-      await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) => channel.call(request, { deadlineMs: KEEPER_CALL_MS })),
+      await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) => channel.sendRequest(request, { deadlineMs: KEEPER_CALL_MS })),
     );
   }
 

@@ -60,7 +60,7 @@ export function fileCall(
   return audited(user, ref, logged, async () => {
     const agentRequest = request(workspaceFile(path), workspaceFile(to ?? ''));
     const call = async ({ channel, created }: OpenSandbox): Promise<FileCallNews & { end: Record<string, unknown> }> => ({
-      end: await channel.call(agentRequest, options),
+      end: await channel.sendRequest(agentRequest, options),
       session_created: created,
     });
     return entrance.enterSession(ref, options.deadlineMs, call, { signal: options.signal });
@@ -95,7 +95,7 @@ export async function collectedFileCall(
       output.append(chunk);
     },
   });
-  return { ...answer, output: output.take() };
+  return { ...answer, output: output.takeBytes() };
 }
 
 /** Writes preconditions as the agent takes them. */

@@ -20,7 +20,7 @@ export class HeaderThenBody {
     private readonly content: PassThrough,
   ) {}
 
-  async take(chunk: Buffer): Promise<void> {
+  async takeChunk(chunk: Buffer): Promise<void> {
     const body = this.pending === null ? chunk : this.takeHeader(Buffer.concat([this.pending, chunk]));
     if (body.length === 0) return;
     this.left -= body.length;
@@ -28,7 +28,7 @@ export class HeaderThenBody {
     if (!this.content.write(body)) await drained(this.content);
   }
 
-  finish(): void {
+  finishBody(): void {
     if (this.pending === null && this.left === 0) this.content.end();
     else this.content.destroy(new SandboxError(ErrorCode.SANDBOX_LOST, 'The sandbox sent less than the file has.'));
   }

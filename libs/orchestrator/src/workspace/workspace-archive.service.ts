@@ -35,7 +35,7 @@ export class WorkspaceArchiveService {
    * then an error rejects the promise; later errors come on the stream. Destroying the stream ends
    * the call.
    */
-  pack(user: User, sessionId: string, path: GivenPath, gzip: boolean, signal?: AbortSignal): Promise<Readable> {
+  packArchive(user: User, sessionId: string, path: GivenPath, gzip: boolean, signal?: AbortSignal): Promise<Readable> {
     const archive = gzip ? createGzip() : new PassThrough({ highWaterMark: 256 * 1024 });
     // Without this, an error before the caller has the stream would end the process. The promise
     // reports it.
@@ -55,7 +55,7 @@ export class WorkspaceArchiveService {
       };
       this.call('workspace_pack', { user, sessionId, path }, { op: 'pack', ...this.limits() }, options)
         .then(() => {
-          archive.end(writer.finish());
+          archive.end(writer.finishArchive());
           resolve(archive);
         })
         .catch((error: Error) => {
@@ -70,7 +70,7 @@ export class WorkspaceArchiveService {
    * wrong with the archive, or it breaks off, nothing is unpacked.
    * @throws SandboxError ARCHIVE_REFUSED, STORAGE_FULL, IS_A_DIRECTORY, and those of every method
    */
-  async unpack(user: User, sessionId: string, path: GivenPath, archive: Readable, signal?: AbortSignal): Promise<UnpackResult> {
+  async unpackArchive(user: User, sessionId: string, path: GivenPath, archive: Readable, signal?: AbortSignal): Promise<UnpackResult> {
     const request = { op: 'unpack', ...this.limits() } as const;
     const input = gzipped(archive);
     try {

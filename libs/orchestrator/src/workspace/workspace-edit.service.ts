@@ -41,7 +41,7 @@ export class WorkspaceEditService {
    * Applies all edits in order, or none.
    * @throws SandboxError EDIT_NOT_APPLICABLE, PRECONDITION_FAILED, and what a write throws
    */
-  async edit(
+  async editFile(
     user: User,
     sessionId: string,
     path: GivenPath,

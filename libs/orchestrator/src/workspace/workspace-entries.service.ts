@@ -5,13 +5,42 @@ import { parseFlag } from '../channel/agent-values';
 import type { AgentRequest } from '../channel/channel';
 import { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
-import { agentConditions, FILE_CALL_DEADLINE_MS, fileCall, notRoot, type Preconditions } from './file-call';
+import {
+  agentConditions,
+  collectedFileCall,
+  FILE_CALL_DEADLINE_MS,
+  fileCall,
+  type FileCallNews,
+  notRoot,
+  type Preconditions,
+} from './file-call';
+import { type Skips, withoutSkips } from './skips';
 import { parseStat, type WorkspaceStat } from './stat-answer';
-import { etag } from './workspace-answers';
+import { etag, parseEntry, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
+
+/** Entries, whether there are more than the caller asked for, and what could not be read. */
+export interface WorkspaceListing extends Skips {
+  entries: WorkspaceEntry[];
+  truncated: boolean;
+}
+
+/** The extent of a listing. */
+export interface ListOptions {
+  /** Levels of directories; 1 for the directory itself. */
+  readonly depth?: number;
+  /** The most entries; all if absent. */
+  readonly limit?: number;
+}
 
 /**
- * Looks at files and directories, moves them, and makes directories. A session is created on first
- * use. All methods throw what WorkspaceService's methods throw, and what each of them names.
+ * The longest listing, in bytes of the agent's answer. It is held in memory, so a longer one is
+ * refused.
+ */
+const MAX_LISTING_BYTES = 8 * 1024 * 1024;
+/**
+ * Lists and looks at files and directories, moves and deletes them, and makes directories. A
+ * session is created on first use. All methods throw what WorkspaceService's methods throw, and
+ * what each of them names.
  */
 @Injectable()
 export class WorkspaceEntriesService {
@@ -20,8 +49,33 @@ export class WorkspaceEntriesService {
     readonly entrance: SessionEntrance,
   ) {}
 
+  /**
+   * Lists a directory, and the directories below it as deep as asked for. Entries are in the order
+   * of their names, each directory right before its contents. A listing over 8 MiB (some 50,000
+   * names) is refused with FILE_TOO_LARGE.
+   */
+  async listEntries(
+    user: User,
+    sessionId: string,
+    path: GivenPath,
+    signal?: AbortSignal,
+    { depth = 1, limit = 0 }: ListOptions = {},
+  ): Promise<WorkspaceListing & FileCallNews> {
+    const { output, end, session_created } = await collectedFileCall(
+      this,
+      'workspace_list',
+      { user, sessionId, path },
+      (file) => ({ op: 'list', ...file, depth, limit }),
+      { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
+      { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
+    );
+    const lines = await parseInSlices(splitLines(output), parseEntry);
+    const { rest: entries, skips } = withoutSkips(lines, end.skipped);
+    return { entries, truncated: parseFlag(end.truncated), ...skips, session_created };
+  }
+
   /** Describes what the path itself names: a link is not followed. */
-  async stat(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspaceStat> {
+  async statEntry(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal): Promise<WorkspaceStat> {
     const { end } = await fileCall(this, 'workspace_stat', { user, sessionId, path }, (file) => ({ op: 'stat', ...file }), {
       deadlineMs: FILE_CALL_DEADLINE_MS,
       signal,
@@ -34,7 +88,7 @@ export class WorkspaceEntriesService {
    * to `from`, If-None-Match to `to`.
    * @throws SandboxError ALREADY_EXISTS, PRECONDITION_FAILED
    */
-  async move(
+  async moveEntry(
     user: User,
     sessionId: string,
     { from, to, overwrite = false }: { from: GivenPath; to: GivenPath; overwrite?: boolean },
@@ -61,6 +115,28 @@ export class WorkspaceEntriesService {
       signal,
     });
     return { ...workspaceFile(path), created: parseFlag(end.created) };
+  }
+
+  /**
+   * Deletes a file, or a directory with all it holds. A link is deleted itself, not its target.
+   * @returns `path` relative to /workspace, however it was given
+   * @throws SandboxError PRECONDITION_FAILED, and then nothing has changed
+   */
+  async deleteEntry(
+    user: User,
+    sessionId: string,
+    path: GivenPath,
+    signal?: AbortSignal,
+    conditions: Preconditions = {},
+  ): Promise<WorkspacePath & FileCallNews> {
+    const { session_created } = await fileCall(
+      this,
+      'workspace_delete',
+      { user, sessionId, path },
+      (file) => ({ op: 'delete', ...notRoot(file), ...agentConditions(conditions) }),
+      { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
+    );
+    return { ...workspaceFile(path), session_created };
   }
 }
 

@@ -36,7 +36,7 @@ export class WorkspaceSearchService {
    * is over returns what it found by then, with `truncated`.
    * @throws SandboxError INVALID_PATTERN; SEARCH_TIMED_OUT if nothing was found by then
    */
-  async search(
+  async searchFiles(
     user: User,
     sessionId: string,
     path: GivenPath,

@@ -53,7 +53,13 @@ export class WorkspaceViewService {
    * Shows a file in one call to the agent, which sends no more than is shown.
    * @throws SandboxError as WorkspaceService.openRead
    */
-  async view(user: User, sessionId: string, path: GivenPath, options: ViewOptions, signal?: AbortSignal): Promise<FileView & FileCallNews> {
+  async viewFile(
+    user: User,
+    sessionId: string,
+    path: GivenPath,
+    options: ViewOptions,
+    signal?: AbortSignal,
+  ): Promise<FileView & FileCallNews> {
     const { lines, asBytes, maxBytes, maxImageBytes } = options;
     // An even number, so that no UTF-16 unit is cut.
     const half = 2 * Math.floor(maxBytes / 4);

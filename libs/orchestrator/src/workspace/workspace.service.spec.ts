@@ -6,22 +6,23 @@ import type { User } from '@sandbox/sessions';
 import type { CallOptions } from '../channel/channel';
 import type { OpenSandbox } from '../entering/session-connections';
 import type { SessionEntrance } from '../entering/session-entrance';
+import { WorkspaceEntriesService } from './workspace-entries.service';
 import { WorkspaceService } from './workspace.service';
 
 const USER: User = { id: 'key:u' };
 const HEADER = { modified: 1, offset: 0, etag: '1.2.3.4' };
 
 /**
- * Creates the service over a sandbox that sends these pieces, while they are taken, and then its
+ * Creates the services over a sandbox that sends these pieces, while they are taken, and then its
  * END.
  */
 function over(
   limit: number,
   pieces: Iterable<Buffer>,
   end: Record<string, unknown> = {},
-): { workspace: WorkspaceService; sent: () => number } {
+): { workspace: WorkspaceService; entries: WorkspaceEntriesService; sent: () => number } {
   let sent = 0;
-  const call = async (_request: unknown, { onOutput, signal }: CallOptions): Promise<Record<string, unknown>> => {
+  const sendRequest = async (_request: unknown, { onOutput, signal }: CallOptions): Promise<Record<string, unknown>> => {
     for (const piece of pieces) {
       sent += piece.length;
       await onOutput?.('stdout', piece);
@@ -31,9 +32,10 @@ function over(
     return end;
   };
   const enterSession = async (_ref: unknown, _maxMs: number, work: (sandbox: OpenSandbox) => unknown): Promise<unknown> =>
-    work({ channel: { call } } as unknown as OpenSandbox);
+    work({ channel: { sendRequest } } as unknown as OpenSandbox);
   const config = { DEPLOYMENT: 'd', WORKSPACE_MAX_FILE_SIZE_BYTES: limit } as Config;
-  return { workspace: new WorkspaceService(config, { enterSession } as unknown as SessionEntrance), sent: () => sent };
+  const entrance = { enterSession } as unknown as SessionEntrance;
+  return { workspace: new WorkspaceService(config, entrance), entries: new WorkspaceEntriesService(config, entrance), sent: () => sent };
 }
 
 function* file(length: number, header: object = { ...HEADER, size: length, length }): Generator<Buffer> {
@@ -93,7 +95,7 @@ describe('WorkspaceService, by the END of a file call', () => {
 
   it('says what was written when END makes sense', async () => {
     const { workspace } = over(0, [], written);
-    expect(await workspace.write(USER, 's', 'f', Buffer.from('abc'))).toEqual({ ...written, path: 'f', etag: '"1.2.3.4"' });
+    expect(await workspace.writeFile(USER, 's', 'f', Buffer.from('abc'))).toEqual({ ...written, path: 'f', etag: '"1.2.3.4"' });
   });
 
   it.each([
@@ -112,24 +114,24 @@ describe('WorkspaceService, by the END of a file call', () => {
     { etag: 7 },
   ])('refuses the END of a write when it says %j', async (wrong) => {
     const { workspace } = over(0, [], { ...written, ...wrong });
-    await expect(workspace.write(USER, 's', 'f', Buffer.from('abc'))).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    await expect(workspace.writeFile(USER, 's', 'f', Buffer.from('abc'))).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
   });
 
   const entry = Buffer.from(`${JSON.stringify({ name: 'a', type: 'file', size: 1, modified: 1 })}\n`);
 
   it.each([true, false])('says whether a listing is cut when END says %j', async (truncated) => {
-    const { workspace } = over(0, [entry], { count: 1, truncated, skipped: 0 });
-    expect(await workspace.list(USER, 's', '')).toMatchObject({ entries: [{ name: 'a' }], truncated });
+    const { entries } = over(0, [entry], { count: 1, truncated, skipped: 0 });
+    expect(await entries.listEntries(USER, 's', '')).toMatchObject({ entries: [{ name: 'a' }], truncated });
   });
 
   it('says what a listing has left out, and counts what is not listed', async () => {
     const skip = { path: 'b', reason: 'not_readable' };
-    const { workspace } = over(0, [entry, Buffer.from(`${JSON.stringify(skip)}\n`)], { count: 1, truncated: false, skipped: 60 });
-    expect(await workspace.list(USER, 's', '')).toMatchObject({ entries: [{ name: 'a' }], skipped: [skip], skipped_total: 60 });
+    const { entries } = over(0, [entry, Buffer.from(`${JSON.stringify(skip)}\n`)], { count: 1, truncated: false, skipped: 60 });
+    expect(await entries.listEntries(USER, 's', '')).toMatchObject({ entries: [{ name: 'a' }], skipped: [skip], skipped_total: 60 });
   });
 
   it.each(['true', 1, 0, null, undefined, {}])('refuses the END of a listing when it says truncated: %j', async (truncated) => {
-    const { workspace } = over(0, [entry], { count: 1, truncated, skipped: 0 });
-    await expect(workspace.list(USER, 's', '')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    const { entries } = over(0, [entry], { count: 1, truncated, skipped: 0 });
+    await expect(entries.listEntries(USER, 's', '')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
   });
 });

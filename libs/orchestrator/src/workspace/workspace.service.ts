@@ -5,21 +5,12 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { User } from '@sandbox/sessions';
 import { count, parseFlag } from '../channel/agent-values';
 import type { AgentRequest } from '../channel/channel';
-import {
-  agentConditions,
-  collectedFileCall,
-  FILE_CALL_DEADLINE_MS,
-  fileCall,
-  type FileCallNews,
-  notRoot,
-  type Preconditions,
-} from './file-call';
+import { agentConditions, fileCall, type FileCallNews, notRoot, type Preconditions } from './file-call';
 import { GrowingBuffer } from '../bytes/growing-buffer';
 import { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import { HeaderThenBody } from './header-then-body';
-import { type Skips, withoutSkips } from './skips';
-import { etag, parseEntry, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
+import { etag } from './workspace-answers';
 
 /** A file, and which part of it is read. */
 export interface FilePart {
@@ -67,20 +58,6 @@ export interface WriteOptions extends Preconditions {
  */
 export type LineRange = { firstLine: number; lastLine?: number };
 
-/** Entries, whether there are more than the caller asked for, and what could not be read. */
-export interface WorkspaceListing extends Skips {
-  entries: WorkspaceEntry[];
-  truncated: boolean;
-}
-
-/** The extent of a listing. */
-export interface ListOptions {
-  /** Levels of directories; 1 for the directory itself. */
-  readonly depth?: number;
-  /** The most entries; all if absent. */
-  readonly limit?: number;
-}
-
 /** The longest that a write takes. */
 const WRITE_DEADLINE_MS = 300_000;
 /**
@@ -88,16 +65,11 @@ const WRITE_DEADLINE_MS = 300_000;
  * none for five minutes.
  */
 export const DOWNLOAD_LIMITS = { deadlineMs: 3_600_000, stallMs: 300_000 } as const;
-/**
- * The longest listing, in bytes of the agent's answer. It is held in memory, so a longer one is
- * refused.
- */
-const MAX_LISTING_BYTES = 8 * 1024 * 1024;
-/** The longest answer as text, if no limit on files applies. It is held in memory too. */
+/** The longest answer as text, if no limit on files applies. It is held in memory. */
 const MAX_TEXT_BYTES = 32 * 1024 * 1024;
 
 /**
- * File calls into a session's /workspace. A session is created on first use.
+ * Reads and writes files of a session's /workspace. A session is created on first use.
  *
  * Every method throws SandboxError INVALID_PATH, PATH_OUTSIDE_WORKSPACE, NOT_FOUND, NOT_A_DIRECTORY
  * and PERMISSION_DENIED for its path. Every method throws SESSION_DELETED, TOO_MANY_COMMANDS,
@@ -112,31 +84,6 @@ export class WorkspaceService {
   ) {}
 
   /**
-   * Lists a directory, and the directories below it as deep as asked for. Entries are in the order
-   * of their names, each directory right before its contents. A listing over 8 MiB (some 50,000
-   * names) is refused with FILE_TOO_LARGE.
-   */
-  async list(
-    user: User,
-    sessionId: string,
-    path: GivenPath,
-    signal?: AbortSignal,
-    { depth = 1, limit = 0 }: ListOptions = {},
-  ): Promise<WorkspaceListing & FileCallNews> {
-    const { output, end, session_created } = await collectedFileCall(
-      this,
-      'workspace_list',
-      { user, sessionId, path },
-      (file) => ({ op: 'list', ...file, depth, limit }),
-      { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
-      { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
-    );
-    const lines = await parseInSlices(splitLines(output), parseEntry);
-    const { rest: entries, skips } = withoutSkips(lines, end.skipped);
-    return { entries, truncated: parseFlag(end.truncated), ...skips, session_created };
-  }
-
-  /**
    * Reads a file, or a part of it: as text if it is UTF-8, else in base64. The file may have any
    * size. What is read has at most WORKSPACE_MAX_FILE_SIZE_BYTES, or 32 MiB if that setting is no
    * limit.
@@ -144,14 +91,14 @@ export class WorkspaceService {
    */
   async readText(user: User, sessionId: string, path: GivenPath, signal?: AbortSignal, part?: ByteRange | LineRange): Promise<FileText> {
     const most = this.config.WORKSPACE_MAX_FILE_SIZE_BYTES || MAX_TEXT_BYTES;
-    const { content, ...file } = await this.open(user, sessionId, path, part, signal, most);
+    const { content, ...file } = await this.openFile(user, sessionId, path, part, signal, most);
     if (file.length > most) {
       content.destroy();
       throw fileTooLarge(most);
     }
     const text = new GrowingBuffer(file.length);
     for await (const chunk of content) text.append(chunk as Buffer);
-    const bytes = text.take();
+    const bytes = text.takeBytes();
     try {
       return { ...file, content: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), encoding: 'utf8' };
     } catch {
@@ -166,11 +113,11 @@ export class WorkspaceService {
    * @throws SandboxError RANGE_NOT_SATISFIABLE, and those of every method
    */
   openRead(user: User, sessionId: string, path: GivenPath, part?: ByteRange | LineRange, signal?: AbortSignal): Promise<FileStream> {
-    return this.open(user, sessionId, path, part, signal, 0);
+    return this.openFile(user, sessionId, path, part, signal, 0);
   }
 
   /** @param maxLength the most bytes of the part, else FILE_TOO_LARGE; 0 for no bound */
-  private open(
+  private openFile(
     user: User,
     sessionId: string,
     path: GivenPath,
@@ -189,11 +136,11 @@ export class WorkspaceService {
       content.once('close', () => gone.abort());
       const header = new HeaderThenBody((file) => resolve({ ...file, ranged: isRange(part, file.etag), content }), content);
       fileCall(this, 'workspace_read', { user, sessionId, path }, (file) => readRequest(file, part, maxLength), {
-        onOutput: (_stream, chunk) => header.take(chunk),
+        onOutput: (_stream, chunk) => header.takeChunk(chunk),
         ...DOWNLOAD_LIMITS,
         signal: abort,
       }).then(
-        () => header.finish(),
+        () => header.finishBody(),
         (error: Error) => {
           reject(error);
           content.destroy(error);
@@ -208,7 +155,7 @@ export class WorkspaceService {
    * @returns `path` relative to /workspace, however it was given; `size` in bytes
    * @throws SandboxError PRECONDITION_FAILED, and then nothing has changed
    */
-  async write(
+  async writeFile(
     user: User,
     sessionId: string,
     path: GivenPath,
@@ -228,28 +175,6 @@ export class WorkspaceService {
       { input: content, deadlineMs: WRITE_DEADLINE_MS, signal },
     );
     return { ...workspaceFile(path), size: count(end.size), created: parseFlag(end.created), etag: etag(end.etag), session_created };
-  }
-
-  /**
-   * Deletes a file, or a directory with all it holds. A link is deleted itself, not its target.
-   * @returns `path` relative to /workspace, however it was given
-   * @throws SandboxError PRECONDITION_FAILED, and then nothing has changed
-   */
-  async delete(
-    user: User,
-    sessionId: string,
-    path: GivenPath,
-    signal?: AbortSignal,
-    conditions: Preconditions = {},
-  ): Promise<WorkspacePath & FileCallNews> {
-    const { session_created } = await fileCall(
-      this,
-      'workspace_delete',
-      { user, sessionId, path },
-      (file) => ({ op: 'delete', ...notRoot(file), ...agentConditions(conditions) }),
-      { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
-    );
-    return { ...workspaceFile(path), session_created };
   }
 }
 

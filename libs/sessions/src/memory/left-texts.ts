@@ -7,7 +7,7 @@ const MAX_TEXTS = 10_000;
 export class LeftTexts {
   private readonly texts = new Map<string, { value: string; endsAt: number }>();
 
-  put(name: string, value: string, endsAt: number): void {
+  putText(name: string, value: string, endsAt: number): void {
     this.texts.delete(name);
     this.texts.set(name, { value, endsAt });
     for (const oldest of this.texts.keys()) {
@@ -16,7 +16,7 @@ export class LeftTexts {
     }
   }
 
-  take(name: string, now: number): string | null {
+  takeText(name: string, now: number): string | null {
     const left = this.texts.get(name);
     this.texts.delete(name);
     return left !== undefined && left.endsAt > now ? left.value : null;

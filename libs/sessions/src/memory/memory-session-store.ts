@@ -59,19 +59,19 @@ export class MemorySessionStore implements SessionStore {
     return Math.round(performance.timeOrigin + performance.now());
   }
 
-  async begin(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
+  async beginCall(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
     const until = this.closing.get(ref.key);
     if (until !== undefined) return { state: 'closing', until };
     const limit = this.reached(ref, hold, now);
-    return limit ? { state: 'full', limit: { name: limit, max: this.config[limit] } } : this.enter(ref, hold, now, options);
+    return limit ? { state: 'full', limit: { name: limit, max: this.config[limit] } } : this.enterSession(ref, hold, now, options);
   }
 
-  async resume(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>> {
+  async resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>> {
     const until = this.closing.get(ref.key);
-    return until === undefined ? this.enter(ref, hold, now) : { state: 'closing', until };
+    return until === undefined ? this.enterSession(ref, hold, now) : { state: 'closing', until };
   }
 
-  async end(key: string, generation: string, callId: string, now: number): Promise<void> {
+  async endCall(key: string, generation: string, callId: string, now: number): Promise<void> {
     const session = this.sessions.get(key);
     if (session?.generation !== generation) return;
     session.calls.delete(callId);
@@ -79,7 +79,7 @@ export class MemorySessionStore implements SessionStore {
     else touch(session, now);
   }
 
-  async attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult> {
+  async attachSandbox(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult> {
     const session = this.sessions.get(key);
     if (session?.generation !== generation) return { live: false };
     const { containerId: had, startId } = session;
@@ -105,7 +105,7 @@ export class MemorySessionStore implements SessionStore {
     return true;
   }
 
-  async update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null> {
+  async updateSession(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null> {
     const session = this.sessions.get(key);
     if (!session || this.expiry(session) <= now) return null;
     session.settings = { ...session.settings, ...given(settings) };
@@ -113,12 +113,12 @@ export class MemorySessionStore implements SessionStore {
     return this.record(session);
   }
 
-  async get(key: string, now: number): Promise<SessionRecord | null> {
+  async getSession(key: string, now: number): Promise<SessionRecord | null> {
     const session = this.sessions.get(key);
     return session && this.expiry(session) > now ? this.record(session) : null;
   }
 
-  async list(userKey: string, now: number): Promise<SessionRecord[]> {
+  async listSessions(userKey: string, now: number): Promise<SessionRecord[]> {
     return [...this.sessions.values()]
       .filter((session) => session.ref.userKey === userKey && this.expiry(session) > now)
       .map((session) => this.record(session))
@@ -127,7 +127,7 @@ export class MemorySessionStore implements SessionStore {
       .sort((a, b) => a.createdAt - b.createdAt);
   }
 
-  async close(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean> {
+  async closeSession(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean> {
     const closing = this.closing.get(key);
     if (closing !== undefined && closing > now) return false;
     // A closing mark whose time is over is taken over, whatever the condition.
@@ -143,12 +143,12 @@ export class MemorySessionStore implements SessionStore {
     return true;
   }
 
-  async remove(key: string): Promise<void> {
+  async removeSession(key: string): Promise<void> {
     this.sessions.delete(key);
     this.closing.delete(key);
   }
 
-  async expired(now: number, limit: number): Promise<string[]> {
+  async listExpired(now: number, limit: number): Promise<string[]> {
     const sessions = [...this.sessions].map(([key, session]) => ({ key, time: this.expiry(session) }));
     const closings = [...this.closing].map(([key, time]) => ({ key, time }));
     return [...sessions, ...closings]
@@ -164,7 +164,7 @@ export class MemorySessionStore implements SessionStore {
     for (const id of ids) this.pooled.set(id, until);
   }
 
-  async known(keys: string[], now: number): Promise<Set<string>> {
+  async findKnown(keys: string[], now: number): Promise<Set<string>> {
     return new Set(keys.filter((key) => this.sessions.has(key) || (this.closing.get(key) ?? this.pooled.get(key) ?? 0) > now));
   }
 
@@ -176,7 +176,7 @@ export class MemorySessionStore implements SessionStore {
     return 'added';
   }
 
-  async jobs(key: string): Promise<JobRecord[]> {
+  async listJobs(key: string): Promise<JobRecord[]> {
     return [...(this.sessions.get(key)?.jobs.values() ?? [])].sort((a, b) => a.startedAt - b.startedAt);
   }
 
@@ -185,11 +185,11 @@ export class MemorySessionStore implements SessionStore {
   }
 
   async putOnce(name: string, value: string, lifetimeMs: number): Promise<void> {
-    this.left.put(name, value, this.now() + lifetimeMs);
+    this.left.putText(name, value, this.now() + lifetimeMs);
   }
 
   async takeOnce(name: string): Promise<string | null> {
-    return this.left.take(name, this.now());
+    return this.left.takeText(name, this.now());
   }
 
   async ping(): Promise<void> {}
@@ -201,7 +201,7 @@ export class MemorySessionStore implements SessionStore {
     return condition === 'always' || session === undefined;
   }
 
-  private enter(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): BeginResult & { state: 'live' } {
+  private enterSession(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): BeginResult & { state: 'live' } {
     const known = this.sessions.get(ref.key);
     const session = known ?? newSession(ref, now, options);
     this.sessions.set(ref.key, session);

@@ -52,21 +52,21 @@ export class RedisSessionStore implements SessionStore {
     return this.clock.now();
   }
 
-  begin(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
-    return this.enter('begin', ref, hold, now, options);
+  beginCall(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
+    return this.enterSession('begin', ref, hold, now, options);
   }
 
-  async resume(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>> {
-    const result = await this.enter('resume', ref, hold, now);
+  async resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>> {
+    const result = await this.enterSession('resume', ref, hold, now);
     if (result.state === 'full') throw new Error('A call that goes on was counted');
     return result;
   }
 
-  end(key: string, generation: string, callId: string, now: number): Promise<void> {
-    return this.run('sessionEnd', [key, generation, callId, now, this.context.ttlMs], () => undefined);
+  endCall(key: string, generation: string, callId: string, now: number): Promise<void> {
+    return this.runScript('sessionEnd', [key, generation, callId, now, this.context.ttlMs], () => undefined);
   }
 
-  attach(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult> {
+  attachSandbox(key: string, generation: string, sandbox: AttachedSandbox): Promise<AttachResult> {
     const { containerId, startId, origin, image, createdAt = '', options = {}, settings = {} } = sandbox;
     const args = [
       key,
@@ -79,73 +79,73 @@ export class RedisSessionStore implements SessionStore {
       formatOptions(options) || '{}',
       ...settingsArgs(settings),
     ];
-    return this.run('sessionAttach', [...args, this.context.ttlMs], parseAttach);
+    return this.runScript('sessionAttach', [...args, this.context.ttlMs], parseAttach);
   }
 
   takeRestarted(key: string, generation: string): Promise<boolean> {
-    return this.run('sessionTakeRestarted', [key, generation], (reply) => reply === 1);
+    return this.runScript('sessionTakeRestarted', [key, generation], (reply) => reply === 1);
   }
 
-  update(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null> {
-    return this.run('sessionUpdate', [key, now, ...settingsArgs(settings), this.context.ttlMs], (reply) =>
+  updateSession(key: string, settings: SessionSettings, now: number): Promise<SessionRecord | null> {
+    return this.runScript('sessionUpdate', [key, now, ...settingsArgs(settings), this.context.ttlMs], (reply) =>
       parseRecord(this.context, key, reply),
     );
   }
 
-  get(key: string, now: number): Promise<SessionRecord | null> {
-    return this.run('sessionGet', [key, now], (reply) => parseRecord(this.context, key, reply));
+  getSession(key: string, now: number): Promise<SessionRecord | null> {
+    return this.runScript('sessionGet', [key, now], (reply) => parseRecord(this.context, key, reply));
   }
 
-  list(userKey: string, now: number): Promise<SessionRecord[]> {
-    return this.run('sessionList', [userKey, now, MAX_LISTED], (reply) => parseRecords(this.context, reply));
+  listSessions(userKey: string, now: number): Promise<SessionRecord[]> {
+    return this.runScript('sessionList', [userKey, now, MAX_LISTED], (reply) => parseRecords(this.context, reply));
   }
 
-  close(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean> {
-    return this.run('sessionClose', [key, condition, now, until], (reply) => reply === 1);
+  closeSession(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean> {
+    return this.runScript('sessionClose', [key, condition, now, until], (reply) => reply === 1);
   }
 
   keepClosing(key: string, until: number): Promise<boolean> {
-    return this.run('sessionKeepClosing', [key, until], (reply) => reply === 1);
+    return this.runScript('sessionKeepClosing', [key, until], (reply) => reply === 1);
   }
 
-  remove(key: string): Promise<void> {
-    return this.run('sessionRemove', [key], () => undefined);
+  removeSession(key: string): Promise<void> {
+    return this.runScript('sessionRemove', [key], () => undefined);
   }
 
-  expired(now: number, limit: number): Promise<string[]> {
-    return this.run('sessionExpired', [now, limit], (reply) => parseExpired(reply, limit));
+  listExpired(now: number, limit: number): Promise<string[]> {
+    return this.runScript('sessionExpired', [now, limit], (reply) => parseExpired(reply, limit));
   }
 
   keepPooled(ids: string[], until: number): Promise<void> {
-    return this.run('sessionKeepPooled', [until, ...ids], () => undefined);
+    return this.runScript('sessionKeepPooled', [until, ...ids], () => undefined);
   }
 
-  known(keys: string[], now: number): Promise<Set<string>> {
-    return this.run('sessionKnown', [now, ...keys], (reply) => new Set(parseTexts(reply)));
+  findKnown(keys: string[], now: number): Promise<Set<string>> {
+    return this.runScript('sessionKnown', [now, ...keys], (reply) => new Set(parseTexts(reply)));
   }
 
   addJob(key: string, generation: string, job: JobRecord, max: number): Promise<'added' | 'full' | 'moved'> {
-    return this.run('sessionAddJob', [key, generation, job.jobId, formatJob(job), max], parseJobAdded);
+    return this.runScript('sessionAddJob', [key, generation, job.jobId, formatJob(job), max], parseJobAdded);
   }
 
-  jobs(key: string): Promise<JobRecord[]> {
-    return this.run('sessionJobs', [key], parseJobs);
+  listJobs(key: string): Promise<JobRecord[]> {
+    return this.runScript('sessionJobs', [key], parseJobs);
   }
 
   removeJob(key: string, jobId: string): Promise<void> {
-    return this.run('sessionRemoveJob', [key, jobId], () => undefined);
+    return this.runScript('sessionRemoveJob', [key, jobId], () => undefined);
   }
 
   async putOnce(name: string, value: string, lifetimeMs: number): Promise<void> {
-    await this.connection.run((client) => client.set(`${this.prefix}once:${name}`, value, 'PX', lifetimeMs));
+    await this.connection.runCommand((client) => client.set(`${this.prefix}once:${name}`, value, 'PX', lifetimeMs));
   }
 
   takeOnce(name: string): Promise<string | null> {
-    return this.connection.run((client) => client.getdel(`${this.prefix}once:${name}`));
+    return this.connection.runCommand((client) => client.getdel(`${this.prefix}once:${name}`));
   }
 
   async ping(): Promise<void> {
-    await this.connection.run((client) => client.ping());
+    await this.connection.runCommand((client) => client.ping());
   }
 
   async disconnect(): Promise<void> {
@@ -153,7 +153,13 @@ export class RedisSessionStore implements SessionStore {
     this.connection.disconnect();
   }
 
-  private enter(entry: 'begin' | 'resume', ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
+  private enterSession(
+    entry: 'begin' | 'resume',
+    ref: SessionRef,
+    hold: CallHold,
+    now: number,
+    options?: SessionOptions,
+  ): Promise<BeginResult> {
     const { ttlMs, limits } = this.context;
     const call = [hold.callId, hold.deadline, countsUntil(hold, now) ?? ''];
     const known = [ref.key, ref.userKey, formatRef(ref), randomUUID(), ...call, now, ttlMs, entry];
@@ -164,11 +170,11 @@ export class RedisSessionStore implements SessionStore {
       limits.MAX_CONCURRENT_COMMANDS_PER_SESSION,
       limits.MAX_CONCURRENT_COMMANDS_PER_USER,
     ];
-    return this.run('sessionBegin', [...known, ...asked, ...max], (reply) => parseBegin(this.context, ref.key, reply));
+    return this.runScript('sessionBegin', [...known, ...asked, ...max], (reply) => parseBegin(this.context, ref.key, reply));
   }
 
-  private run<T>(script: SessionScript, args: (string | number)[], parse: (reply: unknown) => T): Promise<T> {
-    return this.connection.run(async (client) => parse(await (client as ScriptedClient)[script](this.prefix, ...args)));
+  private runScript<T>(script: SessionScript, args: (string | number)[], parse: (reply: unknown) => T): Promise<T> {
+    return this.connection.runCommand(async (client) => parse(await (client as ScriptedClient)[script](this.prefix, ...args)));
   }
 }
 

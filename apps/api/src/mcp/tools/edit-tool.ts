@@ -21,8 +21,8 @@ export function editTool(edits: WorkspaceEditService, { WORKSPACE_MAX_FILE_SIZE_
     input: WorkspaceEditArgs,
     args: { session_id: null, path: '', path_base64: null, edits: '' },
     output: WorkspaceEditedDto,
-    call: async ({ session_id, edits: wanted, ...path }, { user, signal }) => {
-      const edit = () => edits.edit(user, session_id, givenPath(path), wanted, signal);
+    callTool: async ({ session_id, edits: wanted, ...path }, { user, signal }) => {
+      const edit = () => edits.editFile(user, session_id, givenPath(path), wanted, signal);
       const { diff, etag, truncated, session_created } = await withSizeAdvice(EDIT_ADVICE, edit);
       const shown = cutText(diff, MCP_MAX_OUTPUT_CHARS, 'workspace_read shows the file');
       return { ...edited({ diff: shown, etag, truncated: truncated || shown !== diff }), ...sessionNews(session_created) };

@@ -33,8 +33,8 @@ export function executeTool(commands: CommandsService, jobs: JobsService, config
       open_stdin: 'For job_input',
     },
     output: ExecuteToolResultDto,
-    call: ({ background = false, open_stdin = false, ...command }, { user, signal, onOutput }) =>
-      background ? startJob(jobs, user, { ...command, open_stdin }, signal) : run(commands, user, command, config, signal, onOutput),
+    callTool: ({ background = false, open_stdin = false, ...command }, { user, signal, onOutput }) =>
+      background ? startJob(jobs, user, { ...command, open_stdin }, signal) : runCommand(commands, user, command, config, signal, onOutput),
     text: executeText,
   });
 }
@@ -49,7 +49,7 @@ async function startJob(
   return { job_id, session_created, session_restarted };
 }
 
-async function run(
+async function runCommand(
   commands: CommandsService,
   user: User,
   command: ExecuteDto,

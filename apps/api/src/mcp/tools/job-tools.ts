@@ -20,7 +20,7 @@ function outputTool(jobs: JobsService, { MCP_MAX_OUTPUT_CHARS, JOB_MAX_OUTPUT_BY
     input: JobOutputArgs,
     args: { session_id: null, job_id: '', stream: '', offset: '', wait_seconds: '' },
     output: JobOutputResultDto,
-    call: async ({ session_id, job_id, ...query }, { user, signal }) => {
+    callTool: async ({ session_id, job_id, ...query }, { user, signal }) => {
       const output = await jobs.readOutput(user, session_id, job_id, { ...query, limit: MCP_MAX_OUTPUT_CHARS }, signal);
       const { state, exit_code, oom_killed, memory_limit } = await jobs.getJob(user, session_id, job_id, signal);
       return { ...output, state, exit_code, oom_killed, ...(memory_limit === undefined ? {} : { memory_limit }) };
@@ -44,7 +44,7 @@ function inputTool(jobs: JobsService): Tool {
     input: JobInputArgs,
     args: { session_id: null, job_id: null, data: '', eof: '' },
     output: JobStateDto,
-    call: async ({ session_id, job_id, data, eof = false }, { user, signal }) => {
+    callTool: async ({ session_id, job_id, data, eof = false }, { user, signal }) => {
       await jobs.writeInput(user, session_id, job_id, Buffer.from(data), eof, signal);
       const { state, exit_code } = await jobs.getJob(user, session_id, job_id, signal);
       return { state, exit_code };
@@ -61,7 +61,7 @@ function stopTool(jobs: JobsService): Tool {
     input: JobStopArgs,
     args: { session_id: null, job_id: null },
     output: JobStateDto,
-    call: async ({ session_id, job_id }, { user, signal }) => {
+    callTool: async ({ session_id, job_id }, { user, signal }) => {
       const { state, exit_code } = await jobs.getJob(user, session_id, job_id, signal);
       await jobs.deleteJob(user, session_id, job_id, signal);
       return { state: state === 'running' ? 'killed' : state, exit_code };

@@ -35,11 +35,11 @@ export function readTool(views: WorkspaceViewService, config: Config): Tool {
       encoding: '',
     },
     output: WorkspaceReadResultDto,
-    call: async ({ session_id, path, path_base64, encoding, ...query }, { user, signal }) => {
+    callTool: async ({ session_id, path, path_base64, encoding, ...query }, { user, signal }) => {
       const lines = lineRange(query, false);
       const asBytes = encoding === 'base64';
       const maxBytes = Math.min(asBytes ? 3 * Math.floor(most / 4) : MAX_BYTES_PER_UNIT * most, limit || Infinity);
-      const view = await views.view(
+      const view = await views.viewFile(
         user,
         session_id,
         givenPath({ path, path_base64 }),

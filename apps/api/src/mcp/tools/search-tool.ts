@@ -25,8 +25,8 @@ export function searchTool(searches: WorkspaceSearchService, { MCP_MAX_OUTPUT_CH
       limit: { default: DEFAULT_MATCHES },
     },
     output: WorkspaceFoundDto,
-    call: async ({ session_id, path, path_base64, ...search }, { user, signal }) => {
-      const { session_created, ...found } = await searches.search(user, session_id, givenPath({ path, path_base64 }), search, signal);
+    callTool: async ({ session_id, path, path_base64, ...search }, { user, signal }) => {
+      const { session_created, ...found } = await searches.searchFiles(user, session_id, givenPath({ path, path_base64 }), search, signal);
       return { ...shortened(found, MCP_MAX_OUTPUT_CHARS), ...sessionNews(session_created) };
     },
   });

@@ -33,7 +33,7 @@ export function sessionTools(sessions: SessionsService, config: Config): Tool[] 
         metadata: '',
       },
       output: SessionCreatedDto,
-      call: ({ session_id, ...options }, { user, signal }) => sessions.createSession(user, session_id, options, signal),
+      callTool: ({ session_id, ...options }, { user, signal }) => sessions.createSession(user, session_id, options, signal),
     }),
     defineTool({
       name: 'delete_session',
@@ -43,7 +43,7 @@ export function sessionTools(sessions: SessionsService, config: Config): Tool[] 
       input: SessionIdDto,
       args: { session_id: null },
       output: DeletedSessionDto,
-      call: ({ session_id }, { user }) => sessions.deleteSession(user, session_id),
+      callTool: ({ session_id }, { user }) => sessions.deleteSession(user, session_id),
     }),
   ];
 }

@@ -11,6 +11,7 @@ import {
   type SessionsService,
   type CommandsService,
   type WorkspaceEntry,
+  type WorkspaceEntriesService,
   type WorkspaceService,
   type WorkspaceEditService,
   type WorkspaceSearchService,
@@ -97,13 +98,15 @@ const tools = new SandboxTools(
     deleteJob: async () => undefined,
   } as Pick<JobsService, 'startJob' | 'getJob' | 'readOutput' | 'writeInput' | 'deleteJob'> as JobsService,
   {
-    list: services.list,
-    write: async (_user, _session, path) => ({ path: String(path), size: 4, created: true, etag: '"1"', session_created: made }),
-    delete: async (_user, _session, path) => ({ path: String(path), session_created: made }),
-  } as Pick<WorkspaceService, 'list' | 'write' | 'delete'> as WorkspaceService,
-  { search: services.search } as Pick<WorkspaceSearchService, 'search'> as WorkspaceSearchService,
-  { edit: services.edit } as Pick<WorkspaceEditService, 'edit'> as WorkspaceEditService,
-  { view: services.view } as Pick<WorkspaceViewService, 'view'> as WorkspaceViewService,
+    writeFile: async (_user, _session, path) => ({ path: String(path), size: 4, created: true, etag: '"1"', session_created: made }),
+  } as Pick<WorkspaceService, 'writeFile'> as WorkspaceService,
+  {
+    listEntries: services.list,
+    deleteEntry: async (_user, _session, path) => ({ path: String(path), session_created: made }),
+  } as Pick<WorkspaceEntriesService, 'listEntries' | 'deleteEntry'> as WorkspaceEntriesService,
+  { searchFiles: services.search } as Pick<WorkspaceSearchService, 'searchFiles'> as WorkspaceSearchService,
+  { editFile: services.edit } as Pick<WorkspaceEditService, 'editFile'> as WorkspaceEditService,
+  { viewFile: services.view } as Pick<WorkspaceViewService, 'viewFile'> as WorkspaceViewService,
   loadConfig({ API_KEYS: 'test-key', MCP_MAX_OUTPUT_CHARS: '1000' }),
 );
 

@@ -4,6 +4,7 @@ import type {
   CommandsService,
   JobsService,
   SessionsService,
+  WorkspaceEntriesService,
   WorkspaceService,
   WorkspaceEditService,
   WorkspaceSearchService,
@@ -16,12 +17,13 @@ const MAX_BYTES = 12_000;
 
 function list(env: Record<string, string> = {}): Tool[] {
   const config = loadConfig({ API_KEYS: 'test-key', ...env });
-  const [sessions, commands, jobs, workspace, searches, edits, views] = [{}, {}, {}, {}, {}, {}, {}];
+  const [sessions, commands, jobs, workspace, entries, searches, edits, views] = [{}, {}, {}, {}, {}, {}, {}, {}];
   return new SandboxTools(
     sessions as SessionsService,
     commands as CommandsService,
     jobs as JobsService,
     workspace as WorkspaceService,
+    entries as WorkspaceEntriesService,
     searches as WorkspaceSearchService,
     edits as WorkspaceEditService,
     views as WorkspaceViewService,

@@ -42,7 +42,7 @@ export interface ToolDefinition<Args extends object, Result extends object> {
   readonly output: Type<Result>;
   /** Replaces what the DTO says of arguments. REST's document has room for longer descriptions. */
   readonly args?: { readonly [Name in keyof Args]?: Words };
-  call(args: Args, caller: ToolCaller): Promise<Result | Shown<Result>>;
+  callTool(args: Args, caller: ToolCaller): Promise<Result | Shown<Result>>;
   /** Shows the result in the form that a model reads best. JSON if absent. */
   text?(result: Result): string;
 }
@@ -73,7 +73,7 @@ export function defineTool<Args extends object, Result extends object>(definitio
     descriptor: { name, title, description, inputSchema: schema, outputSchema: resultSchema(output), annotations },
     async call(args, caller) {
       try {
-        const result = await definition.call(validateDto(definition.input, clientArguments(schema, args)), caller);
+        const result = await definition.callTool(validateDto(definition.input, clientArguments(schema, args)), caller);
         if (result instanceof Shown) return { content: result.content, structuredContent: result.result as Record<string, unknown> };
         const text = definition.text?.(result) ?? JSON.stringify(result);
         return { content: [{ type: 'text', text }], structuredContent: result as Record<string, unknown> };

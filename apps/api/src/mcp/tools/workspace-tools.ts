@@ -1,5 +1,5 @@
 import type { Config } from '@sandbox/config';
-import type { WorkspaceService } from '@sandbox/orchestrator';
+import type { WorkspaceEntriesService, WorkspaceService } from '@sandbox/orchestrator';
 import { decodeContent } from '../../workspace/content/decode-content';
 import { fileMode } from '../../workspace/dto/file-mode';
 import { givenPath } from '../../workspace/dto/given-path';
@@ -21,11 +21,11 @@ import {
 const PIECES =
   'Write it in pieces of up to 1 MiB, each as stdin of execute with the command `cat >> FILE`, or `base64 -d >> FILE` for bytes that are no text.';
 
-export function workspaceTools(workspace: WorkspaceService, config: Config): Tool[] {
-  return [listTool(workspace, config), writeTool(workspace, config), deleteTool(workspace)];
+export function workspaceTools(workspace: WorkspaceService, entries: WorkspaceEntriesService, config: Config): Tool[] {
+  return [listTool(entries, config), writeTool(workspace, config), deleteTool(entries)];
 }
 
-function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config): Tool {
+function listTool(service: WorkspaceEntriesService, { MCP_MAX_OUTPUT_CHARS }: Config): Tool {
   return defineTool({
     name: 'workspace_list',
     title: 'List a directory',
@@ -36,9 +36,9 @@ function listTool(workspace: WorkspaceService, { MCP_MAX_OUTPUT_CHARS }: Config)
     input: WorkspaceListArgs,
     args: { session_id: null, path: null, path_base64: null, depth: '', limit: '' },
     output: WorkspaceListedDto,
-    call: async ({ session_id, path, path_base64, ...options }, { user, signal }) => {
+    callTool: async ({ session_id, path, path_base64, ...options }, { user, signal }) => {
       const directory = givenPath({ path, path_base64 });
-      const { entries, truncated, session_created, ...skips } = await workspace.list(user, session_id, directory, signal, options);
+      const { entries, truncated, session_created, ...skips } = await service.listEntries(user, session_id, directory, signal, options);
       const first = firstItems(entries, MCP_MAX_OUTPUT_CHARS);
       const shown = { entries: first, truncated: truncated || first.length < entries.length, ...firstSkips(skips, MCP_MAX_OUTPUT_CHARS) };
       return { ...listing(shown), ...sessionNews(session_created) };
@@ -55,16 +55,16 @@ function writeTool(workspace: WorkspaceService, config: Config): Tool {
     input: WorkspaceWriteArgs,
     args: { session_id: null, path: '', path_base64: null, content: '', encoding: '', mode: 'Such as 755' },
     output: WorkspaceWrittenDto,
-    call: async ({ session_id, content, encoding, mode, ...path }, { user, signal }) => {
+    callTool: async ({ session_id, content, encoding, mode, ...path }, { user, signal }) => {
       const bytes = decodeContent(content, encoding);
-      const write = () => workspace.write(user, session_id, givenPath(path), bytes, signal, { mode: fileMode(mode) });
+      const write = () => workspace.writeFile(user, session_id, givenPath(path), bytes, signal, { mode: fileMode(mode) });
       const { etag: _etag, created: _created, session_created, ...written } = await withSizeAdvice(PIECES, write);
       return { session_id, ...written, ...sessionNews(session_created) };
     },
   });
 }
 
-function deleteTool(workspace: WorkspaceService): Tool {
+function deleteTool(service: WorkspaceEntriesService): Tool {
   return defineTool({
     name: 'workspace_delete',
     title: 'Delete a file or directory',
@@ -73,8 +73,8 @@ function deleteTool(workspace: WorkspaceService): Tool {
     input: WorkspacePathArgs,
     args: { session_id: null, path: '', path_base64: null },
     output: WorkspaceDeletedDto,
-    call: async ({ session_id, ...path }, { user, signal }) => {
-      const { session_created, ...deleted } = await workspace.delete(user, session_id, givenPath(path), signal);
+    callTool: async ({ session_id, ...path }, { user, signal }) => {
+      const { session_created, ...deleted } = await service.deleteEntry(user, session_id, givenPath(path), signal);
       return { status: 'deleted' as const, session_id, ...deleted, ...sessionNews(session_created) };
     },
   });

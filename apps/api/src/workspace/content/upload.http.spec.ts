@@ -10,14 +10,14 @@ describe('POST …/upload', () => {
   let app: TestApp;
   const stored: { path: string; content: Buffer }[] = [];
 
-  const write: WorkspaceService['write'] = async (_user, _session, path, content) => {
+  const write: WorkspaceService['writeFile'] = async (_user, _session, path, content) => {
     const bytes = await buffer(content as Readable);
     stored.push({ path: String(path), content: bytes });
     return { path: String(path), size: bytes.length, created: true, etag: '"1"', session_created: true };
   };
 
   beforeAll(async () => {
-    app = await TestApp.start({ workspace: { write } });
+    app = await TestApp.start({ workspace: { writeFile: write } });
   });
   beforeEach(() => {
     stored.length = 0;
@@ -134,7 +134,7 @@ describe('POST …/upload', () => {
   });
 
   it('answers a problem when storing fails', async () => {
-    const failing = await TestApp.start({ workspace: { write: () => Promise.reject(new Error('disk')) } });
+    const failing = await TestApp.start({ workspace: { writeFile: () => Promise.reject(new Error('disk')) } });
     const body = form(['file', 'x'.repeat(LIMIT), 'f']);
     expect((await failing.fetch('/sessions/s/workspace/upload', { method: 'POST', body })).status).toBe(500);
     await failing.stop();

@@ -131,7 +131,7 @@ export async function begin(
   request: AgentRequest = LIST,
 ): Promise<{ id: number; result: Promise<Record<string, unknown>> }> {
   const nth = agent.framesOf(HostFrame.REQUEST).length + 1;
-  const result = channel.call(request, { deadlineMs: 60_000, ...options });
+  const result = channel.sendRequest(request, { deadlineMs: 60_000, ...options });
   void result.catch(() => undefined);
   return { id: (await agent.frame(HostFrame.REQUEST, { nth })).id, result };
 }

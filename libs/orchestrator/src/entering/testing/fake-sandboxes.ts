@@ -14,7 +14,7 @@ interface Container {
  * An engine that holds sandboxes in memory. What happens to one at a given moment, between two
  * calls of the product, no real engine can be made to do.
  */
-export class FakeSandboxes implements Pick<SandboxRuntime, 'ensure' | 'startOf' | 'exec'> {
+export class FakeSandboxes implements Pick<SandboxRuntime, 'ensureSandbox' | 'startOf' | 'startProcess'> {
   /** By the session's key. */
   private readonly containers = new Map<string, Container>();
   /**
@@ -27,7 +27,7 @@ export class FakeSandboxes implements Pick<SandboxRuntime, 'ensure' | 'startOf' 
     return this as unknown as SandboxRuntime;
   }
 
-  async ensure({ key }: SandboxOwner): Promise<EnsuredSandbox> {
+  async ensureSandbox({ key }: SandboxOwner): Promise<EnsuredSandbox> {
     await this.before.ensure?.();
     const known = this.containers.get(key);
     if (known) return { ...known.sandbox, created: false };
@@ -39,7 +39,7 @@ export class FakeSandboxes implements Pick<SandboxRuntime, 'ensure' | 'startOf' 
     return this.byId(id).start;
   }
 
-  async exec(id: string): Promise<SandboxProcess> {
+  async startProcess(id: string): Promise<SandboxProcess> {
     await this.before.exec?.();
     const agent = new FakeAgent();
     this.byId(id).agents.push(agent);

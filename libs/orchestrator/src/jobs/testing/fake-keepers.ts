@@ -56,14 +56,14 @@ export async function setUp(answers: Answers) {
       };
     },
   });
-  const begun = await store.begin(REF, { callId: 'call', deadline: store.now() + 60_000 }, store.now());
+  const begun = await store.beginCall(REF, { callId: 'call', deadline: store.now() + 60_000 }, store.now());
   if (begun.state !== 'live') throw new Error(begun.state);
   const call = async (request: AgentRequest, { onOutput }: CallOptions): Promise<Record<string, unknown>> => {
     calls.push(request);
     return answers(request, (output, stream = 'stdout') => void onOutput?.(stream, output));
   };
   const sandbox = {
-    channel: { open: true, call },
+    channel: { open: true, sendRequest: call },
     containerId: 'container',
     startId: 'start',
     record: begun.record,

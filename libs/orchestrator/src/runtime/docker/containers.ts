@@ -51,16 +51,16 @@ export class Containers {
   }
 
   async find(name: string, key: string | null, signal: AbortSignal): Promise<Sandbox | null> {
-    const found = await this.inspect(name, signal);
+    const found = await this.inspectContainer(name, signal);
     return found !== null && this.isOurs(found, key) ? this.toSandbox(found) : null;
   }
 
   async exists(name: string, signal: AbortSignal): Promise<boolean> {
-    return (await this.inspect(name, signal)) !== null;
+    return (await this.inspectContainer(name, signal)) !== null;
   }
 
   async isRunning(id: string, signal: AbortSignal): Promise<boolean> {
-    return (await this.inspect(id, signal))?.State.Running ?? false;
+    return (await this.inspectContainer(id, signal))?.State.Running ?? false;
   }
 
   /**
@@ -69,7 +69,7 @@ export class Containers {
    * ended has the year 1 for its end.
    */
   async startOf(id: string, signal: AbortSignal): Promise<SandboxStart | null> {
-    const state = (await this.inspect(id, signal))?.State;
+    const state = (await this.inspectContainer(id, signal))?.State;
     return state?.Running ? { id: state.StartedAt.slice(0, 64), again: Date.parse(state.FinishedAt) > 0 } : null;
   }
 
@@ -77,7 +77,7 @@ export class Containers {
    * Lists every container of our deployment. That includes those that wait in the pool and those
    * that a dead process left half made, such as a helper that prepares a volume.
    */
-  async list(signal: AbortSignal): Promise<Sandbox[]> {
+  async listContainers(signal: AbortSignal): Promise<Sandbox[]> {
     return (await this.listed(signal)).map((container) => this.toListed(container));
   }
 
@@ -91,12 +91,12 @@ export class Containers {
     return found.map((container) => ({ sandbox: this.toListed(container), state: container.State }));
   }
 
-  ensure(wanted: WantedContainer, signal: AbortSignal): Promise<EnsuredSandbox> {
+  ensureContainer(wanted: WantedContainer, signal: AbortSignal): Promise<EnsuredSandbox> {
     return repeatUntilDone(signal, () => this.tryEnsure(wanted, signal));
   }
 
   /** Returns false if no container has the old name, or another one has the new name. */
-  async rename(from: string, to: string, signal: AbortSignal): Promise<boolean> {
+  async renameContainer(from: string, to: string, signal: AbortSignal): Promise<boolean> {
     try {
       await this.docker.getContainer(from).rename({ name: to, abortSignal: signal });
       return true;
@@ -114,17 +114,17 @@ export class Containers {
    * @throws SandboxError INTERNAL_ERROR if the container is not ours
    */
   async removeNamed(name: string, key: string, signal: AbortSignal): Promise<void> {
-    const found = await this.inspect(name, signal);
+    const found = await this.inspectContainer(name, signal);
     if (found === null) return;
     if (!this.isOurs(found, key)) throw notOurs('container');
-    await this.remove(found.Id, signal);
+    await this.removeContainer(found.Id, signal);
   }
 
   /**
    * Removes a container and resolves when it is gone. Its anonymous volumes, which only an image
    * can ask for, go with it. Named volumes stay.
    */
-  async remove(nameOrId: string, signal: AbortSignal): Promise<void> {
+  async removeContainer(nameOrId: string, signal: AbortSignal): Promise<void> {
     const options = { force: true, v: true, abortSignal: signal };
     await repeatUntilDone(signal, async () => {
       try {
@@ -147,22 +147,26 @@ export class Containers {
 
   /** Looks once and takes one step towards a running container. Null means: look again. */
   private async tryEnsure(wanted: WantedContainer, signal: AbortSignal): Promise<EnsuredSandbox | null> {
-    const found = await this.inspect(wanted.name, signal);
-    if (found === null) return this.create(wanted, undefined, signal);
+    const found = await this.inspectContainer(wanted.name, signal);
+    if (found === null) return this.createContainer(wanted, undefined, signal);
     if (!this.isOurs(found, wanted.key)) throw notOurs('container');
     const { options } = this.toSandbox(found);
     const step = nextStep(found, wanted.specHashFor(options));
     if (step === 'adopt') return { ...this.toSandbox(found), created: false };
-    if (step === 'unpause') await this.unpause(found.Id, signal);
+    if (step === 'unpause') await this.unpauseContainer(found.Id, signal);
     // Its creator is about to start it, or has died. Starting it twice is harmless.
-    if (step === 'start') await this.start(found.Id, found.Config.Image, () => wanted.prepare?.(options), signal);
+    if (step === 'start') await this.startContainer(found.Id, found.Config.Image, () => wanted.prepare?.(options), signal);
     if (step !== 'replace') return null;
-    await this.remove(found.Id, signal);
-    return this.create(wanted, options, signal);
+    await this.removeContainer(found.Id, signal);
+    return this.createContainer(wanted, options, signal);
   }
 
   /** Returns null if another caller took the name first, or removed the new container. */
-  private async create(wanted: WantedContainer, replaced: SandboxOptions | undefined, signal: AbortSignal): Promise<EnsuredSandbox | null> {
+  private async createContainer(
+    wanted: WantedContainer,
+    replaced: SandboxOptions | undefined,
+    signal: AbortSignal,
+  ): Promise<EnsuredSandbox | null> {
     const { options, spec } = await wanted.make(replaced);
     let container: Docker.Container;
     try {
@@ -173,13 +177,13 @@ export class Containers {
       if (engineStatus(error) === 404) throw imageMissing(spec.Image ?? '', error);
       throw error;
     }
-    if (!(await this.start(container.id, spec.Image ?? '', () => wanted.prepare?.(options), signal))) return null;
-    const made = await this.inspect(container.id, signal);
+    if (!(await this.startContainer(container.id, spec.Image ?? '', () => wanted.prepare?.(options), signal))) return null;
+    const made = await this.inspectContainer(container.id, signal);
     return made && { ...this.toSandbox(made), created: true };
   }
 
   /** Starts a created container. Returns false if another caller has removed or is removing it. */
-  private async start(id: string, image: string, prepare: () => Promise<void> | undefined, signal: AbortSignal): Promise<boolean> {
+  private async startContainer(id: string, image: string, prepare: () => Promise<void> | undefined, signal: AbortSignal): Promise<boolean> {
     try {
       await prepare();
       await this.docker.getContainer(id).start({ abortSignal: signal });
@@ -189,14 +193,14 @@ export class Containers {
       if (status === 304) return true;
       if (status === 404 || status === 409) return false;
       // A second start would fail too, so the container must not keep the name.
-      if (!signal.aborted) await this.remove(id, signal);
+      if (!signal.aborted) await this.removeContainer(id, signal);
       // The OCI runtime's message names the program that it could not start.
       if (status !== null && /["'`]sh["'`]/.test((error as Error).message)) throw imageWithoutShell(image, error);
       throw error;
     }
   }
 
-  private async unpause(id: string, signal: AbortSignal): Promise<void> {
+  private async unpauseContainer(id: string, signal: AbortSignal): Promise<void> {
     const options = { abortSignal: signal };
     try {
       await this.docker.getContainer(id).unpause(options);
@@ -207,7 +211,7 @@ export class Containers {
     }
   }
 
-  private async inspect(nameOrId: string, signal: AbortSignal): Promise<Inspected | null> {
+  private async inspectContainer(nameOrId: string, signal: AbortSignal): Promise<Inspected | null> {
     try {
       return await this.docker.getContainer(nameOrId).inspect({ abortSignal: signal });
     } catch (error) {

@@ -53,8 +53,8 @@ export class DockerRuntime implements SandboxRuntime {
     this.pooled = new PooledContainers(this.containers);
   }
 
-  ensure(owner: SandboxOwner, options: SandboxOptions | null = null, settings: SessionSettings = {}): Promise<EnsuredSandbox> {
-    return operation(this.deadlines.lifecycle, (signal) => this.sessions.ensure(owner, options, settings, signal));
+  ensureSandbox(owner: SandboxOwner, options: SandboxOptions | null = null, settings: SessionSettings = {}): Promise<EnsuredSandbox> {
+    return operation(this.deadlines.lifecycle, (signal) => this.sessions.ensureContainer(owner, options, settings, signal));
   }
 
   async *fillPool(size: number): AsyncIterable<Sandbox> {
@@ -66,7 +66,7 @@ export class DockerRuntime implements SandboxRuntime {
     let elsewhere = false;
     // One after another, so that sandboxes for waiting sessions come first.
     for (const slot of vacant) {
-      const made = await operation(this.deadlines.lifecycle, (signal) => this.pooled.make(slot, signal));
+      const made = await operation(this.deadlines.lifecycle, (signal) => this.pooled.makeContainer(slot, signal));
       if (made) yield (given.add(made.id), made);
       else elsewhere = true;
     }
@@ -77,12 +77,12 @@ export class DockerRuntime implements SandboxRuntime {
     return operation(this.deadlines.call, (signal) => this.sessions.isVacant(key, signal));
   }
 
-  claim(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null> {
-    return operation(this.deadlines.call, (signal) => this.pooled.claim(owner, preferred, signal));
+  claimSandbox(owner: SandboxOwner, preferred: Sandbox): Promise<Sandbox | null> {
+    return operation(this.deadlines.call, (signal) => this.pooled.claimContainer(owner, preferred, signal));
   }
 
-  discard(sandbox: Sandbox): Promise<boolean> {
-    return operation(this.deadlines.lifecycle, (signal) => this.pooled.discard(sandbox, signal));
+  discardSandbox(sandbox: Sandbox): Promise<boolean> {
+    return operation(this.deadlines.lifecycle, (signal) => this.pooled.discardContainer(sandbox, signal));
   }
 
   startOf(sandboxId: string): Promise<SandboxStart> {
@@ -93,7 +93,7 @@ export class DockerRuntime implements SandboxRuntime {
     });
   }
 
-  exec(sandboxId: string, argv: readonly string[]): Promise<SandboxProcess> {
+  startProcess(sandboxId: string, argv: readonly string[]): Promise<SandboxProcess> {
     return operation(this.deadlines.call, async (signal) => {
       try {
         return await this.startExec(sandboxId, argv, signal);
@@ -107,16 +107,16 @@ export class DockerRuntime implements SandboxRuntime {
     });
   }
 
-  remove(key: string): Promise<void> {
-    return operation(this.deadlines.lifecycle, (signal) => this.sessions.remove(key, signal));
+  removeSandbox(key: string): Promise<void> {
+    return operation(this.deadlines.lifecycle, (signal) => this.sessions.removeContainer(key, signal));
   }
 
   removeVolume(key: string): Promise<boolean> {
     return operation(this.deadlines.call, (signal) => removeVolume(this.docker, this.config, key, signal));
   }
 
-  list(): Promise<Sandbox[]> {
-    return operation(this.deadlines.call, (signal) => this.containers.list(signal));
+  listSandboxes(): Promise<Sandbox[]> {
+    return operation(this.deadlines.call, (signal) => this.containers.listContainers(signal));
   }
 
   ping(): Promise<void> {

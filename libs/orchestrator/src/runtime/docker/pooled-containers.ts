@@ -23,7 +23,7 @@ export class PooledContainers {
     const { config, pooledSpec: spec } = this.containers;
     const found = await this.containers.listByName(waitingPattern(config, spec), signal);
     const ended = found.filter(({ state }) => state === 'exited' || state === 'dead');
-    for (const { sandbox } of ended) await this.discard(sandbox, signal);
+    for (const { sandbox } of ended) await this.discardContainer(sandbox, signal);
     return found.filter(({ state }) => state === 'running').map(({ sandbox }) => sandbox);
   }
 
@@ -31,7 +31,7 @@ export class PooledContainers {
    * Makes a container wait in a slot.
    * @returns null if another process has filled the slot or is about to
    */
-  async make(slot: number, signal: AbortSignal): Promise<Sandbox | null> {
+  async makeContainer(slot: number, signal: AbortSignal): Promise<Sandbox | null> {
     const { config, pooledSpec: spec } = this.containers;
     const wanted = {
       name: pooledName(config, spec, slot),
@@ -41,17 +41,17 @@ export class PooledContainers {
     };
     // Another process may have filled this slot since the caller looked.
     if ((await this.containers.listByName(waitingPattern(config, spec, slot), signal)).length > 0) return null;
-    const { id, created, createdAt } = await this.containers.ensure(wanted, signal);
+    const { id, created, createdAt } = await this.containers.ensureContainer(wanted, signal);
     // Only its maker renames it. A late rename by another process could take the container from the
     // session that has claimed it by then.
     if (!created && Date.now() - createdAt < ORPHANED_MS) return null;
     const name = waitingName(config, spec, slot, id);
-    if (!(await this.containers.rename(wanted.name, name, signal))) return null;
+    if (!(await this.containers.renameContainer(wanted.name, name, signal))) return null;
     const found = await this.containers.find(name, null, signal);
     if (found?.id === id) return found;
     // Our container had been renamed already and a newer one had its old name. We have just given
     // that newer one a name with the wrong id, so it is removed.
-    if (found) await this.containers.remove(found.id, signal);
+    if (found) await this.containers.removeContainer(found.id, signal);
     return null;
   }
 
@@ -61,19 +61,19 @@ export class PooledContainers {
    * may carry out two concurrent renames. Callers must make sure that only one of them asks (see
    * WarmPool).
    */
-  async claim({ key }: SandboxOwner, preferred: Sandbox, signal: AbortSignal): Promise<Sandbox | null> {
+  async claimContainer({ key }: SandboxOwner, preferred: Sandbox, signal: AbortSignal): Promise<Sandbox | null> {
     const name = containerName(this.containers.config, key);
-    return (await this.containers.rename(preferred.name, name, signal)) ? { ...preferred, name, key, slot: null } : null;
+    return (await this.containers.renameContainer(preferred.name, name, signal)) ? { ...preferred, name, key, slot: null } : null;
   }
 
   /**
    * Renames the container, then removes it. A claim that comes after the rename finds nothing. A
    * discard that comes after a claim finds nothing either, and returns false.
    */
-  async discard({ id, name, slot }: Sandbox, signal: AbortSignal): Promise<boolean> {
+  async discardContainer({ id, name, slot }: Sandbox, signal: AbortSignal): Promise<boolean> {
     const discarded = discardedName(this.containers.config, id);
-    if (slot !== null && !(await this.containers.rename(name, discarded, signal))) return false;
-    await this.containers.remove(slot === null ? id : discarded, signal);
+    if (slot !== null && !(await this.containers.renameContainer(name, discarded, signal))) return false;
+    await this.containers.removeContainer(slot === null ? id : discarded, signal);
     return true;
   }
 }

@@ -8,9 +8,14 @@ import { prepareVolume, volumeExists } from './workspace-volume';
 export class SessionContainers {
   constructor(private readonly containers: Containers) {}
 
-  ensure(owner: SandboxOwner, options: SandboxOptions | null, settings: SessionSettings, signal: AbortSignal): Promise<EnsuredSandbox> {
+  ensureContainer(
+    owner: SandboxOwner,
+    options: SandboxOptions | null,
+    settings: SessionSettings,
+    signal: AbortSignal,
+  ): Promise<EnsuredSandbox> {
     const { docker, config } = this.containers;
-    return this.containers.ensure(
+    return this.containers.ensureContainer(
       {
         name: this.name(owner.key),
         key: owner.key,
@@ -33,7 +38,7 @@ export class SessionContainers {
     return !config.ALLOW_PERSISTENT_SESSIONS || !(await volumeExists(docker, config, key, signal));
   }
 
-  remove(key: string, signal: AbortSignal): Promise<void> {
+  removeContainer(key: string, signal: AbortSignal): Promise<void> {
     return this.containers.removeNamed(this.name(key), key, signal);
   }
 
