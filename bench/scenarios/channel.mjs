@@ -48,7 +48,7 @@ async function openChannel({ deployment }, container) {
   const env = { DEPLOYMENT: deployment, CONTAINER_IMAGE: IMAGE, SESSION_STORE: 'memory' };
   const config = built('config/src').loadConfig(env, { needsAuth: false });
   const runtime = built('orchestrator/src').createDockerRuntime(config);
-  return commands(await runtime.exec(container, agentArgv, []), '/workspace');
+  return commands(await runtime.startProcess(container, agentArgv, []), '/workspace');
 }
 
 /** Starts an agent on the machine itself, in no container. */
@@ -63,7 +63,7 @@ async function commands(process, cwd) {
   const channel = await built('orchestrator/src/channel/exec-channel').openChannel(process);
   const exec = { op: 'exec', shell: 'sh', cwd, env: {}, timeout_ms: 10_000, max_output: 1024, stdin: false };
   return {
-    run: (command) => channel.call({ ...exec, command }, { onOutput: () => undefined, deadlineMs: 15_000 }),
+    run: (command) => channel.sendRequest({ ...exec, command }, { onOutput: () => undefined, deadlineMs: 15_000 }),
     close: () => channel.close(),
   };
 }
