@@ -50,7 +50,7 @@ class ArchiveTestCase(AgentTestCase):
 
 
 class UnpackTest(ArchiveTestCase):
-    def test_files_directories_and_links(self):
+    def test_unpacks_files_directories_and_links_into_a_new_directory(self):
         data = tars.archive(
             tars.entry(b"d/", kind=b"5", mode=b"0000750"),
             tars.entry(b"d/file", b"content", mode=b"0000640"),
@@ -74,7 +74,7 @@ class UnpackTest(ArchiveTestCase):
             self.assertEqual(os.stat(os.path.join(place, "d/empty")).st_mtime, 0o14524770000)
             self.assertEqual(os.listdir(self.root), ["new"])
 
-    def test_what_tarfile_writes_in_every_format(self):
+    def test_unpacks_what_tarfile_writes_in_each_of_its_formats(self):
         for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
             names = ["a" * 100, "b/" * 20 + "c" * 90] + (["d/" * 60 + "e" * 250, "f\udce9\n", "\u00e9"] if form != tarfile.USTAR_FORMAT else [])
             buffer = io.BytesIO()
@@ -89,7 +89,7 @@ class UnpackTest(ArchiveTestCase):
                 with open(self.path("t%d" % form, name), "rb") as file:
                     self.assertEqual(file.read().rstrip(b" "), name.encode("utf-8", "surrogateescape"))
 
-    def test_refusals(self):
+    def test_changes_no_file_when_the_archive_is_forbidden_or_damaged(self):
         self.put("present", "x")
         good = tars.entry(b"good", b"x")
         sparse = [(b"GNU.sparse.major", b"1")]
@@ -149,7 +149,7 @@ class UnpackTest(ArchiveTestCase):
         self.assert_refused(tars.archive(good) + bytes(2 << 20), "behind its end")
         self.assert_refused(b"x" * 2000, "no tar archive")
 
-    def test_limits(self):
+    def test_refuses_an_archive_when_it_has_more_bytes_or_entries_than_the_limit(self):
         big = tars.archive(tars.entry(b"a", b"x" * 600), tars.entry(b"b", b"x" * 600))
         for data in (big, gzip.compress(big)):
             self.assertEqual(self.unpack(data, max_size=1199).code, "FILE_TOO_LARGE")
@@ -157,16 +157,16 @@ class UnpackTest(ArchiveTestCase):
             self.assertEqual(os.listdir(self.root), [])
         self.assertEqual(self.unpack(big, max_size=1200, max_entries=2).ok, {"entries": 2, "size": 1200})
 
-    def test_a_bomb_is_refused_by_its_header(self):
+    def test_refuses_an_entry_when_its_header_announces_more_bytes_than_the_limit(self):
         bomb = tars.header(b"bomb", size_field=b"\x80" + bytes(4) + b"\x7f" * 7)
         self.assertEqual(self.unpack(bomb).code, "FILE_TOO_LARGE")
         self.assertEqual(os.listdir(self.root), [])
 
-    def test_modes(self):
+    def test_drops_setuid_and_sticky_bits_and_gives_the_owner_full_access_to_directories(self):
         self.unpack(tars.archive(tars.entry(b"s", b"x", mode=b"0007777"), tars.entry(b"d", kind=b"5", mode=b"0007055"), tars.entry(b"r", mode=b"0000400"))).ok
         self.assertEqual([stat.S_IMODE(os.stat(self.path(name)).st_mode) for name in "sdr"], [0o777, 0o755, 0o400])
 
-    def test_cancel_leaves_nothing(self):
+    def test_leaves_no_file_when_the_call_is_cancelled(self):
         request = self.agent.open(op="unpack", path="a/b", **LIMITS)
         self.agent.send(frames.DATA, request, tars.entry(b"f", b"x" * 5000))
         self.agent.pump_until(lambda: self.agent.answers[request].granted)
@@ -175,7 +175,7 @@ class UnpackTest(ArchiveTestCase):
         self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
         self.assertEqual(os.listdir(self.root), [])
 
-    def test_the_next_call_removes_what_a_killed_one_left(self):
+    def test_removes_what_a_killed_call_left_when_the_next_call_comes(self):
         request = self.agent.open(op="unpack", path="", **LIMITS)
         self.agent.send(frames.DATA, request, tars.entry(b"f", b"x" * 5000))
         self.eventually(lambda: os.listdir(self.root))
@@ -193,7 +193,7 @@ class UnpackTest(ArchiveTestCase):
         self.unpack(tars.archive(tars.entry(b"g", b"x"))).ok
         self.assertEqual(os.listdir(self.root), ["g"])
 
-    def test_what_takes_long_to_remove_is_removed_behind_the_answer(self):
+    def test_answers_first_when_the_removal_of_its_files_takes_long(self):
         text = harness._text
         self.addCleanup(setattr, harness, "_text", text)
         harness._text = lambda name: text(name).replace("_REMOVAL_SECONDS = 1.5", "_REMOVAL_SECONDS = -1")
@@ -203,7 +203,7 @@ class UnpackTest(ArchiveTestCase):
         self.eventually(lambda: not os.listdir(self.root))
         self.assertEqual(self.unpack(tars.archive(*files)).ok["entries"], 300)
 
-    def test_links_at_the_target(self):
+    def test_refuses_a_link_that_leads_outside_when_it_is_in_the_target_path(self):
         os.symlink(self.outside, self.path("out"))
         os.mkdir(self.path("real"))
         os.symlink("real", self.path("in"))
@@ -253,7 +253,7 @@ class SwapTest(ArchiveTestCase):
                 except OSError:
                     shutil.rmtree(self.path("aside"), True)
 
-    def test_links_swapped_in_while_it_is_unpacked(self):
+    def test_writes_nothing_outside_when_directories_are_swapped_for_links_during_unpacking(self):
         files = [tars.entry(b"d%d/e%d/planted%d" % (index % 3, index % 5, index), b"x") for index in range(400)]
         self.thread.start()
         answers = set()
@@ -268,7 +268,7 @@ class SwapTest(ArchiveTestCase):
         self.assertLessEqual(answers, {"ok", "ARCHIVE_REFUSED", "NOT_FOUND", "NOT_A_DIRECTORY", "IS_A_DIRECTORY", "PATH_OUTSIDE_WORKSPACE", "INTERNAL_ERROR"})
         self.assertEqual(self.agent.run("echo alive").stdout, b"alive\n")
 
-    def test_links_swapped_in_while_it_is_packed(self):
+    def test_reads_nothing_outside_when_directories_are_swapped_for_links_during_packing(self):
         os.makedirs(self.path("target", "d0", "below"))
         self.thread.start()
         rounds = 0
@@ -283,7 +283,7 @@ class PackTest(ArchiveTestCase):
     def members(self, data):
         return {name: (kind, mode, target or content) for kind, mode, _, name, target, content in tars.records(data)}
 
-    def test_names_and_contents(self):
+    def test_packs_files_directories_and_links_with_their_names_and_contents(self):
         os.makedirs(self.path("d", "deep", "er"))
         names = [b"plain", b"d/\xe9\n", "d/\u00e9".encode(), b"d/deep/" + b"x" * 250, b"d/" + b"y" * 98, b"d/" + b"y" * 97, b"-rf", b"d/deep/er/\x01"]
         for name in names:
@@ -303,7 +303,7 @@ class PackTest(ArchiveTestCase):
         self.assertEqual(self.members(answer.stdout)[b"plain"][1], 0o751)
         self.assertEqual(list(self.members(self.pack("d/deep").stdout)), [b"er", b"x" * 250, b"er/\x01"])
 
-    def test_what_comes_out_goes_in_again(self):
+    def test_makes_the_same_tree_when_a_packed_tree_is_unpacked(self):
         os.makedirs(self.path("from", "a", "b"))
         for index in range(300):
             with open(self.path("from", "a", "f%d" % index), "wb") as file:
@@ -317,7 +317,7 @@ class PackTest(ArchiveTestCase):
             {path.replace(b"/from/", b"/to/", 1): what for path, what in self.snapshot(self.path("from")).items()}, self.snapshot(self.path("to"))
         )
 
-    def test_limits_and_paths(self):
+    def test_refuses_to_pack_when_a_limit_is_passed_or_the_path_is_missing_or_outside(self):
         self.put("a", "x" * 100)
         self.put("b", "x" * 100)
         self.assertEqual(self.pack(max_size=199).code, "FILE_TOO_LARGE")
@@ -328,7 +328,7 @@ class PackTest(ArchiveTestCase):
         os.symlink(self.outside, self.path("out"))
         self.assertEqual(self.pack("out").code, "PATH_OUTSIDE_WORKSPACE")
 
-    def test_one_file(self):
+    def test_packs_one_file_when_the_path_is_a_file_or_a_link_to_one(self):
         content = os.urandom(200_000)
         os.mkdir(self.path("d"))
         with open(self.path("d", "file"), "wb") as file:
@@ -345,7 +345,7 @@ class PackTest(ArchiveTestCase):
         self.assertEqual(self.pack("fifo").code, "NOT_A_REGULAR_FILE")
         self.assertEqual(self.unpack(tars.archive(tars.entry(b"x", b"x")), "d/file").code, "NOT_A_DIRECTORY")
 
-    def test_a_very_deep_tree(self):
+    def test_packs_and_unpacks_a_tree_of_1500_levels(self):
         here = os.open(self.root, os.O_RDONLY)
         for _ in range(1500):
             os.mkdir("d", dir_fd=here)
@@ -360,7 +360,7 @@ class PackTest(ArchiveTestCase):
         self.agent.delete("d").ok
         self.agent.delete("again").ok
 
-    def test_files_that_change_meanwhile(self):
+    def test_keeps_the_announced_size_when_a_file_changes_while_it_is_packed(self):
         for name in ("a", "b"):
             self.put(name, "x" * 1_000_000)
         self.put("c", "end")
@@ -381,7 +381,7 @@ class PackTest(ArchiveTestCase):
 class FuzzTest(ArchiveTestCase):
     CASES = 4000
 
-    def test_hostile_archives(self):
+    def test_writes_nothing_outside_the_target_when_the_archive_is_hostile(self):
         seed = int(os.environ.get("FUZZ_SEED", 487652962))
         chance = random.Random(seed)
         with open(os.path.join(self.outside, "secret"), "w") as file:

@@ -33,28 +33,28 @@ class BackgroundTest(AgentTestCase):
         self.assertEqual(answer.ok["exit_code"], 0)
         return int(answer.stdout.split()[0])
 
-    def test_a_command_does_not_wait_for_a_background_child_that_holds_the_pipe(self):
+    def test_ends_a_command_when_its_background_child_holds_the_pipe(self):
         self.start_background(self.agent, "while :; do sleep 0.1; done")
         self.assert_lives()
 
-    def test_nor_for_one_that_goes_on_writing(self):
+    def test_ends_a_command_when_its_background_child_goes_on_writing(self):
         answer = self.agent.run("yes %s & sleep 0.2; echo done >&2" % self.token)
         self.assertEqual(answer.stderr, b"done\n")
         self.assertFalse(answer.ok["timed_out"])
 
-    def test_it_lives_on_and_can_write_on(self):
+    def test_lets_a_background_child_live_and_write_when_its_command_has_ended(self):
         worker = self.start_background(self.agent, "while ! [ -e go ]; do echo noise; sleep 0.02; done; head -c 3000000 /dev/zero && touch written")
         self.assertEqual(self.agent.run("echo other").stdout, b"other\n")
         self.put("go", "")
         self.eventually(lambda: os.path.exists(self.path("written")))
         self.assert_ends(worker)
 
-    def test_its_worker_is_named(self):
+    def test_renames_the_worker_when_its_command_leaves_a_background_child(self):
         worker = self.start_background(self.agent, "sleep 1000")
         with open("/proc/%d/comm" % worker) as file:
             self.assertEqual(file.read(), "sandbox-bg\n")
 
-    def test_it_outlives_later_commands_that_are_killed(self):
+    def test_keeps_a_background_child_when_later_commands_are_killed(self):
         self.start_background(self.agent, "while :; do sleep 0.1; done")
         self.assertTrue(self.agent.run("setsid sleep 100 & sleep 100", timeout_ms=200).ok["timed_out"])
         request = self.agent.start("sleep 100")
@@ -63,7 +63,7 @@ class BackgroundTest(AgentTestCase):
         self.assertEqual(self.agent.run("kill -9 $PPID; sleep 100").code, "SANDBOX_LOST")
         self.assert_lives()
 
-    def test_it_outlives_the_channel(self):
+    def test_keeps_a_background_child_when_the_channel_ends(self):
         agent = self.open_agent()
         worker = self.start_background(agent, "while ! [ -e go ]; do echo noise; sleep 0.02; done; touch gone")
         agent.process.stdin.close()
@@ -73,7 +73,7 @@ class BackgroundTest(AgentTestCase):
         self.eventually(lambda: os.path.exists(self.path("gone")))
         self.assert_ends(worker)
 
-    def test_it_does_not_keep_other_commands_from_seeing_the_channels_end(self):
+    def test_kills_running_commands_at_the_end_of_the_channel_when_a_background_child_is_left(self):
         agent = self.open_agent()
         agent.start("touch there; sleep 1000; : foreground-%s" % self.token[::-1])
         self.eventually(lambda: os.path.exists(self.path("there")))
@@ -83,13 +83,13 @@ class BackgroundTest(AgentTestCase):
         self.eventually(lambda: not self.pids_of("foreground-%s" % self.token[::-1]))
         self.assert_lives()
 
-    def test_it_does_not_hold_the_channel_open(self):
+    def test_closes_the_channel_from_its_side_when_a_background_child_is_left(self):
         agent = self.open_agent()
         self.start_background(agent, "sleep 1000")
         agent.process.stdin.close()
         self.assertEqual(agent.process.stdout.read(), b"")
 
-    def test_it_outlives_a_killed_agent(self):
+    def test_keeps_a_background_child_when_the_agent_is_killed(self):
         agent = self.open_agent()
         self.start_background(agent, "while :; do sleep 0.1; done")
         agent.process.kill()
@@ -97,19 +97,19 @@ class BackgroundTest(AgentTestCase):
         self.assertEqual(self.open_agent().run("echo alive").stdout, b"alive\n")
         self.assert_lives()
 
-    def test_it_dies_with_its_worker(self):
+    def test_kills_a_background_child_when_its_worker_is_killed(self):
         worker = self.start_background(self.agent, "while :; do sleep 0.1; done")
         os.kill(worker, signal.SIGKILL)
         self.eventually(lambda: self.pids_of(self.token) == [])
 
-    def test_more_than_64_do_not_keep_commands_from_running(self):
+    def test_runs_commands_when_more_than_64_background_children_live(self):
         for _ in range(70):
             self.assertEqual(self.agent.run("sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >> pids").ok["exit_code"], 0)
         self.assertEqual(self.agent.run("echo other").stdout, b"other\n")
         self.agent.run("kill $(cat pids)")
         self.eventually(lambda: len(self.children_of(self.agent.process.pid)) <= 3)
 
-    def test_output_that_waits_for_credit_is_still_delivered_and_what_comes_later_is_not(self):
+    def test_delivers_output_that_waits_for_credit_but_none_written_after_the_command_ended(self):
         self.agent.auto_credit = False
         background = "while ! [ -e go ]; do sleep 0.02; done; echo noise; touch written; while :; do sleep 0.1; done"
         shell = "shell-%s" % self.token[::-1]

@@ -15,7 +15,7 @@ class LineEndsTest(FileCallsTestCase):
         self.assertIn("ok", answer.end, answer.end)
         return self.content("file")
 
-    def test_the_file_keeps_its_own(self):
+    def test_writes_the_line_ends_of_the_file_when_the_edit_has_others(self):
         for content, old, new, expected in [
             (b"a\r\nb\r\nc\r\n", "a\nb\n", "a\nx\nb\n", b"a\r\nx\r\nb\r\nc\r\n"),
             (b"a\r\nb\r\nc\r\n", "b", "b\nx", b"a\r\nb\r\nx\r\nc\r\n"),
@@ -31,17 +31,17 @@ class LineEndsTest(FileCallsTestCase):
         ]:
             self.assertEqual(self.edited(content, (old, new)), expected, (content, old, new))
 
-    def test_all(self):
+    def test_writes_the_line_ends_of_the_file_when_all_matches_are_replaced(self):
         self.assertEqual(self.edited(b"x\r\nb\r\nx\r\n", ("x\n", "y\nz\n", True)), b"y\r\nz\r\nb\r\ny\r\nz\r\n")
 
-    def test_line_ends_are_changed_on_purpose(self):
+    def test_changes_line_ends_when_the_edit_asks_for_that_alone(self):
         self.assertEqual(self.edited(b"a\r\nb\r\n", ("\r\n", "\n", True)), b"a\nb\n")
         self.assertEqual(self.edited(b"a\nb\n", ("\n", "\r\n", True)), b"a\r\nb\r\n")
         self.assertEqual(self.edited(b"a\r\nb\n", ("\n", "\r\n", True)), b"a\r\nb\r\n")
         self.assertEqual(self.edited(b"a\r\nb\n", ("\r\n", "\n", True)), b"a\nb\n")
         self.assertEqual(self.edited(b"a\r\nb\r\nc", ("a\r\n", "a\n")), b"a\nb\r\nc")
 
-    def test_a_file_with_both(self):
+    def test_writes_the_line_end_of_the_place_when_the_file_has_both_kinds(self):
         mixed = b"a\r\nb\nc\r\nd\n"
         for old, new, expected in [
             ("a", "a\nx", b"a\r\nx\r\nb\nc\r\nd\n"),
@@ -56,21 +56,21 @@ class LineEndsTest(FileCallsTestCase):
         self.assertEqual(self.edited(b"x\r\nx\nx", ("x", "x\ny", True)), b"x\r\ny\r\nx\ny\nx\ny")
         self.assertEqual(self.edited(b"x\nx\r\nx\n", ("x\n", "y\n", True)), b"y\ny\r\ny\n")
 
-    def test_the_very_bytes_come_first(self):
+    def test_prefers_the_match_with_the_exact_bytes_when_others_differ_in_line_ends(self):
         self.assertEqual(self.edited(b"a\r\nb\na\nb\r\n", ("a\nb", "x\ny")), b"a\r\nb\nx\ny\r\n")
         self.put_bytes("file", b"a\r\nb\na\r\nb\n")
         answer = self.agent.edit("file", [("a\nb", "x")])
         self.assertEqual(answer.code, "EDIT_NOT_APPLICABLE")
         self.assertIn("`old` matches 2 times and not once, on lines 1, 3:", answer.end["error"]["detail"])
 
-    def test_size_limit(self):
+    def test_refuses_an_edit_when_the_file_would_pass_the_size_limit(self):
         for content in (b"x\r\nx\n", b"x\r\nx\r\n"):
             self.put_bytes("file", content)
             size = len(content)
             self.assertEqual(self.agent.edit("file", [("x", "x\ny", True)], max_size=size + 3).code, "FILE_TOO_LARGE")
             self.assertIn("ok", self.agent.edit("file", [("x", "xy", True)], max_size=size + 2).end)
 
-    def test_places_in_a_file_with_both(self):
+    def test_finds_every_match_when_the_file_has_both_kinds_of_line_ends(self):
         content = b"a\r\nb\rb\r\nc\n\nd\r\n\r\n" * 50
         normal = line_ends.normal(content)
         for at in range(0, 300, 7):
@@ -88,7 +88,7 @@ class HintsTest(unittest.TestCase):
 
     FILE = "import os\n\ndef first():\n    return 1\n\n\ndef second(value):\n    return value + 1\n"
 
-    def test_what_cannot_be_seen(self):
+    def test_names_the_invisible_difference_when_a_line_differs_in_nothing_else(self):
         nfd = unicodedata.normalize("NFD", "caf\u00e9")
         for line, old, names in [
             ("\treturn 1", "    return 1", "tabs for spaces"),
@@ -111,7 +111,7 @@ class HintsTest(unittest.TestCase):
             self.assertTrue(text.startswith("it differs from the file in %s. Nearest is line 2, " % names), (line, old, text))
             self.assertLess(len(text), 250)
 
-    def test_many_lines(self):
+    def test_names_the_first_line_that_differs_when_the_text_has_many_lines(self):
         self.assertEqual(
             self.missing(self.FILE, "def first():\n\treturn 1\n\n"),
             'it differs from the file in tabs for spaces. Nearest is line 4, "    return 1".',
@@ -129,14 +129,14 @@ class HintsTest(unittest.TestCase):
             'nearest is line 7, "def second(value):", where `old` has "def third(value):".',
         )
 
-    def test_a_line_that_is_like_it(self):
+    def test_shows_the_nearest_line_when_there_is_a_similar_one(self):
         self.assertEqual(
             self.missing(self.FILE, "def second(value, more):"),
             'nearest is line 7, "def second(value):", where `old` has "def second(value, more):".',
         )
         self.assertEqual(self.missing(self.FILE, "zebra crossing"), "nothing in the file is like it. Read the file again.")
 
-    def test_how_it_was_copied(self):
+    def test_names_the_copying_mistake_when_the_text_would_match_without_it(self):
         file = "def f():\n    print('a\\n')\n    return x < 1\n"
         for old, fault in [
             ("1: def f():", "its lines begin with line numbers"),
@@ -155,36 +155,36 @@ class HintsTest(unittest.TestCase):
             self.assertTrue(text.startswith(fault + ". Without that it is on line "), (old, text))
         self.assertTrue(self.missing("a &lt; b", "a < b").startswith("it has characters for which the file has entities"))
 
-    def test_a_missing_last_newline(self):
+    def test_names_a_missing_last_newline_when_the_file_has_none(self):
         for old in ("return 1\n", "def f():\n    return 1\n"):
             self.assertIn("(a missing last newline). Nearest is the last line, 2.", self.missing("def f():\n    return 1", old))
         self.assertIn("tabs for spaces, a missing last newline. Nearest is line 2,", self.missing("def f():\n    return 1", "def f():\n\treturn 1\n"))
 
-    def test_a_last_newline_that_is_not_missing(self):
+    def test_names_no_missing_last_newline_when_the_file_has_one(self):
         self.assertEqual(
             self.missing("def f():\n\treturn 1\n", "    return 1\n"),
             'it differs from the file in tabs for spaces. Nearest is line 2, "\\treturn 1".',
         )
         self.assertIn("tabs for spaces, a missing last newline.", self.missing("def f():\n\treturn 1\n", "    return 1\n\n"))
 
-    def test_other_reasons(self):
+    def test_says_why_when_there_is_nothing_similar_to_show(self):
         self.assertEqual(self.missing("", "x"), "the file is empty.")
         self.assertEqual(self.missing("a", "  \n"), "it is white space alone, and the file has none like it.")
         self.assertEqual(self.missing(self.FILE, "def zero():", "def second(value):"), "but `new` is there already, on line 7.")
         self.assertTrue(edit_hints.missing(2, b"", b"x", b"").startswith("edits[2]: `old` matches 0 times: the file is empty. Lines"))
 
-    def test_places_of_several(self):
+    def test_names_the_first_four_lines_when_the_text_matches_many_times(self):
         text = edit_hints.ambiguous(1, b"a\nb a\n" * 9, b"a", 18)
         self.assertEqual(text, "edits[1]: `old` matches 18 times and not once, on lines 1, 2, 3, 4 and more: give more of what is around it, or `all: true`.")
 
-    def test_long_lines_are_shown_where_they_differ(self):
+    def test_shows_a_long_line_at_the_place_where_it_differs(self):
         text = self.missing("x" * 500 + " value = 1\n", "x" * 500 + " value = 2")
         self.assertIn('value = 1"', text)
         self.assertIn('value = 2"', text)
         self.assertLess(len(text), 260)
         self.assertIn('"\\t\\x07\\u200bab"', self.missing("\t\x07\u200bab\n", "\t\x07ab"))
 
-    def test_hostile_texts_take_no_longer(self):
+    def test_takes_no_quadratic_time_when_texts_are_hostile(self):
         million = 1 << 20
         for content, old in [
             (b"x\n" * (8 * million), b"y" * 100),
@@ -202,7 +202,7 @@ class HintsTest(unittest.TestCase):
 
 
 class NotUtf8Test(FileCallsTestCase):
-    def test_what_to_do(self):
+    def test_says_what_to_do_when_the_file_is_not_utf8(self):
         for content, text in [
             ("\ufeffa\n".encode("utf-16-le"), "The file is UTF-16"),
             (b"a\n\xe9\n", "line 2 has another encoding"),
@@ -213,7 +213,7 @@ class NotUtf8Test(FileCallsTestCase):
             self.assertEqual(answer.code, "EDIT_NOT_APPLICABLE")
             self.assertIn(text, answer.end["error"]["detail"])
 
-    def test_nothing_is_changed_and_the_error_has_the_hint(self):
+    def test_changes_nothing_and_gives_the_hint_when_one_edit_of_several_does_not_match(self):
         self.put_bytes("file", b"\treturn 1\r\n")
         answer = self.agent.edit("file", [("return", "return"), ("    return 1\n", "x")])
         self.assertEqual(answer.code, "EDIT_NOT_APPLICABLE")

@@ -37,7 +37,7 @@ class FullTest(unittest.TestCase):
         with _left(100, 50):
             self.assertIn("no file entries left", self.detail(error))
 
-    def test_names_the_space_where_the_file_system_cannot_be_asked(self):
+    def test_names_the_space_when_the_file_system_cannot_be_asked(self):
         with mock.patch.object(os, "statvfs", side_effect=OSError(errno.EIO, "no")):
             self.assertEqual(self.detail(OSError(errno.ENOSPC, "full")), "There is no space left.")
 
