@@ -9,7 +9,7 @@ const MAY_IMPORT = {
   text: [],
   redis: ['config', 'errors'],
   'command-policy': ['errors', 'text'],
-  sessions: ['redis', 'config', 'errors'],
+  sessions: ['redis', 'config', 'errors', 'text'],
   orchestrator: ['sessions', 'command-policy', 'config', 'errors', 'text'],
 };
 

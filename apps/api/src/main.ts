@@ -1,7 +1,7 @@
 import { Logger as NestLogger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
+import { type Config, configOrExit, loadProcessConfig } from '@sandbox/config';
 import { JsonLogger } from '@sandbox/logging';
 import { COMMAND_POLICY, type CommandPolicy, describePolicy } from '@sandbox/command-policy';
 import { AppModule } from './app.module';
@@ -9,9 +9,6 @@ import { configureApp } from './configure-app';
 import { ExpressServerAdapter } from './server/express-server';
 import { shutDownOnSignal } from './server/shutdown';
 import { UpgradeRouter } from './server/upgrade-router';
-
-/** EX_CONFIG of sysexits.h. A supervisor that knows this code does not restart the service. */
-const EXIT_BAD_CONFIG = 78;
 
 async function startApi(config: Config): Promise<void> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config), new ExpressServerAdapter(), {
@@ -27,17 +24,7 @@ async function startApi(config: Config): Promise<void> {
   logger.log(`Listening on ${await app.getUrl()}`);
 }
 
-function readConfig(): Config {
-  try {
-    return loadProcessConfig();
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    console.error(error.message);
-    process.exit(EXIT_BAD_CONFIG);
-  }
-}
-
-startApi(readConfig()).catch((error: unknown) => {
+startApi(configOrExit(loadProcessConfig)).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 });

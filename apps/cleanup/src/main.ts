@@ -1,11 +1,9 @@
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { type Config, ConfigError, loadProcessConfig } from '@sandbox/config';
+import { type Config, ConfigError, configOrExit, loadProcessConfig } from '@sandbox/config';
 import { JsonLogger } from '@sandbox/logging';
 import { CleanupModule } from './cleanup.module';
 
-/** EX_CONFIG of sysexits.h. A supervisor that knows this code does not restart the worker. */
-const EXIT_BAD_CONFIG = 78;
 /** Less than the ten seconds that Docker gives a container to stop. */
 const STOP_DEADLINE_MS = 8_000;
 
@@ -23,21 +21,15 @@ async function startCleanup(config: Config): Promise<void> {
   process.once('SIGINT', () => void stop());
 }
 
-function readConfig(): Config {
-  try {
-    const config = loadProcessConfig({ needsAuth: false });
-    if (config.SESSION_STORE === 'memory') {
-      throw new ConfigError(['SESSION_STORE must be redis here: where it is memory the API sweeps by itself, and no other process can']);
-    }
-    return config;
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    console.error(error.message);
-    process.exit(EXIT_BAD_CONFIG);
+function loadCleanupConfig(): Config {
+  const config = loadProcessConfig({ needsAuth: false });
+  if (config.SESSION_STORE === 'memory') {
+    throw new ConfigError(['SESSION_STORE must be redis here: if it is memory, the API sweeps by itself, and no other process can']);
   }
+  return config;
 }
 
-startCleanup(readConfig()).catch((error: unknown) => {
+startCleanup(configOrExit(loadCleanupConfig)).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 });

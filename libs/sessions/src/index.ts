@@ -20,5 +20,6 @@ export {
   type JobRecord,
   type Limit,
   type SessionRecord,
+  type OneTimeTexts,
   type SessionStore,
 } from './session-store';

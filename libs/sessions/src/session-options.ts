@@ -1,3 +1,4 @@
+import { isObject } from '@sandbox/text';
 /**
  * The options of a session's sandbox. They hold for the session's whole life. An absent option has
  * the deployment's default. The names are those of REST and MCP.
@@ -72,14 +73,12 @@ export function parseMetadata(text: string): Record<string, string> {
 function parseObject(text: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text === '' ? '{}' : text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+    return isObject(value) ? value : {};
   } catch {
     return {};
   }
 }
 
 function isTexts(value: unknown): value is Record<string, string> {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every((item) => typeof item === 'string')
-  );
+  return isObject(value) && Object.values(value).every((item) => typeof item === 'string');
 }

@@ -126,23 +126,17 @@ export type AttachResult =
     }
   | { readonly live: false };
 
-/**
- * An index of live sessions. The container engine holds the truth: an index that is lost is rebuilt
- * from it.
- *
- * The expiry of a session is derived: max(last use, deadlines of the calls in it) + its time to
- * live. The counts for the limits are derived too, from records and holds. So they are the same for
- * all replicas, and a command that a dead process left counts for at most COMMAND_LEASE_MS.
- *
- * Every method is atomic and takes one round trip. Each throws SandboxError STORE_UNAVAILABLE
- * within 2 s if the store cannot be reached.
- */
-export interface SessionStore {
+/** The clock that all processes of a store share. */
+export interface StoreTime {
   /**
    * The time to pass to the methods below, in milliseconds since the epoch. All processes that
    * share the store have the same time, and a jump of a wall clock does not change it.
    */
   now(): number;
+}
+
+/** The calls and jobs that are in a session and keep it alive, and the sandbox they work in. */
+export interface SessionCalls {
   /**
    * Opens a call in the session, and creates the record if there is none. An expired record is
    * revived, unless its removal has begun.
@@ -175,6 +169,10 @@ export interface SessionStore {
    *   true. False if the generation differs or is gone.
    */
   takeRestarted(key: string, generation: string): Promise<boolean>;
+}
+
+/** What the store knows of the live sessions. */
+export interface SessionRecords {
   /**
    * Changes the settings that are given. This counts as a use of the session.
    * @returns null if there is no live session
@@ -184,6 +182,21 @@ export interface SessionStore {
   getSession(key: string, now: number): Promise<SessionRecord | null>;
   /** @returns the user's live records, oldest first, at most MAX_LISTED */
   listSessions(userKey: string, now: number): Promise<SessionRecord[]>;
+  /**
+   * @returns keys of expired sessions and of closing marks whose time is over, those overdue
+   *   longest first; at most `limit`
+   */
+  listExpired(now: number, limit: number): Promise<string[]>;
+  /**
+   * Tells which sandboxes are in use.
+   * @param keys session keys and ids of pooled sandboxes, mixed
+   * @returns the keys that have a record or a valid closing mark, and the ids that a pool keeps
+   */
+  findKnown(keys: string[], now: number): Promise<Set<string>>;
+}
+
+/** The marks under which one process removes a session. */
+export interface ClosingMarks {
   /**
    * Marks the session as closing until `until`, so that no call enters it.
    * @param condition `always`: also if there is no record. `expired`: only if the record has
@@ -199,22 +212,10 @@ export interface SessionStore {
   keepClosing(key: string, until: number): Promise<boolean>;
   /** Removes the record and the closing mark. The caller has removed the sandbox before. */
   removeSession(key: string): Promise<void>;
-  /**
-   * @returns keys of expired sessions and of closing marks whose time is over, those overdue
-   *   longest first; at most `limit`
-   */
-  listExpired(now: number, limit: number): Promise<string[]>;
-  /**
-   * Marks sandboxes as waiting in a pool until `until`, so that the sweeper does not remove them.
-   * @param ids ids of the sandboxes
-   */
-  keepPooled(ids: string[], until: number): Promise<void>;
-  /**
-   * Tells which sandboxes are in use.
-   * @param keys session keys and ids of pooled sandboxes, mixed
-   * @returns the keys that have a record or a valid closing mark, and the ids that a pool keeps
-   */
-  findKnown(keys: string[], now: number): Promise<Set<string>>;
+}
+
+/** The jobs that sessions have had. */
+export interface SessionJobRecords {
   /**
    * Notes a job of the session.
    * @returns `full` if the session has `max` other jobs; `moved` if the generation differs or is
@@ -224,6 +225,19 @@ export interface SessionStore {
   /** @returns the session's jobs, oldest first. They are forgotten with its record. */
   listJobs(key: string): Promise<JobRecord[]>;
   removeJob(key: string, jobId: string): Promise<void>;
+}
+
+/** The sandboxes that wait in a pool. */
+export interface PoolMarks {
+  /**
+   * Marks sandboxes as waiting in a pool until `until`, so that the sweeper does not remove them.
+   * @param ids ids of the sandboxes
+   */
+  keepPooled(ids: string[], until: number): Promise<void>;
+}
+
+/** Short texts that one process leaves for another. */
+export interface OneTimeTexts {
   /**
    * Stores a short text that one caller may take, in this process or another. It is gone after
    * `lifetimeMs`.
@@ -234,6 +248,20 @@ export interface SessionStore {
    * @returns null if it is not there (any more). Of several callers, one gets it.
    */
   takeOnce(name: string): Promise<string | null>;
+}
+
+/**
+ * An index of live sessions. The container engine holds the truth: an index that is lost is rebuilt
+ * from it.
+ *
+ * The expiry of a session is derived: max(last use, deadlines of the calls in it) + its time to
+ * live. The counts for the limits are derived too, from records and holds. So they are the same for
+ * all replicas, and a command that a dead process left counts for at most COMMAND_LEASE_MS.
+ *
+ * Every method is atomic and takes one round trip. Each throws SandboxError STORE_UNAVAILABLE
+ * within 2 s if the store cannot be reached.
+ */
+export interface SessionStore extends StoreTime, SessionCalls, SessionRecords, ClosingMarks, SessionJobRecords, PoolMarks, OneTimeTexts {
   /** Resolves when the store answers. */
   ping(): Promise<void>;
   disconnect(): Promise<void>;

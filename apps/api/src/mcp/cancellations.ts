@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { SESSION_STORE, type SessionStore, type User } from '@sandbox/sessions';
+import { SESSION_STORE, type OneTimeTexts, type User } from '@sandbox/sessions';
 
 /** How often a call asks whether another replica was told to cancel it. Short calls never ask. */
 const POLL_MS = 500;
@@ -25,7 +25,7 @@ export interface CallName {
 export class Cancellations {
   private readonly running = new Map<string, AbortController>();
 
-  constructor(@Inject(SESSION_STORE) private readonly store: SessionStore) {}
+  constructor(@Inject(SESSION_STORE) private readonly store: OneTimeTexts) {}
 
   /**
    * Watches for the cancellation of a call.

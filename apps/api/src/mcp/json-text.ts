@@ -8,7 +8,3 @@ export function fromJson(value: unknown, isKind: (parsed: unknown) => boolean): 
     return value;
   }
 }
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

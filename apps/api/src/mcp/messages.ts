@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { JSONRPCMessageSchema, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
-import { fromJson, isObject } from './json-text';
+import { isObject } from '@sandbox/text';
+import { fromJson } from './json-text';
 
 /**
  * Reads what has to be known of a JSON-RPC message before the server takes it. The message may be

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
+import { SESSION_STORE, type OneTimeTexts } from '@sandbox/sessions';
 import type { Identity } from '../auth/identity';
 
 const LIFETIME_MS = 30_000;
@@ -11,7 +11,7 @@ const LIFETIME_MS = 30_000;
  */
 @Injectable()
 export class TerminalTickets {
-  constructor(@Inject(SESSION_STORE) private readonly store: SessionStore) {}
+  constructor(@Inject(SESSION_STORE) private readonly store: OneTimeTexts) {}
 
   async issue({ user, expiresAt }: Identity, sessionId: string): Promise<string> {
     const ticket = randomBytes(24).toString('base64url');

@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { ErrorCode, type FieldError, SandboxError } from '@sandbox/errors';
-import { firstCharacters } from '@sandbox/text';
+import { firstCharacters, isObject } from '@sandbox/text';
 import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import { similarField } from './similar-field';
 import { whatCame } from './what-came';
@@ -76,7 +76,3 @@ export function fields(dto: Type<object>): ReadonlySet<string> {
 }
 
 const fieldNames = new WeakMap<Type<object>, ReadonlySet<string>>();
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

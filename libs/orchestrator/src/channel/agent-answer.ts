@@ -1,6 +1,6 @@
 import { ErrorCode } from '@sandbox/errors';
 import { parseAgentJson } from './agent-values';
-import { firstCharacters } from '@sandbox/text';
+import { firstCharacters, isObject } from '@sandbox/text';
 
 /** The content of an END frame. */
 export type AgentAnswer =
@@ -57,7 +57,7 @@ export function plainText(untrusted: string): string {
  * Reads the JSON object of a payload. Its members may still be anything.
  * @returns null if the payload holds no object
  */
-export function parseObject(payload: Buffer): Record<string, unknown> | null {
+export function findJsonObject(payload: Buffer): Record<string, unknown> | null {
   try {
     const value = parseAgentJson(payload.toString('utf8'));
     return isObject(value) ? value : null;
@@ -71,7 +71,7 @@ export function parseObject(payload: Buffer): Record<string, unknown> | null {
  * @returns null if it does not hold exactly one well-formed member, `ok` or `error`
  */
 export function parseAnswer(payload: Buffer): AgentAnswer | null {
-  const end = parseObject(payload);
+  const end = findJsonObject(payload);
   if (end === null || Object.keys(end).length !== 1) return null;
   if (isObject(end.ok)) return { code: null, ok: end.ok };
   if (!isObject(end.error) || typeof end.error.code !== 'string' || typeof end.error.detail !== 'string') return null;
@@ -83,8 +83,4 @@ export function parseAnswer(payload: Buffer): AgentAnswer | null {
 
 function isAgentCode(code: string): code is ErrorCode {
   return AGENT_CODES.has(code);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -16,7 +16,7 @@ export function isCount(value: unknown): value is number {
  * Reads a whole number of 0 or more.
  * @throws SandboxError SANDBOX_LOST if it is none
  */
-export function count(value: unknown): number {
+export function parseCount(value: unknown): number {
   if (!isCount(value)) throw unsound();
   return value;
 }
@@ -34,7 +34,7 @@ export function parseFlag(value: unknown): boolean {
  * Reads an object.
  * @throws SandboxError SANDBOX_LOST if it is none
  */
-export function object(value: unknown): Record<string, unknown> {
+export function parseObject(value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null) throw unsound();
   return value as Record<string, unknown>;
 }
@@ -58,7 +58,7 @@ export function parseAgentJson(text: string): unknown {
  * Reads the name of a file: text, or base64 if the name is no UTF-8.
  * @throws SandboxError SANDBOX_LOST if it is neither
  */
-export function fileName(text: unknown, base64: unknown): WorkspacePath {
+export function parseFileName(text: unknown, base64: unknown): WorkspacePath {
   if (base64 === undefined) {
     if (typeof text !== 'string') throw unsound();
     return { path: text };

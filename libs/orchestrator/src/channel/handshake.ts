@@ -1,6 +1,6 @@
 import { ErrorCode, SandboxError, within } from '@sandbox/errors';
 import type { SandboxProcess } from './sandbox-process';
-import { parseObject, plainText } from './agent-answer';
+import { findJsonObject, plainText } from './agent-answer';
 import { agentBundle } from './agent-source';
 import { AgentFrame, CHANNEL_ID, FrameReader, MAX_AGENT_PAYLOAD_BYTES } from './frames';
 
@@ -51,7 +51,7 @@ function receiveHello<T>({ stream }: SandboxProcess, start: (reader: FrameReader
       const [first, ...more] = frames;
       if (first === undefined && violation === null) return;
       const isHello =
-        first?.type === AgentFrame.HELLO && first.id === CHANNEL_ID && parseObject(first.payload)?.protocol === PROTOCOL_VERSION;
+        first?.type === AgentFrame.HELLO && first.id === CHANNEL_ID && findJsonObject(first.payload)?.protocol === PROTOCOL_VERSION;
       if (!isHello || more.length > 0 || violation !== null) return finish('not-an-agent');
       detach();
       resolve({ started: start(reader) });

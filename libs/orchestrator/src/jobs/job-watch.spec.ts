@@ -20,7 +20,10 @@ describe('JobWatch', () => {
       throw new Error('later');
     };
     for (let number = 0; number < 50; number++) {
-      watch.watchSession({ ...REF, key: `${number}` } as SessionRef, { channel: { open: true, sendRequest: call } } as unknown as OpenSandbox);
+      watch.watchSession(
+        { ...REF, key: `${number}` } as SessionRef,
+        { channel: { open: true, sendRequest: call } } as unknown as OpenSandbox,
+      );
     }
     await jest.advanceTimersByTimeAsync(10_000);
     expect(asked).toBeLessThanOrEqual(8);

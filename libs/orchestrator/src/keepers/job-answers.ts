@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { count, object, parseAgentJson, parseFlag, unsound } from '../channel/agent-values';
+import { parseCount, parseObject, parseAgentJson, parseFlag, unsound } from '../channel/agent-values';
 import { plainText } from '../channel/agent-answer';
 
 export const JOB_STATES = ['running', 'exited', 'killed', 'timed_out', 'lost'] as const;
@@ -59,9 +59,9 @@ export function isJobId(text: unknown): text is string {
  */
 export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
   const { job_id, state, exit_code, signal, started_at, ends_by, ended_at, oom_killed, stdout_bytes, stderr_bytes, terminal } =
-    object(answer);
+    parseObject(answer);
   if (!isJobId(job_id) || !isKeptState(state)) throw unsound();
-  const exitCode = state === 'running' ? null : count(exit_code);
+  const exitCode = state === 'running' ? null : parseCount(exit_code);
   if (exitCode !== null && exitCode > 255) throw unsound();
   return {
     jobId: job_id,
@@ -73,8 +73,8 @@ export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
     endedAt: state === 'running' ? null : time(ended_at),
     // The keeper of a job that an older API started does not send this field.
     oomKilled: oom_killed === true,
-    stdoutBytes: count(stdout_bytes),
-    stderrBytes: count(stderr_bytes),
+    stdoutBytes: parseCount(stdout_bytes),
+    stderrBytes: parseCount(stderr_bytes),
     terminal: parseFlag(terminal),
   };
 }
@@ -84,9 +84,9 @@ export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
  * @throws SandboxError SANDBOX_LOST if the answer makes no sense
  */
 export function parseStreamPart(answer: unknown): StreamPart {
-  const { next_offset, gap, eof } = object(answer);
+  const { next_offset, gap, eof } = parseObject(answer);
   if (typeof eof !== 'boolean') throw unsound();
-  return { nextOffset: count(next_offset), gap: count(gap), eof };
+  return { nextOffset: parseCount(next_offset), gap: parseCount(gap), eof };
 }
 
 /**
@@ -119,7 +119,7 @@ export function parseJobLines(answer: Buffer): KeptJobs {
 
 function parseJobLine(line: string): KeptJob | { silent: string } | null {
   try {
-    const job = object(parseAgentJson(line));
+    const job = parseObject(parseAgentJson(line));
     if (job.silent === true) return isJobId(job.job_id) ? { silent: job.job_id } : null;
     return { ...parseKeptJob(job), command: parseCommand(job.command) };
   } catch {
@@ -133,7 +133,7 @@ function isKeptState(state: unknown): state is KeptJob['state'] {
 
 function signalName(number: unknown): string {
   const known = Object.entries(constants.signals).find(([, value]) => value === number);
-  return known?.[0] ?? plainText(`signal ${count(number)}`);
+  return known?.[0] ?? plainText(`signal ${parseCount(number)}`);
 }
 
 /** Converts seconds to whole milliseconds. A time that no Date can hold is refused. */

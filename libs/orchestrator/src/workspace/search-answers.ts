@@ -1,6 +1,6 @@
-import { count, fileName, parseFlag, unsound } from '../channel/agent-values';
+import { parseCount, parseFileName, parseFlag, unsound } from '../channel/agent-values';
 import { parseSkip, type Skip, type Skips, withoutSkips } from './skips';
-import { parseObject } from './workspace-answers';
+import { parseJsonObject } from './workspace-answers';
 import type { WorkspacePath } from '../paths/workspace-path';
 
 /** A line, or a file, that a search found. */
@@ -24,13 +24,13 @@ export interface SearchResult extends Skips {
  *   the sandbox
  */
 export function parseSearchLine(line: string, withLines: boolean): SearchMatch | Skip {
-  const found = parseObject(line);
+  const found = parseJsonObject(line);
   const skip = parseSkip(found);
   if (skip !== undefined) return skip;
-  const file = fileName(found.path, found.path_base64);
+  const file = parseFileName(found.path, found.path_base64);
   if (!withLines) return file;
   if (typeof found.line !== 'string') throw unsound();
-  return { ...file, line_number: count(found.line_number), line: found.line };
+  return { ...file, line_number: parseCount(found.line_number), line: found.line };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { count, fileName, unsound } from '../channel/agent-values';
+import { parseCount, parseFileName, unsound } from '../channel/agent-values';
 import type { WorkspacePath } from '../paths/workspace-path';
 
 /** Why a call did not look at something. agent/PROTOCOL.md says what each means. */
@@ -29,7 +29,7 @@ export function parseSkip({ path, path_base64, reason }: Record<string, unknown>
   if (reason === undefined) return undefined;
   const known = SKIP_REASONS.find((each) => each === reason);
   if (known === undefined) throw unsound();
-  return { ...fileName(path, path_base64), reason: known };
+  return { ...parseFileName(path, path_base64), reason: known };
 }
 
 /**
@@ -40,7 +40,7 @@ export function parseSkip({ path, path_base64, reason }: Record<string, unknown>
 export function withoutSkips<T extends object>(lines: readonly (T | Skip)[], counted: unknown): { rest: T[]; skips: Skips } {
   const skipped = lines.filter(isSkip);
   const rest = lines.filter((line): line is T => !isSkip(line));
-  const total = count(counted);
+  const total = parseCount(counted);
   if (skipped.length > MAX_LISTED || skipped.length > total) throw unsound();
   return { rest, skips: { skipped, ...(total > skipped.length ? { skipped_total: total } : {}) } };
 }

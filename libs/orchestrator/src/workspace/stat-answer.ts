@@ -1,5 +1,5 @@
-import { count, unsound } from '../channel/agent-values';
-import { etag, time, workspaceType, type WorkspaceEntry } from './workspace-answers';
+import { parseCount, unsound } from '../channel/agent-values';
+import { parseEtag, parseTime, workspaceType, type WorkspaceEntry } from './workspace-answers';
 import type { WorkspacePath } from '../paths/workspace-path';
 
 /** A file, directory or link, as the API describes it. */
@@ -23,14 +23,14 @@ const MAX_MODE = 0o7777;
  *   sandbox
  */
 export function parseStat(file: WorkspacePath, end: Record<string, unknown>): WorkspaceStat {
-  const mode = count(end.mode);
+  const mode = parseCount(end.mode);
   if (mode > MAX_MODE) throw unsound();
   return {
     ...file,
     type: workspaceType(end.type),
-    size: count(end.size),
-    modified: time(end.modified),
+    size: parseCount(end.size),
+    modified: parseTime(end.modified),
     mode: mode.toString(8).padStart(4, '0'),
-    etag: etag(end.etag),
+    etag: parseEtag(end.etag),
   };
 }

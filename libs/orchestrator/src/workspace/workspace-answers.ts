@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { count, fileName, object, parseAgentJson, unsound } from '../channel/agent-values';
+import { parseCount, parseFileName, parseObject, parseAgentJson, unsound } from '../channel/agent-values';
 import { parseSkip, type Skip } from './skips';
 
 /** An entry of a directory, as the API shows it. */
@@ -67,17 +67,17 @@ export async function parseInSlices<T>(lines: string[], parse: (line: string) =>
  *   the sandbox
  */
 export function parseEntry(line: string): WorkspaceEntry | Skip {
-  const found = parseObject(line);
+  const found = parseJsonObject(line);
   const skip = parseSkip(found);
   if (skip !== undefined) return skip;
   const { name, name_base64, type, size, modified } = found;
-  const { path: shown, path_base64: exact } = fileName(name, name_base64);
+  const { path: shown, path_base64: exact } = parseFileName(name, name_base64);
   return {
     name: shown,
     ...(exact !== undefined && { name_base64: exact }),
     type: workspaceType(type),
-    size: count(size),
-    modified: time(modified),
+    size: parseCount(size),
+    modified: parseTime(modified),
   };
 }
 
@@ -86,7 +86,7 @@ export function parseEntry(line: string): WorkspaceEntry | Skip {
  * @throws SandboxError SANDBOX_LOST if it is not what an agent sends
  */
 export function parseUnpackResult({ entries, size }: Record<string, unknown>): UnpackResult {
-  return { entries: count(entries), size: count(size) };
+  return { entries: parseCount(entries), size: parseCount(size) };
 }
 
 /**
@@ -94,8 +94,14 @@ export function parseUnpackResult({ entries, size }: Record<string, unknown>): U
  * @throws SandboxError SANDBOX_LOST if it is not what an agent sends
  */
 export function parseFileHeader(line: Buffer): FileHeader {
-  const { size, modified, offset, length, etag: tag } = parseObject(line.toString('utf8'));
-  return { size: count(size), modified: time(modified), offset: count(offset), length: count(length), etag: etag(tag) };
+  const { size, modified, offset, length, etag: tag } = parseJsonObject(line.toString('utf8'));
+  return {
+    size: parseCount(size),
+    modified: parseTime(modified),
+    offset: parseCount(offset),
+    length: parseCount(length),
+    etag: parseEtag(tag),
+  };
 }
 
 /**
@@ -103,7 +109,7 @@ export function parseFileHeader(line: Buffer): FileHeader {
  * @returns the tag as a header has it, with quotes
  * @throws SandboxError SANDBOX_LOST if it is not what an agent sends
  */
-export function etag(value: unknown): string {
+export function parseEtag(value: unknown): string {
   if (typeof value !== 'string' || !ENTITY_TAG.test(value)) throw unsound();
   return `"${value}"`;
 }
@@ -121,14 +127,14 @@ export function workspaceType(value: unknown): WorkspaceEntry['type'] {
  * Reads a JSON object.
  * @throws SandboxError SANDBOX_LOST if the text is no JSON object
  */
-export function parseObject(text: string): Record<string, unknown> {
+export function parseJsonObject(text: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = parseAgentJson(text);
   } catch {
     throw unsound();
   }
-  return object(value);
+  return parseObject(value);
 }
 
 /**
@@ -136,7 +142,7 @@ export function parseObject(text: string): Record<string, unknown> {
  * hold becomes the nearest that it can.
  * @throws SandboxError SANDBOX_LOST if the value is no number
  */
-export function time(value: unknown): string {
+export function parseTime(value: unknown): string {
   if (typeof value !== 'number' || !Number.isFinite(value)) throw unsound();
   const MAX_DATE_MS = 8.64e15;
   return new Date(Math.max(-MAX_DATE_MS, Math.min(MAX_DATE_MS, Math.round(value * 1000)))).toISOString();

@@ -6,7 +6,7 @@ import { SessionEntrance } from '../entering/session-entrance';
 import type { GivenPath } from '../paths/workspace-path';
 import { parseDiff } from './diff-answer';
 import { agentConditions, collectedFileCall, FILE_CALL_DEADLINE_MS, type FileCallNews, notRoot, type Preconditions } from './file-call';
-import { etag } from './workspace-answers';
+import { parseEtag } from './workspace-answers';
 
 /** One replacement in a text file. */
 export interface TextEdit {
@@ -62,7 +62,7 @@ export class WorkspaceEditService {
       { input: editsInput(edits), deadlineMs: FILE_CALL_DEADLINE_MS, signal },
       { maxBytes: MAX_DIFF_BYTES, detail: 'The sandbox sent a longer difference than it may.' },
     );
-    return { diff: parseDiff(output), etag: etag(end.etag), truncated: parseFlag(end.truncated), session_created };
+    return { diff: parseDiff(output), etag: parseEtag(end.etag), truncated: parseFlag(end.truncated), session_created };
   }
 }
 

@@ -16,7 +16,7 @@ import {
 } from './file-call';
 import { type Skips, withoutSkips } from './skips';
 import { parseStat, type WorkspaceStat } from './stat-answer';
-import { etag, parseEntry, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
+import { parseEtag, parseEntry, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
 
 /** Entries, whether there are more than the caller asked for, and what could not be read. */
 export interface WorkspaceListing extends Skips {
@@ -102,7 +102,7 @@ export class WorkspaceEntriesService {
       (origin, target) => ({ op: 'move', ...moved(notRoot(origin), notRoot(target)), overwrite, ...agentConditions(conditions) }),
       { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
     );
-    return { ...workspaceFile(to), etag: etag(end.etag) };
+    return { ...workspaceFile(to), etag: parseEtag(end.etag) };
   }
 
   /**

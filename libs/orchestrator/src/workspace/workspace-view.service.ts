@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import type { User } from '@sandbox/sessions';
-import { count, unsound } from '../channel/agent-values';
+import { parseCount, unsound } from '../channel/agent-values';
 import { collectedFileCall, FILE_CALL_DEADLINE_MS, type FileCallNews, notRoot } from './file-call';
 import { binaryType, IMAGE_BEGINNINGS, imageType } from './file-type';
 import { SessionEntrance } from '../entering/session-entrance';
 import { type DecodedText, decodeText, utf16Of } from './text-encoding';
-import { parseFileHeader, parseObject } from './workspace-answers';
+import { parseFileHeader, parseJsonObject } from './workspace-answers';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import type { LineRange } from './workspace.service';
 
@@ -109,8 +109,8 @@ function parseExcerpt(output: Buffer): { size: number; offset: number; beginning
   const end = output.indexOf(0x0a);
   if (end === -1) throw unsound();
   const { size, offset, length } = parseFileHeader(output.subarray(0, end));
-  const { beginning, omitted } = parseObject(output.toString('utf8', 0, end));
+  const { beginning, omitted } = parseJsonObject(output.toString('utf8', 0, end));
   const bytes = output.subarray(end + 1);
   if (typeof beginning !== 'string' || bytes.length !== length) throw unsound();
-  return { size, offset, beginning: Buffer.from(beginning, 'hex'), omitted: count(omitted), bytes };
+  return { size, offset, beginning: Buffer.from(beginning, 'hex'), omitted: parseCount(omitted), bytes };
 }

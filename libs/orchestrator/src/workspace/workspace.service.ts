@@ -3,14 +3,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { User } from '@sandbox/sessions';
-import { count, parseFlag } from '../channel/agent-values';
+import { parseCount, parseFlag } from '../channel/agent-values';
 import type { AgentRequest } from '../channel/channel';
 import { agentConditions, fileCall, type FileCallNews, notRoot, type Preconditions } from './file-call';
 import { GrowingBuffer } from '../bytes/growing-buffer';
 import { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import { HeaderThenBody } from './header-then-body';
-import { etag } from './workspace-answers';
+import { parseEtag } from './workspace-answers';
 
 /** A file, and which part of it is read. */
 export interface FilePart {
@@ -174,7 +174,13 @@ export class WorkspaceService {
       },
       { input: content, deadlineMs: WRITE_DEADLINE_MS, signal },
     );
-    return { ...workspaceFile(path), size: count(end.size), created: parseFlag(end.created), etag: etag(end.etag), session_created };
+    return {
+      ...workspaceFile(path),
+      size: parseCount(end.size),
+      created: parseFlag(end.created),
+      etag: parseEtag(end.etag),
+      session_created,
+    };
   }
 }
 

@@ -1,4 +1,5 @@
-import { fromJson, isObject } from '../json-text';
+import { isObject } from '@sandbox/text';
+import { fromJson } from '../json-text';
 import type { JsonSchema, ObjectSchema } from './dto-schema';
 
 /**

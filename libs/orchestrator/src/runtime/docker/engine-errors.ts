@@ -1,4 +1,5 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { isObject } from '@sandbox/text';
 
 /** When a caller may try again. */
 const RETRY_AFTER_SECONDS = 2;
@@ -32,10 +33,6 @@ export function toSandboxError(error: unknown): SandboxError {
  */
 function isTransportError(error: unknown): boolean {
   return error instanceof DeadlineError || (isObject(error) && 'code' in error);
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }
 
 export function sandboxLost(cause: unknown): SandboxError {
