@@ -3,6 +3,7 @@ import { type Config, loadConfig } from '@sandbox/config';
 import { createDockerRuntime, type Sandbox, type SandboxRuntime, Sweeper } from '@sandbox/orchestrator';
 import { createSessionStore, sessionRef, type SessionRef, type SessionStore } from '@sandbox/sessions';
 import { find, pooledIn, removeDeployment, sh, testConfig, testEngine } from '../support/adapters/docker';
+import { replaceMethods } from '../support/adapters/replace-methods';
 import { TestRedis } from '../support/service/processes';
 
 /** The engine, the containers and Redis are real. The tests set only the sweeper's clock. */
@@ -141,8 +142,8 @@ describe('the sweeper, for sandboxes of the pool,', () => {
   it('removes no sandbox when a session claims it meanwhile', async () => {
     const pooled = await pooledIn(runtime, 0);
     const ref = someRef();
-    const slow = Object.assign(Object.create(runtime) as SandboxRuntime, {
-      discard: async (sandbox: Sandbox) => {
+    const slow = replaceMethods(runtime, {
+      discardSandbox: async (sandbox: Sandbox) => {
         await runtime.claimSandbox(ref, sandbox);
         return runtime.discardSandbox(sandbox);
       },
@@ -195,8 +196,8 @@ describe('the sweeper, for sessions in use,', () => {
     const session = await idle();
     now += TTL;
     // A call enters after the store has answered, and before the sweeper acts on the answer.
-    const slow = Object.assign(Object.create(store) as SessionStore, {
-      expired: async (at: number, limit: number) => {
+    const slow = replaceMethods(store, {
+      listExpired: async (at: number, limit: number) => {
         const keys = await store.listExpired(at, limit);
         await store.beginCall(session.ref, { callId: randomUUID(), deadline: now }, now);
         return keys;
@@ -253,8 +254,8 @@ describe('the sweeper, for sandboxes that no session knows,', () => {
   it('removes none when a call comes after the store was asked', async () => {
     const ref = someRef();
     await runtime.ensureSandbox(ref);
-    const late = Object.assign(Object.create(store) as SessionStore, {
-      known: async (keys: string[], at: number) => {
+    const late = replaceMethods(store, {
+      findKnown: async (keys: string[], at: number) => {
         const known = await store.findKnown(keys, at);
         if (now > start) await store.beginCall(ref, { callId: randomUUID(), deadline: now }, now);
         return known;
@@ -328,7 +329,7 @@ describe('the sweeper, while something is away,', () => {
     const nowhere = createDockerRuntime(
       loadConfig({ ...environment(config), DOCKER_HOST: 'unix:///nonexistent/docker.sock' }, { needsAuth: false }),
     );
-    const breaking = Object.assign(Object.create(nowhere) as SandboxRuntime, { list: () => runtime.listSandboxes() });
+    const breaking = replaceMethods(nowhere, { listSandboxes: () => runtime.listSandboxes() });
     const report = await sweeper({ runtime: breaking }).sweep();
     expect(report).toMatchObject({ expired: 0, complete: false });
     // Only the removals that were already under way fail. No other is begun.
@@ -353,8 +354,8 @@ describe('the sweeper, while something is away,', () => {
   it('removes the others when one sandbox cannot be removed', async () => {
     const [stuck, ...others] = await Promise.all(Array.from({ length: 6 }, () => idle()));
     now += TTL;
-    const choosy = Object.assign(Object.create(runtime) as SandboxRuntime, {
-      remove: (key: string) => (key === stuck!.ref.key ? Promise.reject(new Error('device busy')) : runtime.removeSandbox(key)),
+    const choosy = replaceMethods(runtime, {
+      removeSandbox: (key: string) => (key === stuck!.ref.key ? Promise.reject(new Error('device busy')) : runtime.removeSandbox(key)),
     });
     expect(await sweeper({ runtime: choosy }).sweep()).toEqual({ expired: 5, unknown: 0, failed: 1, complete: true });
     for (const session of others) expect(await isThere(session)).toBe(false);
@@ -367,8 +368,8 @@ it('the sweeper finishes the removals under way, and begins no other, when it is
   now += TTL;
   let began!: () => void;
   const removing = new Promise<void>((resolve) => (began = resolve));
-  const told = Object.assign(Object.create(runtime) as SandboxRuntime, {
-    remove: (key: string) => {
+  const told = replaceMethods(runtime, {
+    removeSandbox: (key: string) => {
       began();
       return runtime.removeSandbox(key);
     },

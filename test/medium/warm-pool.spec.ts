@@ -3,6 +3,7 @@ import { createDockerRuntime, type SandboxRuntime, WarmPool } from '@sandbox/orc
 import { createSessionStore, type SessionStore } from '@sandbox/sessions';
 import { eventually, TestRedis } from '../support/service/processes';
 import { find, removeDeployment, sh, testConfig, testEngine, testOwner } from '../support/adapters/docker';
+import { replaceMethods } from '../support/adapters/replace-methods';
 
 /** Tests the pools of two processes that share one engine and one Redis. All of them are real. */
 
@@ -33,10 +34,6 @@ const settled = async (): Promise<void> => {
     45,
   );
 };
-
-/** @returns the runtime with another `claimSandbox` */
-const withClaim = (claim: SandboxRuntime['claimSandbox']): SandboxRuntime =>
-  Object.assign(Object.create(runtime) as SandboxRuntime, { claim });
 
 beforeAll(async () => {
   redis = await TestRedis.start();
@@ -79,11 +76,7 @@ it('removes a sandbox when its claimant died during the claim', async () => {
   // The agent has told the claimant that it is the first. It dies before it renames the sandbox.
   let died!: () => void;
   const dying = new Promise<void>((resolve) => (died = resolve));
-  const claimant = new WarmPool(
-    config,
-    store,
-    withClaim(() => (died(), new Promise(() => undefined))),
-  );
+  const claimant = new WarmPool(config, store, replaceMethods(runtime, { claimSandbox: () => (died(), new Promise(() => undefined)) }));
   claimant.onApplicationBootstrap();
   await filled(claimant);
   void claimant.claimSandbox(testOwner());
