@@ -52,7 +52,7 @@ class ListTest(FileCallsTestCase):
     def paths_of(self, **settings):
         return [(entry["name"], entry["type"]) for entry in self.lines(self.agent.list(**settings))]
 
-    def test_depth(self):
+    def test_lists_entries_down_to_the_requested_depth(self):
         self.tree()
         self.assertEqual(self.paths_of(depth=1), [("a", "dir"), ("d", "dir")])
         second = [("a", "dir"), ("a/b", "dir"), ("a/file", "file"), ("a/inside", "symlink"), ("a/link", "symlink"), ("d", "dir"), ("d/file", "file")]
@@ -62,13 +62,13 @@ class ListTest(FileCallsTestCase):
         self.assertEqual(self.paths_of(depth=20), whole)
         self.assertEqual(self.paths_of(path="a/b", depth=20), [("c", "dir"), ("c/file", "file"), ("file", "file")])
 
-    def test_limit(self):
+    def test_says_truncated_when_there_are_more_entries_than_the_limit(self):
         self.tree()
         for limit, count, truncated in [(1, 1, True), (9, 9, True), (10, 10, False), (11, 10, False), (0, 10, False)]:
             answer = self.agent.list(depth=20, limit=limit)
             self.assertEqual((len(self.lines(answer)), answer.ok), (count, {"count": count, "truncated": truncated, "skipped": 0}))
 
-    def test_hostile_names(self):
+    def test_lists_names_unchanged_when_they_have_special_characters(self):
         os.mkdir(self.path("dir"))
         for raw in HOSTILE_NAMES:
             with open(os.path.join(os.fsencode(self.path("dir")), raw), "w"):
@@ -76,13 +76,13 @@ class ListTest(FileCallsTestCase):
         listed = [entry["name"] for entry in self.lines(self.agent.list(depth=2))]
         self.assertEqual(listed, ["dir"] + ["dir/" + name for name in sorted(text_of(raw) for raw in HOSTILE_NAMES)])
 
-    def test_deep_and_wide_without_descriptors_left(self):
+    def test_lists_a_deep_tree_again_and_again(self):
         os.makedirs(self.path(*["d"] * 30))
         for _ in range(3):
             self.assertEqual(len(self.lines(self.agent.list(depth=20))), 20)
         self.assertEqual(len(self.lines(self.agent.list(depth=20, limit=7))), 7)
 
-    def test_a_directory_that_cannot_be_read_is_left_out(self):
+    def test_lists_a_directory_as_skipped_when_it_cannot_be_read(self):
         if os.geteuid() == 0:
             self.skipTest("root can read everything")
         self.tree()
@@ -104,7 +104,7 @@ class ListTest(FileCallsTestCase):
         self.assertEqual(told(path="a"), (["b", "file", "inside", "link"], []))
         self.assertEqual(self.agent.list(path="a/b", depth=20).code, "PERMISSION_DENIED")
 
-    def test_the_first_of_many_that_cannot_be_read_are_told(self):
+    def test_names_the_first_50_and_counts_the_rest_when_many_directories_cannot_be_read(self):
         if os.geteuid() == 0:
             self.skipTest("root can read everything")
         for number in range(60):
@@ -115,7 +115,7 @@ class ListTest(FileCallsTestCase):
 
 
 class StatTest(FileCallsTestCase):
-    def test_each_type(self):
+    def test_gives_the_type_of_a_path_or_an_error_when_the_path_is_missing_or_outside(self):
         os.chmod(self.put("file", "12345"), 0o640)
         os.utime(self.path("file"), (1, 1.5))
         os.mkdir(self.path("dir"))
@@ -130,7 +130,7 @@ class StatTest(FileCallsTestCase):
         os.symlink(self.outside, self.path("out"))
         self.assertEqual(self.agent.call("stat", path="out/x").code, "PATH_OUTSIDE_WORKSPACE")
 
-    def test_every_change_makes_another_etag(self):
+    def test_gives_another_etag_after_every_change(self):
         seen = [self.agent.write("file", b"one").ok["etag"]]
         seen.append(self.agent.write("file", b"two").ok["etag"])
         self.assertEqual(self.etag("file"), seen[-1])
@@ -145,7 +145,7 @@ class StatTest(FileCallsTestCase):
 
 
 class ConditionTest(FileCallsTestCase):
-    def test_if_match(self):
+    def test_changes_nothing_when_if_match_does_not_name_the_current_etag(self):
         tag = self.agent.write("file", b"one").ok["etag"]
         for tags in ([], ["other"], [tag + "0"]):
             self.assertEqual(self.agent.write("file", b"x", if_match=tags).code, "PRECONDITION_FAILED")
@@ -159,7 +159,7 @@ class ConditionTest(FileCallsTestCase):
         tag = self.move("file", "moved", if_match=[tag]).ok["etag"]
         self.assertEqual(self.agent.delete("moved", if_match="*").ok, {})
 
-    def test_if_match_where_nothing_is(self):
+    def test_makes_nothing_when_if_match_is_sent_for_a_missing_path(self):
         for path in ("missing", "no/parents"):
             self.assertEqual(self.agent.write(path, b"x", if_match="*").code, "PRECONDITION_FAILED")
             self.assertEqual(self.agent.delete(path, if_match="*").code, "NOT_FOUND")
@@ -167,7 +167,7 @@ class ConditionTest(FileCallsTestCase):
             self.assertEqual(self.move(path, "new/x", if_match="*").code, "NOT_FOUND")
         self.assertEqual(self.names(), [])
 
-    def test_if_none_match(self):
+    def test_refuses_a_call_when_if_none_match_names_what_is_there(self):
         self.assertEqual(self.agent.write("a/file", b"one", if_none_match="*").ok["created"], True)
         self.assertEqual(self.agent.write("a/file", b"x", if_none_match="*").code, "PRECONDITION_FAILED")
         self.assertEqual(self.agent.write("a/file", b"x", if_none_match=[self.etag("a/file")]).code, "PRECONDITION_FAILED")
@@ -178,13 +178,13 @@ class ConditionTest(FileCallsTestCase):
         self.assertIn("etag", self.move("a/file", "free", True, if_none_match="*").ok)
         self.assertEqual(self.content("free"), b"two")
 
-    def test_a_directory(self):
+    def test_deletes_a_directory_only_when_if_match_names_its_etag(self):
         os.mkdir(self.path("dir"))
         self.put("dir/file", "x")
         self.assertEqual(self.agent.delete("dir", if_match=["other"]).code, "PRECONDITION_FAILED")
         self.assertEqual(self.agent.delete("dir", if_match=[self.etag("dir")]).ok, {})
 
-    def test_one_of_two_agents_wins(self):
+    def test_lets_one_write_win_when_two_agents_write_on_the_same_etag(self):
         other = self.open_agent()
         for turn in range(100):
             tag = self.agent.write("file", b"old").ok["etag"]
@@ -201,7 +201,7 @@ class ConditionTest(FileCallsTestCase):
             self.assertEqual(answers[1 - won[0]].code, "PRECONDITION_FAILED")
             self.assertEqual(self.content("file"), b"%d" % won[0])
 
-    def test_a_lock_that_a_command_holds(self):
+    def test_answers_workspace_locked_when_a_command_holds_the_lock(self):
         self.put("file", "x")
         fd = os.open(self.base, os.O_RDONLY)
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -215,7 +215,7 @@ class ConditionTest(FileCallsTestCase):
 
 
 class MoveTest(FileCallsTestCase):
-    def test_file_directory_and_link(self):
+    def test_moves_files_directories_and_links_and_makes_the_parents_of_the_target(self):
         self.put("file", "content")
         os.mkdir(self.path("dir"))
         self.put("dir/inner", "inner")
@@ -226,7 +226,7 @@ class MoveTest(FileCallsTestCase):
         self.assertEqual(self.content("new/place/dir/inner"), b"inner")
         self.assertEqual(os.readlink(self.path("new/place/link")), "/etc/passwd")
 
-    def test_what_is_at_the_target(self):
+    def test_replaces_what_is_at_the_target_only_when_overwrite_is_set_and_the_types_fit(self):
         self.put("file", "file")
         self.put("other", "other")
         os.mkdir(self.path("full"))
@@ -250,14 +250,14 @@ class MoveTest(FileCallsTestCase):
         with open(secret) as file:
             self.assertEqual(file.read(), "secret")
 
-    def test_two_names_of_one_file(self):
+    def test_removes_the_old_name_when_both_names_are_of_one_file(self):
         self.put("a", "x")
         os.link(self.path("a"), self.path("b"))
         self.assertEqual(self.move("a", "b").code, "ALREADY_EXISTS")
         self.assertIn("etag", self.move("a", "b", True).ok)
         self.assertEqual(self.names(), ["b"])
 
-    def test_into_itself_and_the_root(self):
+    def test_refuses_a_move_when_the_target_is_inside_the_source_or_the_root(self):
         os.makedirs(self.path("dir", "below"))
         os.symlink("dir/below", self.path("link"))
         for target in ("dir/x", "dir/below/x/y", "link/x"):
@@ -266,7 +266,7 @@ class MoveTest(FileCallsTestCase):
         self.assertEqual(self.move("", "x").code, "INVALID_PATH")
         self.assertEqual(self.move("dir", "dir2").ok, {"etag": self.etag("dir2")})
 
-    def test_links_that_lead_outside(self):
+    def test_refuses_a_move_when_a_link_leads_outside(self):
         self.put("file", "x")
         os.symlink(self.outside, self.path("out"))
         with open(os.path.join(self.outside, "secret"), "w"):
@@ -275,11 +275,11 @@ class MoveTest(FileCallsTestCase):
         self.assertEqual(self.move("out/secret", "stolen").code, "PATH_OUTSIDE_WORKSPACE")
         self.assertEqual(os.listdir(self.outside), ["secret"])
 
-    def test_missing_makes_no_parents(self):
+    def test_makes_no_parents_when_the_source_is_missing(self):
         self.assertEqual(self.move("missing", "new/x").code, "NOT_FOUND")
         self.assertEqual(self.names(), [])
 
-    def test_hostile_names(self):
+    def test_moves_a_file_when_its_name_has_special_characters(self):
         self.put("file", "x")
         before = "file"
         for name in (text_of(raw) for raw in HOSTILE_NAMES):
@@ -287,7 +287,7 @@ class MoveTest(FileCallsTestCase):
             before = name
         self.assertEqual(os.listdir(os.fsencode(self.root)), [HOSTILE_NAMES[-1]])
 
-    def test_one_of_many_that_move_to_one_place(self):
+    def test_lets_one_move_win_when_several_have_the_same_target(self):
         agents = [self.agent, self.open_agent(), self.open_agent()]
         for turn in range(50):
             for index in range(3):
@@ -302,7 +302,7 @@ class MakeDirectoryTest(FileCallsTestCase):
     def make(self, path):
         return self.agent.call("mkdir", path=path)
 
-    def test_new_there_and_not_a_directory(self):
+    def test_makes_a_directory_or_says_that_it_exists_and_refuses_files_and_outside_paths(self):
         self.assertEqual(self.make("a/b/c").ok, {"created": True})
         self.assertEqual(stat.S_IMODE(os.stat(self.path("a", "b", "c")).st_mode), 0o755)
         self.assertEqual(self.make("a/b/c").ok, {"created": False})
@@ -323,7 +323,7 @@ class LinesTest(FileCallsTestCase):
         answer = self.agent.read(path, lines=[first, last])
         return answer.stdout.partition(b"\n")[2] if "ok" in answer.end else answer.code
 
-    def test_lines(self):
+    def test_gives_the_requested_lines_or_an_error_when_the_file_has_fewer(self):
         for end in ("", "\n"):
             self.put("file", "one\ntwo\n\nfour" + end)
             whole = b"one\ntwo\n\nfour" + end.encode()
@@ -332,18 +332,18 @@ class LinesTest(FileCallsTestCase):
             self.assertEqual(self.read(5, 5), "RANGE_NOT_SATISFIABLE")
             self.assertEqual(self.read(50, None), "RANGE_NOT_SATISFIABLE")
 
-    def test_empty(self):
+    def test_gives_an_empty_answer_when_the_file_is_empty(self):
         self.put("file", "")
         self.assertEqual(self.read(1, None), b"")
         self.assertEqual(self.read(2, None), "RANGE_NOT_SATISFIABLE")
 
-    def test_over_the_chunks_of_a_large_file(self):
+    def test_gives_the_right_lines_when_the_file_is_larger_than_a_chunk(self):
         lines = ["%d %s\n" % (number, "x" * (number % 700)) for number in range(3000)]
         self.put("file", "".join(lines))
         for first, last in [(1, 3000), (733, 2222), (3000, 3000), (751, 751)]:
             self.assertEqual(self.read(first, last).decode(), "".join(lines[first - 1 : last]))
 
-    def test_every_place_of_a_line_at_the_end_of_a_chunk(self):
+    def test_gives_the_right_line_when_a_line_end_is_near_the_end_of_a_chunk(self):
         for length in range(262143 - 3, 262143 + 4):
             first = b"x" * length + b"\n"
             with open(self.path("file"), "wb") as file:
@@ -351,7 +351,7 @@ class LinesTest(FileCallsTestCase):
             self.assertEqual(self.read(2, 2), b"two\n", length)
             self.assertEqual(self.read(1, 1), first, length)
 
-    def test_a_limit_bounds_the_lines_and_not_the_file(self):
+    def test_limits_the_size_of_the_lines_and_not_of_the_file(self):
         self.put("file", "x" * 3_000_000 + "\nsecond\nthird\n")
         with open(self.path("file"), "r+b") as file:
             file.truncate(1 << 40)  # of zeros, which nobody reads to their end
@@ -361,14 +361,14 @@ class LinesTest(FileCallsTestCase):
         self.assertEqual(self.agent.read("file", lines=[2, 3], max_length=13).stdout.partition(b"\n")[2], b"second\nthird\n")
         self.assertEqual(self.agent.read("file", lines=[2, 3], max_length=12).code, "FILE_TOO_LARGE")
 
-    def test_cancel_ends_the_way_through_a_file_without_end(self):
+    def test_stops_reading_when_the_call_is_cancelled_in_a_very_large_file(self):
         self.put("file", "one\n")
         os.truncate(self.path("file"), 1 << 40)
         request = self.agent.open(op="read", path="file", offset=0, length=None, max_length=0, lines=[3, 3])
         self.agent.cancel(request)
         self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
 
-    def test_utf_16(self):
+    def test_gives_the_right_lines_when_the_file_is_utf_16(self):
         lines = ["one\n", "\u0a00\u000a", "\n", "\u0d0a\u0a0d\U0001f600 four"]
         for encoding, mark in [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")]:
             with open(self.path("file"), "wb") as file:
@@ -381,7 +381,7 @@ class LinesTest(FileCallsTestCase):
 
 
 class EditTest(FileCallsTestCase):
-    def test_edits_in_order(self):
+    def test_applies_edits_one_after_the_other_and_answers_with_the_diff(self):
         os.chmod(self.put("file", "one two three\n"), 0o751)
         answer = self.agent.edit("file", [("two", "2"), ("2 three", "2, 3"), ("e", "E", True)])
         self.assertEqual(self.content("file"), b"onE 2, 3\n")
@@ -390,7 +390,7 @@ class EditTest(FileCallsTestCase):
         self.assertEqual(stat.S_IMODE(os.stat(self.path("file")).st_mode), 0o751)
         self.assertEqual(self.names(), ["file"])
 
-    def test_all_or_nothing(self):
+    def test_changes_nothing_when_one_edit_does_not_match_exactly_once(self):
         self.put("file", "a b a aaa")
         for edits, text in [
             ([("b", "c"), ("missing", "x")], "edits[1]: `old` matches 0 times"),
@@ -403,12 +403,12 @@ class EditTest(FileCallsTestCase):
             self.assertIn(text, answer.end["error"]["detail"])
             self.assertEqual((self.names(), self.content("file")), (["file"], b"a b a aaa"))
 
-    def test_line_ends_and_unicode_stay(self):
+    def test_keeps_line_ends_and_unicode_when_only_a_word_is_changed(self):
         self.put_bytes("file", "\ufeffé\r\nzwei\rdrei\u2028vier".encode())
         self.assertIn("ok", self.agent.edit("file", [("zwei", "deux 😀")]).end)
         self.assertEqual(self.content("file"), "\ufeffé\r\ndeux 😀\rdrei\u2028vier".encode())
 
-    def test_what_is_no_text_and_no_file(self):
+    def test_refuses_an_edit_when_the_path_is_no_text_file_inside_the_workspace(self):
         self.put_bytes("binary", b"a\xff")
         os.mkdir(self.path("dir"))
         os.mkfifo(self.path("pipe"))
@@ -416,25 +416,25 @@ class EditTest(FileCallsTestCase):
         for name, code in [("binary", "EDIT_NOT_APPLICABLE"), ("dir", "IS_A_DIRECTORY"), ("pipe", "NOT_A_REGULAR_FILE"), ("link", "PATH_OUTSIDE_WORKSPACE"), ("missing", "NOT_FOUND")]:
             self.assertEqual(self.agent.edit(name, [("a", "b")]).code, code, name)
 
-    def test_a_link_inside_is_followed(self):
+    def test_edits_the_target_when_the_path_is_a_link_inside(self):
         self.put("file", "old")
         os.symlink("file", self.path("link"))
         self.assertIn("ok", self.agent.edit("link", [("old", "new")]).end)
         self.assertEqual((os.readlink(self.path("link")), self.content("file")), ("file", b"new"))
 
-    def test_size_limit(self):
+    def test_refuses_an_edit_when_the_file_is_larger_than_the_limit_before_or_after(self):
         self.put("file", "x" * 9 + "y")
         self.assertEqual(self.agent.edit("file", [("y", "z")], max_size=9).code, "FILE_TOO_LARGE")
         self.assertEqual(self.agent.edit("file", [("y", "zz")], max_size=10).code, "FILE_TOO_LARGE")
         self.assertIn("ok", self.agent.edit("file", [("y", "z")], max_size=10).end)
         self.assertIn("ok", self.agent.edit("file", [("z", "zz")], max_size=11).end)
 
-    def test_an_edit_that_would_not_fit_any_memory(self):
+    def test_refuses_an_edit_when_its_result_would_not_fit_in_memory(self):
         self.put("file", "x" * 1_000_000)
         for limit in (1 << 20, 0):
             self.assertEqual(self.agent.edit("file", [("x", "y" * 1_000_000, True)], max_size=limit).code, "FILE_TOO_LARGE")
 
-    def test_nobody_is_lost_of_many_at_once(self):
+    def test_applies_every_edit_when_many_come_at_once(self):
         agents = [self.agent, self.open_agent(), self.open_agent()]
         self.put("file", "".join("<%d>\n" % number for number in range(60)))
         requests = [(agents[number % 3], agents[number % 3].start_edit("file", [("<%d>" % number, "<%d done>" % number)])) for number in range(60)]
@@ -443,7 +443,7 @@ class EditTest(FileCallsTestCase):
         self.assertEqual(self.content("file").decode(), "".join("<%d done>\n" % number for number in range(60)))
         self.assertEqual(self.names(), ["file"])
 
-    def test_cancel_leaves_the_old_file(self):
+    def test_leaves_the_old_file_when_the_call_is_cancelled(self):
         self.put("file", "old")
         request = self.agent.open(op="edit", path="file", max_size=0)
         self.agent.send(frames.DATA, request, b"[")
@@ -451,7 +451,7 @@ class EditTest(FileCallsTestCase):
         self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
         self.assertEqual((self.names(), self.content("file")), (["file"], b"old"))
 
-    def test_a_diff_is_bounded(self):
+    def test_cuts_the_diff_at_a_line_when_it_is_longer_than_a_megabyte(self):
         self.put("file", "x\n" * 400_000)
         answer = self.agent.edit("file", [("x", "y", True)])
         self.assertEqual(answer.ok["truncated"], True)
@@ -466,7 +466,7 @@ class DiffTest(unittest.TestCase):
 
         return b"".join(diffs.unified(old, new, path))
 
-    def test_as_the_standard_library_has_it(self):
+    def test_writes_the_same_diff_as_the_standard_library(self):
         base = ["line %d\n" % number for number in range(60)]
         for change in ([(5, "new\n")], [(0, "first\n")], [(59, "last")], [(3, "a\n"), (9, "b\n"), (30, "c\n")], [(3, ""), (40, "x\ny\nz\n")]):
             new = list(base)
@@ -476,7 +476,7 @@ class DiffTest(unittest.TestCase):
             expected = "".join(difflib.unified_diff(base, b, "a/f", "b/f")).replace("+last", "+last\n\\ No newline at end of file\n")
             self.assertEqual(self.diff("".join(base).encode(), "".join(new).encode()).decode(), expected)
 
-    def test_patch_makes_the_new_of_the_old(self):
+    def test_writes_a_diff_that_makes_the_new_file_of_the_old_one(self):
         generator = random.Random(1)
         for _ in range(150):
             old = b"".join(generator.choice([b"a", b"b", b"c", b"%d" % generator.randrange(40), b""]) + b"\n" for _ in range(generator.randrange(60)))
@@ -508,7 +508,7 @@ class DiffTest(unittest.TestCase):
                 result.append(text)
         return b"".join(result + lines[at:])
 
-    def test_nothing_and_names(self):
+    def test_writes_no_diff_when_nothing_changed_and_quotes_a_name_with_special_characters(self):
         self.assertEqual(self.diff(b"a", b"a"), b"")
         self.assertTrue(self.diff(b"", b"a\n", "é b".encode()).startswith("--- a/é b\n+++ b/é b\n@@ -0,0 +1 @@\n+a\n".encode()))
         self.assertTrue(self.diff(b"", b"a\n", b'new\nline"\xff').startswith(b'--- "a/new\\012line\\"\\377"\n'))
@@ -517,7 +517,7 @@ class DiffTest(unittest.TestCase):
 class SwappedLinkTest(FileCallsTestCase):
     """A directory that becomes a link to the outside, and a directory again, while calls go through it."""
 
-    def test_no_call_is_led_outside(self):
+    def test_follows_no_link_outside_when_a_directory_is_swapped_for_a_link(self):
         with open(os.path.join(self.outside, "file"), "w") as file:
             file.write("secret")
         os.mkdir(os.path.join(self.outside, "deep"))
@@ -568,7 +568,7 @@ class SwappedLinkTest(FileCallsTestCase):
 
 
 class FullDiskTest(FileCallsTestCase):
-    def test_what_a_full_disk_keeps_from_nothing(self):
+    def test_still_moves_and_deletes_when_the_disk_is_full(self):
         if os.geteuid() != 0:
             self.skipTest("only root mounts a small file system")
         os.mkdir(self.path("small"))
@@ -586,7 +586,7 @@ class FullDiskTest(FileCallsTestCase):
 class NoRenameat2Test(FileCallsTestCase):
     """Without the system call, what is moved still replaces nothing."""
 
-    def test_fallback(self):
+    def test_moves_files_directories_and_links_when_the_kernel_lacks_renameat2(self):
         script = "\n".join(
             [
                 "import sys; sys.path.insert(0, %r)" % os.path.dirname(os.path.dirname(os.path.abspath(__file__))),

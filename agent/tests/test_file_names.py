@@ -8,7 +8,7 @@ CAFE = b"caf\xe9"
 
 
 class FileNamesTest(unittest.TestCase):
-    def test_a_name_in_a_sentence(self):
+    def test_shows_escapes_when_a_name_is_not_utf_8(self):
         for name, shown in [
             (b"", ""),
             ("na\u00efve.txt".encode(), "na\u00efve.txt"),
@@ -20,7 +20,7 @@ class FileNamesTest(unittest.TestCase):
         ]:
             self.assertEqual(file_names.shown(name), shown)
 
-    def test_a_long_name_in_a_sentence_is_cut_at_a_character(self):
+    def test_cuts_a_shown_name_between_characters_when_it_is_long(self):
         for before in ("", "x", "xy", "xyz"):
             shown = file_names.shown((before + FACE * 300).encode())
             self.assertEqual(shown, before + FACE * (200 - len(before)))
@@ -29,7 +29,7 @@ class FileNamesTest(unittest.TestCase):
             self.assertEqual(len(shown), 200)
             shown.encode()  # it holds no half of a surrogate pair
 
-    def test_a_name_in_an_answer_and_in_a_request(self):
+    def test_sends_and_reads_a_name_as_base64_when_it_is_not_utf_8(self):
         self.assertEqual(file_names.member("path", "na\u00efve"), ("path", "na\u00efve"))
         text = CAFE.decode("utf-8", "surrogateescape")
         self.assertEqual(file_names.member("name", text), ("name_base64", "Y2Fm6Q=="))

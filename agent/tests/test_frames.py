@@ -17,7 +17,7 @@ def pipe():
 
 
 class FramesTest(unittest.TestCase):
-    def test_frames_of_any_size_come_through_reads_and_writes_of_any_size(self):
+    def test_reads_all_frames_when_they_are_split_anywhere(self):
         source = random.Random(1)
         for _ in range(100):
             sent = [
@@ -47,11 +47,11 @@ class FramesTest(unittest.TestCase):
         except BlockingIOError:
             return received
 
-    def test_a_length_past_the_limit_is_refused_before_its_payload_comes(self):
+    def test_refuses_a_frame_before_its_payload_comes_when_its_length_is_past_the_limit(self):
         with self.assertRaises(frames.BadFrame):
             frames.split(frames.HEADER.pack(frames.MAX_HOST_PAYLOAD + 1, frames.DATA, 1))
 
-    def test_a_small_payload_does_not_keep_what_came_with_it(self):
+    def test_copies_a_small_payload_so_that_it_does_not_keep_the_whole_buffer(self):
         (small, large), _ = frames.split(frames.frame(frames.DATA, 1, b"x") + frames.frame(frames.DATA, 2, bytes(65536)))
         self.assertIsInstance(small[2], bytes)
         self.assertEqual(bytes(large[2]), bytes(65536))

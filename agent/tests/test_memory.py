@@ -18,12 +18,12 @@ class KillsTest(AgentTestCase):
         oom_kills._fd = fd
         return oom_kills.count()
 
-    def test_reads_what_either_version_of_cgroups_says(self):
+    def test_reads_the_count_of_kills_from_either_version_of_cgroups(self):
         for text in (VERSION_1, VERSION_2):
             for kills in (0, 3, 1234567890123):
                 self.assertEqual(self.count(text % kills), kills, text)
 
-    def test_is_zero_where_nothing_is_told(self):
+    def test_counts_no_kill_when_the_kernel_gives_no_count(self):
         for text in ("", "low 0\nhigh 0\n", "under_oom 0\noom_kill\n", "under_oom 0\noom_kill x\n"):
             self.assertEqual(self.count(text), 0, text)
         oom_kills._fd = None
@@ -38,23 +38,23 @@ class OomKilledTest(AgentTestCase):
         # What the kernel does, but for the process that it kills.
         self.kill = "printf '%s' > %s" % ((VERSION_2 % 5).replace("\n", "\\n"), self.counter)
 
-    def test_is_said_of_the_command_during_which_it_was(self):
+    def test_reports_an_out_of_memory_kill_only_for_the_command_during_which_it_happened(self):
         self.assertIs(self.agent.run("true").ok["oom_killed"], False)
         self.assertIs(self.agent.run(self.kill).ok["oom_killed"], True)
         self.assertIs(self.agent.run("true").ok["oom_killed"], False)
 
-    def test_is_said_of_one_that_also_ran_out_of_time(self):
+    def test_reports_an_out_of_memory_kill_when_the_command_also_timed_out(self):
         answer = self.agent.run(self.kill + "; sleep 60", timeout_ms=500)
         self.assertEqual((answer.ok["timed_out"], answer.ok["oom_killed"]), (True, True))
 
-    def test_is_the_reason_given_where_the_calls_own_process_was_killed(self):
+    def test_names_memory_as_the_reason_when_the_worker_was_killed_for_it(self):
         # Time for the router, which counts when it has passed a request on.
         lost = self.agent.run("sleep 0.5; %s; kill -9 $PPID" % self.kill)
         self.assertEqual((lost.code, lost.end["error"]["detail"].count("ran out of memory")), ("SANDBOX_LOST", 1))
         lost = self.agent.run("kill -9 $PPID")
         self.assertEqual((lost.code, lost.end["error"]["detail"].count("memory")), ("SANDBOX_LOST", 0))
 
-    def test_is_said_of_a_job_while_it_runs_and_once_it_has_ended(self):
+    def test_reports_an_out_of_memory_kill_of_a_job_while_it_runs_and_when_it_has_ended(self):
         job_id = "%032x" % 7
         go = self.path("go")
         command = "while [ ! -e %s ]; do sleep 0.01; done; %s; while [ -e %s ]; do sleep 0.01; done" % (go, self.kill, go)

@@ -32,23 +32,23 @@ _OTHER_PYTHONS = {
 
 
 class MessagesTest(unittest.TestCase):
-    def test_are_written_as_json_writes_them(self):
+    def test_writes_what_the_json_module_writes(self):
         for value in _VALUES:
             self.assertEqual(messages.dumps(value), json.dumps(value, separators=(",", ":")))
 
-    def test_are_read_as_json_reads_them(self):
+    def test_reads_what_the_json_module_reads(self):
         for value in _VALUES:
             text = json.dumps(value)
             for form in (text, text.encode(), bytearray(text.encode()), memoryview(text.encode())):
                 self.assertEqual(messages.loads(form), value)
         self.assertEqual(messages.loads('"€\U0001f600"'.encode()), "€\U0001f600")
 
-    def test_of_another_form_are_refused(self):
+    def test_refuses_a_text_when_it_is_not_json(self):
         for text in ("", "{", "nothing", '{"a":1}x', '{"a":1}{}', '"open', "[1,]", '"\\x"', b"\xff"):
             with self.assertRaises(ValueError):
                 messages.loads(text)
 
-    def test_are_the_same_when_python_has_no_such_functions_or_others(self):
+    def test_reads_and_writes_the_same_when_the_c_functions_of_python_are_missing_or_changed(self):
         for name, change in _OTHER_PYTHONS.items():
             with self.subTest(name):
                 # Its own json knows the changed functions: here it gets them before.
@@ -57,12 +57,12 @@ class MessagesTest(unittest.TestCase):
                 written = subprocess.run([sys.executable, "-I", "-c", script], stdout=subprocess.PIPE, check=True).stdout
                 self.assertEqual(written, b'{"a":[1,"\\u00e9"]} _json_module.<locals>.loads\n')
 
-    def test_use_the_functions_of_this_python(self):
+    def test_uses_the_c_functions_of_this_python(self):
         self.assertEqual(messages.loads.__qualname__, "_c_functions.<locals>.loads")
 
 
 class FootprintTest(unittest.TestCase):
-    def test_an_agent_imports_nothing_that_costs_a_megabyte(self):
+    def test_imports_no_large_module_into_an_agent(self):
         """Every sandbox has it in memory for as long as it lives, and waits for it at its first call."""
         script = "import sys; sys.path.insert(0, %r); from supervisor import worker, router; print(*sys.modules)" % harness.AGENT
         loaded = subprocess.run([sys.executable, "-I", "-S", "-c", script], stdout=subprocess.PIPE, check=True).stdout.decode().split()
