@@ -78,7 +78,7 @@ class PermissionTest(ArchiveTestCase):
         """All that anybody may see: each file that is put in place has another inode."""
         return sorted((entry.name, entry.inode()) for entry in os.scandir(self.root))
 
-    def test_a_directory_that_cannot_be_written_to(self):
+    def test_changes_nothing_when_the_archive_writes_into_a_directory_without_permission(self):
         for name in "abcdef":
             self.put(name, "old")
         for mode in (0o555, 0o444, 0o666, 0o300, 0):
@@ -89,7 +89,7 @@ class PermissionTest(ArchiveTestCase):
                 files = [tars.entry(name, b"new") for name in (b"a", b"b", b"c", b"mod%o/x" % mode, b"d", b"e", b"f")]
                 self.assert_denied(tars.archive(*files))
 
-    def test_an_empty_one(self):
+    def test_changes_nothing_when_the_directory_without_permission_is_empty(self):
         self.put("a", "old")
         self.make("above")
         self.make("above/mod", 0o555)
@@ -117,7 +117,7 @@ class LockTest(ArchiveTestCase):
         harness._text = lambda each: changed if each == name else text(each)
         self.agent = self.open_agent()
 
-    def test_it_waits_for_the_lock(self):
+    def test_moves_no_file_into_place_until_the_lock_is_free(self):
         self.put("f", "old")
         fd = self.lock()
         request = self.agent.open(op="unpack", path="", **LIMITS)
@@ -133,7 +133,7 @@ class LockTest(ArchiveTestCase):
         with open(self.path(name)) as file:
             return file.read()
 
-    def test_a_lock_that_a_command_holds(self):
+    def test_changes_nothing_when_a_command_holds_the_lock_too_long(self):
         self.patch("files/workspace_lock.py", ("_MAX_WAIT_SECONDS = 10.0", "_MAX_WAIT_SECONDS = 0.2"))
         self.put("f", "old")
         before = self.snapshot(self.root)
@@ -144,7 +144,7 @@ class LockTest(ArchiveTestCase):
         os.close(fd)
         self.unpack(self.DATA).ok
 
-    def test_it_holds_the_lock_from_the_first_look_to_the_last_move(self):
+    def test_holds_the_lock_from_the_first_look_to_the_last_move(self):
         self.patch("archives/merge.py", ("import errno\n", NOTE), ("os.stat(", "note('look') or os.stat("), ("os.rename(", "note('move') or os.rename("))
         os.mkdir(self.path("new"))
         self.put("new/g", "old")
@@ -156,7 +156,7 @@ class LockTest(ArchiveTestCase):
 class DeepTest(ArchiveTestCase):
     DEPTH = 2047  # with a name of one letter in each, the longest path that an archive may hold
 
-    def test_a_tree_as_deep_as_can_be_is_joined_again(self):
+    def test_merges_a_tree_when_it_is_as_deep_as_an_archive_can_be(self):
         deep = b"d/" * self.DEPTH + b"f"
         for content in (b"first", b"second"):
             for path in ("", "beside"):
@@ -181,14 +181,14 @@ class DeepTest(ArchiveTestCase):
         os.close(here)
         return tuple(found)
 
-    def test_it_comes_back_up_to_what_is_beside(self):
+    def test_replaces_every_file_when_the_same_tree_is_unpacked_again(self):
         names = [b"a/b/c/x", b"a/b/d/x", b"a/b/y", b"a/e/f/x", b"a/z", b"g/x", b"h"]
         for content in (b"first", b"second", b"third"):
             self.unpack(gzip.compress(tars.archive(*(tars.entry(name, content) for name in names)))).ok
             files = {path: what for path, (mode, what) in self.snapshot(self.root).items() if stat.S_ISREG(mode)}
             self.assertEqual(files, {os.path.join(os.fsencode(self.root), name): content for name in names})
 
-    def test_a_conflict_far_down_is_found_before_the_first_move(self):
+    def test_moves_no_file_when_there_is_a_conflict_deep_in_the_tree(self):
         for name in ("a/b/c", "a/e/f"):
             os.makedirs(self.path(name))
         self.put("a/x", "old")
@@ -225,7 +225,7 @@ class MergeTest(unittest.TestCase):
     def descriptors(self):
         return sorted(os.listdir("/proc/self/fd"))
 
-    def test_a_directory_that_is_moved_away_meanwhile(self):
+    def test_fails_and_leaves_the_source_when_a_directory_is_moved_away_during_the_merge(self):
         for tree in ("source", "target"):
             for name in ("a/b/c/x", "a/b/d/x", "a/y"):
                 self.put(tree, name)
@@ -244,7 +244,7 @@ class MergeTest(unittest.TestCase):
         self.assertEqual(self.files("source"), ["a/b/c/x", "a/b/d/x", "a/y"])
         self.assertEqual(len(self.descriptors()), len(before) + 1)  # the source's
 
-    def test_why_a_directory_could_not_be_moved_is_said(self):
+    def test_passes_on_the_error_when_a_directory_cannot_be_moved(self):
         self.put("source", "a/x")
         self.put("target", "y")
         with mock.patch.object(os, "rename", side_effect=OSError(errno.ENOSPC, "full")), self.assertRaises(OSError) as raised:

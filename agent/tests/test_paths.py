@@ -81,7 +81,7 @@ class SwappedTest(unittest.TestCase):
                 shutil.rmtree(self.path(*swapped) + "-moved")
                 shutil.rmtree(self.path("d"), ignore_errors=True)
 
-    def test_follows_no_link_that_took_the_place_of_what_was_found(self):
+    def test_follows_no_link_when_it_took_the_place_of_what_was_found(self):
         for name in ("file", "directory"):
             os.mkdir(self.path(name))
             with self.subTest(name), paths.resolve(name) as place:

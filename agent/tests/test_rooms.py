@@ -49,13 +49,13 @@ def _comment_lines(text):
 
 
 class RoomsTest(unittest.TestCase):
-    def test_a_room_imports_the_rooms_below_it_alone(self):
+    def test_imports_in_each_room_only_the_rooms_below_it(self):
         for file in harness.module_files():
             room = file.partition("/")[0].replace(".py", "")
             imported = set(_imported(ast.parse(_source(file)))) & _MAY_IMPORT.keys()
             self.assertLessEqual(imported - {room}, _MAY_IMPORT[room], file)
 
-    def test_no_room_has_the_name_of_a_module_of_the_standard_library(self):
+    def test_gives_no_room_the_name_of_a_module_of_the_standard_library(self):
         root = os.path.dirname(os.__file__)
         library = [root, os.path.join(root, "lib-dynload")]
         self.assertIsNotNone(importlib.machinery.PathFinder.find_spec("json", library))
@@ -63,7 +63,7 @@ class RoomsTest(unittest.TestCase):
             self.assertNotIn(room, sys.builtin_module_names)
             self.assertIsNone(importlib.machinery.PathFinder.find_spec(room, library), room)
 
-    def test_comments_have_at_most_100_columns(self):
+    def test_keeps_comments_within_100_columns(self):
         files = [*harness.module_files(), "loader.py"]
         lines = [(file, number, line) for file in files for number, line in _comment_lines(_source(file))]
         self.assertEqual([each for each in lines if len(each[2]) > _MAX_COLUMNS], [])

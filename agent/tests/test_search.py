@@ -28,7 +28,7 @@ class SearchTest(FileCallsTestCase):
     def paths_of(self, **settings):
         return [path for path, in self.found(**settings)]
 
-    def test_pattern(self):
+    def test_finds_the_lines_that_match_the_pattern(self):
         self.tree()
         self.assertEqual(
             self.found(pattern="hel+o"),
@@ -40,7 +40,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.found(pattern="^$"), [("docs/read.me", 2, "")])
         self.assertEqual(self.found(pattern="nowhere"), [])
 
-    def test_glob(self):
+    def test_finds_the_files_whose_names_match_the_glob(self):
         self.tree()
         everything = ["docs/read.me", "src/deep/util.py", "src/main.py", "top.py"]
         for glob, expected in [
@@ -66,7 +66,7 @@ class SearchTest(FileCallsTestCase):
             self.assertEqual(self.paths_of(glob=glob), expected, glob)
         self.assertEqual(self.paths_of(path="src", glob="deep/*"), ["src/deep/util.py"])
 
-    def test_hostile_names(self):
+    def test_finds_files_when_their_names_have_special_characters(self):
         for raw in HOSTILE_NAMES:
             with open(os.path.join(os.fsencode(self.root), raw), "wb") as file:
                 file.write(b"needle " + raw[:9].replace(b"\n", b" "))
@@ -75,7 +75,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.paths_of(glob="\\*"), ["*"])
         self.assertEqual(self.paths_of(glob="[[]x]"), ["[x]"])
 
-    def test_limit(self):
+    def test_says_truncated_when_there_are_more_matches_than_the_limit(self):
         self.tree()
         for limit, count, truncated in [(1, 1, True), (2, 2, True), (3, 3, False), (4, 3, False)]:
             answer = self.agent.search(pattern="hello", limit=limit)
@@ -83,7 +83,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.agent.search(limit=3).ok, {"truncated": True, "skipped": 0})
         self.assertEqual(self.agent.search(limit=4).ok, {"truncated": False, "skipped": 0})
 
-    def test_what_is_not_searched(self):
+    def test_searches_no_links_pipes_sockets_or_binary_files(self):
         secret = os.path.join(self.outside, "secret")
         with open(secret, "w") as file:
             file.write("needle")
@@ -100,7 +100,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.agent.search("pipe").code, "NOT_A_REGULAR_FILE")
         self.assertEqual(self.agent.search("missing").code, "NOT_FOUND")
 
-    def test_a_file_as_path(self):
+    def test_searches_one_file_when_the_path_is_a_file(self):
         self.tree()
         self.assertEqual(self.found(path="docs/read.me", pattern="hello"), [("docs/read.me", 3, "hello again")])
         self.assertEqual(self.found(path="docs/read.me", pattern="hello", glob="*.py"), [("docs/read.me", 3, "hello again")])
@@ -111,7 +111,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.skipped(path="binary", pattern="hello"), {"binary": "binary"})
         self.assertEqual(self.skipped(path="binary", pattern="nowhere"), {})
 
-    def test_what_a_glob_is_for(self):
+    def test_compares_the_glob_with_the_name_the_path_below_or_the_whole_path_as_requested(self):
         self.tree()
         os.mkdir(self.path("src/src"))
         self.put("src/src/main.py", "")
@@ -126,13 +126,13 @@ class SearchTest(FileCallsTestCase):
         ]:
             self.assertEqual(self.paths_of(path=path, glob=glob, glob_of=of), expected, (path, glob, of))
 
-    def test_long_lines_and_bytes_that_are_no_text(self):
+    def test_cuts_long_lines_and_replaces_bytes_that_are_no_text(self):
         self.put_bytes("file", b"needle" + b"x" * 200_000 + b"far\nsecond \xff needle\n")
         self.assertEqual(self.found(pattern="needle"), [("file", 1, "needle" + "x" * 494), ("file", 2, "second \ufffd needle")])
         self.assertEqual(self.found(pattern="far"), [("file", 1, "needle" + "x" * 494)])
         self.assertEqual(self.skipped(pattern="nowhere"), {})
 
-    def test_a_line_past_its_bound(self):
+    def test_lists_a_file_as_skipped_when_a_line_is_longer_than_a_megabyte(self):
         most = 1 << 20
         # What is cut off begins within a character.
         self.put_bytes("long", b"x" * (most - 1) + "\u00e9 far".encode() + b"\nlast\n")
@@ -144,12 +144,12 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual([match[:2] for match in self.found(pattern="last")], [("just", 1), ("long", 2), ("wide", 2)])
         self.assertEqual(self.found(pattern="next"), [("just", 2, "next")])
 
-    def test_a_file_is_searched_whole(self):
+    def test_searches_a_large_file_to_its_end(self):
         with open(self.path("large"), "wb") as file:
             file.write(b"first\n" + b"x\n" * (6 << 20) + b"last\n")
         self.assertEqual([line for *_, line in self.found(pattern="first|last", timeout_ms=60000)], ["first", "last"])
 
-    def test_binary_files(self):
+    def test_lists_a_binary_file_as_skipped_only_when_a_match_could_be_in_it(self):
         self.put_bytes("found", b"\0\nneedle")
         self.put_bytes("other", b"\0\nnothing")
         self.put_bytes("large", b"\0" * (9 << 20))
@@ -157,7 +157,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.skipped(pattern="needle"), {"found": "binary", "large": "binary", "line": "binary"})
         self.assertEqual(self.skipped(glob="*e*"), {})
 
-    def test_encodings(self):
+    def test_finds_text_when_the_file_has_another_encoding(self):
         text = "first\r\ncaf\u00e9 \u20ac\r\n"
         for name in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"):
             self.put_bytes(name, text.encode(name))
@@ -166,7 +166,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.found(pattern="^caf\u00e9 \u20ac$"), [(name, 2, "caf\u00e9 \u20ac") for name in names])
         self.assertEqual(self.found(pattern="^first$"), [(name, 1, "first") for name in names])
 
-    def test_what_cannot_be_read(self):
+    def test_lists_files_and_directories_as_skipped_when_they_cannot_be_read(self):
         if os.geteuid() == 0:
             self.give_up_root()
         for directory in ("closed", "listed"):
@@ -182,14 +182,14 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.agent.search("file", pattern="needle").code, "PERMISSION_DENIED")
         self.assertEqual(self.agent.search("closed", pattern="needle").code, "PERMISSION_DENIED")
 
-    def test_what_is_too_deep(self):
+    def test_lists_a_directory_as_skipped_when_it_is_too_deep(self):
         os.makedirs(self.path(*["d"] * 101))
         self.put("/".join(["d"] * 99) + "/in", "needle")
         self.put("/".join(["d"] * 101) + "/out", "needle")
         self.assertEqual([path for path, *_ in self.found(pattern="needle")], ["/".join(["d"] * 99) + "/in"])
         self.assertEqual(self.skipped(pattern="needle"), {"/".join(["d"] * 100): "too_deep"})
 
-    def test_what_no_match_can_be_in(self):
+    def test_lists_a_skipped_directory_only_when_the_glob_could_match_below_it(self):
         self.tree()
         if os.geteuid() == 0:
             self.give_up_root()
@@ -220,7 +220,7 @@ class SearchTest(FileCallsTestCase):
         ]:
             self.assertEqual(self.skipped(path=path, glob=glob, glob_of=of), expected, (path, glob, of))
 
-    def test_links(self):
+    def test_lists_a_link_as_skipped_only_when_files_behind_it_are_not_searched_otherwise(self):
         self.tree()
         for name, target in [
             ("inside", "src"),
@@ -238,14 +238,14 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.skipped(path="src"), {"src/out": "link", "src/out.py": "link", "src/up": "link"})
         self.assertEqual(self.skipped(path="src", glob="*.me"), {"src/out": "link", "src/up": "link"})
 
-    def test_many_that_are_skipped(self):
+    def test_names_the_first_files_and_counts_the_rest_when_many_are_skipped(self):
         for number in range(60):
             self.put_bytes("%02d" % number, b"\0needle")
         answer = self.agent.search(pattern="needle")
         listed = [line["path"] for line in self.lines(answer)]
         self.assertEqual((listed, answer.ok), (["%02d" % number for number in range(49)], {"truncated": False, "skipped": 60}))
 
-    def test_bad_patterns_and_globs(self):
+    def test_refuses_a_pattern_or_glob_when_it_is_malformed_or_needs_a_line_end(self):
         for pattern in ("(", "[", "*", "a{2,1}", "(?P<x>a)(?P<x>b)", "(" * 5000 + ")" * 5000):
             answer = self.agent.search(pattern=pattern)
             self.assertEqual(answer.code, "INVALID_PATTERN", pattern[:20])
@@ -258,7 +258,7 @@ class SearchTest(FileCallsTestCase):
         for glob in ("[", "{a", "a[b", "[z-a]"):
             self.assertEqual(self.agent.search(glob=glob).code, "INVALID_PATTERN", glob)
 
-    def test_no_pattern_hangs(self):
+    def test_ends_the_search_at_its_time_limit_when_the_pattern_takes_too_long(self):
         self.put("file", "a" * 5000 + "!\n")
         request = self.agent.open(op="search", path="", glob=None, pattern="(a+)+$", limit=10, timeout_ms=500)
         self.assertEqual(self.agent.run("echo meanwhile").stdout, b"meanwhile\n")
@@ -270,7 +270,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.found(pattern="!$"), [("file", 1, "a" * 500)])
         self.assert_no_search_left()
 
-    def test_what_was_found_in_time(self):
+    def test_gives_what_was_found_so_far_when_the_time_is_over(self):
         self.put("a", "aaa\n")
         self.put_bytes("b", b"\0aaa")
         self.put("c", "aa\n" + "a" * 5000 + "!\n")
@@ -288,12 +288,12 @@ class SearchTest(FileCallsTestCase):
         )
         self.assert_no_search_left()
 
-    def test_a_leading_any(self):
+    def test_finds_a_match_in_a_long_line_when_the_pattern_begins_with_any_characters(self):
         self.put("file", "x" * 500_000 + "\n" + "y" * 500_000 + "foo\n")
         for pattern in (".*foo", "^.*foo", ".*foo.*", ".*foo|bar"):
             self.assertEqual([number for _, number, _ in self.found(pattern=pattern)], [2], pattern)
 
-    def test_cancel(self):
+    def test_ends_the_search_process_when_the_call_is_cancelled(self):
         self.put("file", "a" * 5000 + "!\n")
         request = self.agent.open(op="search", path="", glob=None, pattern="(a+)+$", limit=10, timeout_ms=60000)
         self.eventually(lambda: self.searches())
@@ -301,7 +301,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
         self.assert_no_search_left()
 
-    def test_a_killed_search(self):
+    def test_answers_sandbox_lost_when_the_search_process_is_killed(self):
         self.put("file", "a" * 5000 + "!\n")
         request = self.agent.open(op="search", path="", glob=None, pattern="(a+)+$", limit=10, timeout_ms=60000)
         self.eventually(lambda: self.searches())
@@ -309,7 +309,7 @@ class SearchTest(FileCallsTestCase):
         self.assertEqual(self.agent.wait(request).code, "SANDBOX_LOST")
         self.assertEqual(self.found(pattern="!$"), [("file", 1, "a" * 500)])
 
-    def test_end_of_the_channel_ends_it(self):
+    def test_ends_the_search_process_when_the_channel_ends(self):
         self.put("file", "a" * 5000 + "!\n")
         agent = self.open_agent()
         agent.open(op="search", path="", glob=None, pattern="(a+)+$", limit=10, timeout_ms=60000)
@@ -318,7 +318,7 @@ class SearchTest(FileCallsTestCase):
         agent.process.stdin.close()
         self.eventually(lambda: not os.path.exists("/proc/%d" % pid))
 
-    def test_memory_is_bounded(self):
+    def test_answers_with_an_error_when_a_pattern_would_need_too_much_memory(self):
         self.put("file", "x" * 60_000 + "\n")
         answer = self.agent.search(pattern="(?:(?:(?:x|y)*)*)*" * 50 + "[yz]", timeout_ms=3000)
         self.assertIn(answer.code, ("SEARCH_TIMED_OUT", "SANDBOX_EXHAUSTED", "INVALID_PATTERN"))

@@ -9,7 +9,7 @@ from files.search import search_pattern
 
 
 class SearchPatternTest(unittest.TestCase):
-    def test_the_literal_of_a_pattern(self):
+    def test_finds_the_longest_text_that_every_match_of_a_pattern_contains(self):
         for pattern, literal in [
             ("needle", b"needle"),
             (r"def \w+_test\(", b"_test("),
@@ -28,7 +28,7 @@ class SearchPatternTest(unittest.TestCase):
         ]:
             self.assertEqual(search_pattern.Pattern(pattern).literal, literal, pattern)
 
-    def test_no_line_is_lost_to_a_shortcut(self):
+    def test_matches_the_same_lines_as_the_re_module(self):
         generator = random.Random(1)
         pieces = ["a", "b", "ab", ".*", ".*?", "^", "$", "(a|b)", "(ab)+", "(?:b)?", "[ab]", "[^a]", "c{2}", "(?i:A)", "(?!a)", r"\b", "|", "(?=b)", r"\w+"]
         lines = ["".join(generator.choice("abcAB .") for _ in range(generator.randrange(9))) for _ in range(300)]
@@ -48,7 +48,7 @@ class SearchPatternTest(unittest.TestCase):
                     self.assertIn(tried.literal.decode(), line, pattern)
         self.assertGreater(found, 10_000)
 
-    def test_patterns_that_need_a_line_end(self):
+    def test_refuses_a_pattern_when_every_match_needs_a_line_end(self):
         needs = ["a\nb", r"a\nb", r"a\x0ab", "(?s)a\nb", "(a|b)\n", "(a\n|b\n)", "[\n]", r"(?:\n)+", "(?i:a\n)", "(?P<x>\n)"]
         if sys.version_info >= (3, 11):
             needs += ["(?>a\n)", "\n++"]

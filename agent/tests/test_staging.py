@@ -53,7 +53,7 @@ class StagingTest(unittest.TestCase):
     def descriptors(self):
         return sorted(os.listdir("/proc/self/fd"))
 
-    def test_another_call_comes_before_a_directory_is_locked(self):
+    def test_gives_a_usable_directory_when_another_call_comes_before_it_is_locked(self):
         for module, name in ((paths, "open_directory"), (fcntl, "flock")):
             with self.subTest(name):
                 others = []
@@ -63,7 +63,7 @@ class StagingTest(unittest.TestCase):
                     self.assert_usable(others[0])
                 self.assert_all_removed()
 
-    def test_another_call_has_just_locked_the_directory(self):
+    def test_gives_a_usable_directory_when_another_call_has_just_locked_the_first_one(self):
         flock = fcntl.flock
         held = []
 
@@ -79,7 +79,7 @@ class StagingTest(unittest.TestCase):
             pass
         self.assert_all_removed()
 
-    def test_a_directory_is_locked_until_it_is_removed(self):
+    def test_keeps_a_directory_locked_until_it_is_removed(self):
         stale = os.path.join(self.root, ".sandbox-tmp-archive-0")
         seen = []
         remove = removal.remove_tree
@@ -102,7 +102,7 @@ class StagingTest(unittest.TestCase):
         self.assertEqual(seen, ["locked", "locked"])
         self.assert_all_removed()
 
-    def test_no_descriptor_stays_open(self):
+    def test_leaves_no_descriptor_open_when_it_ends_or_fails(self):
         before = self.descriptors()
         with staging.StagingDirectory(Channel()):
             pass
@@ -121,7 +121,7 @@ class StagingTest(unittest.TestCase):
 
 
 class ManyAtOnceTest(ArchiveTestCase):
-    def test_many_at_once_over_two_agents(self):
+    def test_unpacks_every_archive_when_many_come_to_two_agents_at_once(self):
         data = tars.archive(tars.entry(b"d/f", b"x"))
         agents = [self.agent, self.open_agent()]
         for _ in range(60):

@@ -10,13 +10,13 @@ class StreamTest(AgentTestCase):
     def start(self, command, **settings):
         return self.agent.start(command, max_output=None, **settings)
 
-    def test_every_byte_comes_in_order_far_past_what_is_kept_of_other_commands(self):
+    def test_gives_every_byte_in_order_when_output_is_far_larger_than_the_usual_limit(self):
         answer = self.agent.wait(self.start("seq 1 600000; seq 1 100000 >&2"))
         self.assertEqual(answer.stdout, b"".join(b"%d\n" % number for number in range(1, 600001)))
         self.assertEqual(answer.stderr, b"".join(b"%d\n" % number for number in range(1, 100001)))
         self.assertEqual(answer.ok["omitted"], {"stdout": 0, "stderr": 0})
 
-    def test_output_comes_while_the_command_runs_without_a_newline(self):
+    def test_gives_output_while_the_command_runs_when_it_has_no_newline(self):
         self.put("go", "")
         os.unlink(self.path("go"))
         request = self.start("printf first; until [ -e go ]; do sleep 0.02; done; printf second")
@@ -26,7 +26,7 @@ class StreamTest(AgentTestCase):
         self.put("go", "")
         self.assertEqual(self.agent.wait(request).stdout, b"firstsecond")
 
-    def test_without_credit_the_command_waits_and_the_others_do_not(self):
+    def test_pauses_only_the_command_whose_reader_gives_no_credit(self):
         self.agent.auto_credit = False
         request = self.start("i=0; while :; do i=$((i+1)); echo $i > written; printf '%01000d' 0; done", timeout_ms=60000)
         answer = self.agent.answers[request]
@@ -52,7 +52,7 @@ class StreamTest(AgentTestCase):
         self.agent.cancel(request)
         self.assertEqual(self.agent.wait(request).code, "CLIENT_CLOSED_REQUEST")
 
-    def test_the_timeout_ends_a_command_that_waits_for_its_reader(self):
+    def test_ends_a_command_at_its_timeout_when_it_waits_for_its_reader(self):
         self.agent.auto_credit = False
         request = self.start("yes never-read", timeout_ms=500)
         answer = self.agent.answers[request]
@@ -63,7 +63,7 @@ class StreamTest(AgentTestCase):
         ok = self.agent.wait(request).ok
         self.assertEqual((ok["timed_out"], ok["exit_code"]), (True, 124))
 
-    def test_what_the_pipe_holds_at_the_end_comes_too(self):
+    def test_gives_what_the_pipe_still_holds_when_the_command_has_ended(self):
         self.agent.auto_credit = False
         request = self.start("head -c 300000 /dev/zero | tr '\\0' a; printf end")
         answer = self.agent.answers[request]

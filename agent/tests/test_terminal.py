@@ -36,14 +36,14 @@ class TerminalTest(AgentTestCase):
     def stat(self):
         return self.agent.call("job_stat", job_id=self.job_id).ok
 
-    def test_is_a_terminal_with_a_size_that_changes(self):
+    def test_gives_the_command_a_terminal_and_a_new_size_when_it_is_resized(self):
         self.open_terminal("tty; stty size; trap 'stty size' WINCH; echo ready; while :; do sleep 0.02; done", columns=101, rows=33)
         self.read_until(rb"/dev/pts/\d+\r\n33 101\r\nready")
         self.assertEqual(self.agent.call("job_resize", job_id=self.job_id, columns=77, rows=22).ok, {})
         self.read_until(rb"22 77\r\n")
         self.assertEqual(self.stat()["terminal"], True)
 
-    def test_job_control_and_the_keys_that_signal(self):
+    def test_stops_and_ends_programs_when_control_keys_are_typed(self):
         self.open_terminal()
         self.type("sleep 63.5\n")
         self.eventually(lambda: self.pids_of("sleep\00063.5"))
@@ -58,11 +58,11 @@ class TerminalTest(AgentTestCase):
         self.eventually(lambda: self.stat()["state"] == "exited")
         self.assertEqual(self.stat()["exit_code"], 5)
 
-    def test_what_is_typed_is_remembered_outside_the_users_files(self):
+    def test_sets_a_history_file_outside_the_workspace(self):
         self.open_terminal('echo "[$HISTFILE]"')
         self.read_until(rb"\[/tmp/\.bash_history\]")
 
-    def test_echo_and_end_of_file(self):
+    def test_echoes_what_is_typed_and_ends_input_at_control_d(self):
         self.open_terminal("cat; echo end")
         self.type("typed\n")
         self.read_until(rb"typed\r\ntyped\r\n")
@@ -70,7 +70,7 @@ class TerminalTest(AgentTestCase):
         self.read_until(rb"end\r\n")
         self.eventually(lambda: self.read()["eof"])
 
-    def test_a_program_that_lets_go_of_its_terminal_and_comes_back(self):
+    def test_keeps_the_terminal_when_a_program_closes_it_and_opens_it_again(self):
         self.open_terminal("echo before; exec 0<&- 1>&- 2>&-; sleep 0.5; echo after >/dev/tty; sleep 0.5; until [ -e go ]; do sleep 0.02; done; stty size </dev/tty >/dev/tty")
         self.read_until(rb"before\r\nafter\r\n")
         self.assertEqual(self.agent.call("job_resize", job_id=self.job_id, columns=77, rows=22).ok, {})
@@ -78,7 +78,7 @@ class TerminalTest(AgentTestCase):
         self.read_until(rb"22 77\r\n")
         self.eventually(lambda: self.read()["eof"])
 
-    def test_is_let_go_of_when_its_shell_has_ended(self):
+    def test_closes_the_terminal_when_its_shell_has_ended(self):
         if os.geteuid() != 0:
             self.skipTest("only root can look at an agent's descriptors")
         self.open_terminal("echo x")
@@ -87,18 +87,18 @@ class TerminalTest(AgentTestCase):
             links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
             self.assertEqual([link for link in links if "pts" in link or "ptmx" in link], [])
 
-    def test_ends_with_all_in_it_when_nobody_looks_any_more(self):
+    def test_ends_the_terminal_and_all_its_processes_when_nobody_reads_any_more(self):
         self.open_terminal("setsid sleep 64.5 & sleep 64.5", detached_ms=300)
         self.eventually(lambda: self.pids_of("sleep\00064.5"))
         self.eventually(lambda: not self.pids_of("sleep\00064.5"))
         self.assertEqual(self.agent.call("job_stat", job_id=self.job_id).code, "JOB_NOT_FOUND")
 
-    def test_stays_while_somebody_looks(self):
+    def test_keeps_the_terminal_when_somebody_reads(self):
         self.open_terminal("sleep 1; echo still; sleep 20", detached_ms=300)
         self.read()
         self.assertEqual(self.screen, b"still\r\n")
 
-    def test_a_flood_is_bounded_and_ends_by_a_key(self):
+    def test_ends_a_program_that_floods_the_terminal_when_control_c_is_typed(self):
         self.open_terminal("yes")
         self.eventually(lambda: self.stat()["stdout_bytes"] > 1 << 20)
         self.type("\x03")

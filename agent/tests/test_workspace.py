@@ -43,7 +43,7 @@ class WorkspaceTestCase(AgentTestCase):
 
 
 class ReadTest(WorkspaceTestCase):
-    def test_whole_and_ranges(self):
+    def test_reads_a_whole_file_and_the_requested_ranges(self):
         self.put("file", "0123456789")
         for offset, length, expected in [(0, None, "0123456789"), (3, None, "3456789"), (3, 4, "3456"), (8, 50, "89"), (-3, None, "789"), (-30, None, "0123456789")]:
             head, content = self.content("file", offset=offset, length=length)
@@ -52,7 +52,7 @@ class ReadTest(WorkspaceTestCase):
             self.assertEqual(head["offset"], (offset if offset >= 0 else max(0, 10 + offset)))
             self.assertEqual(head["modified"], os.stat(self.path("file")).st_mtime)
 
-    def test_range_past_the_end(self):
+    def test_refuses_a_range_when_it_begins_past_the_end(self):
         self.put("file", "0123456789")
         self.put("empty", "")
         self.assertEqual(self.agent.read("file", 10, None).code, "RANGE_NOT_SATISFIABLE")
@@ -60,7 +60,7 @@ class ReadTest(WorkspaceTestCase):
         self.assertEqual(self.agent.read("empty", 0, 1).code, "RANGE_NOT_SATISFIABLE")
         self.assertEqual(self.content("empty")[1], b"")
 
-    def test_big_file_under_credit(self):
+    def test_waits_for_credit_and_gives_every_byte_when_a_file_is_large(self):
         blob = os.urandom(3_000_000)
         with open(self.path("blob"), "wb") as file:
             file.write(blob)
@@ -72,7 +72,7 @@ class ReadTest(WorkspaceTestCase):
         self.agent.credit(request, 4 << 20)
         self.assertEqual(self.agent.wait(request).stdout.partition(b"\n")[2], blob)
 
-    def test_a_limit_bounds_the_part_and_not_the_file(self):
+    def test_limits_the_size_of_the_part_and_not_of_the_file(self):
         self.put("file", "0123456789")
         answer = self.agent.read("file", max_length=9)
         self.assertEqual(answer.end["error"], {"code": "FILE_TOO_LARGE", "detail": "The file has 10 bytes, and this answer holds 9 at most."})
@@ -83,7 +83,7 @@ class ReadTest(WorkspaceTestCase):
         self.assertEqual(self.content("file", max_length=3, offset=-3)[1], b"789")
         self.assertIn("This part of the file has 4 bytes", self.agent.read("file", max_length=3, offset=-4).end["error"]["detail"])
 
-    def test_a_part_of_a_file_that_no_memory_holds(self):
+    def test_reads_a_part_when_the_file_is_too_large_for_memory(self):
         with open(self.path("huge"), "wb") as file:
             file.write(b"first\nsecond\n")
             file.truncate(1 << 40)
@@ -93,7 +93,7 @@ class ReadTest(WorkspaceTestCase):
         self.assertEqual((head["size"], head["offset"], content), (1 << 40, (1 << 40) - 4, b"last"))
         self.assertEqual(self.content("huge", offset=6, length=6)[1], b"second")
 
-    def test_an_excerpt(self):
+    def test_reads_the_beginning_and_the_end_when_an_excerpt_is_requested(self):
         self.put("file", "0123456789")
         excerpt = {"head": 3, "tail": 2, "whole": ["3031..33"], "max_whole": 9}
         for settings, offset, omitted, expected in [
@@ -108,7 +108,7 @@ class ReadTest(WorkspaceTestCase):
             self.assertEqual((head["offset"], head["length"], head["omitted"], content), (offset, len(expected), omitted, expected))
             self.assertEqual(bytes.fromhex(head["beginning"]), b"0123456789")
 
-    def test_a_range_on_the_condition_of_the_entity_tag(self):
+    def test_reads_the_whole_file_when_the_etag_of_the_range_is_not_current(self):
         self.put("file", "0123456789")
         tag = self.etag("file")
         self.assertEqual(self.content("file", offset=2, length=3, if_range=tag)[1], b"234")
@@ -116,7 +116,7 @@ class ReadTest(WorkspaceTestCase):
             head, content = self.content("file", offset=offset, length=length, if_range="another")
             self.assertEqual((head["offset"], head["length"], content), (0, 10, b"0123456789"))
 
-    def test_file_that_becomes_shorter(self):
+    def test_ends_a_read_in_an_error_when_the_file_becomes_shorter(self):
         self.put("file", "x" * 1_000_000)
         self.agent.auto_credit = False
         request = self.agent.open(op="read", path="file", offset=0, length=None, max_length=0)
@@ -125,7 +125,7 @@ class ReadTest(WorkspaceTestCase):
         self.agent.credit(request, 4 << 20)
         self.assertEqual(self.agent.wait(request).code, "INTERNAL_ERROR")
 
-    def test_what_is_no_regular_file(self):
+    def test_refuses_to_read_and_write_a_path_when_it_is_no_regular_file(self):
         os.mkdir(self.path("dir"))
         os.mkfifo(self.path("fifo"))
         with socket.socket(socket.AF_UNIX) as server:
@@ -135,20 +135,20 @@ class ReadTest(WorkspaceTestCase):
             if code not in ("NOT_FOUND",):
                 self.assertEqual(self.agent.write(name, b"x").code, code, name)
 
-    def test_device(self):
+    def test_refuses_to_read_and_write_a_device(self):
         if os.geteuid() != 0:
             self.skipTest("only root makes devices")
         os.mknod(self.path("zero"), stat.S_IFCHR | 0o666, os.makedev(1, 5))
         self.assertEqual(self.agent.read("zero").code, "NOT_A_REGULAR_FILE")
         self.assertEqual(self.agent.write("zero", b"x").code, "NOT_A_REGULAR_FILE")
 
-    def test_unreadable_file(self):
+    def test_answers_permission_denied_when_a_file_cannot_be_read(self):
         if os.geteuid() == 0:
             self.skipTest("root can read everything")
         os.chmod(self.put("file", "x"), 0)
         self.assertEqual(self.agent.read("file").code, "PERMISSION_DENIED")
 
-    def test_cancel(self):
+    def test_ends_a_read_when_the_call_is_cancelled(self):
         self.put("file", "x" * 1_000_000)
         self.agent.auto_credit = False
         request = self.agent.open(op="read", path="file", offset=0, length=None, max_length=0)
@@ -161,7 +161,7 @@ class WriteTest(WorkspaceTestCase):
     def assert_no_temporary_file(self, *directory):
         self.assertEqual([name for name in os.listdir(self.path(*directory)) if name.startswith(".sandbox-tmp")], [])
 
-    def test_new_file_and_its_parents(self):
+    def test_makes_a_new_file_and_its_parent_directories(self):
         self.assertEqual(self.agent.write("a/b/c", b"content").ok, {"size": 7, "created": True, "etag": self.etag("a/b/c")})
         with open(self.path("a", "b", "c")) as file:
             self.assertEqual(file.read(), "content")
@@ -169,20 +169,20 @@ class WriteTest(WorkspaceTestCase):
         self.assertEqual(stat.S_IMODE(os.stat(self.path("a", "b")).st_mode), 0o755)
         self.assert_no_temporary_file("a", "b")
 
-    def test_replacing_keeps_the_mode(self):
+    def test_keeps_the_mode_when_a_file_is_replaced(self):
         os.chmod(self.put("file", "old"), 0o751)
         self.assertEqual(self.agent.write("file", b"new").ok, {"size": 3, "created": False, "etag": self.etag("file")})
         self.assertEqual(stat.S_IMODE(os.stat(self.path("file")).st_mode), 0o751)
         self.assertEqual(self.content("file")[1], b"new")
 
-    def test_a_mode_takes_the_place_of_the_old_one(self):
+    def test_sets_the_requested_mode_on_new_and_replaced_files_without_setuid(self):
         os.chmod(self.put("old", "old"), 0o751)
         for name in ("old", "new"):
             for mode in (0o755, 0o4600):
                 self.assertEqual(self.agent.write(name, b"new", mode=mode).ok["size"], 3)
                 self.assertEqual(stat.S_IMODE(os.stat(self.path(name)).st_mode), mode & 0o777)
 
-    def test_a_killed_write_leaves_nothing(self):
+    def test_leaves_no_temporary_file_when_a_write_is_killed(self):
         self.put("file", "old")
         self.skip_without_nameless_files()
         request = self.agent.open(op="write", path="file", max_size=0)
@@ -192,7 +192,7 @@ class WriteTest(WorkspaceTestCase):
         self.assertEqual(self.agent.wait(request).code, "SANDBOX_LOST")
         self.assertEqual(os.listdir(self.root), ["file"])
 
-    def test_a_write_that_is_killed_while_it_waits_for_the_lock_leaves_nothing(self):
+    def test_leaves_no_temporary_file_when_a_write_is_killed_while_it_waits_for_the_lock(self):
         self.put("file", "old")
         self.skip_without_nameless_files()
         held = os.open(self.base, os.O_RDONLY | os.O_DIRECTORY)
@@ -216,7 +216,7 @@ class WriteTest(WorkspaceTestCase):
         for pid in self.children_of(self.agent.process.pid):
             os.kill(pid, signal.SIGKILL)
 
-    def test_where_a_file_system_knows_no_nameless_files(self):
+    def test_writes_through_a_temporary_file_when_the_file_system_has_no_nameless_files(self):
         opened = os.open
 
         def refuse(name, flags, *more, **settings):
@@ -237,7 +237,7 @@ class WriteTest(WorkspaceTestCase):
         self.assertEqual(os.listdir(self.root), ["file"])
         self.assertEqual(self.content("file")[1], b"content")
 
-    def test_what_cannot_be_replaced_leaves_nothing(self):
+    def test_leaves_no_temporary_file_when_the_target_cannot_be_replaced(self):
         place = paths.Place(os.open(self.root, os.O_PATH), b"file")
         self.addCleanup(os.close, place.directory)
         with self.assertRaises(IsADirectoryError), Replacement(place) as replacement:
@@ -246,12 +246,12 @@ class WriteTest(WorkspaceTestCase):
             replacement.commit()
         self.assertEqual(os.listdir(self.root), ["file"])
 
-    def test_empty_and_big(self):
+    def test_writes_an_empty_and_a_large_file(self):
         for content in (b"", os.urandom(3_000_000)):
             self.assertEqual(self.agent.write("file", content).ok["size"], len(content))
             self.assertEqual(self.content("file")[1], content)
 
-    def test_a_reader_sees_the_old_file_until_the_end(self):
+    def test_shows_readers_the_old_file_until_the_new_one_is_complete(self):
         self.put("file", "old")
         request = self.agent.open(op="write", path="file", max_size=0)
         self.agent.send(frames.DATA, request, b"new")
@@ -261,14 +261,14 @@ class WriteTest(WorkspaceTestCase):
         self.agent.wait(request)
         self.assertEqual(self.content("file")[1], b"new")
 
-    def test_size_limit(self):
+    def test_keeps_the_old_file_when_the_new_one_passes_the_size_limit(self):
         self.put("file", "old")
         self.assertEqual(self.agent.write("file", b"x" * 300_000, max_size=299_999).code, "FILE_TOO_LARGE")
         self.assertEqual(self.content("file")[1], b"old")
         self.assert_no_temporary_file()
         self.assertEqual(self.agent.write("file", b"x" * 300_000, max_size=300_000).ok["size"], 300_000)
 
-    def test_cancel_leaves_the_old_file(self):
+    def test_keeps_the_old_file_when_the_call_is_cancelled(self):
         self.put("file", "old")
         request = self.agent.open(op="write", path="file", max_size=0)
         self.agent.send(frames.DATA, request, b"new")
@@ -278,7 +278,7 @@ class WriteTest(WorkspaceTestCase):
         self.assertEqual(self.content("file")[1], b"old")
         self.assert_no_temporary_file()
 
-    def test_end_of_the_channel_leaves_the_old_file(self):
+    def test_keeps_the_old_file_when_the_channel_ends(self):
         self.put("file", "old")
         agent = self.open_agent()
         request = agent.open(op="write", path="file", max_size=0)
@@ -288,7 +288,7 @@ class WriteTest(WorkspaceTestCase):
         self.eventually(lambda: os.listdir(self.root) == ["file"])
         self.assertEqual(self.content("file")[1], b"old")
 
-    def test_full_disk(self):
+    def test_keeps_the_old_file_when_the_disk_is_full(self):
         if os.geteuid() != 0:
             self.skipTest("only root mounts a small file system")
         os.mkdir(self.path("small"))
@@ -300,7 +300,7 @@ class WriteTest(WorkspaceTestCase):
         self.assert_no_temporary_file("small")
         self.assertEqual(self.agent.write("small/file", b"new").ok["size"], 3)
 
-    def test_a_file_in_place_of_a_parent(self):
+    def test_refuses_a_write_when_a_parent_is_a_file(self):
         self.put("file", "x")
         self.assertEqual(self.agent.write("file/x", b"x").code, "NOT_A_DIRECTORY")
 
@@ -308,7 +308,7 @@ class WriteTest(WorkspaceTestCase):
 class NamesTest(WorkspaceTestCase):
     NAMES = [b"it's", b'"quoted"', b"new\nline", b"-rf", b"$(id)", b"a b", b"back\\slash", b"\xff\xfe", "\u00e9\U0001f600".encode(), b"*", b"\x01\x7f", b"x" * 255]
 
-    def test_round_trip(self):
+    def test_writes_reads_lists_and_deletes_files_when_their_names_have_special_characters(self):
         for raw in self.NAMES:
             name = text_of(raw)
             self.assertEqual(self.agent.write("dir/" + name, raw).ok["created"], True)
@@ -320,7 +320,7 @@ class NamesTest(WorkspaceTestCase):
             self.assertEqual(self.agent.delete("dir/" + name).ok, {})
         self.assertEqual(self.entries("dir"), [])
 
-    def test_a_name_that_is_no_utf8_is_base64(self):
+    def test_lists_a_name_as_base64_when_it_is_not_utf_8(self):
         self.put(text_of(b"caf\xe9"), "x")
         line = self.agent.list().stdout.decode("ascii")
         self.assertEqual(json.loads(line)["name_base64"], "Y2Fm6Q==")
@@ -328,12 +328,12 @@ class NamesTest(WorkspaceTestCase):
         self.assertEqual(self.agent.call("stat", path_base64="Y2Fm6Q==").ok["type"], "file")
         self.assertEqual(self.agent.call("stat", path="caf\ufffd").code, "NOT_FOUND")
 
-    def test_refused(self):
+    def test_refuses_a_path_when_it_is_malformed_or_too_long(self):
         for path in ("/etc", "a//b", "a/", ".", "..", "a/../b", "../x", "a\0b", "x" * 256, "\ud83d", "a/" * 2048 + "a"):
             for answer in (self.agent.list(path), self.agent.read(path), self.agent.write(path, b"x"), self.agent.delete(path)):
                 self.assertEqual(answer.code, "INVALID_PATH", path)
 
-    def test_deep_path(self):
+    def test_writes_reads_and_deletes_a_file_2000_levels_deep(self):
         path = "/".join(["d"] * 2000) + "/file"
         self.assertEqual(self.agent.write(path, b"deep").ok["created"], True)
         self.assertEqual(self.content(path)[1], b"deep")
@@ -341,7 +341,7 @@ class NamesTest(WorkspaceTestCase):
 
 
 class ListTest(WorkspaceTestCase):
-    def test_entries(self):
+    def test_lists_entries_sorted_with_type_size_and_time(self):
         self.put("b", "12345")
         os.mkdir(self.path("a"))
         os.symlink("/etc/passwd", self.path("c"))
@@ -351,21 +351,21 @@ class ListTest(WorkspaceTestCase):
         self.assertEqual([(entry["name"], entry["type"]) for entry in entries], [("a", "dir"), ("b", "file"), ("c", "symlink"), ("d", "other")])
         self.assertEqual((entries[1]["size"], entries[1]["modified"]), (5, 1.5))
 
-    def test_many(self):
+    def test_lists_every_entry_when_a_directory_has_3000(self):
         os.mkdir(self.path("many"))
         names = ["%05d" % number for number in range(3000)]
         for name in names:
             self.put("many/" + name, "")
         self.assertEqual([entry["name"] for entry in self.entries("many")], names)
 
-    def test_what_is_no_directory(self):
+    def test_refuses_to_list_a_path_when_it_is_missing_or_no_directory(self):
         self.put("file", "")
         self.assertEqual(self.agent.list("file").code, "NOT_A_DIRECTORY")
         self.assertEqual(self.agent.list("missing").code, "NOT_FOUND")
 
 
 class DeleteTest(WorkspaceTestCase):
-    def test_file_link_and_fifo(self):
+    def test_deletes_files_links_and_pipes_and_not_the_targets_of_links(self):
         secret = self.secret()
         self.put("file", "")
         os.symlink(secret, self.path("link"))
@@ -377,11 +377,11 @@ class DeleteTest(WorkspaceTestCase):
         self.assertEqual(os.listdir(self.root), [])
         self.assertTrue(os.path.exists(secret))
 
-    def test_missing_and_root(self):
+    def test_refuses_to_delete_a_path_when_it_is_missing_or_the_root(self):
         self.assertEqual(self.agent.delete("missing").code, "NOT_FOUND")
         self.assertEqual(self.agent.delete("").code, "INVALID_PATH")
 
-    def test_tree(self):
+    def test_deletes_a_tree_with_closed_directories_and_follows_no_link(self):
         secret = self.secret()
         for parent in ("t", "t/a", "t/a/b", "t/c", "t/c/d"):
             os.mkdir(self.path(parent))
@@ -394,7 +394,7 @@ class DeleteTest(WorkspaceTestCase):
         self.assertEqual(os.listdir(self.root), [])
         self.assertTrue(os.path.exists(secret))
 
-    def test_tree_of_ten_thousand_levels(self):
+    def test_deletes_a_tree_of_ten_thousand_levels(self):
         directory = os.open(self.root, os.O_RDONLY)
         for _ in range(10_000):
             os.mkdir("d", dir_fd=directory)
@@ -405,7 +405,7 @@ class DeleteTest(WorkspaceTestCase):
         self.assertEqual(self.agent.delete("d").ok, {})
         self.assertEqual(os.listdir(self.root), [])
 
-    def test_wide_tree(self):
+    def test_deletes_a_tree_with_600_entries_in_one_directory(self):
         os.mkdir(self.path("t"))
         for number in range(600):
             self.put("t/%d" % number, "")
@@ -413,7 +413,7 @@ class DeleteTest(WorkspaceTestCase):
         self.assertEqual(self.agent.delete("t").ok, {})
         self.assertEqual(os.listdir(self.root), [])
 
-    def test_two_at_once(self):
+    def test_deletes_a_tree_when_several_calls_delete_it_at_once(self):
         os.mkdir(self.path("t"))
         for number in range(500):
             os.makedirs(self.path("t", "dir%d" % number, "below"))
@@ -424,7 +424,7 @@ class DeleteTest(WorkspaceTestCase):
 
 
 class LinkTest(WorkspaceTestCase):
-    def test_links_that_lead_inside_are_followed(self):
+    def test_follows_a_link_when_it_leads_inside(self):
         os.makedirs(self.path("a", "b"))
         self.put("a/b/file", "content")
         links = {
@@ -450,13 +450,13 @@ class LinkTest(WorkspaceTestCase):
         self.assertEqual(self.agent.delete("file").ok, {})
         self.assertTrue(os.path.exists(self.path("a", "b", "file")))
 
-    def test_dangling_link(self):
+    def test_makes_the_target_when_a_write_follows_a_link_to_a_missing_file(self):
         os.symlink("target", self.path("link"))
         self.assertEqual(self.agent.read("link").code, "NOT_FOUND")
         self.assertEqual(self.agent.write("link", b"x").ok["created"], True)
         self.assertEqual(self.content("target")[1], b"x")
 
-    def test_links_that_lead_outside_are_refused(self):
+    def test_refuses_a_link_when_it_leads_outside(self):
         secret = self.secret()
         os.mkdir(self.path("dir"))
         for name, target in [
@@ -484,14 +484,14 @@ class LinkTest(WorkspaceTestCase):
         with open(secret) as file:
             self.assertEqual(file.read(), "secret")
 
-    def test_loops(self):
+    def test_refuses_a_path_when_its_links_form_a_loop(self):
         os.symlink("loop", self.path("loop"))
         os.symlink("b", self.path("a"))
         os.symlink("a", self.path("b"))
         for path in ("loop", "a", "b/x"):
             self.assertEqual(self.agent.read(path).code, "INVALID_PATH", path)
 
-    def test_directory_swapped_for_a_link_in_mid_call(self):
+    def test_reads_and_writes_nothing_outside_when_a_directory_is_swapped_for_a_link(self):
         with open(os.path.join(self.outside, "file"), "w") as file:
             file.write("secret")
         os.mkdir(self.path("d"))
@@ -517,7 +517,7 @@ class LinkTest(WorkspaceTestCase):
             self.assertEqual(file.read(), "secret")
         self.assertEqual(os.listdir(self.outside), ["file"])
 
-    def test_file_swapped_for_a_link_in_mid_call(self):
+    def test_reads_nothing_outside_when_a_file_is_swapped_for_a_link(self):
         secret = self.secret()
         self.put("file", "inside")
         going = threading.Event()
