@@ -22,7 +22,7 @@ function setUp(width: number, queue: number, admits: Admits = (running) => runni
 }
 
 describe('FairLimit', () => {
-  it('runs so many at a time, and hands a place on', async () => {
+  it('runs as many tasks as it is wide, and starts the next when one ends', async () => {
     const { run, begun, endNext } = setUp(2, 10);
     const all = Promise.all([run('a', 'a1'), run('a', 'a2'), run('a', 'a3')]);
     expect(begun).toEqual(['a1', 'a2']);
@@ -33,7 +33,7 @@ describe('FairLimit', () => {
     expect(await all).toEqual(['a1', 'a2', 'a3']);
   });
 
-  it('takes users in turn', async () => {
+  it('takes users in turn when several wait', async () => {
     const { run, begun, endNext } = setUp(1, 100);
     const all = [run('a', 'a1'), ...[2, 3, 4, 5].map((n) => run('a', `a${n}`)), run('b', 'b1'), run('c', 'c1'), run('b', 'b2')];
     for (const _ of all) await endNext();
@@ -41,7 +41,7 @@ describe('FairLimit', () => {
     expect(begun).toEqual(['a1', 'a2', 'b1', 'c1', 'a3', 'b2', 'a4', 'a5']);
   });
 
-  it('may give users a place of their own, past those that wait for more than one', async () => {
+  it('starts a user’s first task when others wait for their second', async () => {
     const { run, begun, endNext } = setUp(0, 100, (running, ofUser) => (ofUser === 0 ? running < 3 : running < 1));
     const all = [run('a', 'a1'), run('a', 'a2'), run('b', 'b1'), run('b', 'b2'), run('c', 'c1'), run('d', 'd1')];
     expect(begun).toEqual(['a1', 'b1', 'c1']);
@@ -52,7 +52,7 @@ describe('FairLimit', () => {
     expect(begun).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'd1']);
   });
 
-  it('refuses the last of whoever waits most', async () => {
+  it('refuses the last task of the user who waits with most when the queue is full', async () => {
     const { run, begun, endNext } = setUp(1, 3);
     const running = run('a', 'a0');
     const greedy = [1, 2, 3].map((n) => run('a', `a${n}`));
@@ -64,7 +64,7 @@ describe('FairLimit', () => {
     expect(begun).toEqual(['a0', 'a1', 'b1', 'a2']);
   });
 
-  it('lets a waiting one leave, and gives its place to the next', async () => {
+  it('gives the place of a waiting task to the next when its caller leaves', async () => {
     const { run, begun, endNext } = setUp(1, 2);
     const first = run('a', 'a1');
     const gone = new AbortController();
@@ -78,7 +78,7 @@ describe('FairLimit', () => {
     expect(begun).toEqual(['a1', 'a3', 'b1']);
   });
 
-  it('frees the place of a task that fails', async () => {
+  it('frees the place of a task when it fails', async () => {
     const limit = new FairLimit(
       (running) => running < 1,
       0,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FairStarts } from './fair-starts';
 
 describe('FairStarts', () => {
-  it('gives what the command gives, and what it throws', async () => {
+  it('passes on the result or the error of a command', async () => {
     const starts = new FairStarts(1);
     expect(await starts.runStart('a', async () => 'done')).toBe('done');
     await expect(starts.runStart('a', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
@@ -14,7 +14,7 @@ describe('FairStarts', () => {
     expect(await starts.runStart('a', async () => 'on')).toBe('on');
   });
 
-  it('lets one user’s command start beside another’s hundred', async () => {
+  it('starts one user’s command soon when another user waits with a hundred', async () => {
     const starts = new FairStarts(1);
     const order: string[] = [];
     const run = (user: string): Promise<void> =>
@@ -27,7 +27,7 @@ describe('FairStarts', () => {
     expect(order.indexOf('b')).toBe(4);
   });
 
-  it('lets each user start one at a time where several do, and more where cores are free', async () => {
+  it('starts one command at a time for each user when two have many, and more when cores are free', async () => {
     const starts = new FairStarts(4);
     const running = new Map<string, number>();
     const most = new Map<string, number>();
@@ -54,7 +54,7 @@ describe('FairStarts', () => {
     expect(most.get('a')).toBe(2);
   });
 
-  it('does not let long commands keep others out', async () => {
+  it('starts a short command when a long one runs', async () => {
     const starts = new FairStarts(1);
     const ended = new AbortController();
     const long = starts.runStart('a', () => sleep(60_000, undefined, { signal: ended.signal }));

@@ -48,7 +48,7 @@ describe('SessionEntrance', () => {
   const enter = (sandboxes = processes[0]!, work: (sandbox: OpenSandbox) => Promise<News> = told): Promise<News> =>
     sandboxes.enterSession(REF, 1_000, work);
 
-  it('leaves a place for others beside a user whose sandboxes do not come to be', async () => {
+  it('lets another user in when one user’s sandboxes do not start', async () => {
     const asked: string[] = [];
     const runtime = {
       ensureSandbox: ({ userKey }: SandboxOwner) => {
@@ -68,19 +68,19 @@ describe('SessionEntrance', () => {
     expect(asked).toEqual([slow, slow, other]);
   });
 
-  describe('tells one call that it made the session', () => {
-    it('the first, and no later one, whichever process serves it', async () => {
+  describe('for a session that a call makes,', () => {
+    it('tells only the first call that it made the session, in every process', async () => {
       expect(await enter()).toEqual(CREATED);
       for (const sandboxes of [...processes, ...processes]) expect(await enter(sandboxes)).toEqual(NOTHING);
     });
 
-    it('of ten at once', async () => {
+    it('tells one of ten calls when they come at once', async () => {
       const all = await Promise.all(Array.from({ length: 10 }, (_, n) => enter(processes[n % 2])));
       expect(all.filter(({ created }) => created)).toHaveLength(1);
       expect(all.filter(({ restarted }) => restarted)).toHaveLength(0);
     });
 
-    it('when its sandbox came from the pool', async () => {
+    it('tells the call when the sandbox came from the pool', async () => {
       const claim = jest.fn(async ({ key }: SandboxOwner) => connectTo(engine.runtime, engine.make(key, true).sandbox));
       const sandboxes = begin({ claimSandbox: claim } as unknown as WarmPool);
       expect(await enter(sandboxes)).toEqual(CREATED);
@@ -88,7 +88,7 @@ describe('SessionEntrance', () => {
       expect(claim).toHaveBeenCalledTimes(1);
     });
 
-    it('when its channel is closed before anything was sent, and it has to enter anew', async () => {
+    it('tells the call when its channel closed before anything was sent and it enters again', async () => {
       const work = jest.fn(told).mockImplementationOnce(async () => {
         await engine.breakChannels(REF.key);
         throw new RequestNotSentError();
@@ -98,7 +98,7 @@ describe('SessionEntrance', () => {
       expect(await enter()).toEqual(NOTHING);
     });
 
-    it.each(['exec', 'startOf'] as const)('when the sandbox is there and its agent is lost on the way (%s)', async (call) => {
+    it.each(['exec', 'startOf'] as const)('tells the call when its agent is lost on the way to the sandbox (%s)', async (call) => {
       engine.before[call] = () => {
         delete engine.before[call];
         throw new SandboxError(ErrorCode.SANDBOX_LOST, 'The agent is gone.');
@@ -106,7 +106,7 @@ describe('SessionEntrance', () => {
       expect(await enter()).toEqual(CREATED);
     });
 
-    it('when the store forgets the session while its sandbox is made', async () => {
+    it('tells the call when the store forgets the session while the sandbox is made', async () => {
       engine.before.exec = async () => {
         delete engine.before.exec;
         await store.removeSession(REF.key);
@@ -115,7 +115,7 @@ describe('SessionEntrance', () => {
       expect(await enter()).toEqual(NOTHING);
     });
 
-    it('the next one, when the one that made the sandbox failed before it was there', async () => {
+    it('tells the next call when the one that made the sandbox failed', async () => {
       engine.before.exec = () => {
         delete engine.before.exec;
         throw new SandboxError(ErrorCode.RUNTIME_UNAVAILABLE, 'The engine is away.');
@@ -124,7 +124,7 @@ describe('SessionEntrance', () => {
       expect(await enter()).toEqual(CREATED);
     });
 
-    it('the maker, when another process comes upon the sandbox first', async () => {
+    it('tells the call that made the sandbox when another process finds it first', async () => {
       let other: Promise<News> | undefined;
       engine.before.exec = async () => {
         delete engine.before.exec;
@@ -135,14 +135,14 @@ describe('SessionEntrance', () => {
       expect(await other).toEqual(NOTHING);
     });
 
-    it('but not when it was the store alone that had forgotten it', async () => {
+    it('tells no call when only the store had forgotten the session', async () => {
       await enter();
       await store.removeSession(REF.key);
       expect(await enter(processes[1])).toEqual(NOTHING);
       expect(await enter()).toEqual(NOTHING);
     });
 
-    it('and again when the session has ended and is made anew', async () => {
+    it('tells the next call when the session has ended and is made again', async () => {
       await enter();
       await engine.remove(REF.key);
       await store.removeSession(REF.key);
@@ -150,19 +150,19 @@ describe('SessionEntrance', () => {
     });
   });
 
-  describe('tells one call that the sandbox is another', () => {
+  describe('for a sandbox that was replaced or restarted,', () => {
     beforeEach(async () => {
       await enter();
       await enter(processes[1]);
     });
 
-    it('when it had to be made anew', async () => {
+    it('tells one call when the sandbox had to be made again', async () => {
       await engine.remove(REF.key);
       expect(await enter(processes[1])).toEqual(RESTARTED);
       for (const sandboxes of processes) expect(await enter(sandboxes)).toEqual(NOTHING);
     });
 
-    it('when it was started anew under the same id', async () => {
+    it('tells one of six calls when the sandbox was restarted under the same id', async () => {
       await engine.restart(REF.key);
       const all = await Promise.all(Array.from({ length: 6 }, (_, n) => enter(processes[n % 2])));
       expect(all.filter(({ restarted }) => restarted)).toHaveLength(1);
@@ -170,12 +170,12 @@ describe('SessionEntrance', () => {
       for (const sandboxes of processes) expect(await enter(sandboxes)).toEqual(NOTHING);
     });
 
-    it('when it was started anew while the process that had it was away', async () => {
+    it('tells a new process when the sandbox was restarted while no process looked', async () => {
       await engine.restart(REF.key);
       expect(await enter(begin())).toEqual(RESTARTED);
     });
 
-    it('when it was started anew and the store has forgotten the session', async () => {
+    it('tells one call when the sandbox was restarted and the store has forgotten the session', async () => {
       await engine.restart(REF.key);
       await store.removeSession(REF.key);
       const teller = begin();
@@ -186,7 +186,7 @@ describe('SessionEntrance', () => {
       expect(await enter(teller)).toEqual(NOTHING);
     });
 
-    it('when it is started anew between the look at it and the channel into it', async () => {
+    it('tells the call when the sandbox restarts between the look at it and the channel into it', async () => {
       await engine.breakChannels(REF.key);
       engine.before.exec = async () => {
         delete engine.before.exec;
@@ -195,12 +195,12 @@ describe('SessionEntrance', () => {
       expect(await enter()).toEqual(RESTARTED);
     });
 
-    it('but not when the agent alone was lost', async () => {
+    it('tells no call when only the agent was lost', async () => {
       await engine.breakChannels(REF.key);
       for (const sandboxes of processes) expect(await enter(sandboxes)).toEqual(NOTHING);
     });
 
-    it('through a channel into the new start, also before the end of the old one has come through', async () => {
+    it('gives the id of the new start when the end of the old one has not come through yet', async () => {
       const startOf = (sandboxes: SessionEntrance): Promise<string> => sandboxes.enterSession(REF, 1_000, async ({ startId }) => startId);
       engine.startAgain(REF.key);
       expect(await startOf(begin())).toBe('first again');
@@ -208,7 +208,7 @@ describe('SessionEntrance', () => {
     });
   });
 
-  describe('says in an error why what was looked for is not there', () => {
+  describe('for a call that fails,', () => {
     const fail = (code: ErrorCode) => async (): Promise<never> => {
       throw new SandboxError(code, 'Not there.', { retryAfter: 3 });
     };
@@ -219,12 +219,12 @@ describe('SessionEntrance', () => {
       [ErrorCode.COMMAND_NOT_ALLOWED, 'Not there. This call made the session, so its workspace is empty.'],
       [ErrorCode.JOB_NOT_FOUND, 'Not there. This call made the session, so it has no jobs yet.'],
       [ErrorCode.PERMISSION_DENIED, 'Not there.'],
-    ])('when the call made the session: %s', async (code, message) => {
+    ])('says in the error that the session is new when that explains it: %s', async (code, message) => {
       await expect(enter(processes[0], fail(code))).rejects.toMatchObject({ code, message, retryAfter: 3 });
       await expect(enter(processes[0], fail(code))).rejects.toMatchObject({ code, message: 'Not there.' });
     });
 
-    it('when the sandbox was started anew, which a command still says', async () => {
+    it('says in the error that files are gone when the sandbox was restarted, and still tells a later call', async () => {
       await enter();
       await engine.restart(REF.key);
       await expect(enter(processes[0], fail(ErrorCode.NOT_FOUND))).rejects.toThrow(/made anew, so its earlier files are gone\.$/);

@@ -38,7 +38,7 @@ describe('keptClosed', () => {
     expect(await result).toBe('done');
   });
 
-  it.each(['done', 'failed'])('renews it no more when the removal is %s', async (how) => {
+  it.each(['done', 'failed'])('stops renewing the mark when the removal is %s', async (how) => {
     const { store, stores } = setUp();
     const removal = async (): Promise<void> => {
       if (how === 'failed') throw new Error('engine away');
@@ -58,7 +58,7 @@ describe('keptClosed', () => {
     expect(store.keepClosing).toHaveBeenCalledTimes(2);
   });
 
-  it('says whether the session is still closed, and for how long from that moment', async () => {
+  it('says whether the session is still closed, and renews the mark, when the removal asks', async () => {
     const { store, stores, state } = setUp();
     await keptClosed(stores, KEY, async (isClosed) => {
       expect(await isClosed()).toBe(true);

@@ -41,11 +41,11 @@ describe('JobWatch', () => {
   });
 
   it.each([
-    ['goes on while one runs', [line(1), ended(2)], 2, 1],
-    ['ends with the last', [ended(1), ended(2)], 1, 2],
-    ['goes on while one does not answer', [ended(2), { job_id: idOf(1), silent: true }], 2, 1],
-    ['minds no silence but that of a job', [ended(1), { job_id: idOf(9), silent: true }], 1, 1],
-    ['lets go of no job that the store does not know', [ended(1), ...Array.from({ length: 200 }, (_, i) => ended(1000 + i))], 1, 1],
+    ['asks again when one job still runs', [line(1), ended(2)], 2, 1],
+    ['stops asking when the last job has ended', [ended(1), ended(2)], 1, 2],
+    ['asks again when one job does not answer', [ended(2), { job_id: idOf(1), silent: true }], 2, 1],
+    ['stops asking when only an unknown id does not answer', [ended(1), { job_id: idOf(9), silent: true }], 1, 1],
+    ['releases no job when the store does not know it', [ended(1), ...Array.from({ length: 200 }, (_, i) => ended(1000 + i))], 1, 1],
   ])('%s', async (_name, lines, looks, ends) => {
     const { calls, store, sandbox, scripts } = await setUp((_request, send) => {
       send(linesOf(...lines));

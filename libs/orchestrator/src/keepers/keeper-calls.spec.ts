@@ -28,7 +28,7 @@ describe('parseJobLines and listKept', () => {
     expect([...silent]).toEqual([idOf(4)]);
   });
 
-  it('leaves terminals out, and comes in pieces of any size', async () => {
+  it('lists jobs and no terminals when the list comes byte by byte', async () => {
     const { sandbox } = await setUp((_, send) => {
       for (const byte of linesOf(line(1), line(2, { terminal: true }), line(3))) send(Buffer.of(byte));
       return {};
@@ -36,7 +36,7 @@ describe('parseJobLines and listKept', () => {
     expect((await listKept(sandbox)).jobs.map(({ jobId }) => jobId)).toEqual([idOf(1), idOf(3)]);
   });
 
-  it('is no longer than its bound', async () => {
+  it('refuses a list when it is longer than 4 MiB', async () => {
     const { sandbox } = await setUp((_, send) => {
       for (let sent = 0; sent <= 4 * 1024 * 1024; sent += 64 * 1024) send(Buffer.alloc(64 * 1024, ' '));
       return {};
@@ -76,7 +76,7 @@ describe('statKept', () => {
 describe('readKept', () => {
   const part = { next_offset: 4, gap: 0, eof: false };
 
-  it('is joined from pieces of any size, by stream, up to what was asked for', async () => {
+  it('joins the pieces of each stream, and refuses the answer when it is longer than was asked for', async () => {
     const { sandbox } = await setUp((_, send) => {
       send(Buffer.from('a'));
       send(Buffer.from('x'), 'stderr');
