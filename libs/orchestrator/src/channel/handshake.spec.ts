@@ -105,7 +105,7 @@ describe('openChannel', () => {
       expect(jest.getTimerCount()).toBe(0);
     });
 
-    it('leaves no timer behind when the channel is open', async () => {
+    it('leaves no timer behind when the process has ended', async () => {
       const agent = new FakeAgent({ hello: null });
       const outcome = openChannel(agent.process).catch((error: unknown) => error);
       agent.end(1);

@@ -4,7 +4,7 @@ import { execEnd } from './exec-end';
 const END = { exit_code: 137, timed_out: false, oom_killed: true, duration_ms: 1, omitted: { stdout: 0, stderr: 5 } };
 
 describe('execEnd', () => {
-  it('reads a sound account', () => {
+  it('reads the end of a command when every field is sound', () => {
     expect(execEnd(END)).toEqual({ exitCode: 137, timedOut: false, oomKilled: true, omitted: { stdout: 0, stderr: 5 } });
   });
 
@@ -17,7 +17,7 @@ describe('execEnd', () => {
     ['text for it', { oom_killed: 'true' }],
     ['nothing omitted', { omitted: null }],
     ['less than nothing omitted', { omitted: { stdout: -1, stderr: 0 } }],
-  ])('refuses an account when it has %s', (_name, more) => {
+  ])('refuses the end of a command when it has %s', (_name, more) => {
     expect(() => execEnd({ ...END, ...more })).toThrow(expect.objectContaining({ code: ErrorCode.SANDBOX_LOST }));
   });
 });

@@ -1,7 +1,7 @@
 import { OutputText } from './output-text';
 
 describe('OutputText', () => {
-  it('gives the same text however the bytes are cut, of characters and of what is none', () => {
+  it('gives the same text when the bytes are cut anywhere, also for invalid bytes', () => {
     const texts = ['aé€😀z', '', 'plain'].map((text) => Buffer.from(text));
     const broken = [
       [0xff, 0x41],
@@ -23,13 +23,13 @@ describe('OutputText', () => {
     }
   });
 
-  it('holds back the beginning of a character, and says how much', () => {
+  it('holds back the first bytes of a character, and says how many, when the rest is missing', () => {
     const decoder = new OutputText('utf8');
     expect([decoder.addChunk(Buffer.from([0x61, 0xe2, 0x82])), decoder.pending]).toEqual(['a', 2]);
     expect([decoder.addChunk(Buffer.from([0xac])), decoder.pending]).toEqual(['€', 0]);
   });
 
-  it('gives each chunk as base64 of its own', () => {
+  it('encodes each chunk by itself when the encoding is base64', () => {
     const decoder = new OutputText('base64');
     expect([decoder.addChunk(Buffer.from('a')), decoder.addChunk(Buffer.from([0xc3])), decoder.endText()]).toEqual(['YQ==', 'ww==', '']);
   });

@@ -36,12 +36,12 @@ describe('afterOwnPrograms', () => {
     expect(done).toBe('done');
   });
 
-  it('looks along the PATH that the session’s variables set', async () => {
+  it('looks along the PATH of the session when its variables set one', async () => {
     const { asked } = await outcome('mycli', { first_other: null }, { PATH: '/workspace/bin:/usr/bin' });
     expect(asked).toEqual([{ op: 'own_programs', names: ['mycli'], search_path: '/workspace/bin:/usr/bin' }]);
   });
 
-  it('refuses the first name that is not', async () => {
+  it('refuses a command at its first name that is no program of the session', async () => {
     const { done } = await outcome('mycli | other', { first_other: 1 });
     expect(done).toMatchObject({ code: ErrorCode.COMMAND_NOT_ALLOWED, extensions: { word: 'other', position: { column: 9 } } });
   });
