@@ -26,11 +26,11 @@ describe('workspaceGlob', () => {
     expect(workspaceGlob(glob, { path: '' })).toEqual({ glob: expected, glob_of: of });
   });
 
-  it('takes no glob for all files', () => {
+  it('searches all files when no glob is given', () => {
     expect(workspaceGlob(undefined, { path: '' })).toMatchObject({ glob: null });
   });
 
-  it.each(['/workspace', '/workspace/', '/', '.', './'])('takes %j for all files', (glob) => {
+  it.each(['/workspace', '/workspace/', '/', '.', './'])('searches all files when the glob is %j', (glob) => {
     expect(workspaceGlob(glob, { path: '' })).toMatchObject({ glob: null });
   });
 
@@ -54,12 +54,12 @@ describe('workspaceGlob', () => {
     expect(() => workspaceGlob(glob, { path: '' })).toThrow(expect.objectContaining({ code, message: expect.stringContaining(text) }));
   });
 
-  it('takes an absolute glob that may be for files in the path', () => {
+  it('takes an absolute glob when it may match files in the path', () => {
     for (const glob of ['/workspace/src/**', '/workspace/src/a/*.py', '/workspace/**', '/workspace/*/x', '/workspace/src/{a,b}'])
       expect(workspaceGlob(glob, { path: 'src' })).toMatchObject({ glob_of: 'root' });
   });
 
-  it('refuses an absolute glob that is for files elsewhere', () => {
+  it('refuses an absolute glob when it only matches files elsewhere', () => {
     for (const [glob, path] of [
       ['/workspace/lib/**', 'src'],
       ['/workspace/a.py', 'src'],

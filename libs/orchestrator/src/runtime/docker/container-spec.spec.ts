@@ -16,7 +16,7 @@ describe('containerSpec', () => {
     expect(spec.name).toBe(containerName(config, owner.key));
   });
 
-  it('labels it', () => {
+  it('labels the container with deployment, kind, session, user and hash', () => {
     expect(spec.Labels).toEqual({
       'sandbox-api.deployment': 'prod',
       'sandbox-api.kind': 'session',
@@ -26,7 +26,7 @@ describe('containerSpec', () => {
     });
   });
 
-  it('confines it', () => {
+  it('gives the container no privilege, no network and a read-only root', () => {
     expect(spec).toMatchObject({
       User: '1000:1000',
       WorkingDir: '/workspace',
@@ -76,7 +76,7 @@ describe('containerSpec', () => {
     expect(spec.HostConfig).not.toHaveProperty(member);
   });
 
-  it('limits it as configured', () => {
+  it('limits the container as the configuration says', () => {
     const limited = configOf({
       CONTAINER_MEM_LIMIT: '512m',
       CONTAINER_CPU_PERIOD: '50000',
@@ -108,7 +108,7 @@ describe('containerSpec', () => {
     });
   });
 
-  it('gives /workspace the inodes that the memory carries beside its pages, and no fewer than pages', () => {
+  it('gives /workspace the inodes that the memory allows, and never fewer than it has pages', () => {
     const inodes = (memory?: string, variables: NodeJS.ProcessEnv = {}): number => {
       const { '/workspace': mount } = containerSpec(configOf(variables), owner, memory === undefined ? {} : { memory }).HostConfig.Tmpfs!;
       return Number(/nr_inodes=(\d+)$/.exec(mount!)![1]);
@@ -119,7 +119,7 @@ describe('containerSpec', () => {
     expect(inodes('177m', { CONTAINER_TMPFS_TMP_SIZE: '1m' })).toBe(32_768);
   });
 
-  it('mounts the session’s volume at /workspace where workspaces persist', () => {
+  it('mounts the session’s volume at /workspace when workspaces persist', () => {
     const persistent = containerSpec(configOf({ WORKSPACE_PERSIST_VOLUMES: 'true' }), owner);
     expect(Object.keys(persistent.HostConfig.Tmpfs!)).toEqual(['/tmp', '/dev/shm']);
     expect(persistent.HostConfig.Mounts).toEqual([
@@ -160,13 +160,13 @@ describe('containerSpec', () => {
     expect(Labels).toMatchObject({ ...labels, 'sandbox-api.spec': specHash(config, options) });
   });
 
-  it('confines a container of the pool as it does one of a session', () => {
+  it('confines a pooled container in the same way as one of a session', () => {
     const { HostConfig, Labels: _labels, name: _name, ...rest } = pooledSpec(config, 3);
     expect(HostConfig).toEqual(spec.HostConfig);
     expect(spec).toMatchObject(rest);
   });
 
-  it('passes the runtime through', () => {
+  it('asks for the container runtime that the configuration names', () => {
     expect(containerSpec(configOf({ CONTAINER_RUNTIME: 'runsc' }), owner).HostConfig.Runtime).toBe('runsc');
   });
 });
@@ -179,7 +179,7 @@ describe('specHash', () => {
     ['CONTAINER_MEM_LIMIT', '300m'],
     ['WORKSPACE_PERSIST_VOLUMES', 'true'],
     ['CONTAINER_RUNTIME', 'crun'],
-  ])('changes with %s', (name, value) => {
+  ])('changes when %s has another value', (name, value) => {
     expect(specHash(configOf({ [name]: value }))).not.toBe(specHash(configOf()));
   });
 
@@ -192,7 +192,7 @@ describe('specHash', () => {
     ['PORT', '1'],
     ['DEPLOYMENT', 'other'],
     ['SESSION_TTL_SECONDS', '5'],
-  ])('does not change with %s', (name, value) => {
+  ])('stays the same when %s has another value', (name, value) => {
     expect(specHash(configOf({ [name]: value }))).toBe(specHash(configOf()));
   });
 });

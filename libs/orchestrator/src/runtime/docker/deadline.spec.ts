@@ -3,18 +3,18 @@ import { withDeadline } from './deadline';
 import { DeadlineError } from './engine-errors';
 
 describe('withDeadline', () => {
-  it('gives the result, and leaves the signal alone ever after', async () => {
+  it('gives the result, and never aborts the signal, when the call is in time', async () => {
     let signal: AbortSignal | undefined;
     await expect(withDeadline(10, async (given) => (signal = given) && 'done')).resolves.toBe('done');
     await sleep(30);
     expect(signal?.aborted).toBe(false);
   });
 
-  it('passes an error on', async () => {
+  it('rejects with the error of the call when it fails in time', async () => {
     await expect(withDeadline(1000, () => Promise.reject(new RangeError('no')))).rejects.toThrow(RangeError);
   });
 
-  it('rejects with the deadline, not with what the call makes of the signal', async () => {
+  it('rejects with DeadlineError when the call fails because of the abort', async () => {
     const heeding = withDeadline(
       10,
       (signal) => new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))),
@@ -22,7 +22,7 @@ describe('withDeadline', () => {
     await expect(heeding).rejects.toThrow(DeadlineError);
   });
 
-  it('rejects and aborts at the deadline, also where the call does not heed it', async () => {
+  it('rejects and aborts at the deadline when the call ignores the signal', async () => {
     let signal: AbortSignal | undefined;
     const deaf = withDeadline(10, (given) => new Promise<never>(() => void (signal = given)));
     await expect(deaf).rejects.toThrow(DeadlineError);

@@ -35,7 +35,7 @@ describe('engineAddress', () => {
     expect(at(dockerHost, verify, directory)).toEqual({ ...address, protocol: 'https', ...certificates });
   });
 
-  it('takes no engine over TLS without certificates', () => {
+  it('refuses an engine over TLS when there are no certificates', () => {
     expect(() => at('tcp://engine', '1', join(directory, 'none'))).toThrow('ENOENT');
   });
 

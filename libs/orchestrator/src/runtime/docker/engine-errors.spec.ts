@@ -13,13 +13,13 @@ describe('toSandboxError', () => {
     ['a server error', answered(500), 'RUNTIME_UNAVAILABLE'],
     ['a refusal', answered(400), 'INTERNAL_ERROR'],
     ['a bug', new TypeError(HOST_PATH), 'INTERNAL_ERROR'],
-  ])('turns %s into the code for it, with the engine’s words in the cause alone', (_, error, code) => {
+  ])('gives %s a code, and keeps the engine’s words in the cause only', (_, error, code) => {
     const mapped = toSandboxError(error);
     expect(mapped).toMatchObject({ code, cause: error, retryAfter: code === 'RUNTIME_UNAVAILABLE' ? 2 : undefined });
     expect(mapped.message).not.toContain(HOST_PATH);
   });
 
-  it('leaves what is typed already', () => {
+  it('returns a SandboxError unchanged', () => {
     const typed = new SandboxError(ErrorCode.SANDBOX_LOST, 'gone');
     expect(toSandboxError(typed)).toBe(typed);
   });
@@ -31,7 +31,7 @@ describe('engineStatus', () => {
     [transport('ENOENT'), null],
     [{ statusCode: '404' }, null],
     [null, null],
-  ])('of %o is %j', (error, status) => {
+  ])('gives for %o the status %j', (error, status) => {
     expect(engineStatus(error)).toBe(status);
   });
 });

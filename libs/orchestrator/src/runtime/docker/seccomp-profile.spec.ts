@@ -5,7 +5,7 @@ const allowed = syscalls.filter(({ action }) => action === 'SCMP_ACT_ALLOW');
 const unconditional = new Set(allowed.filter(({ args }) => args === undefined).flatMap(({ names }) => names));
 
 describe('SECCOMP_PROFILE', () => {
-  it('refuses what it does not name', () => expect(SECCOMP_PROFILE.defaultAction).toBe('SCMP_ACT_ERRNO'));
+  it('refuses a system call when it does not name it', () => expect(SECCOMP_PROFILE.defaultAction).toBe('SCMP_ACT_ERRNO'));
 
   it.each(['SCMP_ARCH_X86_64', 'SCMP_ARCH_AARCH64'])('knows %s', (architecture) => {
     expect(SECCOMP_PROFILE.archMap).toContainEqual(expect.objectContaining({ architecture }));
@@ -21,12 +21,12 @@ describe('SECCOMP_PROFILE', () => {
     expect(allowed.flatMap(({ names }) => names)).not.toContain(name);
   });
 
-  it.each(['clone', 'socket', 'socketpair', 'personality'])('allows %s by its arguments alone', (name) => {
+  it.each(['clone', 'socket', 'socketpair', 'personality'])('allows %s only with certain arguments', (name) => {
     expect(unconditional.has(name)).toBe(false);
     expect(allowed.filter(({ names }) => names.includes(name)).every(({ args }) => args!.length > 0)).toBe(true);
   });
 
-  it('names no system call twice without a condition', () => {
+  it('names each system call without a condition at most once', () => {
     const names = allowed.filter(({ args }) => args === undefined).flatMap((rule) => rule.names);
     expect(names).toHaveLength(unconditional.size);
   });
