@@ -122,7 +122,7 @@ describe('a refusal by the policy', () => {
   });
 });
 
-describe('a guard-rail refuses a command when it names a program that is not on the list', () => {
+describe('a guard-rail', () => {
   it.each([
     'nc -l 80',
     'ls; nc',
@@ -248,7 +248,7 @@ describe('a guard-rail refuses a command when it names a program that is not on 
     "a['$(nc)']=1",
     "a=(['$(nc)']=1)",
     "for ((i = '$(nc)'; ; )); do ls; done",
-  ])('%j', (command) => {
+  ])('refuses a command when it names a program that is not on the list: %j', (command) => {
     expect(verdict(guardRail, command, 'bash')).not.toBe('allowed');
     expect(verdict(guardRail, command, 'sh')).not.toBe('allowed');
   });
@@ -270,12 +270,12 @@ describe('a guard-rail refuses a command when it names a program that is not on 
     'f() ls',
     'ls\0',
     '('.repeat(32000),
-  ])('and when it cannot be parsed: %j', (command) => {
+  ])('refuses a command when it cannot be parsed: %j', (command) => {
     expect(verdict(guardRail, command)).not.toBe('allowed');
   });
 });
 
-describe('a guard-rail lets a command pass when the workspace may define its names', () => {
+describe('a command policy, for names that the workspace may define,', () => {
   it.each([
     './run.sh',
     '/workspace/run.sh',
@@ -332,17 +332,17 @@ describe('a guard-rail lets a command pass when the workspace may define its nam
     'cp a /workspace/.local/bin/ && mycli',
     'gcc-12 a.c; python3.13 a.py; x86_64-linux-gnu-gcc-12 a.c; perl5.36.0 a.pl; pip3.11 list',
     '/usr/bin/python3.11 a.py',
-  ])('%j', (command) => {
+  ])('lets a command pass when the list is a guard-rail: %j', (command) => {
     expect(verdict(guardRail, command, 'bash')).toBe('allowed');
     expect(verdict(guardRail, command, 'sh')).toBe('allowed');
   });
 
-  it('and any name when the request sets PATH', () => {
+  it('lets any name pass when the request sets PATH', () => {
     expect(refusal(guardRail, 'mycli', 'sh', { PATH: '/workspace/v/bin:/usr/bin' })).toBeUndefined();
     expect(refusal(guardRail, 'mycli', 'sh', { PATHS: '/workspace/v/bin' })?.extensions?.word).toBe('mycli');
   });
 
-  it('but refuses all of it when the list is strict', () => {
+  it('refuses these commands when the list is strict', () => {
     const strict = createCommandPolicy(['ls', 'cat']);
     const commands = [
       'mycli',
@@ -361,7 +361,7 @@ describe('a guard-rail lets a command pass when the workspace may define its nam
   });
 });
 
-describe('guard-rail: plain names that the list does not have', () => {
+describe('a guard-rail, for plain names that are not on the list,', () => {
   const unlisted = (command: string, policy = guardRail, env?: Record<string, string>) =>
     policy.check(new ParsedCommand(command), 'sh', env);
 
@@ -372,26 +372,32 @@ describe('guard-rail: plain names that the list does not have', () => {
     ['command mycli; exec other', ['mycli', 'other']],
     ['f() { ls; }; command f', ['f']],
     ['ls; "" || ls', ['']],
-  ])('are left to the sandbox to judge: %j', (command, names) => {
+  ])('leaves the names to the sandbox when nothing else is wrong: %j', (command, names) => {
     expect(unlisted(command)?.names).toEqual(names);
   });
 
-  it.each(['ls', 'f() { ls; }; f', '. v/bin/activate && mycli', '', './run.sh'])('are not there in %j', (command) => {
-    expect(unlisted(command)).toBeUndefined();
-  });
+  it.each(['ls', 'f() { ls; }; f', '. v/bin/activate && mycli', '', './run.sh'])(
+    'leaves no name to the sandbox when the command is %j',
+    (command) => {
+      expect(unlisted(command)).toBeUndefined();
+    },
+  );
 
-  it.each(['mycli; sudo ls', 'mycli; /usr/bin/nc', 'mycli; {a,b}', 'mycli; (', 'mkfs.ext4 a'])('are no help to %j', (command) => {
-    expect(() => unlisted(command)).toThrow(/is not allowed/);
-  });
+  it.each(['mycli; sudo ls', 'mycli; /usr/bin/nc', 'mycli; {a,b}', 'mycli; (', 'mkfs.ext4 a'])(
+    'refuses a command at once when something else in it is not allowed: %j',
+    (command) => {
+      expect(() => unlisted(command)).toThrow(/is not allowed/);
+    },
+  );
 
-  it('are refused each with its word, and where it first stands', () => {
+  it('names each word, and its first place, when the sandbox does not have it', () => {
     const programs = unlisted('ls; mycli a\nother; mycli')!;
     expect(programs.refusal(0).extensions).toMatchObject({ word: 'mycli', position: { line: 1, column: 5, offset: 4 } });
     expect(programs.refusal(1).extensions).toMatchObject({ word: 'other', position: { line: 2, column: 1, offset: 12 } });
     expect(programs.refusal(1).code).toBe(ErrorCode.COMMAND_NOT_ALLOWED);
   });
 
-  it('are left to the sandbox under an operator’s own guard-rail too', () => {
+  it('leaves the names to the sandbox when an operator has given the list', () => {
     expect(unlisted('mycli; rm a', createCommandPolicy(['ls', 'env']))?.names).toEqual(['mycli', 'rm']);
   });
 });

@@ -206,7 +206,7 @@ describe('a strict policy', () => {
   });
 
   it.each(['((id))', "echo $'\\'; id #'", 'time id', 'chdir a', 'let x=1', 'shopt -s extglob', 'pushd a'])(
-    'refuses in sh: %j',
+    'refuses a command in sh when a shell may read it otherwise: %j',
     (command) => {
       expect(allows(command, 'sh')).toBe(false);
     },
