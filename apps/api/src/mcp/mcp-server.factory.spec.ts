@@ -320,7 +320,7 @@ describe('tools, as the official client sees them', () => {
       { matches: MATCHES, truncated: false, skipped: [] },
     ],
     ['workspace_delete', { session_id: 's', path: 'a' }, ['delete', USER, 's', 'a'], { status: 'deleted', session_id: 's', path: 'a' }],
-  ])('%s', async (name, args, asked, answer) => {
+  ])('calls the service, and answers its result, when the tool is %s', async (name, args, asked, answer) => {
     const result = await call(name, args);
     expect(calls).toEqual([asked]);
     expect(result.structuredContent).toEqual(answer);

@@ -95,7 +95,7 @@ describe('the workspace API for entries, searches, edits, parts and precondition
   const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
     app.json('POST', `/sessions/s/workspace${path}`, body, headers);
 
-  it('says what a listing could not read', async () => {
+  it('says what a listing has left out when a part could not be read', async () => {
     skips = { skipped: [{ path: 'a', reason: 'not_readable' }], skipped_total: 60 };
     expect(await (await get('?depth=2')).json()).toEqual({ entries: [ENTRY], ...skips });
   });

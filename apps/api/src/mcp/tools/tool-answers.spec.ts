@@ -172,8 +172,8 @@ describe('the schema of a tool', () => {
   });
 });
 
-describe('the answer of a tool fits its output schema, for', () => {
-  it.each(Object.keys(ARGUMENTS))('%s, as it usually is', async (name) => {
+describe('the answer of a tool', () => {
+  it.each(Object.keys(ARGUMENTS))('fits its output schema when the tool is %s and nothing special happens', async (name) => {
     const result = await call(name);
     expect(result.isError).toBeFalsy();
     expect(faults(name, result)).toEqual([]);
@@ -188,20 +188,23 @@ describe('the answer of a tool fits its output schema, for', () => {
     ['wrote what is half a character', { stdout: '\u{1f600}'.repeat(900) }],
     ['made its sandbox anew', { session_restarted: true }],
     ['made the session', { session_created: true }],
-  ])('execute, when the command %s', async (_what, result) => {
+  ])('fits its output schema when the tool is execute and the command %s', async (_what, result) => {
     services.execute.mockResolvedValue({ ...EXECUTED, ...result });
     expect(faults('execute', await call('execute'))).toEqual([]);
     expect(faults('execute', await call('execute', { encoding: 'base64' }))).toEqual([]);
   });
 
-  it.each([false, true])('execute in the background, when session_restarted is %s', async (session_restarted) => {
-    services.startJob.mockResolvedValue({ ...JOB, session_created: !session_restarted, session_restarted });
-    const result = await call('execute', { background: true });
-    expect(result.structuredContent).toMatchObject({ job_id: JOB_ID });
-    expect(faults('execute', result)).toEqual([]);
-  });
+  it.each([false, true])(
+    'fits its output schema when execute runs in the background and session_restarted is %s',
+    async (session_restarted) => {
+      services.startJob.mockResolvedValue({ ...JOB, session_created: !session_restarted, session_restarted });
+      const result = await call('execute', { background: true });
+      expect(result.structuredContent).toMatchObject({ job_id: JOB_ID });
+      expect(faults('execute', result)).toEqual([]);
+    },
+  );
 
-  it.each(Object.values(JOBS))('the job tools, when the job is $state', async (job) => {
+  it.each(Object.values(JOBS))('fits its output schema when the tool is one for jobs and the job is $state', async (job) => {
     services.getJob.mockResolvedValue(job);
     services.jobOutput.mockResolvedValue({ data: '', next_offset: 3, eof: job.state !== 'running', gap: 7 });
     for (const name of ['job_output', 'job_input', 'job_stop']) {
@@ -211,7 +214,7 @@ describe('the answer of a tool fits its output schema, for', () => {
     }
   });
 
-  it('workspace_list, when it is cut, and of every type', async () => {
+  it('fits its output schema when workspace_list is cut or has every type', async () => {
     const entries = (['file', 'dir', 'symlink', 'other'] as const).map(entry);
     for (const truncated of [false, true]) {
       services.list.mockResolvedValue({ entries, truncated, skipped: [] });
@@ -237,12 +240,12 @@ describe('the answer of a tool fits its output schema, for', () => {
     ['an image', { ...FILE, kind: 'image', mimeType: 'image/png', bytes: Buffer.from([0, 255]) }],
     ['an image that is too large', { ...FILE, size: 2 ** 30, kind: 'binary', mimeType: 'image/png' }],
     ['another binary', { ...FILE, kind: 'binary', mimeType: 'application/zip' }],
-  ])('workspace_read, of %s', async (_what, view) => {
+  ])('fits its output schema when workspace_read reads %s', async (_what, view) => {
     services.view.mockResolvedValue(view);
     expect(faults('workspace_read', await call('workspace_read'))).toEqual([]);
   });
 
-  it('workspace_search, with lines and without, and when it is cut', async () => {
+  it('fits its output schema when workspace_search has lines, has none, or is cut', async () => {
     for (const matches of [[], [{ path: 'a' }], [{ path: 'a', line_number: 1, line: 'text' }]]) {
       for (const truncated of [false, true]) {
         services.search.mockResolvedValue({ matches, truncated, skipped: [] });
@@ -259,7 +262,7 @@ describe('the answer of a tool fits its output schema, for', () => {
     ['workspace_edit', services.edit, { diff: '--- a\n', etag: '"1"', truncated: false }],
     ['workspace_search', services.search, { matches: [], truncated: false, skipped: [] }],
     ['workspace_delete', undefined, {}],
-  ])('%s, when it made the session, in its content and its text', async (name, service, result) => {
+  ])('says in its content and its text that the call made the session when %s did', async (name, service, result) => {
     made = true;
     service?.mockResolvedValue({ ...result, session_created: true });
     const answer = await call(name);
@@ -271,14 +274,14 @@ describe('the answer of a tool fits its output schema, for', () => {
     expect((await call(name)).structuredContent).not.toHaveProperty('session_created');
   });
 
-  it.each(SKIP_REASONS)('workspace_search, with what it skipped: %s', async (reason) => {
+  it.each(SKIP_REASONS)('fits its output schema when workspace_search has skipped a file: %s', async (reason) => {
     services.search.mockResolvedValue({ matches: [], truncated: false, skipped: [{ path: 'a', reason }], skipped_total: 70 });
     const result = await call('workspace_search');
     expect(result.structuredContent).toMatchObject({ skipped: [{ path: 'a', reason }], skipped_total: 70 });
     expect(faults('workspace_search', result)).toEqual([]);
   });
 
-  it('workspace_search, which counts what it skipped if a model is not shown all of it', async () => {
+  it('counts what workspace_search skipped when a model is not shown all of it', async () => {
     const skipped = Array.from({ length: 50 }, (_, index) => ({ path: 'x'.repeat(100) + index, reason: 'link' as const }));
     services.search.mockResolvedValue({ matches: [], truncated: false, skipped });
     const result = await call('workspace_search');
@@ -286,12 +289,12 @@ describe('the answer of a tool fits its output schema, for', () => {
     expect(faults('workspace_search', result)).toEqual([]);
   });
 
-  it('workspace_edit, when the difference is cut', async () => {
+  it('fits its output schema when the diff of workspace_edit is cut', async () => {
     services.edit.mockResolvedValue({ diff: 'x'.repeat(5000), etag: '"1"', truncated: true });
     expect(faults('workspace_edit', await call('workspace_edit'))).toEqual([]);
   });
 
-  it('any of them, when it fails', async () => {
+  it('has no structured content when a tool fails', async () => {
     const failure = new SandboxError(ErrorCode.JOB_LOST, 'It is gone.');
     for (const service of Object.values(services)) service.mockRejectedValue(failure as never);
     for (const name of Object.keys(ARGUMENTS)) expect([name, faults(name, await call(name))]).toEqual([name, []]);
