@@ -22,14 +22,14 @@ afterAll(() => removeDeployment(engine, config));
 const inside = (script: string) => sh(runtime, id, script);
 const python = (script: string) => run(runtime, id, ['python3', '-c', script]);
 
-describe('docker inspect shows', () => {
-  it('the user, the environment and no terminal', async () => {
+describe('docker inspect', () => {
+  it('shows the user, the environment and no terminal', async () => {
     expect(inspected.Config).toMatchObject({ User: '1000:1000', WorkingDir: '/workspace', Tty: false, Hostname: 'sandbox' });
     expect(inspected.Config.Env).toEqual(expect.arrayContaining(['HOME=/workspace', 'LANG=C.UTF-8', 'PYTHONUNBUFFERED=1']));
     expect((await inside('echo "$HOME $LANG $PATH"; pwd')).stdout).toMatch(/^\/workspace C.UTF-8 .*:\/usr\/bin:.*\n\/workspace\n$/);
   });
 
-  it('no way out', () => {
+  it('shows no way out of the sandbox', () => {
     expect(inspected.HostConfig).toMatchObject({
       ReadonlyRootfs: true,
       Privileged: false,
@@ -46,11 +46,11 @@ describe('docker inspect shows', () => {
     expect(inspected.Mounts).toEqual([]);
   });
 
-  it('no part of the engine’s network library when the image does not need it', () => {
+  it('shows no part of the engine’s network library when the image does not need it', () => {
     expect(inspected.NetworkSettings.Networks).toEqual({});
   });
 
-  it('its limits', () => {
+  it('shows the limits', () => {
     expect(inspected.HostConfig).toMatchObject({
       Memory: 256 * 1024 ** 2,
       MemorySwap: 256 * 1024 ** 2,
@@ -67,13 +67,13 @@ describe('docker inspect shows', () => {
     ]);
   });
 
-  it('no log and no restart', () => {
+  it('shows no log and no restart', () => {
     expect(inspected.HostConfig.LogConfig).toEqual({ Type: 'none', Config: {} });
     expect(inspected.HostConfig.RestartPolicy).toMatchObject({ Name: 'no' });
     expect(inspected.HostConfig.AutoRemove).toBe(false);
   });
 
-  it('our labels', () => {
+  it('shows the labels of the deployment', () => {
     expect(inspected.Config.Labels).toMatchObject({
       'sandbox-api.deployment': config.DEPLOYMENT,
       'sandbox-api.kind': 'session',
@@ -207,11 +207,11 @@ def call(x86, arm, *args):
     ['prctl(PR_SET_SECCOMP)', 157, 167, '22, 2, None, 0, 0'],
     ['prctl(PR_SET_SECCOMP) with a bit that the kernel does not look at', 157, 167, 'ctypes.c_ulong(0x100000016), 2, None, 0, 0'],
     ['seccomp', 317, 277, '3, 0, None'],
-  ])('%s is denied', async (_, x86, arm, args) => {
+  ])('is denied when it is %s', async (_, x86, arm, args) => {
     expect(await call(x86, arm, args)).toBe('EPERM');
   });
 
-  itOnHostKernel('clone3 is absent, so that the C library falls back', async () => {
+  itOnHostKernel('is absent when it is clone3, so that the C library falls back to clone', async () => {
     expect(await call(435, 435, 'None, 0')).toBe('ENOSYS');
   });
 
@@ -227,11 +227,11 @@ def call(x86, arm, *args):
     ['the question for the personality', 135, 92, 'ctypes.c_ulong(0xffffffff)'],
     ['a socket of AF_UNIX', 41, 198, '1, 1, 0'],
     ['a routing netlink socket', 41, 198, '16, 3, 0'],
-  ])('%s is allowed', async (_, x86, arm, args) => {
+  ])('is allowed when it is %s', async (_, x86, arm, args) => {
     expect(await call(x86, arm, args)).toBe('ok');
   });
 
-  itOnHostKernel('of 32 bits, by which sockets of any family could be had, ends the process', async () => {
+  itOnHostKernel('ends the process when it is of 32 bits, by which sockets of any family could be had', async () => {
     const script = `
 import ctypes, mmap, os, platform
 if platform.machine() != 'x86_64': raise SystemExit(print(31))
@@ -260,7 +260,7 @@ print(resource.getrlimit(resource.RLIMIT_CORE))`;
     expect((await inside('sync; kill -SEGV $$')).exitCode).toBe(139);
   });
 
-  it('of common programs passes', async () => {
+  it('is allowed when a common program makes it', async () => {
     const script = `
 set -e
 bash -c 'echo bash <(echo x) | cut -c1-4'
@@ -281,7 +281,7 @@ END`;
   });
 });
 
-describe('a sandbox whose file systems are full', () => {
+describe('a sandbox', () => {
   const EMPTY_FILES = `
 import os
 for d in ('/tmp', '/workspace', '/dev/shm'):
@@ -292,7 +292,7 @@ for d in ('/tmp', '/workspace', '/dev/shm'):
   it.each<[string, string[]]>([
     ['bytes', ['sh', '-c', 'for d in /tmp /workspace /dev/shm; do head -c 300000000 /dev/zero > $d/big || echo 28; done']],
     ...(UNDER_GVISOR ? [] : [['empty files', ['python3', '-c', EMPTY_FILES]] as [string, string[]]]),
-  ])('of %s runs programs as before', async (_, argv) => {
+  ])('runs programs as before when its file systems are full of %s', async (_, argv) => {
     const full = testOwner();
     const sandbox = await runtime.ensureSandbox(full);
     expect((await run(runtime, sandbox.id, argv)).stdout).toBe('28\n28\n28\n');
@@ -357,7 +357,7 @@ while time.time() < end + 30 and sum(name.isdigit() for name in os.listdir('/pro
     await expectSurvival(argv);
   });
 
-  itOnHostKernel('reaps orphans also where they use up the process limit and its sleep is gone', async () => {
+  itOnHostKernel('reaps orphans when they use up the process limit and its sleep is gone', async () => {
     const small = testConfig({ CONTAINER_PIDS_LIMIT: '24' });
     const narrow = createDockerRuntime(small);
     const script = `
@@ -394,7 +394,7 @@ print('waits again', bool(list(sleeping())))`;
     }
   });
 
-  it('reaps orphans', async () => {
+  it('reaps orphans when their parent has ended', async () => {
     const script = `
 import os, time
 ready, done = os.pipe()
