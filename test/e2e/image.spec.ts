@@ -8,7 +8,7 @@ jest.setTimeout(120_000);
  * An image for sandboxes needs `sh` and python3. Both /ready and the first call say so if one is
  * missing.
  */
-describe('The service says why an image cannot be used, when it is', () => {
+describe('The service, for an image that cannot be used,', () => {
   const deployment = new TestDeployment();
   const without = `${deployment.name}-without-python`;
 
@@ -26,9 +26,9 @@ describe('The service says why an image cannot be used, when it is', () => {
   });
 
   it.each([
-    ['without python3', without, /no python3/],
-    ['that is not there', `${deployment.name}-absent`, /is not on the container engine/],
-  ])('%s', async (_, image, reason) => {
+    ['has no python3', without, /no python3/],
+    ['is not on the engine', `${deployment.name}-absent`, /is not on the container engine/],
+  ])('says why when the image %s', async (_, image, reason) => {
     const service = await Service.start({ deployment, env: { CONTAINER_IMAGE: image } });
     try {
       const alice = service.client(ALICE);

@@ -83,13 +83,16 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
     }
   });
 
-  (UNDER_GVISOR ? it : it.skip)('under gVisor, whose PID 1 anyone may kill, is told so and starts anew', async () => {
-    await run('true');
-    expect((await cluster.alice.execute('isolation', 'kill -9 1; sleep 60')).body.code).toBe('SANDBOX_LOST');
-    expect(await run('echo anew')).toMatchObject({ stdout: 'anew\n', session_restarted: true });
-  });
+  (UNDER_GVISOR ? it : it.skip)(
+    'is told that its sandbox is lost, and the next one starts again, when it kills PID 1 under gVisor',
+    async () => {
+      await run('true');
+      expect((await cluster.alice.execute('isolation', 'kill -9 1; sleep 60')).body.code).toBe('SANDBOX_LOST');
+      expect(await run('echo anew')).toMatchObject({ stdout: 'anew\n', session_restarted: true });
+    },
+  );
 
-  describe('keeps its files and answers', () => {
+  describe('beside a sandbox of another user,', () => {
     let served: { calls: number; failures: string[]; stop: () => Promise<void> };
 
     beforeEach(async () => {
@@ -122,7 +125,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       expect(await cluster.alice.run(session, 'echo next')).toMatchObject({ stdout: 'next\n', exit_code: 0 });
     };
 
-    itOnHostKernel('when memory is used up', async () => {
+    itOnHostKernel('leaves both sandboxes answering, and its files kept, when memory is used up', async () => {
       await cluster.alice.run('memory', 'echo kept > file');
       const { exit_code } = await cluster.alice.run('memory', "python3 -c 'x = bytearray(512 << 20); print(len(x))'");
       expect(exit_code).not.toBe(0);
@@ -130,7 +133,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       expect((await cluster.alice.run('memory', 'cat file')).stdout).toBe('kept\n');
     });
 
-    itOnHostKernel('when processes are used up', async () => {
+    itOnHostKernel('leaves both sandboxes answering, and its files kept, when processes are used up', async () => {
       await cluster.alice.run('processes', 'echo kept > file');
       const bomb = await cluster.alice.run('processes', 'bomb() { bomb | bomb & }; bomb; sleep 60', { shell: 'bash', timeout: 3 });
       expect(bomb.timed_out).toBe(true);
@@ -142,7 +145,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       expect((await cluster.alice.run('processes', 'cat file')).stdout).toBe('kept\n');
     });
 
-    it('when the disk is full', async () => {
+    it('leaves both sandboxes answering when the disk is full', async () => {
       const { stdout } = await cluster.alice.run(
         'disk',
         'cat /dev/zero > fill 2>/dev/null; cat /dev/zero > /tmp/fill 2>/dev/null; cat /dev/zero > /dev/shm/fill 2>/dev/null; echo full',
@@ -154,7 +157,7 @@ for address in (("8.8.8.8", 53), ("172.17.0.1", 80), ("169.254.169.254", 80)):
       await next('disk');
     });
 
-    itOnHostKernel('when inodes are used up', async () => {
+    itOnHostKernel('leaves both sandboxes answering when inodes are used up', async () => {
       await cluster.alice.run('inodes', 'python3 -c \'i = 0\nwhile i < 1000000:\n    open(str(i), "w").close(); i += 1\'', { timeout: 60 });
       await next('inodes');
       expect((await cluster.alice.run('inodes', 'echo x > /tmp/ok && cat /tmp/ok')).stdout).toBe('x\n');

@@ -70,7 +70,7 @@ const TOOL_CALLS: Record<string, object> = {
   workspace_edit: { path: 'secret', edits: [{ old: 'a', new: 'b', all: true }] },
 };
 
-describe.each(SETUPS)('The service keeps sessions to their user (%s)', (setup) => {
+describe.each(SETUPS)('The service, for a session of another user (%s)', (setup) => {
   let cluster: Cluster;
   let aliceContainer: string;
   let aliceJob: string;
@@ -98,7 +98,7 @@ describe.each(SETUPS)('The service keeps sessions to their user (%s)', (setup) =
     });
   }
 
-  it('when any REST route is called, and refuses a call without a credential', async () => {
+  it('shows and changes nothing of it when any REST route is called, and refuses a call without a credential', async () => {
     const { body } = await cluster.alice.request<OpenApi>('GET', '/openapi.json');
     const routes = Object.entries(body.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
     expect(routes.sort()).toEqual(Object.keys(CALLS).sort());
@@ -136,7 +136,7 @@ describe.each(SETUPS)('The service keeps sessions to their user (%s)', (setup) =
     }
   });
 
-  it('when any MCP tool is called, and refuses a call without a credential', async () => {
+  it('shows and changes nothing of it when any MCP tool is called, and refuses a call without a credential', async () => {
     const rpc = async (method: string, params: object, headers: Record<string, string> = cluster.bob.headers): Promise<Response> =>
       fetch(`${cluster.bob.url}/mcp/`, {
         method: 'POST',

@@ -40,7 +40,7 @@ it('unpacks a tar when it has 40,000 small files, a quarter of them empty', asyn
   expect((await rest.run('many', 'find . -type f | wc -l')).stdout.trim()).toBe('40000');
 });
 
-itOnHostKernel('says that no file entries are left, keeps the old file whole, and goes on', async () => {
+itOnHostKernel('says that no file entries are left, keeps the old file whole, and goes on when inodes are used up', async () => {
   await rest.run('full', 'echo old > file');
   expect((await rest.run('full', FILL, { timeout: 60 })).stdout).toMatch(/^100\d{3} No space left on device\n$/);
   const full = { status: 507, body: { code: 'STORAGE_FULL', detail: ENTRIES_FULL } };

@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 /** `Tools` checks every answer against its schema. These rows produce the states. */
-describe('The MCP server gives an answer that fits its output schema', () => {
+describe('The MCP server, for the output schemas of its tools,', () => {
   const session_id = 'schemas';
   const start = async (command: string, more: object = {}): Promise<string> => {
     const { structuredContent } = await tools.call('execute', { session_id, command, background: true, ...more });
@@ -55,11 +55,11 @@ describe('The MCP server gives an answer that fits its output schema', () => {
     ['a search for lines', 'workspace_search', { pattern: 'two' }, { matches: [{ path: 'a/b', line_number: 2, line: 'two' }] }],
     ['a search for files', 'workspace_search', { glob: 'b' }, { matches: [{ path: 'a/b' }] }],
     ['a deletion', 'workspace_delete', { path: 'a' }, { status: 'deleted', path: 'a' }],
-  ])('when a call is about %s', async (_what, name, args, answer) => {
+  ])('gives an answer that fits when a call is about %s', async (_what, name, args, answer) => {
     expect((await tools.call(name, { session_id, ...args })).structuredContent).toMatchObject(answer);
   });
 
-  it('when a job runs, gets input and ends', async () => {
+  it('gives answers that fit when a job runs, gets input and ends', async () => {
     const job_id = await start('read x; echo "$x"; exit 5', { open_stdin: true });
     expect((await output(job_id, { wait_seconds: 0 })).structuredContent).toMatchObject({ state: 'running', exit_code: null });
     const answered = await tools.call('job_input', { session_id, job_id, data: 'hello\n', eof: true });
@@ -75,7 +75,7 @@ describe('The MCP server gives an answer that fits its output schema', () => {
   it.each([
     ['out of time', 'sleep 99', { timeout: 1 }, { state: 'timed_out', exit_code: 124 }],
     ['killed', 'kill -9 $$', {}, { state: 'killed', exit_code: 137 }],
-  ])('when a job is %s', async (_what, command, more, answer) => {
+  ])('gives answers that fit when a job is %s', async (_what, command, more, answer) => {
     const job_id = await start(command, more);
     const ended = await eventually('it ends', async () => {
       const { structuredContent } = await output(job_id);
@@ -85,12 +85,12 @@ describe('The MCP server gives an answer that fits its output schema', () => {
     expect((await tools.call('job_stop', { session_id, job_id })).structuredContent).toEqual(answer);
   });
 
-  it('when a running job is stopped', async () => {
+  it('gives an answer that fits when a running job is stopped', async () => {
     const job_id = await start('sleep 99');
     expect((await tools.call('job_stop', { session_id, job_id })).structuredContent).toEqual({ state: 'killed', exit_code: null });
   });
 
-  it('when a job is lost and its session is made again', async () => {
+  it('gives answers that fit when a job is lost and its session is made again', async () => {
     const job_id = await start('sleep 99');
     const { container_id } = await rest.run(session_id, 'true');
     await docker.getContainer(container_id).remove({ force: true });
@@ -100,7 +100,7 @@ describe('The MCP server gives an answer that fits its output schema', () => {
     expect((await tools.call('job_stop', { session_id, job_id })).structuredContent).toEqual({ state: 'lost', exit_code: null });
   });
 
-  it('when a session is deleted', async () => {
+  it('gives an answer that fits when a session is deleted', async () => {
     expect((await tools.call('delete_session', { session_id })).structuredContent).toEqual({ status: 'deleted', session_id });
   });
 });

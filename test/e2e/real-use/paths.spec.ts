@@ -169,12 +169,12 @@ describe('The service, for paths as agents write them,', () => {
       'INVALID_PATH',
       'The path "$HOME/x" begins with $HOME, which is not replaced here. The home directory is /workspace: give "x", or "./$HOME/x" for what is really named $HOME.',
     ],
-  ])('%s', (sent, status, code, detail) => {
-    it.each(Object.keys(CALLS))('is refused by %s, which says what to do instead', async (call) => {
+  ])('for the path %s,', (sent, status, code, detail) => {
+    it.each(Object.keys(CALLS))('refuses the call when it is %s, and says what to do instead', async (call) => {
       expect(await CALLS[call]!(sent)).toMatchObject({ status, body: { code, detail } });
     });
 
-    it.each(Object.keys(TOOLS))('is refused by %s, which says what to do instead', async (name) => {
+    it.each(Object.keys(TOOLS))('refuses the call when the tool is %s, and says what to do instead', async (name) => {
       const [tool, args] = TOOLS[name]!;
       expect(await tools.text(tool, { session_id: SESSION, ...args(sent) })).toBe(`${code}: ${detail}`);
     });

@@ -35,7 +35,7 @@ const OUTSIDE = (absolute: string): string =>
 
 type Query = Record<string, string>;
 
-describe('A search as agents ask for it', () => {
+describe('The service, for searches and listings as agents ask for them,', () => {
   const deployment = new TestDeployment();
   let service: Service;
   let rest: Client;
@@ -155,7 +155,7 @@ describe('A search as agents ask for it', () => {
     ],
   ];
 
-  it.each(ROWS)('%j is answered, by REST and MCP', async (sent, answer) => {
+  it.each(ROWS)('gives one answer by REST and MCP when the query is %j', async (sent, answer) => {
     const [rested, called] = await Promise.all([search(sent), tools.call('workspace_search', { session_id: 's', ...sent })]);
     expect(rested.body).toEqual(answer);
     expect(called.structuredContent ?? called.content).toEqual(answer);
@@ -190,13 +190,13 @@ describe('A search as agents ask for it', () => {
       'SEARCH_TIMED_OUT',
       'The search took too long: give a simpler pattern, or a glob or path that leaves fewer files. It was at `slow/b`.',
     ],
-  ])('%j is refused, by REST and MCP, and told what to do instead', async (sent, status, code, detail) => {
+  ])('refuses a search by REST and MCP, and says what to do instead, when the query is %j', async (sent, status, code, detail) => {
     const [rested, called] = await Promise.all([search(sent), tools.text('workspace_search', { session_id: 's', ...sent })]);
     expect(rested).toMatchObject({ status, body: { code, detail } });
     expect(called).toBe(`${code}: ${detail}`);
   });
 
-  it('has a listing that says what it could not read', async () => {
+  it('names a directory that it cannot read when the depth of a listing leads into it', async () => {
     const list = async (query: object): Promise<[rest: unknown, tool: unknown]> => {
       const { body } = await rest.request('GET', `/sessions/s/workspace?${new URLSearchParams({ ...query }).toString()}`);
       return [body, (await tools.call('workspace_list', { session_id: 's', ...query })).structuredContent];
@@ -207,7 +207,7 @@ describe('A search as agents ask for it', () => {
     expect(await list({ path: 'odd' })).toEqual([{ entries }, { entries }]);
   });
 
-  it('counts what it skipped past the first 50, and lists a model no more than it reads', async () => {
+  it('counts all skipped files, and lists only the first, when more than 50 are skipped', async () => {
     await rest.run('many', 'for n in $(seq 60); do printf "\\0needle" > $n; done');
     const answer = await rest.request<{ skipped: unknown[]; skipped_total: number }>(
       'GET',
