@@ -4,7 +4,7 @@ import { ALICE, type Client, Service, TestDeployment } from '../support/service/
 
 jest.setTimeout(300_000);
 
-(TestEngine.possible ? describe : describe.skip)('Faults of the engine (needs root on Linux)', () => {
+(TestEngine.possible ? describe : describe.skip)('The service, at faults of the engine (needs root on Linux),', () => {
   let engine: TestEngine;
   let service: Service;
   let alice: Client;
@@ -21,7 +21,7 @@ jest.setTimeout(300_000);
   });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'a restart after %s ends the command with a typed error, and is got over with the files',
+    'ends the command with a typed error, and keeps the files, when the engine restarts after %s',
     async (signal) => {
       const session = `restart ${signal}`;
       await alice.run(session, 'echo kept > file');

@@ -106,7 +106,7 @@ describe('The service, at hostile input,', () => {
     socket.destroy();
   });
 
-  it('refuses what is no HTTP, a header without end, and a stranger’s body', async () => {
+  it('refuses a request when it is no HTTP, its header has no end, or its credential is wrong', async () => {
     expect(await raw('\x16\x03\x01 nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
     expect(await raw(`GET / HTTP/1.1\r\nX-Long: ${'x'.repeat(100_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
     expect(await raw(head('/execute', 2, 'wrong'), async (write) => void write(Buffer.from('{}')))).toMatch(/^HTTP\/1\.1 401 /);

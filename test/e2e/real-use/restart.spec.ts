@@ -47,7 +47,7 @@ describe.each(SETUPS)('The service, on %s,', (setup) => {
     for (let n = 0; n < 2; n++) expect(await run('paused', 'cat file')).toEqual({ stdout: 'x\n', container_id, ...NOTHING });
   });
 
-  it('reports the restart in the error of a file that is gone, and in the next command’s answer', async () => {
+  it('reports the restart in the error, and in the next command’s answer, when a file is gone', async () => {
     const { container_id } = await run('gone', 'echo x > file');
     await restart(container_id);
     const read = await cluster.alice.request('GET', cluster.alice.workspace('gone', 'file', true));

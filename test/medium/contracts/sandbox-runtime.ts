@@ -76,7 +76,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   });
 
   describe('startOf', () => {
-    it('gives another start after each restart', async () => {
+    it('gives another start each time when a sandbox is restarted', async () => {
       const owner = testOwner();
       const { id } = await runtime.ensureSandbox(owner);
       const first = await runtime.startOf(id);

@@ -60,7 +60,7 @@ describe('McpController, by HTTP', () => {
   });
 
   it.each(['application/json', '*/*', 'text/event-stream', 'application/json, text/event-stream', 'text/html'])(
-    'answers to Accept: %s',
+    'answers when Accept is %s',
     async (Accept) => {
       const response = await post(PING, { Accept });
       expect(response.status).toBe(200);
@@ -78,7 +78,7 @@ describe('McpController, by HTTP', () => {
     ['no key', {}],
     ['a wrong key', { 'X-API-Key': 'wrong' }],
     ['a wrong token', { Authorization: 'Bearer x.y.z' }],
-  ])('refuses %s before it looks at the message', async (_what, credentials) => {
+  ])('refuses a request before it looks at the message when it has %s', async (_what, credentials) => {
     const headers = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', ...credentials };
     for (const method of ['initialize', 'tools/list', 'tools/call']) {
       const response = await fetch(`${url}/mcp`, { method: 'POST', headers, body: JSON.stringify(request(method, { name: 'execute' })) });

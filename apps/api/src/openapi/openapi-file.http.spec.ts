@@ -16,7 +16,7 @@ async function servedDocument(): Promise<string> {
 }
 
 describe('docs/openapi.json', () => {
-  it('is what the API serves; `npm run openapi` writes it anew', async () => {
+  it('is what the API serves (`npm run openapi` writes it again)', async () => {
     const served = await servedDocument();
     // oxlint-disable-next-line node/no-process-env
     if (process.env.UPDATE_OPENAPI) writeFileSync(FILE, served);

@@ -25,7 +25,7 @@ describe('withIntegers', () => {
   });
 
   it.each(['', '0', '21', '-1', '+1', '01', '1.0', '1e1', '0x1', ' 1', '1 ', '١', 'one', '1'.repeat(400), ['1', '2']])(
-    'are not %j',
+    'refuses a value when it is no integer of the range: %j',
     (depth) => {
       expect(() => read({ depth })).toThrow(
         expect.objectContaining({

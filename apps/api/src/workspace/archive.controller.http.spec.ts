@@ -51,9 +51,12 @@ describe('the API at …/workspace/archive', () => {
     expect(pack).toHaveBeenCalledWith(expect.anything(), 's', path, gzip, expect.any(AbortSignal));
   });
 
-  it.each(['?gzip=1', '?gzip=', '?gzip=true&gzip=true', '?path=a&path=b', '?unknown=x'])('refuses GET %s', async (query) => {
-    expect([(await app.fetch(URL + query)).status, pack.mock.calls]).toEqual([422, []]);
-  });
+  it.each(['?gzip=1', '?gzip=', '?gzip=true&gzip=true', '?path=a&path=b', '?unknown=x'])(
+    'refuses GET when the query is %s',
+    async (query) => {
+      expect([(await app.fetch(URL + query)).status, pack.mock.calls]).toEqual([422, []]);
+    },
+  );
 
   it('answers a problem when packing fails before the first byte, and cuts the connection when it fails later', async () => {
     pack.mockRejectedValueOnce(new SandboxError(ErrorCode.NOT_FOUND, 'x'));
@@ -84,7 +87,7 @@ describe('the API at …/workspace/archive', () => {
   });
 
   it.each(['application/x-tar', 'application/gzip', 'Application/X-GZIP; x=y', 'application/octet-stream', ''])(
-    'PUT takes %j',
+    'takes an archive when the content type of PUT is %j',
     async (type) => {
       const response = await app.fetch(`${URL}?path=a`, { method: 'PUT', body: Buffer.from('bytes'), headers: { 'Content-Type': type } });
       expect([response.status, await response.json(), received.toString()]).toEqual([200, { entries: 1, size: 2 }, 'bytes']);

@@ -22,7 +22,7 @@ function follow(streams: readonly JobStream[] = ['stdout'], encoding: 'utf8' | '
 }
 
 describe('JobReader', () => {
-  it.each([1, 100, 65_535, 65_536, 65_537, 10_000_000])('tells a gap of %i bytes before the output that follows it', async (gap) => {
+  it.each([1, 100, 65_535, 65_536, 65_537, 10_000_000])('tells a gap of %i bytes when output follows it', async (gap) => {
     const { told, take } = follow();
     await take('stdout', 'a');
     await take('stdout', 'b', { gap });
@@ -69,7 +69,7 @@ describe('JobReader', () => {
     ]);
   });
 
-  it('counts to a gap what is left of a character whose beginning was dropped', async () => {
+  it('counts the rest of a character to the gap when its beginning was dropped', async () => {
     const { told, take } = follow();
     await take('stdout', Buffer.from('€b').subarray(1), { gap: 4 });
     expect(told).toEqual([
