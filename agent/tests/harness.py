@@ -271,11 +271,21 @@ class AgentTestCase(unittest.TestCase):
     def kill_in(self, directory):
         """Kills the processes that work in the directory or below it. Whether there were any."""
         found = False
+        for pid in self.pids_in(directory):
+            try:
+                os.kill(pid, signal.SIGKILL)
+                found = True
+            except ProcessLookupError:
+                pass
+        return found
+
+    def pids_in(self, directory):
+        """Live processes that work in the directory or below it."""
+        found = []
         for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
             try:
                 if (os.readlink("/proc/%d/cwd" % pid) + "/").startswith(directory + "/"):
-                    os.kill(pid, signal.SIGKILL)
-                    found = True
+                    found.append(pid)
             except OSError:
                 pass  # it has ended
         return found
@@ -295,15 +305,18 @@ class AgentTestCase(unittest.TestCase):
             time.sleep(0.01)
 
     def pids_of(self, token):
-        """Live processes with this text in their command line."""
+        """Live processes of this test with this text in their command line.
+
+        A process is of this test if it works in the test's directory. Another copy of the tests may run the same commands.
+        """
         found = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
+        for pid in self.pids_in(self.base):
             try:
-                with open("/proc/%s/cmdline" % name, "rb") as file:
+                with open("/proc/%d/cmdline" % pid, "rb") as file:
                     if token.encode() in file.read():
-                        found.append(int(name))
+                        found.append(pid)
             except OSError:
-                pass
+                pass  # it has ended
         return found
 
     def children_of(self, pid):
