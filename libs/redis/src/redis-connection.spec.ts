@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { loadConfig } from '@sandbox/config';
-import { REDIS_DEADLINE_MS, RedisConnection } from './redis-connection';
+import { CALL_DEADLINE_MS, PATIENCE_MS, REDIS_DEADLINE_MS, RedisConnection } from './redis-connection';
 
 /**
  * Tests the deadline of a call by a clock that the test moves. The server in place of Redis never
@@ -50,26 +50,46 @@ const connected = (): boolean => connection.client.emit('ready');
 const lost = (): boolean => connection.client.emit('close');
 
 describe('RedisConnection', () => {
-  it('gives a call up by the deadline when Redis is silent', async () => {
+  it('has deadlines below the promised one of 2 s', () => {
+    expect(REDIS_DEADLINE_MS).toBe(2_000);
+    expect(CALL_DEADLINE_MS).toBeLessThan(REDIS_DEADLINE_MS);
+    expect(PATIENCE_MS).toBeLessThan(CALL_DEADLINE_MS);
+  });
+
+  it('gives a call up at its deadline, and not before, when Redis is silent', async () => {
     connected();
     const call = watch(connection.runCommand(never));
-    await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS);
+    await jest.advanceTimersByTimeAsync(CALL_DEADLINE_MS - 1);
+    expect(call.outcome).toBe('pending');
+    await jest.advanceTimersByTimeAsync(1);
     expect(call.outcome).toEqual(UNAVAILABLE);
   });
 
-  it('gives a call up by the deadline when Redis is not there', async () => {
+  it('takes an answer when it comes 1 ms before the deadline', async () => {
+    connected();
+    const late = () => new Promise((resolve) => setTimeout(resolve, CALL_DEADLINE_MS - 1, 'answer'));
+    const call = watch(connection.runCommand(late));
+    await jest.advanceTimersByTimeAsync(CALL_DEADLINE_MS - 1);
+    expect(call.outcome).toBe('answer');
+  });
+
+  it('waits for Redis as long as there is time for the call, and then gives it up, when Redis is not there', async () => {
     const operation = jest.fn();
     const call = watch(connection.runCommand(operation));
-    await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS - 1);
+    expect(call.outcome).toBe('pending');
+    await jest.advanceTimersByTimeAsync(1);
     expect(call.outcome).toEqual(UNAVAILABLE);
     expect(operation).not.toHaveBeenCalled();
   });
 
   it('gives a call up by the deadline when Redis comes back just before it and is silent', async () => {
     const call = watch(connection.runCommand(never));
-    await jest.advanceTimersByTimeAsync(REDIS_DEADLINE_MS - 600);
+    await jest.advanceTimersByTimeAsync(PATIENCE_MS - 1);
     connected();
-    await jest.advanceTimersByTimeAsync(600);
+    await jest.advanceTimersByTimeAsync(CALL_DEADLINE_MS - PATIENCE_MS);
+    expect(call.outcome).toBe('pending');
+    await jest.advanceTimersByTimeAsync(1);
     expect(call.outcome).toEqual(UNAVAILABLE);
   });
 

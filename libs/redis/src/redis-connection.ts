@@ -6,12 +6,12 @@ import { Redis } from 'ioredis';
 /** How long a call to Redis may take in all, whatever the state of the connection. */
 export const REDIS_DEADLINE_MS = 2_000;
 /** The deadline of a call. A little below the promised deadline, because timers may fire late. */
-const CALL_DEADLINE_MS = REDIS_DEADLINE_MS - 100;
+export const CALL_DEADLINE_MS = REDIS_DEADLINE_MS - 100;
 /**
  * How long calls wait for a lost connection to come back, counted from the loss. The rest of the
  * deadline is for the call itself.
  */
-const PATIENCE_MS = CALL_DEADLINE_MS - 200;
+export const PATIENCE_MS = CALL_DEADLINE_MS - 200;
 /**
  * The connection counts as dead if an answer is due and nothing comes for this long. A host that
  * vanished sends no FIN.
