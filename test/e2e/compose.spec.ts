@@ -130,12 +130,15 @@ describe('docker-compose up --build', () => {
     expect((await client.request('GET', '/ready')).body).toMatchObject({ status: 'ready' });
   });
 
-  test.each(['api', 'cleanup'])('gives %s a read-only root, no capabilities, and nothing of the host but the socket', async (service) => {
-    const { HostConfig, Mounts } = await composition.inspect(service);
-    expect(HostConfig).toMatchObject({ ReadonlyRootfs: true, CapDrop: ['ALL'], Privileged: false });
-    expect(HostConfig.SecurityOpt).toContainEqual(expect.stringMatching(/^no-new-privileges/));
-    expect(Mounts.map(({ Destination }) => Destination)).toEqual(['/var/run/docker.sock']);
-  });
+  test.each(['api', 'cleanup'])(
+    'gives %s a read-only root, no capabilities or new privileges, and only the host’s socket',
+    async (service) => {
+      const { HostConfig, Mounts } = await composition.inspect(service);
+      expect(HostConfig).toMatchObject({ ReadonlyRootfs: true, CapDrop: ['ALL'], Privileged: false });
+      expect(HostConfig.SecurityOpt).toContainEqual(expect.stringMatching(/^no-new-privileges/));
+      expect(Mounts.map(({ Destination }) => Destination)).toEqual(['/var/run/docker.sock']);
+    },
+  );
 
   test('keeps Redis complete and private when it is up', async () => {
     const { HostConfig, Mounts } = await composition.inspect('redis');
