@@ -63,7 +63,7 @@ describe('architecture', () => {
 describe('the rules themselves', () => {
   const forbidden: [rule: string, path: string, imported: string][] = [
     ['errors-knows-only-itself', 'libs/errors/src/a.ts', '@sandbox/config'],
-    ['sessions-knows-only-redis-config-errors', 'libs/sessions/src/a.ts', '@sandbox/orchestrator'],
+    ['sessions-knows-only-redis-config-errors-text', 'libs/sessions/src/a.ts', '@sandbox/orchestrator'],
     ['orchestrator-knows-only-sessions-command-policy-config-errors-text', 'libs/orchestrator/src/a.ts', '../../../apps/api/src/b'],
     ['no-way-past-an-index', 'apps/api/src/past-index.ts', '../../../libs/sessions/src/b'],
     ['no-sideways-between-apps', 'apps/cleanup/src/a.ts', '../../api/src/b'],

@@ -131,7 +131,7 @@ describe.each(SETUPS)('The service, for sessions (%s)', (setup) => {
     };
     // Runs the race in several sessions at a time, because each race is mostly waiting.
     const names = ['race 1', 'race 2', 'race 3', 'race 4'];
-    await Promise.all(names.map((name) => race(name, cluster.redis ? 25 : 7)));
+    await Promise.all(names.map((name) => race(name, cluster.redis ? 12 : 5)));
     expect(Object.fromEntries(statuses)).toMatchObject({ 200: expect.any(Number) });
     for (const name of names) await cluster.alice.deleteSession(name);
     const { body } = await cluster.alice.request<{ sessions: SessionBody[] }>('GET', '/sessions');
