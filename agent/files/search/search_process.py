@@ -130,7 +130,8 @@ class _Search:
             mode = os.stat(name, dir_fd=directory).st_mode
             target = os.path.realpath("/proc/self/fd/%d/%s" % (directory, name))
         except OSError:
-            return  # It leads nowhere, or is no link any more: realpath fails in a race with a change.
+            # It leads nowhere, or is no link any more: realpath fails in a race with a change.
+            return
         meant = self._glob.matches(below) if stat.S_ISREG(mode) else stat.S_ISDIR(mode) and self._glob.may_match_below(below)
         if not meant:
             return
