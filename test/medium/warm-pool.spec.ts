@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Config } from '@sandbox/config';
 import { createDockerRuntime, type SandboxRuntime, WarmPool } from '@sandbox/orchestrator';
 import { createSessionStore, type SessionStore } from '@sandbox/sessions';
@@ -8,6 +10,9 @@ import { replaceMethods } from '../support/adapters/replace-methods';
 /** Tests the pools of two processes that share one engine and one Redis. All of them are real. */
 
 jest.setTimeout(180_000);
+
+/** What the agent makes in a sandbox that is claimed. */
+const [, MARK] = /^_MARK = "(.+)"$/m.exec(readFileSync(join(__dirname, '../../agent/supervisor/claim_mark.py'), 'utf8'))!;
 
 const engine = testEngine();
 let redis: TestRedis;
@@ -82,22 +87,26 @@ it('removes a sandbox when its claimant died during the claim', async () => {
   void claimant.claimSandbox(testOwner());
   await dying;
   await claimant.beforeApplicationShutdown();
-  expect(await pool.claimSandbox(testOwner())).toBeNull();
   expect((await waiting()).map(({ id }) => id)).toContain(stuck.id);
+  // The clock is moved right after the claim. So the refill that the claim begins sees a claim of
+  // long ago.
   const now = performance.now.bind(performance);
-  const later = jest.spyOn(performance, 'now').mockImplementation(() => now() + 16_000);
+  let later = 0;
+  const clock = jest.spyOn(performance, 'now').mockImplementation(() => now() + later);
   try {
-    await eventually('another waits', async () => !(await waiting()).some(({ id }) => id === stuck.id), 60);
+    expect(await pool.claimSandbox(testOwner())).toBeNull();
+    later = 16_000;
+    await eventually('another waits', async () => !(await waiting()).some(({ id }) => id === stuck.id));
     await filled(pool);
   } finally {
-    later.mockRestore();
+    clock.mockRestore();
   }
 });
 
 it('gives no sandbox when another process has claimed it, whatever its commands do', async () => {
   const [mine, theirs] = pools;
   const first = await theirs.claimSandbox(testOwner());
-  expect(await sh(runtime, first!.sandbox.id, 'rmdir /tmp/.sandbox-claimed')).toMatchObject({ exitCode: 0 });
+  expect(await sh(runtime, first!.sandbox.id, `rmdir ${MARK}`)).toMatchObject({ exitCode: 0 });
   // The other pool creates another one before this pool has refreshed. So this pool’s channel still
   // leads into the old one.
   await filled(theirs);
