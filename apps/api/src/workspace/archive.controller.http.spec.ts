@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { WorkspaceArchiveService } from '@sandbox/orchestrator';
+import { refusedFields } from '../../../../test/support/refused-fields';
 import { TestApp } from '../../../../test/support/test-app';
 
 const URL = '/sessions/s/workspace/archive';
@@ -51,12 +52,15 @@ describe('the API at …/workspace/archive', () => {
     expect(pack).toHaveBeenCalledWith(expect.anything(), 's', path, gzip, expect.any(AbortSignal));
   });
 
-  it.each(['?gzip=1', '?gzip=', '?gzip=true&gzip=true', '?path=a&path=b', '?unknown=x'])(
-    'refuses GET when the query is %s',
-    async (query) => {
-      expect([(await app.fetch(URL + query)).status, pack.mock.calls]).toEqual([422, []]);
-    },
-  );
+  it.each([
+    ['?gzip=1', 'gzip'],
+    ['?gzip=', 'gzip'],
+    ['?gzip=true&gzip=true', 'gzip'],
+    ['?path=a&path=b', 'path'],
+    ['?unknown=x', 'unknown'],
+  ])('refuses GET when the query is %s', async (query, field) => {
+    expect([await refusedFields(await app.fetch(URL + query)), pack.mock.calls]).toEqual([[field], []]);
+  });
 
   it('answers a problem when packing fails before the first byte, and cuts the connection when it fails later', async () => {
     pack.mockRejectedValueOnce(new SandboxError(ErrorCode.NOT_FOUND, 'x'));

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { ByteRange, FilePart, LineRange, WorkspaceEntriesService, WorkspaceService } from '@sandbox/orchestrator';
+import { refusedFields } from '../../../../test/support/refused-fields';
 import { API_KEY, TestApp } from '../../../../test/support/test-app';
 
 const FILE = Buffer.from('0123456789');
@@ -102,7 +103,7 @@ describe('the workspace API', () => {
   });
 
   it('answers 422 when a session id is over its limit', async () => {
-    expect((await app.fetch(`/sessions/${'x'.repeat(257)}/workspace`)).status).toBe(422);
+    expect(await refusedFields(await app.fetch(`/sessions/${'x'.repeat(257)}/workspace`))).toEqual(['session_id']);
   });
 
   it('lists the root when no path is given', async () => {
@@ -257,14 +258,14 @@ describe('the workspace API', () => {
     expect((await json({ content: '', encoding: 'utf8' }, 'application/json; charset=utf-8')).status).toBe(204);
     expect((await json({ content: 'AP8=', encoding: 'base64' })).status).toBe(204);
     expect(stored.map((file) => file.content)).toEqual([Buffer.from('é'), Buffer.alloc(0), Buffer.from([0, 255])]);
-    for (const body of [
-      {},
-      { content: 5 },
-      { content: 'x', encoding: 'hex' },
-      { content: 'AP8', encoding: 'base64' },
-      { content: '', mode: 1 },
+    for (const [body, field] of [
+      [{}, 'content'],
+      [{ content: 5 }, 'content'],
+      [{ content: 'x', encoding: 'hex' }, 'encoding'],
+      [{ content: 'AP8', encoding: 'base64' }, 'content'],
+      [{ content: '', mode: 1 }, 'mode'],
     ]) {
-      expect([body, (await json(body)).status]).toEqual([body, 422]);
+      expect([body, await refusedFields(await json(body))]).toEqual([body, [field]]);
     }
     expect((await put('{', { 'Content-Type': 'application/json' })).status).toBe(400);
     await expectUnsupported(await json({ content: 'x' }, 'application/json; charset=latin1'));

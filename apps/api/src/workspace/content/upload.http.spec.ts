@@ -1,6 +1,7 @@
 import type { WorkspaceService } from '@sandbox/orchestrator';
 import { buffer } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
+import { refusedFields } from '../../../../../test/support/refused-fields';
 import { TestApp } from '../../../../../test/support/test-app';
 
 const LIMIT = 1024 * 1024;
@@ -32,6 +33,12 @@ describe('POST …/upload', () => {
     const response = await app.fetch(`/sessions/s/workspace/upload${query}`, { method: 'POST', body, headers });
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   };
+
+  const refusal = ({ status, body }: Awaited<ReturnType<typeof upload>>): unknown[] => [
+    status,
+    (body.errors as { field: string }[] | undefined)?.map(({ field }) => field),
+    stored,
+  ];
 
   const form = (...parts: [name: string, content: string, fileName?: string][]): FormData => {
     const data = new FormData();
@@ -67,18 +74,18 @@ describe('POST …/upload', () => {
 
   it.each(['=".."', '="."', '=""', '="a/"', '="a/.."', "*=utf-8''a%00b"])('refuses the name %s when no path is given', async (name) => {
     const answer = await upload(part(`form-data; name="file"; filename${name}`), multipart);
-    expect([answer.status, stored]).toEqual([422, []]);
+    expect(refusal(answer)).toEqual([422, ['path'], []]);
   });
 
-  it.each<[string, FormData]>([
-    ['no part', form()],
-    ['another field', form(['data', 'x', 'f'])],
-    ['text instead of a file', form(['file', 'x'])],
-    ['text beside the file', form(['file', 'x', 'f'], ['path', 'y'])],
-    ['text before the file', form(['path', 'y'], ['file', 'x', 'f'])],
-    ['two files', form(['file', 'x', 'f'], ['file', 'y', 'g'])],
-  ])('stores nothing when the form is refused: %s', async (_name, body) => {
-    expect([(await upload(body, { query: '?path=p' })).status, stored]).toEqual([422, []]);
+  it.each<[string, string, FormData]>([
+    ['no part', 'file', form()],
+    ['another field', 'data', form(['data', 'x', 'f'])],
+    ['text instead of a file', 'file', form(['file', 'x'])],
+    ['text beside the file', 'path', form(['file', 'x', 'f'], ['path', 'y'])],
+    ['text before the file', 'path', form(['path', 'y'], ['file', 'x', 'f'])],
+    ['two files', 'file', form(['file', 'x', 'f'], ['file', 'y', 'g'])],
+  ])('stores nothing when the form is refused: %s', async (_name, field, body) => {
+    expect(refusal(await upload(body, { query: '?path=p' }))).toEqual([422, [field], []]);
   });
 
   it('stores nothing when a second part comes late', async () => {
@@ -98,21 +105,28 @@ describe('POST …/upload', () => {
       duplex: 'half',
       headers: { 'Content-Type': multipart.type },
     });
-    expect([answer.status, stored]).toEqual([422, []]);
+    expect([await refusedFields(answer), stored]).toEqual([['file'], []]);
   });
 
-  it.each(['form-data; filename="f"', 'form-data; filename=f', 'form-data', 'form-data; name', 'attachment; name="file"; filename="f"'])(
-    'refuses a part without the name of a field, and stores nothing: %s',
-    async (disposition) => {
-      const { status, body } = await upload(part(disposition), { ...multipart, query: '?path=p' });
-      expect([status, body.code, stored]).toEqual([422, 'VALIDATION_FAILED', []]);
-    },
-  );
+  it.each([
+    ['form-data; filename="f"', ''],
+    ['form-data; filename=f', ''],
+    ['form-data', ''],
+    ['form-data; name', ''],
+    // The parser skips this part, so there is no file.
+    ['attachment; name="file"; filename="f"', 'file'],
+  ])('refuses a part without the name of a field, and stores nothing: %s', async (disposition, field) => {
+    const answer = await upload(part(disposition), { ...multipart, query: '?path=p' });
+    expect([answer.body.code, ...refusal(answer)]).toEqual(['VALIDATION_FAILED', 422, [field], []]);
+  });
 
   it('answers when a long part is no form-data', async () => {
     const long = Buffer.from(`--${BOUNDARY}\r\nX: y\r\n\r\n${'x'.repeat(300_000)}\r\n`);
     expect((await upload(Buffer.concat([long, part('form-data; name="file"; filename="f"')]), multipart)).status).toBe(201);
-    expect((await upload(Buffer.concat([long, Buffer.from(`--${BOUNDARY}--\r\n`)]), multipart)).status).toBe(422);
+    expect(refusal(await upload(Buffer.concat([long, Buffer.from(`--${BOUNDARY}--\r\n`)]), multipart)).slice(0, 2)).toEqual([
+      422,
+      ['file'],
+    ]);
   });
 
   it('stores nothing when the form is cut off', async () => {
