@@ -28,6 +28,8 @@ interface Output {
   code?: string;
 }
 
+/** What an answer that refuses this one field has in it. */
+const refusalOf = (field: string): object => ({ status: 422, body: { code: 'VALIDATION_FAILED', errors: [{ field }] } });
 const UNTIL = (file: string): string => `until [ -e ${file} ]; do sleep 0.02; done`;
 
 describe.each(SETUPS)('The service, for jobs (%s)', (setup) => {
@@ -153,7 +155,7 @@ describe.each(SETUPS)('The service, for jobs (%s)', (setup) => {
     expect((await call('POST', `/${deaf.job_id}/signal`, { signal: 'SIGTERM' })).status).toBe(204);
     expect(await ended(deaf.job_id)).toMatchObject({ state: 'killed', signal: 'SIGTERM', exit_code: 143 });
     expect((await call('POST', `/${deaf.job_id}/signal`, { signal: 'SIGTERM' })).body.code).toBe('JOB_ENDED');
-    expect((await call('POST', `/${deaf.job_id}/signal`, { signal: 'SIGRTMIN' })).status).toBe(422);
+    expect(await call('POST', `/${deaf.job_id}/signal`, { signal: 'SIGRTMIN' })).toMatchObject(refusalOf('signal'));
   });
 
   it('ends a job with all it started when its time is over or it is deleted', async () => {
@@ -182,10 +184,11 @@ describe.each(SETUPS)('The service, for jobs (%s)', (setup) => {
   it('refuses a job when a command would be refused, or its time is too long', async () => {
     expect((await call('POST', '', { command: 'no-such-program' })).body.code).toBe('COMMAND_NOT_ALLOWED');
     expect((await call('POST', '', { command: 'true', working_dir: 'missing' })).body.code).toBe('INVALID_WORKING_DIR');
-    for (const timeout of [0, 61, '5', null]) expect((await call('POST', '', { command: 'true', timeout })).status).toBe(422);
+    for (const timeout of [0, 61, '5', null])
+      expect(await call('POST', '', { command: 'true', timeout })).toMatchObject(refusalOf('timeout'));
     expect((await call('POST', '', { command: 'true', timeout: 60 })).status).toBe(201);
     for (const query of ['offset=-1', 'offset=1.5', 'limit=0', 'limit=1048577', 'stream=all', 'wait_seconds=31', 'more=1']) {
-      expect((await call('GET', `/${'0'.repeat(32)}/output?${query}`)).status).toBe(422);
+      expect(await call('GET', `/${'0'.repeat(32)}/output?${query}`)).toMatchObject(refusalOf(query.split('=')[0]!));
     }
     expect((await call('GET', '/not-an-id')).body.code).toBe('JOB_NOT_FOUND');
   });

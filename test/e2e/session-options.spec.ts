@@ -117,7 +117,7 @@ describe.each(SETUPS)('The service, for session options (%s)', (setup) => {
     const changed = await patch({ ttl_seconds: 1000 });
     expect(changed).toMatchObject({ status: 200, body: { ttl_seconds: 1000, metadata: { a: 'b' } } });
     expect(await patch({ metadata: { c: 'd' } })).toMatchObject({ body: { ttl_seconds: 1000, metadata: { c: 'd' } } });
-    expect(await patch({ ttl_seconds: 3601 })).toMatchObject({ status: 422 });
+    expect(await patch({ ttl_seconds: 3601 })).toMatchObject({ status: 422, body: { errors: [{ field: 'ttl_seconds' }] } });
     expect(await patch({ ttl_seconds: 5 }, cluster.bob)).toMatchObject({ status: 404, body: { code: 'SESSION_NOT_FOUND' } });
     expect(await get('changes')).toMatchObject({ ttl_seconds: 1000 });
     await patch({ ttl_seconds: 1 });
