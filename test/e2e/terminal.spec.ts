@@ -13,6 +13,11 @@ const signalKey = (key: string): string => (UNDER_GVISOR ? `${key}\n` : key);
 
 const JWT_SECRET = 'a secret of at least thirty-two bytes';
 
+interface Refusal {
+  code: string;
+  errors?: { field: string }[];
+}
+
 function token(sub: string, exp: number): string {
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const content = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ sub, exp })}`;
@@ -171,23 +176,23 @@ describe.each(SETUPS)('The service, for terminals (%s)', (setup) => {
     expect(await Terminal.refused(cluster.alice, path, { 'X-API-Key': 'wrong' })).toEqual([401, 'UNAUTHORIZED']);
     expect(await Terminal.refused(cluster.alice, '/sessions/refused/nothing')).toEqual([404, 'NOT_FOUND']);
     expect(await Terminal.refused(cluster.alice, `${path}?command=no-such-shell`)).toEqual([400, 'COMMAND_NOT_ALLOWED']);
-    for (const query of ['cols=0', 'rows=1001', 'cols=x', 'shell=sh', 'command=']) {
+    for (const query of ['cols=0', 'rows=1001', 'cols=x', 'shell=sh', 'no_such_field=1', 'command=']) {
       expect(await Terminal.refused(cluster.alice, `${path}?${query}`)).toEqual([422, 'VALIDATION_FAILED']);
     }
-    for (const message of [
-      'not json',
-      '[]',
-      { type: 'resize', cols: 0, rows: 1 },
-      { type: 'quit', cols: 1, rows: 1 },
-      { type: 'resize' },
-    ]) {
+    for (const [message, ...problem] of [
+      ['not json', 'BAD_REQUEST'],
+      ['[]', 'VALIDATION_FAILED', ''],
+      [{ type: 'resize', cols: 0, rows: 1 }, 'VALIDATION_FAILED', 'cols'],
+      [{ type: 'quit', cols: 1, rows: 1 }, 'BAD_REQUEST'],
+      [{ type: 'resize' }, 'VALIDATION_FAILED', 'cols', 'rows'],
+      [{ type: 'resize', cols: 1, rows: 1, no_such_field: 1 }, 'VALIDATION_FAILED', 'no_such_field'],
+    ] as const) {
       const terminal = await start('refused');
       terminal.tell(message);
       await terminal.until('it is closed', () => terminal.closed !== undefined);
-      expect([terminal.messages.at(-1), terminal.closed]).toEqual([
-        { type: 'error', problem: expect.objectContaining({ code: expect.any(String) }) },
-        { code: 1008 },
-      ]);
+      const { type, problem: told } = terminal.messages.at(-1)! as { type?: string; problem?: Refusal };
+      expect([type, terminal.closed]).toEqual(['error', { code: 1008 }]);
+      expect([told?.code, ...(told?.errors ?? []).map(({ field }) => field)]).toEqual(problem);
     }
   });
 
