@@ -155,7 +155,8 @@ class UnpackTest(ArchiveTestCase):
             self.assertEqual(self.unpack(data, max_size=1199).code, "FILE_TOO_LARGE")
             self.assertEqual(self.unpack(data, max_entries=1).code, "FILE_TOO_LARGE")
             self.assertEqual(os.listdir(self.root), [])
-        self.assertEqual(self.unpack(big, max_size=1200, max_entries=2).ok, {"entries": 2, "size": 1200})
+            self.assertEqual(self.unpack(data, "fits", max_size=1200, max_entries=2).ok, {"entries": 2, "size": 1200})
+            self.agent.delete("fits").ok
 
     def test_refuses_an_entry_when_its_header_announces_more_bytes_than_the_limit(self):
         bomb = tars.header(b"bomb", size_field=b"\x80" + bytes(4) + b"\x7f" * 7)
@@ -341,6 +342,7 @@ class PackTest(ArchiveTestCase):
             self.assertEqual(self.members(answer.stdout), {name: (b"0", 0o751, content)})
         answer = self.pack("d/file", max_size=199_999)
         self.assertEqual((answer.code, answer.stdout), ("FILE_TOO_LARGE", b""))
+        self.assertEqual(self.pack("d/file", max_size=200_000, max_entries=1).ok, {"entries": 1, "size": 200_000})
         os.mkfifo(self.path("fifo"))
         self.assertEqual(self.pack("fifo").code, "NOT_A_REGULAR_FILE")
         self.assertEqual(self.unpack(tars.archive(tars.entry(b"x", b"x")), "d/file").code, "NOT_A_DIRECTORY")
