@@ -3,7 +3,7 @@
 import sys
 from _frozen_importlib import ModuleSpec
 
-MODULES = globals()["MODULES"]
+MODULES, DIRECT = globals()["MODULES"], globals()["DIRECT"]
 PACKAGES = {name.rpartition(".")[0] for name in MODULES}
 globals().pop("s", None)  # the bootstrap's copy of the bundle
 
@@ -31,4 +31,4 @@ sys.meta_path.insert(0, BundleImporter)
 
 import main  # noqa: E402
 
-main.run()
+main.run(DIRECT)

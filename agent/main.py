@@ -9,14 +9,15 @@ import _signal as signal  # see processes/waiting.py
 from processes import own_process
 from supervisor import leftovers
 from supervisor.router import Router
-from wire import frames
+from wire import direct_channel, frames
 
 # The agent ignores all signals but these.
 _KEPT_SIGNALS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
 _F_SETPIPE_SZ = 1031  # the module fcntl has it from Python 3.10 on
 
 
-def run():
+def run(direct):
+    """Runs until the channel ends. `direct` is None, or (name, token) of a socket of the host."""
     own_process.set_dumpable(False)
     own_process.become_subreaper()
     # A user's `pkill python` or `kill -HUP -1` is not meant for the agent. Commands start with
@@ -24,7 +25,7 @@ def run():
     for number in signal.valid_signals():
         if number not in _KEPT_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-    channel_in, channel_out = _take_channel()
+    channel_in, channel_out = _take_channel(direct)
     leftovers.kill_leftovers()
     own_process.give_back_memory()  # half a megabyte, which the compiler has used
     # Else the collector would touch, and so copy, every page that workers share with this process.
@@ -33,9 +34,14 @@ def run():
     os._exit(0)
 
 
-def _take_channel():
-    """Moves the channel off descriptors 0 and 1, which commands inherit. Returns (in, out)."""
-    channel = os.dup(0), os.dup(1)
+def _take_channel(direct):
+    """Moves the channel off descriptors 0 and 1, which commands inherit. Returns (in, out).
+
+    It is the host's socket if the agent reaches that, else the two pipes.
+    """
+    connection = None if direct is None else direct_channel.connect(*direct)
+    # Two descriptors in either case, because poll() takes one entry a descriptor.
+    channel = (os.dup(0), os.dup(1)) if connection is None else (connection, os.dup(connection))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)

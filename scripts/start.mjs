@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keptApiKey } from './setup/api-key.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
@@ -13,6 +14,7 @@ import { ROOT, runMain, say, SetupError, step } from './setup/steps.mjs';
 
 const SANDBOX_UID = 1000;
 const READY_DEADLINE_MS = 60_000;
+const MAX_CHANNEL_DIRECTORY_BYTES = 76;
 const SAME_SIGNAL_MS = 500;
 const ABANDONED_CHECK_MS = 250;
 const PARENT = process.ppid;
@@ -37,6 +39,7 @@ await runMain(async () => {
     PORT: String(port),
     DOCKER_HOST: docker.host,
     CONTAINER_IMAGE: image,
+    CHANNEL_DIRECTORY: process.env.CHANNEL_DIRECTORY ?? channelDirectory(),
     SESSION_STORE: store,
     DEPLOYMENT: chosen('DEPLOYMENT', store === 'memory' ? ownDeployment() : 'default'),
     ...(authIsSet() ? {} : { API_KEYS: keptApiKey() }),
@@ -52,6 +55,15 @@ await runMain(async () => {
   }
   process.exitCode = await ended;
 });
+
+/**
+ * Returns the directory of the sockets on which the API listens for its sandboxes. A socket's path
+ * has at most 107 bytes (unix(7)), so a deep checkout has none.
+ */
+function channelDirectory() {
+  const directory = join(ROOT, '.sandbox', 'channels');
+  return Buffer.byteLength(directory) <= MAX_CHANNEL_DIRECTORY_BYTES ? directory : '';
+}
 
 /** Returns what the environment or .env says. A variable that is set to nothing counts as unset. */
 function chosen(name, otherwise) {

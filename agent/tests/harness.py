@@ -1,12 +1,17 @@
-"""Drives a real agent process over pipes, as the host does."""
+"""Drives a real agent process as the host does: over a socket, or over its two pipes.
+
+SANDBOX_TEST_CHANNEL=exec makes every test use the pipes.
+"""
 
 import base64
+import contextlib
 import json
 import os
 import re
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -43,10 +48,11 @@ def _module_name(file):
     return file[: -len(".py")].replace("/", ".").replace(".__init__", "")
 
 
-def bundle(root, memory_events=None):
+def bundle(root, memory_events=None, direct=None, directory="/run/sandbox/"):
     """Returns what the bootstrap reads (PROTOCOL.md, "Bootstrap").
 
-    `root` takes the place of /workspace, and `memory_events` of the file with the kernel's count of kills.
+    `root` takes the place of /workspace, `memory_events` of the file with the kernel's count of kills,
+    and `directory` of /run/sandbox/. `direct` is (name, token) of a socket there.
     """
     modules = {_module_name(file): _text(file) for file in module_files()}
     assert modules["files.paths"].count('b"/workspace"') == 1
@@ -54,7 +60,9 @@ def bundle(root, memory_events=None):
     if memory_events is not None:
         assert modules["processes.oom_kills"].count("/sys/fs/cgroup/memory.events") == 1
         modules["processes.oom_kills"] = modules["processes.oom_kills"].replace("/sys/fs/cgroup/memory.events", memory_events)
-    source = ("MODULES = " + json.dumps(modules) + "\n" + _text("loader.py")).encode()
+    assert modules["wire.direct_channel"].count('"/run/sandbox/"') == 1
+    modules["wire.direct_channel"] = modules["wire.direct_channel"].replace('"/run/sandbox/"', repr(directory))
+    source = ("DIRECT = %r\n" % (direct,) + "MODULES = " + json.dumps(modules) + "\n" + _text("loader.py")).encode()
     return b"%d\n" % len(source) + source
 
 
@@ -102,14 +110,47 @@ def _request(fields):
     return request
 
 
+class _Listener:
+    """The host's socket, in a directory of its own."""
+
+    name, token = "socket", "0123456789abcdef" * 4
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp() + "/"
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.directory + self.name)
+        self.socket.listen()
+
+    def accept(self):
+        """Accepts the agent, as the host does. Closes the listener."""
+        self.socket.settimeout(DEADLINE_SECONDS)
+        connection = self.socket.accept()[0]
+        assert connection.recv(len(self.token), socket.MSG_WAITALL) == self.token.encode()
+        connection.sendall(b"+")
+        self.close()
+        return connection
+
+    def close(self):
+        self.socket.close()
+        shutil.rmtree(self.directory)
+
+
 class Agent:
-    def __init__(self, root, memory_events=None):
+    def __init__(self, root, memory_events=None, transport=os.environ.get("SANDBOX_TEST_CHANNEL", "direct")):
         self.root = root
+        listener = _Listener() if transport == "direct" else None
         line = _text("bootstrap.py").rstrip("\n")
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-u", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
-        self.process.stdin.write(bundle(root, memory_events))
+        if listener is None:
+            self.process.stdin.write(bundle(root, memory_events))
+            self._connection = None
+            self._in, self._out = self.process.stdout.fileno(), self.process.stdin.fileno()
+        else:
+            self.process.stdin.write(bundle(root, memory_events, (listener.name, listener.token), listener.directory))
+            self._connection = listener.accept()
+            self._in = self._out = self._connection.fileno()
         self.answers = {}
         self.auto_credit = True
         self._received = b""
@@ -119,16 +160,38 @@ class Agent:
         self.pump_until(lambda: self.hello)
 
     def close(self):
-        self.process.stdin.close()
+        self.hang_up()
         self.process.wait(DEADLINE_SECONDS)
+        self.process.stdin.close()
         self.process.stdout.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    def hang_up(self):
+        """Ends the channel from the host's side. What the agent still writes can be read."""
+        if self._connection is None:
+            self.process.stdin.close()
+        else:
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_WR)
+
+    def send_bytes(self, data):
+        data = memoryview(data)
+        while data:
+            data = data[os.write(self._out, data) :]
+
+    def read_rest(self):
+        """Returns what the agent writes until it closes the channel."""
+        rest = b""
+        with contextlib.suppress(ConnectionError):
+            while data := os.read(self._in, 1 << 20):
+                rest += data
+        return rest
 
     # ---- sending
 
     def send(self, kind, request_id, payload=b""):
-        data = memoryview(struct.pack(">IBI", len(payload), kind, request_id) + payload)
-        while data:
-            data = data[os.write(self.process.stdin.fileno(), data) :]
+        self.send_bytes(struct.pack(">IBI", len(payload), kind, request_id) + payload)
 
     def open(self, **request):
         self._last_id += 1
@@ -162,9 +225,9 @@ class Agent:
         deadline = time.monotonic() + seconds
         while not condition():
             remaining = deadline - time.monotonic()
-            if remaining <= 0 or not select.select([self.process.stdout], [], [], remaining)[0]:
+            if remaining <= 0 or not select.select([self._in], [], [], remaining)[0]:
                 raise AssertionError("the agent did not answer in time")
-            data = os.read(self.process.stdout.fileno(), 1 << 20)
+            data = os.read(self._in, 1 << 20)
             if not data:
                 raise EOFError("the agent has ended")
             self._received += data

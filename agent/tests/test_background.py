@@ -66,7 +66,7 @@ class BackgroundTest(AgentTestCase):
     def test_keeps_a_background_child_when_the_channel_ends(self):
         agent = self.open_agent()
         worker = self.start_background(agent, "while ! [ -e go ]; do echo noise; sleep 0.02; done; touch gone")
-        agent.process.stdin.close()
+        agent.hang_up()
         agent.process.wait(10)
         self.assert_lives()
         self.put("go", "")
@@ -79,15 +79,15 @@ class BackgroundTest(AgentTestCase):
         self.eventually(lambda: os.path.exists(self.path("there")))
         agent.run("true")  # so that the next worker is one that was started since
         self.start_background(agent, "while :; do sleep 0.1; done")
-        agent.process.stdin.close()
+        agent.hang_up()
         self.eventually(lambda: not self.pids_of("foreground-%s" % self.token[::-1]))
         self.assert_lives()
 
     def test_closes_the_channel_from_its_side_when_a_background_child_is_left(self):
         agent = self.open_agent()
         self.start_background(agent, "sleep 1000")
-        agent.process.stdin.close()
-        self.assertEqual(agent.process.stdout.read(), b"")
+        agent.hang_up()
+        self.assertEqual(agent.read_rest(), b"")
 
     def test_keeps_a_background_child_when_the_agent_is_killed(self):
         agent = self.open_agent()

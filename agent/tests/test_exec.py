@@ -192,14 +192,14 @@ class ChannelTest(AgentTestCase):
         self.assertEqual(self.agent.run("echo ok").stdout, b"ok\n")
 
     def test_ends_when_a_frame_is_too_large(self):
-        self.agent.process.stdin.write(frames.HEADER.pack(frames.MAX_HOST_PAYLOAD + 1, frames.REQUEST, 1))
+        self.agent.send_bytes(frames.HEADER.pack(frames.MAX_HOST_PAYLOAD + 1, frames.REQUEST, 1))
         self.assertEqual(self.agent.process.wait(10), 0)
 
     def test_reads_a_frame_when_it_comes_in_single_bytes(self):
         request = frames.json_frame(frames.REQUEST, 99, {"op": "list", "path": ""})
         self.agent.answers[99] = self.agent.answers[self.agent.start("true")]
         for byte in request:
-            self.agent.process.stdin.write(bytes([byte]))
+            self.agent.send_bytes(bytes([byte]))
         self.agent.answers[99] = type(self.agent.answers[99])()
         self.assertEqual(self.agent.wait(99).ok, {"count": 0, "truncated": False, "skipped": 0})
 

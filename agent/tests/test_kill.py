@@ -121,7 +121,7 @@ class KillTest(TokenTestCase):
         agent.start("setsid sh -c 'sleep 1000; : %s' & sleep 100" % self.token)
         self.eventually(lambda: len(self.pids_of(self.token)) > 0)
         workers = self.children_of(agent.process.pid)
-        agent.process.stdin.close()
+        agent.hang_up()
         self.assertEqual(agent.process.wait(10), 0)
         self.eventually(lambda: self.pids_of(self.token) == [])
         self.eventually(lambda: not any(os.path.exists("/proc/%d" % pid) for pid in workers))

@@ -315,7 +315,7 @@ class SearchTest(FileCallsTestCase):
         agent.open(op="search", path="", glob=None, pattern="(a+)+$", limit=10, timeout_ms=60000)
         self.eventually(lambda: self.searches(agent))
         (pid,) = self.searches(agent)
-        agent.process.stdin.close()
+        agent.hang_up()
         self.eventually(lambda: not os.path.exists("/proc/%d" % pid))
 
     def test_answers_with_an_error_when_a_pattern_would_need_too_much_memory(self):

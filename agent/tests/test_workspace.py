@@ -284,7 +284,7 @@ class WriteTest(WorkspaceTestCase):
         request = agent.open(op="write", path="file", max_size=0)
         agent.send(frames.DATA, request, b"new")
         agent.pump_until(lambda: agent.answers[request].granted == 3)
-        agent.process.stdin.close()
+        agent.hang_up()
         self.eventually(lambda: os.listdir(self.root) == ["file"])
         self.assertEqual(self.content("file")[1], b"old")
 

@@ -1,5 +1,15 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 /** The image of the sandboxes. It has Python 3 and sh; the test set-up makes it. */
 export const TEST_IMAGE = process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:latest';
+/**
+ * The way that frames take between the API and its sandboxes. SANDBOX_TEST_CHANNEL=exec makes every
+ * test use the engine's stream.
+ */
+export const TEST_CHANNEL = process.env.SANDBOX_TEST_CHANNEL === 'exec' ? 'exec' : 'direct';
+/** CHANNEL_DIRECTORY of the services under test. */
+export const TEST_CHANNEL_DIRECTORY = TEST_CHANNEL === 'exec' ? '' : join(tmpdir(), `sandbox-api-test-${process.getuid?.() ?? 0}`);
 /** The OCI runtime of the sandboxes; empty for the engine's default. */
 export const TEST_RUNTIME = process.env.SANDBOX_TEST_RUNTIME ?? '';
 

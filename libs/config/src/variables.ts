@@ -96,6 +96,15 @@ function headerName(value: string): string {
   return value;
 }
 
+/** The rest of a socket's path takes 31 of the 107 bytes that it may have (unix(7)). */
+const MAX_CHANNEL_DIRECTORY_BYTES = 76;
+
+function channelDirectory(value: string): string {
+  if (value !== '' && !value.startsWith('/')) throw new Error('must be an absolute path');
+  if (Buffer.byteLength(value) > MAX_CHANNEL_DIRECTORY_BYTES) throw new Error(`must have at most ${MAX_CHANNEL_DIRECTORY_BYTES} bytes`);
+  return value;
+}
+
 function slug(value: string): string {
   if (!/^[a-z0-9][a-z0-9_.-]{0,39}$/.test(value)) {
     throw new Error('must be 1 to 40 of a-z, 0-9, _ . -, beginning with a letter or digit');
@@ -126,6 +135,11 @@ export const VARIABLES = {
   HOST: variable('127.0.0.1', 'Address the API listens on', text),
   PORT: variable('8000', 'Port the API listens on', integer(0, 65535)),
   DOCKER_HOST: variable('', 'Docker engine, as Docker’s clients read it (`unix://…`, `tcp://…`); empty: the local socket', text),
+  CHANNEL_DIRECTORY: variable(
+    '',
+    'Directory that the API and the engine see under the same path. There the API listens for its sandboxes, so that their bytes do not pass through the engine; empty: they do',
+    channelDirectory,
+  ),
   DOCKER_TLS_VERIFY: variable('', 'Anything: a `tcp://` engine speaks TLS; empty: it does not', text),
   DOCKER_CERT_PATH: variable('', 'Directory of `ca.pem`, `cert.pem` and `key.pem` for an engine over TLS; empty: `~/.docker`', text),
 

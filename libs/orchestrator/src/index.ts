@@ -26,6 +26,7 @@ export { type EntityTags } from './channel/file-requests';
 export { WorkspaceArchiveService } from './workspace/workspace-archive.service';
 export { WorkspaceViewService, type FileView } from './workspace/workspace-view.service';
 export { type UnpackResult, type WorkspaceEntry } from './workspace/workspace-answers';
+export { type Transport } from './channel/channel';
 export { drained } from './bytes/drained';
 export { createSandboxRuntime } from './runtime/create-sandbox-runtime';
 export { createDockerRuntime } from './runtime/docker/docker-runtime';

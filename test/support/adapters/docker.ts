@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { type Config, loadConfig } from '@sandbox/config';
 import type { Sandbox, SandboxRuntime } from '@sandbox/orchestrator';
 import Docker from 'dockerode';
-import { TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
+import { TEST_CHANNEL_DIRECTORY, TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
 
 /**
  * Returns a configuration with a deployment of its own. So suites meet neither each other nor
@@ -13,6 +13,7 @@ export function testConfig(variables: Record<string, string> = {}): Config {
   const own = {
     DEPLOYMENT: `test-${randomBytes(6).toString('hex')}`,
     DOCKER_HOST: process.env.DOCKER_HOST ?? '',
+    CHANNEL_DIRECTORY: TEST_CHANNEL_DIRECTORY,
     CONTAINER_IMAGE: TEST_IMAGE,
     CONTAINER_RUNTIME: TEST_RUNTIME,
     SESSION_STORE: 'memory',

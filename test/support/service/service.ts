@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import Docker from 'dockerode';
-import { TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
+import { TEST_CHANNEL_DIRECTORY, TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
 import { wellFormed } from '../well-formed';
 import { Child, eventually, freePort, type TestRedis } from './processes';
 
@@ -63,6 +63,7 @@ export function serviceEnv({ deployment, redis, env }: ServiceOptions): Env {
     : { SESSION_STORE: 'memory' };
   return {
     PATH: process.env.PATH ?? '',
+    CHANNEL_DIRECTORY: TEST_CHANNEL_DIRECTORY,
     ...(process.env.DOCKER_HOST === undefined ? {} : { DOCKER_HOST: process.env.DOCKER_HOST }),
     DEPLOYMENT: deployment.name,
     API_KEYS: `${ALICE},${BOB}`,

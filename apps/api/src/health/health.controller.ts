@@ -30,7 +30,7 @@ export class HealthController {
   async ready(): Promise<ReadyDto> {
     const checks = await this.readiness.checkReadiness();
     const missing = Object.entries(checks).filter(([, outcome]) => outcome !== 'ok');
-    if (missing.length === 0) return { status: 'ready', checks, pool: this.readiness.pool };
+    if (missing.length === 0) return { status: 'ready', checks, pool: this.readiness.pool, channel: this.readiness.transport };
     throw new SandboxError(ErrorCode.NOT_READY, `Not ready: ${missing.map(([name]) => name).join(', ')}.`, { extensions: { checks } });
   }
 }

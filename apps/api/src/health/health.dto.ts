@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { PoolState, ReadinessChecks } from '@sandbox/orchestrator';
+import type { PoolState, ReadinessChecks, Transport } from '@sandbox/orchestrator';
 
 export class HealthDto {
   @ApiProperty({ enum: ['ok'], example: 'ok' })
@@ -37,4 +37,11 @@ export class ReadyDto {
 
   @ApiProperty({ type: PoolStateDto })
   pool: PoolStateDto;
+
+  @ApiProperty({
+    enum: ['direct', 'exec'],
+    description: 'The way to a sandbox: by a socket in CHANNEL_DIRECTORY, or through the engine',
+    example: 'direct',
+  })
+  channel: Transport;
 }

@@ -21,7 +21,7 @@ export class Metrics {
     // Watching the event loop costs time, so it is done only if somebody may ask.
     if (config.METRICS_TOKEN === '') return;
     collectDefaultMetrics({ register: this.registry });
-    this.gauge('sandbox_api_channels_open', 'Open channels into sandboxes of sessions', () => this.entrance.state.channels);
+    this.channels();
     this.gauge('sandbox_api_calls_under_way', 'Calls under way in sessions', () => this.entrance.state.calls);
     this.gauge('sandbox_api_creations_waiting', 'Sessions that wait for their sandbox to be made', () => this.entrance.state.waiting);
     this.gauge('sandbox_api_pool_size', 'Sandboxes that wait for a new session', () => this.pool.state.size);
@@ -32,6 +32,15 @@ export class Metrics {
   /** @returns the figures in the Prometheus text format */
   text(): Promise<string> {
     return this.registry.metrics();
+  }
+
+  private channels(): void {
+    const { entrance } = this;
+    const collect = function (this: Gauge<'channel'>): void {
+      for (const [channel, count] of Object.entries(entrance.state.channels)) this.set({ channel }, count);
+    };
+    const help = 'Open channels into sandboxes of sessions, by the way that their frames take';
+    this.registry.registerMetric(new Gauge({ name: 'sandbox_api_channels_open', help, labelNames: ['channel'], registers: [], collect }));
   }
 
   private gauge(name: string, help: string, value: () => number): void {

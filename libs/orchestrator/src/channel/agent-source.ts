@@ -27,8 +27,7 @@ const moduleName = (file: string): string => file.replace(/(\/__init__)?\.py$/, 
 
 function buildBundle(): Buffer {
   const modules = Object.fromEntries(moduleFiles().map((file) => [moduleName(file), source(file)]));
-  const bundle = `MODULES = ${JSON.stringify(modules)}\n${source(LOADER)}`;
-  return Buffer.from(`${Buffer.byteLength(bundle)}\n${bundle}`);
+  return Buffer.from(`MODULES = ${JSON.stringify(modules)}\n${source(LOADER)}`);
 }
 
 /**
@@ -41,9 +40,12 @@ export const AGENT_ARGV: readonly string[] = Object.freeze(['python3', '-I', '-S
 const BUNDLE = buildBundle();
 
 /**
- * Returns what the bootstrap reads from its stdin: the agent's source after its length. The buffer
- * is shared: do not write to it.
+ * Returns what the bootstrap reads from its stdin, in two pieces: the length of the source with the
+ * socket that the agent connects to, and the source. The second buffer is shared: do not write to
+ * it.
  */
-export function agentBundle(): Buffer {
-  return BUNDLE;
+export function agentBundle(direct: { name: string; token: string } | null): [string, Buffer] {
+  // As JSON, the two are Python literals too.
+  const channel = `DIRECT = ${direct === null ? 'None' : JSON.stringify([direct.name, direct.token])}\n`;
+  return [`${channel.length + BUNDLE.length}\n${channel}`, BUNDLE];
 }

@@ -113,8 +113,15 @@ export interface CallOptions {
   readonly stallMs?: number;
 }
 
+/**
+ * The way that frames take: `direct` by a Unix socket, `exec` by the engine's stream of the agent's
+ * process.
+ */
+export type Transport = 'direct' | 'exec';
+
 /** A live agent in a sandbox. Requests run side by side. */
 export interface Channel {
+  readonly transport: Transport;
   /** False once the channel is broken or closed. Then `sendRequest` rejects at once. */
   readonly open: boolean;
   /**

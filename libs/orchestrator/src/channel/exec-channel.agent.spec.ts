@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex, Readable } from 'node:stream';
@@ -9,19 +9,24 @@ import { ErrorCode } from '@sandbox/errors';
 import type { SandboxProcess } from './sandbox-process';
 import { AGENT_ARGV } from './agent-source';
 import type { AgentRequest, CallOptions, Channel } from './channel';
+import { listenDirectly } from './direct-listener';
 import { openChannel } from './exec-channel';
 
 // Runs the real agent as a child of this process, with a temporary directory as its workspace.
 const workspace = mkdtempSync(join(tmpdir(), 'channel-spec-'));
+const sockets = mkdtempSync(join(tmpdir(), 'channel-spec-sockets-'));
 
 jest.mock('./agent-source', () => {
   const actual = jest.requireActual<typeof import('./agent-source')>('./agent-source');
-  const agentBundle = (): Buffer => {
-    const text = actual.agentBundle().toString();
+  // A Python text within a JSON text.
+  const quoted = (text: string): string => JSON.stringify(JSON.stringify(text)).slice(1, -1);
+  const agentBundle: typeof actual.agentBundle = (direct) => {
+    const text = actual.agentBundle(direct).join('');
     const bundle = text
       .slice(text.indexOf('\n') + 1)
-      .replace('b\\"/workspace\\"', `b${JSON.stringify(JSON.stringify(workspace)).slice(1, -1)}`);
-    return Buffer.from(`${Buffer.byteLength(bundle)}\n${bundle}`);
+      .replace('b\\"/workspace\\"', `b${quoted(workspace)}`)
+      .replace('\\"/run/sandbox/\\"', quoted(`${sockets}/`));
+    return [`${Buffer.byteLength(bundle)}\n`, Buffer.from(bundle)];
   };
   return { ...actual, agentBundle };
 });
@@ -40,17 +45,15 @@ function startAgent(): SandboxProcess & { kill(): void } {
 let agent: ReturnType<typeof startAgent>;
 let channel: Channel;
 
-beforeEach(async () => {
-  agent = startAgent();
-  channel = await openChannel(agent);
-});
-
 afterEach(async () => {
   channel.close();
   expect((await agent.ended).stderr).toBe('');
 });
 
-afterAll(() => rmSync(workspace, { recursive: true }));
+afterAll(() => {
+  expect(readdirSync(sockets)).toEqual([]);
+  for (const directory of [workspace, sockets]) rmSync(directory, { recursive: true });
+});
 
 const exec = (command: string, more: Partial<Extract<AgentRequest, { op: 'exec' }>> = {}): AgentRequest => ({
   op: 'exec',
@@ -73,7 +76,13 @@ async function call(request: AgentRequest, options: Partial<CallOptions> = {}) {
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
-describe('ExecChannel with the real agent, for a command', () => {
+describe.each(['direct', 'exec'] as const)('A channel with the real agent, for a command (%s)', (transport) => {
+  beforeEach(async () => {
+    agent = startAgent();
+    channel = await openChannel(agent, 'sandbox', transport === 'direct' ? await listenDirectly(sockets) : null);
+    expect(channel.transport).toBe(transport);
+  });
+
   it('gives the output, the exit code and the time when a command ends', async () => {
     const { ok, stdout, stderr } = await call(
       exec('echo "$GREETING"; cat; echo no >&2; exit 3', { env: { GREETING: 'hällo' }, stdin: true }),
@@ -126,7 +135,13 @@ describe('ExecChannel with the real agent, for a command', () => {
   });
 });
 
-describe('ExecChannel with the real agent, for a file', () => {
+describe.each(['direct', 'exec'] as const)('A channel with the real agent, for a file (%s)', (transport) => {
+  beforeEach(async () => {
+    agent = startAgent();
+    channel = await openChannel(agent, 'sandbox', transport === 'direct' ? await listenDirectly(sockets) : null);
+    expect(channel.transport).toBe(transport);
+  });
+
   it('writes and reads a file unchanged when its name and size are unusual', async () => {
     const name = Buffer.concat([Buffer.from('a "b"\n'), Buffer.of(0xff), Buffer.from(' ü')]);
     const file = { path: '', path_base64: Buffer.concat([Buffer.from('dir/'), name]).toString('base64') };

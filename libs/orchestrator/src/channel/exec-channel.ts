@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SandboxProcess } from './sandbox-process';
-import { type AgentRequest, type CallOptions, type Channel, RequestNotSentError } from './channel';
+import { type AgentRequest, type CallOptions, type Channel, RequestNotSentError, type Transport } from './channel';
 import {
   AgentFrame,
   CHANNEL_ID,
@@ -14,6 +14,7 @@ import {
   MAX_HOST_PAYLOAD_BYTES,
   MAX_REQUEST_ID,
 } from './frames';
+import type { DirectListener } from './direct-listener';
 import { handshake } from './handshake';
 import { OpenRequest, type RequestPort } from './open-request';
 
@@ -33,25 +34,30 @@ const MAX_UNWRITTEN_BYTES = 32 * 1024 * 1024;
 
 /**
  * Starts the agent in a process that was made with AGENT_ARGV, and opens a channel to it. On
- * failure it destroys the process's stream.
+ * failure it destroys the process's stream. In any case it closes the listener.
+ * @param direct where the agent may come without the engine between; null: nowhere
  * @param sandboxId names the sandbox in log lines
  * @throws SandboxError SANDBOX_UNRESPONSIVE after 10 s without an answer; SANDBOX_IMAGE_UNUSABLE,
  * SANDBOX_EXHAUSTED or SANDBOX_LOST if the process ended first
  */
-export function openChannel(process: SandboxProcess, sandboxId?: string): Promise<Channel> {
-  return handshake(process, (reader) => new ExecChannel(process.stream, reader, sandboxId));
+export function openChannel(process: SandboxProcess, sandboxId?: string, direct: DirectListener | null = null): Promise<Channel> {
+  return handshake(process, direct, ({ stream, reader, transport }) => {
+    if (direct !== null && transport === 'exec')
+      logger.debug({ msg: 'the agent did not come by the socket: its frames pass through the engine', sandbox: sandboxId });
+    return new AgentChannel(stream, reader, transport, sandboxId);
+  });
 }
 
 const logger = new Logger('Channel');
 
 /**
- * Carries the requests of one sandbox over the stream of one process in it. A short command costs
- * one write and one read of that stream, and no call to the engine.
+ * Carries the requests of one sandbox over the stream of its agent. A short command costs one write
+ * and one read of that stream, and no call to the engine.
  *
  * The channel closes if the agent breaks the protocol or falls silent. The requests that are open
  * then reject.
  */
-class ExecChannel implements Channel, RequestPort {
+class AgentChannel implements Channel, RequestPort {
   readonly closed: Promise<void>;
   private markClosed!: () => void;
   private isOpen = true;
@@ -75,6 +81,7 @@ class ExecChannel implements Channel, RequestPort {
   constructor(
     private readonly stream: Duplex,
     private readonly reader: FrameReader,
+    readonly transport: Transport,
     private readonly sandboxId: string | undefined,
   ) {
     this.closed = new Promise((resolve) => (this.markClosed = resolve));

@@ -1,5 +1,7 @@
+import type { Socket } from 'node:net';
 import { ErrorCode } from '@sandbox/errors';
 import { agentBundle } from './agent-source';
+import type { DirectListener } from './direct-listener';
 import { openChannel } from './exec-channel';
 import { AgentFrame, encodeFrame } from './frames';
 import { startFailure } from './handshake';
@@ -12,12 +14,9 @@ describe('openChannel', () => {
     const agent = new FakeAgent();
     const channel = await openChannel(agent.process);
     expect(channel.open).toBe(true);
-    const [length] = agentBundle().toString().split('\n', 1);
-    expect(agent.bundle.toString()).toBe(
-      agentBundle()
-        .subarray(length!.length + 1)
-        .toString(),
-    );
+    const sent = agentBundle(null).join('');
+    expect(agent.bundle.toString()).toBe(sent.slice(sent.indexOf('\n') + 1));
+    expect(agent.bundle.toString()).toMatch(/^DIRECT = None\n/);
     channel.close();
   });
 
@@ -84,6 +83,101 @@ describe('openChannel', () => {
     await settle();
     agent.end(null);
     await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
+  });
+
+  describe('with a socket on which the agent may come', () => {
+    /** A listener whose connection the test makes; `their` is the agent's end of it. */
+    function directTo() {
+      let accept!: (socket: Socket) => void;
+      const close = jest.fn();
+      const connection = new Promise<Socket>((resolve) => (accept = resolve));
+      const pipe = new FakeAgent({ hello: null });
+      const listener: DirectListener = { name: 'name', token: 'token', connection, close };
+      const connect = (): Promise<void> => (accept(pipe.hostStream as Socket), settle());
+      return { listener, close, connect, their: pipe.stream, ours: pipe.hostStream };
+    }
+    const HELLO = hello({ protocol: 1 });
+
+    it('tells the agent the name of the socket and the token', async () => {
+      const { listener } = directTo();
+      const agent = new FakeAgent();
+      (await openChannel(agent.process, 'sandbox', listener)).close();
+      expect(agent.bundle.toString()).toMatch(/^DIRECT = \["name","token"\]\n/);
+    });
+
+    it('takes the socket, and lets the process’s stream go, when HELLO comes by the socket', async () => {
+      const { listener, close, connect, their } = directTo();
+      const agent = new FakeAgent({ hello: null });
+      const opening = openChannel(agent.process, 'sandbox', listener);
+      await connect();
+      their.write(HELLO);
+      const channel = await opening;
+      expect([channel.transport, channel.open, close.mock.calls.length]).toEqual(['direct', true, 1]);
+      expect(agent.hostStream.destroyed).toBe(true);
+      await settle();
+      expect(channel.open).toBe(true);
+      their.end();
+      await channel.closed;
+    });
+
+    it('waits for HELLO by the socket when the agent has closed its pipes before', async () => {
+      const { listener, connect, their } = directTo();
+      const agent = new FakeAgent({ hello: null });
+      const opening = openChannel(agent.process, 'sandbox', listener);
+      await connect();
+      agent.end(null);
+      await settle();
+      their.write(HELLO);
+      expect((await opening).transport).toBe('direct');
+    });
+
+    it('takes the process’s stream when HELLO comes by it, and closes the listener', async () => {
+      const { listener, close, connect, ours } = directTo();
+      const agent = new FakeAgent();
+      const channel = await openChannel(agent.process, 'sandbox', listener);
+      expect([channel.transport, close.mock.calls.length]).toEqual(['exec', 1]);
+      await connect();
+      expect(ours.destroyed).toBe(true);
+      expect(channel.open).toBe(true);
+      channel.close();
+    });
+
+    it('takes the process’s stream when the socket has ended without HELLO', async () => {
+      const { listener, connect, their } = directTo();
+      const agent = new FakeAgent({ hello: null });
+      const opening = openChannel(agent.process, 'sandbox', listener);
+      await connect();
+      their.end();
+      await settle();
+      agent.stream.write(HELLO);
+      expect((await opening).transport).toBe('exec');
+    });
+
+    it('rejects when both have ended without HELLO', async () => {
+      const { listener, close, connect, their } = directTo();
+      const agent = new FakeAgent({ hello: null });
+      const opening = openChannel(agent.process, 'sandbox', listener);
+      void opening.catch(() => undefined);
+      await connect();
+      their.end();
+      await settle();
+      agent.end(137);
+      await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
+      expect(close).toHaveBeenCalled();
+    });
+
+    it('rejects when something else than HELLO comes by the socket', async () => {
+      const { listener, connect, their, ours } = directTo();
+      const agent = new FakeAgent({ hello: null });
+      const opening = openChannel(agent.process, 'sandbox', listener);
+      void opening.catch(() => undefined);
+      await connect();
+      their.write(Buffer.alloc(9, 255));
+      await settle();
+      agent.end(0);
+      await expect(opening).rejects.toMatchObject({ code: ErrorCode.SANDBOX_LOST });
+      expect([ours.destroyed, agent.hostStream.destroyed]).toEqual([true, true]);
+    });
   });
 
   describe('with a clock of its own', () => {

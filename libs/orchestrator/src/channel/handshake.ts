@@ -1,8 +1,11 @@
+import type { Duplex } from 'node:stream';
 import { ErrorCode, SandboxError, within } from '@sandbox/errors';
 import type { SandboxProcess } from './sandbox-process';
 import { findJsonObject, plainText } from './agent-answer';
 import { agentBundle } from './agent-source';
-import { AgentFrame, CHANNEL_ID, FrameReader, MAX_AGENT_PAYLOAD_BYTES } from './frames';
+import type { Transport } from './channel';
+import type { DirectListener } from './direct-listener';
+import { AgentFrame, CHANNEL_ID, type Frame, FrameReader, MAX_AGENT_PAYLOAD_BYTES } from './frames';
 
 const PROTOCOL_VERSION = 1;
 const HELLO_TIMEOUT_MS = 10_000;
@@ -14,15 +17,31 @@ const ENDED_TIMEOUT_MS = 2_000;
  */
 const MAX_PREAMBLE_BYTES = 2_048;
 
+/** The way that the agent has chosen. */
+export interface AgentStream {
+  readonly stream: Duplex;
+  readonly transport: Transport;
+  /** Reads on from the byte after HELLO. */
+  readonly reader: FrameReader;
+}
+
 /**
- * Sends the agent's source into the process and waits for its HELLO. On failure it destroys the
- * stream.
+ * Sends the agent's source into the process and waits for its HELLO, on the direct socket or on the
+ * process's stream. The agent chooses. The way that it does not take is closed: a process whose
+ * agent came by the socket is left without stdin, and ends with that socket.
+ *
+ * On failure it destroys the stream.
+ * @param direct the socket on which the agent may come; null if there is none
  * @param start takes over the stream in the same turn of the event loop, so that it misses no event
  * @throws SandboxError SANDBOX_UNRESPONSIVE after 10 s; SANDBOX_IMAGE_UNUSABLE, SANDBOX_EXHAUSTED
  * or SANDBOX_LOST if the process ended first
  */
-export async function handshake<T>(process: SandboxProcess, start: (reader: FrameReader) => T): Promise<T> {
-  const hello = await receiveHello(process, start);
+export async function handshake<T>(
+  process: SandboxProcess,
+  direct: DirectListener | null,
+  start: (agent: AgentStream) => T,
+): Promise<T> {
+  const hello = await receiveHello(process, direct, start);
   if ('started' in hello) return hello.started;
   try {
     if (hello.failure === 'silent') {
@@ -37,42 +56,79 @@ export async function handshake<T>(process: SandboxProcess, start: (reader: Fram
   }
 }
 
-type Hello<T> = { readonly started: T } | { readonly failure: 'silent' | 'ended' | 'not-an-agent'; readonly preamble: string };
+type Failure = 'silent' | 'ended' | 'not-an-agent';
+type Hello<T> = { readonly started: T } | { readonly failure: Failure; readonly preamble: string };
 
-function receiveHello<T>({ stream }: SandboxProcess, start: (reader: FrameReader) => T): Promise<Hello<T>> {
+function receiveHello<T>(process: SandboxProcess, direct: DirectListener | null, start: (agent: AgentStream) => T): Promise<Hello<T>> {
   return new Promise((resolve) => {
-    const reader = new FrameReader(MAX_AGENT_PAYLOAD_BYTES);
     let preamble = Buffer.alloc(0);
+    let isOver = false;
+    /** The ways by which HELLO can still come, each with what stops listening to it. */
+    const ways = new Map<Duplex, () => void>();
 
-    const onData = (chunk: Buffer): void => {
-      if (preamble.length < MAX_PREAMBLE_BYTES)
-        preamble = Buffer.concat([preamble, chunk.subarray(0, MAX_PREAMBLE_BYTES - preamble.length)]);
-      const { frames, violation } = reader.push(chunk);
-      const [first, ...more] = frames;
-      if (first === undefined && violation === null) return;
-      const isHello =
-        first?.type === AgentFrame.HELLO && first.id === CHANNEL_ID && findJsonObject(first.payload)?.protocol === PROTOCOL_VERSION;
-      if (!isHello || more.length > 0 || violation !== null) return finish('not-an-agent');
-      detach();
-      resolve({ started: start(reader) });
+    const stopListening = (stream: Duplex): void => {
+      ways.get(stream)?.();
+      ways.delete(stream);
     };
-    const onEnd = (): void => finish('ended');
-    const timer = setTimeout(() => finish('silent'), HELLO_TIMEOUT_MS);
-    const finish = (failure: 'silent' | 'ended' | 'not-an-agent'): void => {
-      detach();
-      // The stream is about to be destroyed. Its errors until then tell nothing new.
+    /** Errors of a way that is not taken tell nothing new. */
+    const leave = (stream: Duplex): void => {
+      stopListening(stream);
       stream.on('error', ignore);
-      stream.resume();
-      resolve({ failure, preamble: preamble.toString('utf8') });
+      if (stream === process.stream) stream.resume();
+      else stream.destroy();
     };
-    const detach = (): void => {
+    const finish = (hello: Hello<T>): void => {
+      isOver = true;
       clearTimeout(timer);
-      stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onEnd);
+      direct?.close();
+      for (const stream of [...ways.keys()]) leave(stream);
+      resolve(hello);
+    };
+    const fail = (failure: Failure): void => finish({ failure, preamble: preamble.toString('utf8') });
+    const succeed = (way: AgentStream): void => {
+      stopListening(way.stream);
+      const started = start(way);
+      finish({ started });
+      if (way.transport === 'direct') process.stream.destroy();
+    };
+    const listen = (stream: Duplex, transport: Transport): void => {
+      const reader = new FrameReader(MAX_AGENT_PAYLOAD_BYTES);
+      const onData = (chunk: Buffer): void => {
+        if (transport === 'exec' && preamble.length < MAX_PREAMBLE_BYTES)
+          preamble = Buffer.concat([preamble, chunk.subarray(0, MAX_PREAMBLE_BYTES - preamble.length)]);
+        const { frames, violation } = reader.push(chunk);
+        if (frames.length === 0 && violation === null) return;
+        if (isHello(frames) && violation === null) succeed({ stream, transport, reader });
+        else fail('not-an-agent');
+      };
+      // An agent that has come by the socket closes the process's stream before it says HELLO.
+      const onEnd = (): void => {
+        leave(stream);
+        if (ways.size === 0) fail('ended');
+      };
+      stream.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', onEnd).resume();
+      ways.set(stream, () => stream.off('data', onData).off('end', onEnd).off('close', onEnd).off('error', onEnd));
     };
 
-    stream.on('data', onData).on('end', onEnd).on('close', onEnd).on('error', onEnd);
-    stream.write(agentBundle());
+    const timer = setTimeout(() => fail('silent'), HELLO_TIMEOUT_MS);
+    listen(process.stream, 'exec');
+    void direct?.connection.then((socket) => {
+      if (isOver) socket.on('error', ignore).destroy();
+      else listen(socket, 'direct');
+    });
+    process.stream.cork();
+    for (const piece of agentBundle(direct)) process.stream.write(piece);
+    process.stream.uncork();
   });
+}
+
+function isHello([first, ...more]: readonly Frame[]): boolean {
+  return (
+    more.length === 0 &&
+    first?.type === AgentFrame.HELLO &&
+    first.id === CHANNEL_ID &&
+    findJsonObject(first.payload)?.protocol === PROTOCOL_VERSION
+  );
 }
 
 function ignore(): void {}

@@ -12,7 +12,7 @@ import { AgentFrame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, MAX_HOST_PAYLOAD_BYTES,
 const PROTOCOL = readFileSync(join(__dirname, '../../../../agent/PROTOCOL.md'), 'utf8');
 
 /** The agent's modules by name, as a sandbox gets them. */
-const MODULES = JSON.parse(/^MODULES = (.*)$/m.exec(agentBundle().toString('utf8'))![1]!) as Record<string, string>;
+const MODULES = JSON.parse(/^MODULES = (.*)$/m.exec(agentBundle(null).join(''))![1]!) as Record<string, string>;
 const SOURCES = Object.values(MODULES).join('\n');
 
 type Requests<Op, Request = AgentRequest> = Request extends { op: infer Ops } ? (Op extends Ops ? Request : never) : never;

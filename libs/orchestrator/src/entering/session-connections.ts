@@ -3,7 +3,7 @@ import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { SESSION_STORE, type AttachResult, type SandboxOptions, type SessionRecord, type SessionStore } from '@sandbox/sessions';
 import { connectTo, type Connection } from '../runtime/agent-channel';
-import type { Channel } from '../channel/channel';
+import type { Channel, Transport } from '../channel/channel';
 import { FairLimit } from './fair-limit';
 import { tooManyWaiting } from './limit-errors';
 import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from '../runtime/sandbox-runtime';
@@ -81,9 +81,11 @@ export class SessionConnections {
     this.creations = new FairLimit((running, ofUser) => running < most && ofUser < Math.max(1, most - 1), CREATE_QUEUE, tooManyWaiting);
   }
 
-  /** How many channels are open. */
-  get size(): number {
-    return this.connections.size;
+  /** How many channels are open, by the way that their frames take. */
+  get counts(): Record<Transport, number> {
+    const counts = { direct: 0, exec: 0 };
+    for (const { channel } of this.connections.values()) counts[channel.transport] += 1;
+    return counts;
   }
 
   /** How many sandboxes wait to be made. */

@@ -11,7 +11,7 @@ import {
   type SessionRef,
   type SessionStore,
 } from '@sandbox/sessions';
-import { RequestNotSentError } from '../channel/channel';
+import { RequestNotSentError, type Transport } from '../channel/channel';
 import { ENTER_DEADLINE_MS, sandboxUnresponsive } from './enter-deadline';
 import { FairStarts } from './fair-starts';
 import { limitReached } from './limit-errors';
@@ -81,8 +81,8 @@ export class SessionEntrance implements OnApplicationShutdown {
    * Counts this process's open channels, its calls under way, and the sandboxes that wait to be
    * made.
    */
-  get state(): { channels: number; calls: number; waiting: number } {
-    return { channels: this.connections.size, calls: this.callsUnderWay.size, waiting: this.connections.waiting };
+  get state(): { channels: Record<Transport, number>; calls: number; waiting: number } {
+    return { channels: this.connections.counts, calls: this.callsUnderWay.size, waiting: this.connections.waiting };
   }
 
   /**

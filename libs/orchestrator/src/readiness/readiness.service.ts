@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { SandboxError, within } from '@sandbox/errors';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
+import type { Transport } from '../channel/channel';
 import { openAgentChannel } from '../runtime/agent-channel';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { WarmPool, type PoolState } from '../pool/warm-pool';
@@ -23,6 +24,7 @@ const FAILED_PROBE_MS = 10_000;
 export class ReadinessService {
   private checking: Promise<ReadinessChecks> | undefined;
   private probe: Promise<void> | undefined;
+  private probedTransport: Transport = 'exec';
 
   constructor(
     @Inject(SESSION_STORE) private readonly store: SessionStore,
@@ -33,6 +35,11 @@ export class ReadinessService {
   /** The state of the warm pool in this process. */
   get pool(): PoolState {
     return this.warmPool.state;
+  }
+
+  /** The way that the frames took to the sandbox in which the image was tried. */
+  get transport(): Transport {
+    return this.probedTransport;
   }
 
   /**
@@ -71,7 +78,9 @@ export class ReadinessService {
     try {
       // Without a volume, since nothing would remove it if this process died here.
       const sandbox = await this.runtime.ensureSandbox({ key, userKey: key }, { persistent: false });
-      (await openAgentChannel(this.runtime, sandbox.id)).close();
+      const channel = await openAgentChannel(this.runtime, sandbox.id);
+      this.probedTransport = channel.transport;
+      channel.close();
     } finally {
       await this.runtime.removeSandbox(key);
     }

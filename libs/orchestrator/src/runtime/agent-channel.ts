@@ -1,5 +1,7 @@
 import { AGENT_ARGV } from '../channel/agent-source';
 import type { Channel } from '../channel/channel';
+import type { DirectListener } from '../channel/direct-listener';
+import type { SandboxProcess } from '../channel/sandbox-process';
 import { openChannel } from '../channel/exec-channel';
 import type { Sandbox, SandboxRuntime, SandboxStart } from './sandbox-runtime';
 
@@ -12,11 +14,12 @@ export interface Connection {
 }
 
 /**
- * Starts an agent in a sandbox and opens a channel to it. That takes two engine calls. The open
+ * Starts an agent in a sandbox and opens a channel to it. That takes three engine calls. The open
  * channel takes no more.
  */
 export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: string): Promise<Channel> {
-  return openChannel(await runtime.startProcess(sandboxId, AGENT_ARGV), sandboxId);
+  const { process, direct } = await startAgent(runtime, sandboxId);
+  return openChannel(process, sandboxId, direct);
 }
 
 /**
@@ -25,12 +28,28 @@ export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: strin
  * the question costs no time.
  */
 export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Promise<Connection> {
-  const opening = openChannel(await runtime.startProcess(sandbox.id, AGENT_ARGV), sandbox.id);
+  const { process, direct } = await startAgent(runtime, sandbox.id);
+  const opening = openChannel(process, sandbox.id, direct);
   try {
     const [channel, start] = await Promise.all([opening, runtime.startOf(sandbox.id)]);
     return { sandbox, channel, start };
   } catch (error) {
     opening.then((channel) => channel.close()).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Starts the agent's process and listens for it. If the one fails, so does the other. */
+async function startAgent(
+  runtime: SandboxRuntime,
+  sandboxId: string,
+): Promise<{ process: SandboxProcess; direct: DirectListener | null }> {
+  const listening = runtime.listenDirectly(sandboxId);
+  try {
+    const process = await runtime.startProcess(sandboxId, AGENT_ARGV);
+    return { process, direct: await listening };
+  } catch (error) {
+    listening.then((direct) => direct?.close()).catch(() => undefined);
     throw error;
   }
 }

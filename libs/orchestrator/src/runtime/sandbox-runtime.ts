@@ -1,4 +1,5 @@
 import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
+import type { DirectListener } from '../channel/direct-listener';
 import type { SandboxProcess } from '../channel/sandbox-process';
 import type { RuntimeCapabilities } from '../options/runtime-capabilities';
 
@@ -98,6 +99,11 @@ export interface SandboxRuntime {
   startOf(sandboxId: string): Promise<SandboxStart>;
   /** Starts a process as the sandbox's user. */
   startProcess(sandboxId: string, argv: readonly string[]): Promise<SandboxProcess>;
+  /**
+   * Listens for one process of the sandbox on a socket that only that sandbox can reach.
+   * @returns null if the runtime has no such way. Then the stream of `startProcess` is the only one.
+   */
+  listenDirectly(sandboxId: string): Promise<DirectListener | null>;
   /** Kills and removes the session's sandbox. Resolves when it is gone. Volumes stay. */
   removeSandbox(key: string): Promise<void>;
   /**

@@ -14,7 +14,7 @@ interface Container {
  * An engine that holds sandboxes in memory. What happens to one at a given moment, between two
  * calls of the product, no real engine can be made to do.
  */
-export class FakeSandboxes implements Pick<SandboxRuntime, 'ensureSandbox' | 'startOf' | 'startProcess'> {
+export class FakeSandboxes implements Pick<SandboxRuntime, 'ensureSandbox' | 'startOf' | 'startProcess' | 'listenDirectly'> {
   /** By the session's key. */
   private readonly containers = new Map<string, Container>();
   /**
@@ -44,6 +44,10 @@ export class FakeSandboxes implements Pick<SandboxRuntime, 'ensureSandbox' | 'st
     const agent = new FakeAgent();
     this.byId(id).agents.push(agent);
     return agent.process;
+  }
+
+  async listenDirectly(): Promise<null> {
+    return null;
   }
 
   /** Has a sandbox of the session be there, as another process makes it. */

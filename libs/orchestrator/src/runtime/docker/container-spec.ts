@@ -14,6 +14,8 @@ export const LABEL = {
   spec: 'sandbox-api.spec',
   options: 'sandbox-api.options',
   settings: 'sandbox-api.settings',
+  /** The name of the container's directory (channel-directories.ts). */
+  channel: 'sandbox-api.channel',
 } as const;
 
 /** Values of LABEL.kind. */

@@ -4,6 +4,8 @@ import type Docker from 'dockerode';
 import { parseOptions, parseSettings, type SandboxOptions } from '@sandbox/sessions';
 import type { EnsuredSandbox, Sandbox, SandboxStart } from '../sandbox-runtime';
 import { type containerSpec, KIND, LABEL, placeOf, specHash } from './container-spec';
+import { ChannelDirectories } from './channel-directories';
+import type { DirectListener } from '../../channel/direct-listener';
 import { engineStatus, imageMissing, imageWithoutShell, notOurs } from './engine-errors';
 import { withoutNetworkSetup } from './network-setup';
 
@@ -16,6 +18,7 @@ const LAST_PAUSE_MS = 250;
 
 type Inspected = Docker.ContainerInspectInfo;
 type Spec = ReturnType<typeof containerSpec>;
+type MadeSpec = { options: SandboxOptions; spec: Spec };
 type Step = 'adopt' | 'unpause' | 'start' | 'wait' | 'replace';
 
 /** The container that must run under a name: how to recognise it, make it and prepare its start. */
@@ -29,7 +32,7 @@ export interface WantedContainer {
    * Returns the request to Docker that makes the container.
    * @param found the options of the container that is being replaced; undefined if there is none
    */
-  readonly make: (found: SandboxOptions | undefined) => Promise<{ options: SandboxOptions; spec: Spec }>;
+  readonly make: (found: SandboxOptions | undefined) => Promise<MadeSpec>;
   /** Runs before each start of the container. */
   readonly prepare?: (options: SandboxOptions) => Promise<void>;
 }
@@ -42,12 +45,14 @@ export interface WantedContainer {
 export class Containers {
   /** Spec hash of the containers that wait in the pool. */
   readonly pooledSpec: string;
+  private readonly directories: ChannelDirectories;
 
   constructor(
     readonly docker: Docker,
     readonly config: Config,
   ) {
     this.pooledSpec = specHash(config);
+    this.directories = new ChannelDirectories(config);
   }
 
   async find(name: string, key: string | null, signal: AbortSignal): Promise<Sandbox | null> {
@@ -78,7 +83,9 @@ export class Containers {
    * that a dead process left half made, such as a helper that prepares a volume.
    */
   async listContainers(signal: AbortSignal): Promise<Sandbox[]> {
-    return (await this.listed(signal)).map((container) => this.toListed(container));
+    const listed = await this.listed(signal);
+    void this.directories.sweep(new Set(listed.map(({ Labels }) => Labels[LABEL.channel])));
+    return listed.map((container) => this.toListed(container));
   }
 
   /**
@@ -126,6 +133,7 @@ export class Containers {
    */
   async removeContainer(nameOrId: string, signal: AbortSignal): Promise<void> {
     const options = { force: true, v: true, abortSignal: signal };
+    const found = this.directories.areOn ? await this.inspectContainer(nameOrId, signal) : null;
     await repeatUntilDone(signal, async () => {
       try {
         await this.docker.getContainer(nameOrId).remove(options);
@@ -138,6 +146,14 @@ export class Containers {
         throw error;
       }
     });
+    await this.directories.removeDirectory(found?.Config.Labels[LABEL.channel]);
+  }
+
+  /** Listens in the container's directory. Null if it has none. */
+  async listenDirectly(id: string, signal: AbortSignal): Promise<DirectListener | null> {
+    if (!this.directories.areOn) return null;
+    const found = await this.inspectContainer(id, signal);
+    return this.directories.listen(found?.Config.Labels[LABEL.channel]);
   }
 
   private listed(signal: AbortSignal, more: { name?: string[] } = {}): Promise<Docker.ContainerInfo[]> {
@@ -167,7 +183,29 @@ export class Containers {
     replaced: SandboxOptions | undefined,
     signal: AbortSignal,
   ): Promise<EnsuredSandbox | null> {
-    const { options, spec } = await wanted.make(replaced);
+    const made = await wanted.make(replaced);
+    const channel = await this.directories.makeDirectory();
+    try {
+      const sandbox = await this.createFrom(wanted, channel === null ? made : this.withDirectory(made, channel), signal);
+      if (sandbox === null && channel !== null) await this.directories.removeDirectory(channel);
+      return sandbox;
+    } catch (error) {
+      if (channel === null) throw error;
+      await this.directories.removeDirectory(channel);
+      if (!this.directories.isCauseOf(error)) throw error;
+      // The engine is on another machine, or does not share the directory.
+      this.directories.turnOff((error as Error).message);
+      return this.createFrom(wanted, made, signal);
+    }
+  }
+
+  private withDirectory({ options, spec }: MadeSpec, channel: string): MadeSpec {
+    const Labels = { ...spec.Labels, [LABEL.channel]: channel };
+    const Mounts = [...(spec.HostConfig.Mounts ?? []), this.directories.mount(channel)];
+    return { options, spec: { ...spec, Labels, HostConfig: { ...spec.HostConfig, Mounts } } };
+  }
+
+  private async createFrom(wanted: WantedContainer, { options, spec }: MadeSpec, signal: AbortSignal): Promise<EnsuredSandbox | null> {
     let container: Docker.Container;
     try {
       const asked = await withoutNetworkSetup(this.docker, this.config, spec, signal);

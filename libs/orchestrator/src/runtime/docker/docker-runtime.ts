@@ -4,6 +4,7 @@ import type { Config } from '@sandbox/config';
 import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
 import Docker from 'dockerode';
 import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxRuntime, SandboxStart } from '../sandbox-runtime';
+import type { DirectListener } from '../../channel/direct-listener';
 import type { SandboxProcess } from '../../channel/sandbox-process';
 import { Containers } from './containers';
 import { withDeadline } from './deadline';
@@ -105,6 +106,10 @@ export class DockerRuntime implements SandboxRuntime {
         throw error;
       }
     });
+  }
+
+  listenDirectly(sandboxId: string): Promise<DirectListener | null> {
+    return operation(this.deadlines.call, (signal) => this.containers.listenDirectly(sandboxId, signal));
   }
 
   removeSandbox(key: string): Promise<void> {

@@ -53,11 +53,19 @@ export function execProcess(socket: Duplex, exitCode: () => Promise<number | nul
   );
   socket.on('error', (error) => stream.destroy(error));
 
-  const ended = new Promise<void>((resolve) => {
+  const closed = new Promise<void>((resolve) => {
     socket.once('close', () => {
       if (!socket.readableEnded) stream.destroy();
       resolve();
     });
-  }).then(async () => ({ exitCode: await exitCode(), stderr: stderr.toString('utf8') }));
-  return { stream, ended };
+  });
+  let ended: SandboxProcess['ended'] | undefined;
+  return {
+    stream,
+    get ended() {
+      // Asked for only if somebody wants to know, because it costs calls to the engine.
+      ended ??= closed.then(async () => ({ exitCode: await exitCode(), stderr: stderr.toString('utf8') }));
+      return ended;
+    },
+  };
 }
