@@ -21,6 +21,7 @@ describe('loadConfig, for defaults,', () => {
       PORT: 8000,
       DEBUG: false,
       DOCKER_HOST: '',
+      CHANNEL_DIRECTORY: '',
       DOCKER_TLS_VERIFY: '',
       DOCKER_CERT_PATH: '',
       API_KEYS: ['a-key'],

@@ -24,16 +24,19 @@ export class TestEngine {
   private constructor(
     private readonly directory: string,
     private readonly hasOwnDisk: boolean,
+    private readonly keepsContainers: boolean,
   ) {
     this.docker = new Docker({ socketPath: this.socket });
   }
 
   /**
-   * @param diskBytes the size of a disk of its own; by default, the engine uses the machine's disk
+   * @param options.diskBytes the size of a disk of its own; by default, the engine uses the machine's
+   *   disk
+   * @param options.keepsContainers containers outlive the engine's restart (live-restore)
    */
-  static async start({ diskBytes }: { diskBytes?: number } = {}): Promise<TestEngine> {
+  static async start({ diskBytes, keepsContainers = false }: { diskBytes?: number; keepsContainers?: boolean } = {}): Promise<TestEngine> {
     const directory = mkdtempSync(join(tmpdir(), 'sandbox-engine-'));
-    const engine = new TestEngine(directory, diskBytes !== undefined);
+    const engine = new TestEngine(directory, diskBytes !== undefined, keepsContainers);
     if (diskBytes !== undefined) {
       mkdirSync(engine.data);
       execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'sandbox-engine', engine.data]);
@@ -96,6 +99,7 @@ export class TestEngine {
       '-H',
       this.host,
     ];
+    if (this.keepsContainers) args.push('--live-restore');
     args.push('--bridge=none', '--iptables=false', '--ip6tables=false', '--shutdown-timeout', '2');
     // Logs to a file, and has a session of its own, as a service manager does it. So what a killed
     // engine leaves lives on undisturbed.

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import Docker from 'dockerode';
 import { TEST_CHANNEL_DIRECTORY, TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
@@ -32,6 +32,11 @@ export class TestDeployment {
     return (Volumes ?? []).map((volume) => volume.Name);
   }
 
+  /** The directory below CHANNEL_DIRECTORY that has one directory for each container. */
+  get channels(): string {
+    return join(TEST_CHANNEL_DIRECTORY, createHash('sha256').update(this.name).digest('hex').slice(0, 8));
+  }
+
   async removeAll(): Promise<void> {
     for (const { Id } of await this.containers())
       await this.engine
@@ -43,6 +48,7 @@ export class TestDeployment {
         .getVolume(name)
         .remove()
         .catch(() => undefined);
+    if (TEST_CHANNEL_DIRECTORY !== '') rmSync(this.channels, { recursive: true, force: true });
   }
 }
 
@@ -51,6 +57,8 @@ export interface ServiceOptions {
   /** Use the Redis store if given, else the memory store. */
   redis?: TestRedis;
   env?: Env;
+  /** A program, with arguments, that runs the service. */
+  under?: readonly string[];
 }
 
 /**
@@ -100,7 +108,8 @@ export class Service {
     const port = await freePort();
     const env = { ...serviceEnv(options), HOST: '127.0.0.1', PORT: String(port) };
     // The directory has no .env file, so that a developer's own does not count.
-    const child = new Child(spawn(process.execPath, [main], { cwd: join(ROOT, 'test'), env, stdio: ['ignore', 'pipe', 'pipe'] }));
+    const [program, ...parameters] = [...(options.under ?? []), process.execPath, main];
+    const child = new Child(spawn(program!, parameters, { cwd: join(ROOT, 'test'), env, stdio: ['ignore', 'pipe', 'pipe'] }));
     const service = new Service(child, port);
     const listens = async () => child.process.exitCode !== null || (await fetch(`${service.url}/health`)).ok;
     await eventually('the API listens', listens, START_SECONDS).catch(async (error: unknown) => {

@@ -11,7 +11,12 @@ describe('GET /metrics', () => {
       const response = await read(bearer(TOKEN));
       expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8; version=0.0.4']);
       const text = await response.text();
-      for (const name of ['sandbox_api_pool_size 0', 'sandbox_api_pool_hits_total 0', 'sandbox_api_channels_open{channel="direct"} 0', 'sandbox_api_channels_open{channel="exec"} 0']) {
+      for (const name of [
+        'sandbox_api_pool_size 0',
+        'sandbox_api_pool_hits_total 0',
+        'sandbox_api_channels_open{channel="direct"} 0',
+        'sandbox_api_channels_open{channel="exec"} 0',
+      ]) {
         expect(text).toContain(`\n${name}\n`);
       }
       expect(text).toContain('nodejs_eventloop_lag_seconds');

@@ -36,11 +36,7 @@ export interface AgentStream {
  * @throws SandboxError SANDBOX_UNRESPONSIVE after 10 s; SANDBOX_IMAGE_UNUSABLE, SANDBOX_EXHAUSTED
  * or SANDBOX_LOST if the process ended first
  */
-export async function handshake<T>(
-  process: SandboxProcess,
-  direct: DirectListener | null,
-  start: (agent: AgentStream) => T,
-): Promise<T> {
+export async function handshake<T>(process: SandboxProcess, direct: DirectListener | null, start: (agent: AgentStream) => T): Promise<T> {
   const hello = await receiveHello(process, direct, start);
   if ('started' in hello) return hello.started;
   try {

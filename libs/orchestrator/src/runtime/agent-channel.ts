@@ -40,10 +40,7 @@ export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Prom
 }
 
 /** Starts the agent's process and listens for it. If the one fails, so does the other. */
-async function startAgent(
-  runtime: SandboxRuntime,
-  sandboxId: string,
-): Promise<{ process: SandboxProcess; direct: DirectListener | null }> {
+async function startAgent(runtime: SandboxRuntime, sandboxId: string): Promise<{ process: SandboxProcess; direct: DirectListener | null }> {
   const listening = runtime.listenDirectly(sandboxId);
   try {
     const process = await runtime.startProcess(sandboxId, AGENT_ARGV);

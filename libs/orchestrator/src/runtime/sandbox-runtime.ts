@@ -101,7 +101,8 @@ export interface SandboxRuntime {
   startProcess(sandboxId: string, argv: readonly string[]): Promise<SandboxProcess>;
   /**
    * Listens for one process of the sandbox on a socket that only that sandbox can reach.
-   * @returns null if the runtime has no such way. Then the stream of `startProcess` is the only one.
+   * @returns null if the runtime has no such way. Then the stream of `startProcess` is the only
+   * one.
    */
   listenDirectly(sandboxId: string): Promise<DirectListener | null>;
   /** Kills and removes the session's sandbox. Resolves when it is gone. Volumes stay. */

@@ -6,7 +6,9 @@ import type { Config } from '@sandbox/config';
 import type { HostConfig } from 'dockerode';
 import { type DirectListener, listenDirectly } from '../../channel/direct-listener';
 
-/** Where a sandbox finds its directory. The agent has the same constant (wire/direct_channel.py). */
+/**
+ * Where a sandbox finds its directory. The agent has the same constant (wire/direct_channel.py).
+ */
 const TARGET = '/run/sandbox';
 const NAME = /^[0-9a-f]{12}$/;
 /**
