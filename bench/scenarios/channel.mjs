@@ -60,7 +60,7 @@ function agentAlone() {
 }
 
 async function commands(process, cwd) {
-  const channel = await built('orchestrator/src/channel/exec-channel').openChannel(process);
+  const channel = await built('orchestrator/src/channel/agent-channel').openChannel(process);
   const exec = { op: 'exec', shell: 'sh', cwd, env: {}, timeout_ms: 10_000, max_output: 1024, stdin: false };
   return {
     run: (command) => channel.sendRequest({ ...exec, command }, { onOutput: () => undefined, deadlineMs: 15_000 }),

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { ErrorCode } from '@sandbox/errors';
 import { agentBundle } from './agent-source';
 import type { DirectListener } from './direct-listener';
-import { openChannel } from './exec-channel';
+import { openChannel } from './agent-channel';
 import { AgentFrame, encodeFrame } from './frames';
 import { startFailure } from './handshake';
 import { FakeAgent, settle } from './testing/fake-agent';

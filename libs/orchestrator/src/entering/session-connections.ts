@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { SESSION_STORE, type AttachResult, type SandboxOptions, type SessionRecord, type SessionStore } from '@sandbox/sessions';
-import { connectTo, type Connection } from '../runtime/agent-channel';
+import { connectTo, type Connection } from '../runtime/start-agent';
 import type { Channel, Transport } from '../channel/channel';
 import { FairLimit } from './fair-limit';
 import { tooManyWaiting } from './limit-errors';

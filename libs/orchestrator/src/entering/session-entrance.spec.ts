@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { loadConfig } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { createSessionStore, sessionRef, type SessionStore } from '@sandbox/sessions';
-import { connectTo } from '../runtime/agent-channel';
+import { connectTo } from '../runtime/start-agent';
 import { RequestNotSentError } from '../channel/channel';
 import type { SandboxOwner, SandboxRuntime } from '../runtime/sandbox-runtime';
 import { type OpenSandbox, SessionConnections } from './session-connections';

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { Connection } from '../runtime/agent-channel';
+import type { Connection } from '../runtime/start-agent';
 import type { SandboxOwner, SandboxRuntime } from '../runtime/sandbox-runtime';
 import { claimInAgent, type PooledSandboxes } from './pooled-sandboxes';
 

@@ -1,4 +1,4 @@
-import { connectTo } from '../runtime/agent-channel';
+import { connectTo } from '../runtime/start-agent';
 import type { Sandbox, SandboxRuntime } from '../runtime/sandbox-runtime';
 import type { PooledSandboxes } from './pooled-sandboxes';
 

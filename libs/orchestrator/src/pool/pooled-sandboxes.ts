@@ -1,4 +1,4 @@
-import { openAgentChannel, type Connection } from '../runtime/agent-channel';
+import { openAgentChannel, type Connection } from '../runtime/start-agent';
 import type { Sandbox, SandboxRuntime } from '../runtime/sandbox-runtime';
 
 /** How long an agent may take to answer whether its sandbox is free. A slower one is not taken. */

@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
-import type { Connection } from '../runtime/agent-channel';
+import type { Connection } from '../runtime/start-agent';
 import { SANDBOX_RUNTIME, type SandboxOwner, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { claimPooled } from './pool-claim';
 import { drainPool } from './pool-drain';

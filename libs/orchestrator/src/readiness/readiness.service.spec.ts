@@ -1,11 +1,11 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SessionStore } from '@sandbox/sessions';
-import { openAgentChannel } from '../runtime/agent-channel';
+import { openAgentChannel } from '../runtime/start-agent';
 import { ReadinessService } from './readiness.service';
 import type { SandboxRuntime } from '../runtime/sandbox-runtime';
 import type { WarmPool } from '../pool/warm-pool';
 
-jest.mock('../runtime/agent-channel', () => ({ openAgentChannel: jest.fn() }));
+jest.mock('../runtime/start-agent', () => ({ openAgentChannel: jest.fn() }));
 const openChannel = jest.mocked(openAgentChannel);
 
 const OK = { docker: 'ok', store: 'ok', image: 'ok' };

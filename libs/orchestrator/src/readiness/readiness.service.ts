@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { SandboxError, within } from '@sandbox/errors';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import type { Transport } from '../channel/channel';
-import { openAgentChannel } from '../runtime/agent-channel';
+import { openAgentChannel } from '../runtime/start-agent';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { WarmPool, type PoolState } from '../pool/warm-pool';
 

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { ErrorCode } from '@sandbox/errors';
 import { type Channel, RequestNotSentError } from './channel';
-import { openChannel } from './exec-channel';
+import { openChannel } from './agent-channel';
 import { AgentFrame, HostFrame } from './frames';
 import { begin, FakeAgent, LIST, settle, WRITE } from './testing/fake-agent';
 
@@ -25,7 +25,7 @@ afterEach(async () => {
   await channel.closed;
 });
 
-describe('ExecChannel, for a request,', () => {
+describe('AgentChannel, for a request,', () => {
   it('sends JSON, and resolves with the result when END comes', async () => {
     const { id, result } = await begin(agent, channel);
     expect(JSON.parse(agent.received[0]!.payload.toString())).toEqual(LIST);
@@ -89,7 +89,7 @@ describe('ExecChannel, for a request,', () => {
   });
 });
 
-describe('ExecChannel, on an abort,', () => {
+describe('AgentChannel, on an abort,', () => {
   it('rejects the call when the agent has ended the request', async () => {
     const controller = new AbortController();
     const { id, result } = await begin(agent, channel, { signal: controller.signal });
@@ -149,7 +149,7 @@ describe('ExecChannel, on an abort,', () => {
   });
 });
 
-describe('ExecChannel, at its end,', () => {
+describe('AgentChannel, at its end,', () => {
   it('rejects open requests and leaves no listener when it is closed', async () => {
     const peer = new FakeAgent();
     const listeners = (): number => peer.hostStream.eventNames().reduce((sum, event) => sum + peer.hostStream.listenerCount(event), 0);

@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { SandboxError } from '@sandbox/errors';
 import { fuzz, type Random } from '../../../../test/support/fuzzing';
 import type { Channel } from './channel';
-import { openChannel } from './exec-channel';
+import { openChannel } from './agent-channel';
 import { AgentFrame, encodeCredit, encodeFrame, type Frame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, MAX_HOST_PAYLOAD_BYTES } from './frames';
 import { framesByTheBook } from './testing/frames-by-the-book';
 
@@ -167,7 +167,7 @@ function checkSent(sent: Buffer): void {
   }
 }
 
-describe('ExecChannel', () => {
+describe('AgentChannel', () => {
   it('settles each request as the agent said, or with a typed error, when the agent sends anything', () =>
     fuzz(CASES, async (random) => {
       const { stream, channel, sent } = await open();

@@ -10,7 +10,7 @@ import type { SandboxProcess } from './sandbox-process';
 import { AGENT_ARGV } from './agent-source';
 import type { AgentRequest, CallOptions, Channel } from './channel';
 import { listenDirectly } from './direct-listener';
-import { openChannel } from './exec-channel';
+import { openChannel } from './agent-channel';
 
 // Runs the real agent as a child of this process, with a temporary directory as its workspace.
 const workspace = mkdtempSync(join(tmpdir(), 'channel-spec-'));

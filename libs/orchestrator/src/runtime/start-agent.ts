@@ -2,7 +2,7 @@ import { AGENT_ARGV } from '../channel/agent-source';
 import type { Channel } from '../channel/channel';
 import type { DirectListener } from '../channel/direct-listener';
 import type { SandboxProcess } from '../channel/sandbox-process';
-import { openChannel } from '../channel/exec-channel';
+import { openChannel } from '../channel/agent-channel';
 import type { Sandbox, SandboxRuntime, SandboxStart } from './sandbox-runtime';
 
 /** A sandbox and this process's channel into it. */

@@ -2,7 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { ErrorCode } from '@sandbox/errors';
 import type { Channel } from './channel';
-import { openChannel } from './exec-channel';
+import { openChannel } from './agent-channel';
 import { AgentFrame, decodeCredit, encodeCredit, HostFrame, WINDOW_BYTES } from './frames';
 import { begin, FakeAgent, settle, WRITE } from './testing/fake-agent';
 
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 const sentBytes = (id: number): number => agent.framesOf(HostFrame.DATA, id).reduce((sum, { payload }) => sum + payload.length, 0);
 
-describe('ExecChannel, for output,', () => {
+describe('AgentChannel, for output,', () => {
   const CHUNK = Buffer.alloc(32 * KIB, 1);
 
   it('gives credit in steps of 64 KiB when output is consumed', async () => {
@@ -112,7 +112,7 @@ describe('ExecChannel, for output,', () => {
   });
 });
 
-describe('ExecChannel, for input,', () => {
+describe('AgentChannel, for input,', () => {
   it('sends a buffer within the agent’s credit, then EOF, when the input is a buffer', async () => {
     const input = Buffer.from(Array.from({ length: 600 * KIB }, (_, n) => n % 251));
     const { id, result } = await begin(agent, channel, { input }, WRITE);

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { ErrorCode } from '@sandbox/errors';
-import { openChannel } from './exec-channel';
+import { openChannel } from './agent-channel';
 import { AgentFrame, encodeCredit, encodeFrame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, WINDOW_BYTES } from './frames';
 import { FakeAgent, settle } from './testing/fake-agent';
 
@@ -31,7 +31,7 @@ async function open() {
 
 const out = (id: number, bytes: number): Buffer => encodeFrame(AgentFrame.OUT, id, Buffer.alloc(bytes));
 
-describe('ExecChannel', () => {
+describe('AgentChannel', () => {
   it.each<[string, Buffer[]]>([
     ['an id nobody opened', [encodeFrame(AgentFrame.OUT, 3, 'x')]],
     ['an id of another channel’s making', [encodeFrame(AgentFrame.END, 0xffffffff, END)]],

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { ErrorCode } from '@sandbox/errors';
 import type { CallOptions, Channel } from './channel';
-import { openChannel } from './exec-channel';
+import { openChannel } from './agent-channel';
 import { AgentFrame, HostFrame } from './frames';
 import { FakeAgent, settle } from './testing/fake-agent';
 
@@ -42,7 +42,7 @@ async function passInSilence(seconds: number): Promise<void> {
   await settle();
 }
 
-describe('ExecChannel, when the agent is silent,', () => {
+describe('AgentChannel, when the agent is silent,', () => {
   it('runs no timer when no request is open', async () => {
     await passInSilence(3600);
     expect(agent.received).toEqual([]);
@@ -97,7 +97,7 @@ describe('ExecChannel, when the agent is silent,', () => {
   });
 });
 
-describe('ExecChannel, at a deadline,', () => {
+describe('AgentChannel, at a deadline,', () => {
   it('cancels the request with REQUEST_TIMEOUT when its time is over', async () => {
     const result = begin({ deadlineMs: 20_000 });
     await pass(19.5);
