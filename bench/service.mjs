@@ -5,6 +5,8 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atExit, refuseWhenEnding } from './cleanup.mjs';
@@ -27,6 +29,9 @@ const RAISED_LIMITS = {
  * measurements. Scenarios about the pool say how large it is.
  */
 const NO_POOL = { POOL_SIZE: '0' };
+/** As the tests have it; `CHANNEL_DIRECTORY= npm run bench` measures the engine's streams. */
+export const CHANNEL_DIRECTORY = process.env.CHANNEL_DIRECTORY ?? join(tmpdir(), `sandbox-api-bench-${process.getuid?.() ?? 0}`);
+
 const READY_MS = 20_000;
 const STOP_MS = 10_000;
 
@@ -58,6 +63,7 @@ export async function startService({ store = 'redis', apis = 1, env = {}, profil
       env: {
         PATH: process.env.PATH,
         ...(process.env.DOCKER_HOST === undefined ? {} : { DOCKER_HOST: process.env.DOCKER_HOST }),
+        CHANNEL_DIRECTORY,
         HOST: '127.0.0.1',
         PORT: String(port),
         DEPLOYMENT: deployment,

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { Duplex } from 'node:stream';
 import { execute, expectStatus } from '../client.mjs';
 import { IMAGE, plainExec } from '../engine.mjs';
+import { CHANNEL_DIRECTORY } from '../service.mjs';
 import { timeRow } from '../figures.mjs';
 import { interleaved } from '../measure.mjs';
 
@@ -45,10 +46,11 @@ export async function run(scope) {
 
 /** Opens a channel of our own into a session's sandbox, beside the service's. */
 async function openChannel({ deployment }, container) {
-  const env = { DEPLOYMENT: deployment, CONTAINER_IMAGE: IMAGE, SESSION_STORE: 'memory' };
+  const env = { DEPLOYMENT: deployment, CONTAINER_IMAGE: IMAGE, SESSION_STORE: 'memory', CHANNEL_DIRECTORY };
   const config = built('config/src').loadConfig(env, { needsAuth: false });
   const runtime = built('orchestrator/src').createDockerRuntime(config);
-  return commands(await runtime.startProcess(container, agentArgv, []), '/workspace');
+  const direct = await runtime.listenDirectly(container);
+  return commands(await runtime.startProcess(container, agentArgv), '/workspace', direct);
 }
 
 /** Starts an agent on the machine itself, in no container. */
@@ -59,8 +61,8 @@ function agentAlone() {
   return commands({ stream: Duplex.from({ writable: stdin, readable: stdout }), ended }, '/');
 }
 
-async function commands(process, cwd) {
-  const channel = await built('orchestrator/src/channel/agent-channel').openChannel(process);
+async function commands(process, cwd, direct = null) {
+  const channel = await built('orchestrator/src/channel/agent-channel').openChannel(process, 'bench', direct);
   const exec = { op: 'exec', shell: 'sh', cwd, env: {}, timeout_ms: 10_000, max_output: 1024, stdin: false };
   return {
     run: (command) => channel.sendRequest({ ...exec, command }, { onOutput: () => undefined, deadlineMs: 15_000 }),

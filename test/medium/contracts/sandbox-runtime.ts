@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Sandbox } from '@sandbox/orchestrator';
 import { find, pooledIn, sh, testOwner } from '../../support/adapters/docker';
 import type { RuntimeUnderTest } from './runtime-under-test';
+import { describeDirectWay } from './sandbox-direct';
 import { describeExec } from './sandbox-exec';
 import { TEST_IMAGE } from '../../support/engine-under-test';
 
@@ -194,6 +195,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   });
 
   describeExec(subject);
+  describeDirectWay(subject);
 
   describe('options', () => {
     const OPTIONS = { memory: '300m', cpus: 0.25, env: { A: 'b' }, ...(runtime.capabilities.pids && { pids: 40 }) };
