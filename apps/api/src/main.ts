@@ -21,6 +21,8 @@ async function startApi(config: Config): Promise<void> {
   await app.listen(config.PORT, config.HOST);
   const logger = new NestLogger('Start');
   logger.log(describePolicy(app.get<CommandPolicy>(COMMAND_POLICY)));
+  const { CHANNEL_DIRECTORY: sockets } = config;
+  logger.log(sockets === '' ? 'Frames pass through the engine (CHANNEL_DIRECTORY is empty)' : `Frames go by sockets in ${sockets}`);
   logger.log(`Listening on ${await app.getUrl()}`);
 }
 

@@ -190,7 +190,8 @@ export class Containers {
       if (sandbox === null && channel !== null) await this.directories.removeDirectory(channel);
       return sandbox;
     } catch (error) {
-      if (channel === null) throw error;
+      // A call that ran out of time may have left a container, which another one adopts.
+      if (channel === null || signal.aborted) throw error;
       await this.directories.removeDirectory(channel);
       if (!this.directories.isCauseOf(error)) throw error;
       // The engine is on another machine, or does not share the directory.
