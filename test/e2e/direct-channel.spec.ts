@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TEST_CHANNEL } from '../support/engine-under-test';
+import { TestEngine } from '../support/service/engine';
 import { eventually, TestRedis } from '../support/service/processes';
 import { ALICE, type Client, docker, Service, startCleanup, TestDeployment } from '../support/service/service';
 
@@ -142,6 +143,24 @@ for n in range(4): threading.Thread(target=run, args=(n,)).start()
     }
   });
 });
+
+(TestEngine.possible && TEST_CHANNEL === 'direct' ? describe : describe.skip)(
+  'The direct channel, on an engine of its own (needs root on Linux),',
+  () => {
+    it('leads into sandboxes when the engine gives their users other ids on the host', async () => {
+      const engine = await TestEngine.start({ remapsUsers: true });
+      const service = await Service.start({ deployment: new TestDeployment(), env: { DOCKER_HOST: engine.host } });
+      try {
+        const { stdout } = await service.client(ALICE).run('s', "id -u; awk '{print $2}' /proc/self/uid_map");
+        expect(stdout).toBe('1000\n1000000\n');
+        expect(await transportOf(service)).toBe('direct');
+      } finally {
+        await service.stop('SIGKILL');
+        await engine.stop();
+      }
+    });
+  },
+);
 
 describe('Without a direct channel, a service', () => {
   const parents: string[] = [];

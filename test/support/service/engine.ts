@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
@@ -9,6 +9,15 @@ import { TEST_IMAGE } from '../engine-under-test';
 
 const IN_ROOT = join(__dirname, '../../../scripts/engines/in-root.sh');
 const FILLED_AT_A_TIME = Buffer.alloc(1 << 20);
+
+export interface EngineOptions {
+  /** The size of a disk of its own. By default, the engine uses the machine's disk. */
+  readonly diskBytes?: number;
+  /** Containers outlive the engine's restart (live-restore). */
+  readonly keepsContainers?: boolean;
+  /** The users of containers are others on the host (userns-remap). */
+  readonly remapsUsers?: boolean;
+}
 
 /**
  * A Docker engine of the test's own, beside the machine's, so that the test can kill, stop and
@@ -23,20 +32,15 @@ export class TestEngine {
 
   private constructor(
     private readonly directory: string,
-    private readonly hasOwnDisk: boolean,
-    private readonly keepsContainers: boolean,
+    private readonly options: EngineOptions,
   ) {
     this.docker = new Docker({ socketPath: this.socket });
   }
 
-  /**
-   * @param options.diskBytes the size of a disk of its own; by default, the engine uses the machine's
-   *   disk
-   * @param options.keepsContainers containers outlive the engine's restart (live-restore)
-   */
-  static async start({ diskBytes, keepsContainers = false }: { diskBytes?: number; keepsContainers?: boolean } = {}): Promise<TestEngine> {
+  static async start(options: EngineOptions = {}): Promise<TestEngine> {
     const directory = mkdtempSync(join(tmpdir(), 'sandbox-engine-'));
-    const engine = new TestEngine(directory, diskBytes !== undefined, keepsContainers);
+    const engine = new TestEngine(directory, options);
+    const { diskBytes } = options;
     if (diskBytes !== undefined) {
       mkdirSync(engine.data);
       execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes}`, 'sandbox-engine', engine.data]);
@@ -99,7 +103,8 @@ export class TestEngine {
       '-H',
       this.host,
     ];
-    if (this.keepsContainers) args.push('--live-restore');
+    if (this.options.keepsContainers) args.push('--live-restore');
+    if (this.options.remapsUsers) args.push('--userns-remap=nobody');
     args.push('--bridge=none', '--iptables=false', '--ip6tables=false', '--shutdown-timeout', '2');
     // Logs to a file, and has a session of its own, as a service manager does it. So what a killed
     // engine leaves lives on undisturbed.
@@ -115,7 +120,11 @@ export class TestEngine {
   /** @returns the engine under test: this machine's, or that of another system's root directory */
   private dockerd(): string[] {
     const root = process.env.SANDBOX_TEST_ENGINE_ROOT;
-    return root === undefined ? ['dockerd'] : ['sh', IN_ROOT, root, this.directory, 'dockerd'];
+    if (root !== undefined) return ['sh', IN_ROOT, root, this.directory, 'dockerd'];
+    if (!this.options.remapsUsers) return ['dockerd'];
+    const ids = join(this.directory, 'ids');
+    writeFileSync(ids, 'nobody:1000000:65536\n');
+    return ['sh', '-c', 'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec dockerd "$@"', ids];
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -144,7 +153,7 @@ export class TestEngine {
   async stop(): Promise<void> {
     for (const { Id } of await this.docker.listContainers({ all: true })) await this.docker.getContainer(Id).remove({ force: true });
     await this.down('SIGTERM');
-    if (this.hasOwnDisk) execFileSync('umount', [this.data]);
+    if (this.options.diskBytes !== undefined) execFileSync('umount', [this.data]);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
