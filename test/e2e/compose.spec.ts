@@ -127,16 +127,16 @@ describe('docker-compose up --build', () => {
       encoding: 'utf8',
     });
     expect((await new Client(client.url, {}).execute('s', 'id')).status).toBe(401);
-    expect((await client.request('GET', '/ready')).body).toMatchObject({ status: 'ready' });
+    expect((await client.request('GET', '/ready')).body).toMatchObject({ status: 'ready', channel: 'direct' });
   });
 
   test.each(['api', 'cleanup'])(
-    'gives %s a read-only root, no capabilities or new privileges, and only the host’s socket',
+    'gives %s a read-only root, no capabilities or new privileges, and only the host’s socket and the directory of channels',
     async (service) => {
       const { HostConfig, Mounts } = await composition.inspect(service);
       expect(HostConfig).toMatchObject({ ReadonlyRootfs: true, CapDrop: ['ALL'], Privileged: false });
       expect(HostConfig.SecurityOpt).toContainEqual(expect.stringMatching(/^no-new-privileges/));
-      expect(Mounts.map(({ Destination }) => Destination)).toEqual(['/var/run/docker.sock']);
+      expect(Mounts.map(({ Destination }) => Destination).sort()).toEqual(['/run/sandbox-api', '/var/run/docker.sock']);
     },
   );
 

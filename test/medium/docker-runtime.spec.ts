@@ -1,3 +1,4 @@
+import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -5,6 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import { createDockerRuntime } from '@sandbox/orchestrator';
+import type { ContainerInspectInfo } from 'dockerode';
+import { TEST_CHANNEL } from '../support/engine-under-test';
 import { eventually } from '../support/service/processes';
 import { describeSandboxRuntime } from './contracts/sandbox-runtime';
 import { find, pooledIn, removeDeployment, sh, testConfig, testEngine, testOwner } from '../support/adapters/docker';
@@ -22,6 +25,16 @@ const made: Config[] = [config];
 /** @returns other settings for the same deployment */
 function variant(variables: Record<string, string>): Config {
   return testConfig({ DEPLOYMENT: config.DEPLOYMENT, ...variables });
+}
+
+function directoriesOf({ HostConfig }: ContainerInspectInfo): string[] {
+  return (HostConfig.Mounts ?? []).flatMap(({ Type, Source }) => (Type === 'bind' ? [Source] : []));
+}
+
+/** Makes a container like one that is gone, and does not start it, as a process that dies does. */
+async function makeAgain(found: ContainerInspectInfo, changes: object): Promise<{ id: string }> {
+  for (const directory of directoriesOf(found)) mkdirSync(directory, { recursive: true });
+  return engine.createContainer({ ...found.Config, HostConfig: found.HostConfig, ...changes });
 }
 
 afterAll(async () => {
@@ -64,11 +77,23 @@ describe('the Docker runtime, for the container of a session,', () => {
   it('starts one when its creator died before starting it', async () => {
     const owner = testOwner();
     await runtime.ensureSandbox(owner);
-    const { Config, HostConfig } = await container(owner.key).inspect();
+    const found = await container(owner.key).inspect();
     await runtime.removeSandbox(owner.key);
-    const { id } = await engine.createContainer({ ...Config, HostConfig, name: containerName(owner.key) });
+    const { id } = await makeAgain(found, { name: containerName(owner.key) });
     expect(await runtime.ensureSandbox(owner)).toMatchObject({ id, created: false });
     expect((await container(owner.key).inspect()).State.Running).toBe(true);
+  });
+
+  it('makes one anew when its creator died before starting it and its directory is gone', async () => {
+    const owner = testOwner();
+    await runtime.ensureSandbox(owner);
+    const found = await container(owner.key).inspect();
+    await runtime.removeSandbox(owner.key);
+    const { id } = await makeAgain(found, { name: containerName(owner.key) });
+    for (const directory of directoriesOf(found)) rmSync(directory, { recursive: true });
+    const sandbox = await runtime.ensureSandbox(owner);
+    expect(sandbox.created).toBe(TEST_CHANNEL === 'direct');
+    expect(sandbox.id === id).toBe(TEST_CHANNEL === 'exec');
   });
 
   it('replaces one when its configuration differs', async () => {
@@ -161,12 +186,11 @@ describe('the Docker runtime, for the volume of a session,', () => {
   it('finishes one, and removes what was left, when its creator died', async () => {
     const owner = testOwner();
     await keeping.ensureSandbox(owner);
-    const { Config, HostConfig } = await container(owner.key).inspect();
+    const found = await container(owner.key).inspect();
     await keeping.removeSandbox(owner.key);
     await keeping.removeVolume(owner.key);
-    await engine.createContainer({ ...Config, HostConfig, name: containerName(owner.key) });
-    const leftover = { ...Config.Labels, 'sandbox-api.kind': 'volume-init' };
-    await engine.createContainer({ ...Config, Labels: leftover, HostConfig });
+    await makeAgain(found, { name: containerName(owner.key) });
+    await makeAgain(found, { Labels: { ...found.Config.Labels, 'sandbox-api.kind': 'volume-init' } });
     const { id } = await keeping.ensureSandbox(owner);
     expect((await sh(keeping, id, 'touch /workspace/file')).exitCode).toBe(0);
     await keeping.removeSandbox(owner.key);
@@ -255,9 +279,9 @@ describe('the Docker runtime, for pooled containers,', () => {
     const second = await pooledIn(runtime, 0);
     expect(second.id).not.toBe(first.id);
     await expect(engine.getContainer(first.id).inspect()).rejects.toMatchObject({ statusCode: 404 });
-    const { Config, HostConfig } = await engine.getContainer(second.id).inspect();
+    const found = await engine.getContainer(second.id).inspect();
     expect(await runtime.discardSandbox(second)).toBe(true);
-    const { id } = await engine.createContainer({ ...Config, HostConfig, name: second.name.replace(/-[0-9a-f]{12}$/, '') });
+    const { id } = await makeAgain(found, { name: second.name.replace(/-[0-9a-f]{12}$/, '') });
     // Its maker may still be at work on it. So for some time, others leave it alone.
     expect(await pooledIn(runtime, 0)).toBeUndefined();
     await sleep(10_000);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createDockerRuntime } from '@sandbox/orchestrator';
 import type { ContainerInspectInfo } from 'dockerode';
 import { removeDeployment, run, sh, testConfig, testEngine, testOwner } from '../support/adapters/docker';
-import { UNDER_GVISOR, itOnHostKernel } from '../support/engine-under-test';
+import { TEST_CHANNEL, UNDER_GVISOR, itOnHostKernel } from '../support/engine-under-test';
 
 jest.setTimeout(120_000);
 
@@ -43,7 +43,8 @@ describe('docker inspect', () => {
     expect(inspected.HostConfig.Binds).toBeNull();
     expect(inspected.HostConfig.Devices ?? []).toEqual([]);
     expect(inspected.HostConfig.SecurityOpt).toEqual(['no-new-privileges:true', expect.stringMatching(/^seccomp=\{/)]);
-    expect(inspected.Mounts).toEqual([]);
+    const socket = expect.objectContaining({ Type: 'bind', Destination: '/run/sandbox', RW: false, Propagation: 'rprivate' });
+    expect(inspected.Mounts).toEqual(TEST_CHANNEL === 'direct' ? [socket] : []);
   });
 
   it('shows no part of the engine’s network library when the image does not need it', () => {

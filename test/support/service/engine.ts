@@ -1,5 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
@@ -39,6 +50,8 @@ export class TestEngine {
 
   static async start(options: EngineOptions = {}): Promise<TestEngine> {
     const directory = mkdtempSync(join(tmpdir(), 'sandbox-engine-'));
+    // The remapped root has to reach the engine's data.
+    if (options.remapsUsers) chmodSync(directory, 0o711);
     const engine = new TestEngine(directory, options);
     const { diskBytes } = options;
     if (diskBytes !== undefined) {
@@ -104,7 +117,7 @@ export class TestEngine {
       this.host,
     ];
     if (this.options.keepsContainers) args.push('--live-restore');
-    if (this.options.remapsUsers) args.push('--userns-remap=nobody');
+    if (this.options.remapsUsers) args.push('--userns-remap=nobody:nogroup');
     args.push('--bridge=none', '--iptables=false', '--ip6tables=false', '--shutdown-timeout', '2');
     // Logs to a file, and has a session of its own, as a service manager does it. So what a killed
     // engine leaves lives on undisturbed.
@@ -123,7 +136,7 @@ export class TestEngine {
     if (root !== undefined) return ['sh', IN_ROOT, root, this.directory, 'dockerd'];
     if (!this.options.remapsUsers) return ['dockerd'];
     const ids = join(this.directory, 'ids');
-    writeFileSync(ids, 'nobody:1000000:65536\n');
+    writeFileSync(ids, 'nobody:1000000:65536\nnogroup:1000000:65536\n');
     return ['sh', '-c', 'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec dockerd "$@"', ids];
   }
 

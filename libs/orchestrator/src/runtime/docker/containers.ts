@@ -171,7 +171,7 @@ export class Containers {
     if (step === 'adopt') return { ...this.toSandbox(found), created: false };
     if (step === 'unpause') await this.unpauseContainer(found.Id, signal);
     // Its creator is about to start it, or has died. Starting it twice is harmless.
-    if (step === 'start') await this.startContainer(found.Id, found.Config.Image, () => wanted.prepare?.(options), signal);
+    if (step === 'start') await this.startLeft(found, () => wanted.prepare?.(options), signal);
     if (step !== 'replace') return null;
     await this.removeContainer(found.Id, signal);
     return this.createContainer(wanted, options, signal);
@@ -236,6 +236,17 @@ export class Containers {
       // The OCI runtime's message names the program that it could not start.
       if (status !== null && /["'`]sh["'`]/.test((error as Error).message)) throw imageWithoutShell(image, error);
       throw error;
+    }
+  }
+
+  /**
+   * Starts a container that a process made which has died. If its directory is gone, it is removed.
+   */
+  private async startLeft({ Id, Config }: Inspected, prepare: () => Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+    try {
+      await this.startContainer(Id, Config.Image, prepare, signal);
+    } catch (error) {
+      if (!this.directories.isCauseOf(error)) throw error;
     }
   }
 
