@@ -17,7 +17,8 @@ _MAY_IMPORT = {
     "jobs": {"wire", "processes"},
     "files": {"wire", "processes"},
     "archives": {"wire", "files"},
-    "supervisor": {"wire", "processes", "files", "operations"},
+    "streams": {"wire", "processes"},
+    "supervisor": {"wire", "processes", "files", "streams", "operations"},
     "operations": {"wire"},
     "main": {"wire", "processes", "supervisor"},
 }

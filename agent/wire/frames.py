@@ -17,10 +17,18 @@ _COMMON_FRAME = HEADER.size + (64 << 10)
 REQUEST, DATA, EOF, CANCEL, CREDIT, PING = 1, 2, 3, 4, 5, 6
 HELLO, OUT, ERR, END, DATA_CREDIT, PONG = 16, 17, 18, 19, 20, 21
 
+# Both sides send these, about streams (stream_frames.py).
+STREAM_OPEN, STREAM_ACCEPT, STREAM_DATA, STREAM_EOF, STREAM_RESET, STREAM_CREDIT = 64, 65, 66, 67, 68, 69
+STREAM_WINDOW = 64 << 10  # bytes in each direction that need no credit
+MAX_STREAMS = 256  # open at a time, whichever side has opened them
+
 # A worker sends these to its router alone, with id 0. All but DELIVERING come right after an END.
 FREE = 32  # the worker takes another request
 BACKGROUND = 33  # the worker stays with what the command left running, and takes no more requests
 DELIVERING = 34  # the command has ended in time; its output waits for credit
+
+# The relay sends this to its router alone: the host broke the rules, so the channel is to end.
+BREACH = 35
 
 
 class BadFrame(Exception):
