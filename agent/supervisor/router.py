@@ -1,4 +1,4 @@
-"""The agent's main process. It carries frames between the host and the workers.
+"""The agent's main process. It carries frames between the host, the workers and the relay.
 
 It never blocks for long, and it starts no commands.
 """
@@ -9,11 +9,14 @@ import sys
 import time
 
 from processes import killing, oom_kills, waiting
-from supervisor.worker_handle import ENDED, READ, fork_worker
+from supervisor.child_handle import ENDED, READ
+from supervisor.relay_handle import RelayHandle, fork_relay, lost_frames
+from supervisor.worker_handle import fork_worker
 from wire import frames, messages
 from wire.errors import end_code
 from wire.frames import error_frame, frame
 from wire.outbox import Outbox
+from wire.stream_frames import check_form, is_stream_frame, reset_frame
 
 MAX_BUSY_WORKERS = 64
 # The router keeps one idle worker always, for the next request. It keeps another one for
@@ -22,12 +25,13 @@ _SPARE_WORKERS = 2
 _SPARE_SECONDS = 5.0
 _QUIET_SECONDS = 30.0
 _MAX_OUTGOING_BYTES = 256 << 10
-_MAX_UNSENT_TO_WORKER = 4 << 20  # bytes; a REQUEST and the window of DATA take less
 _KILL_GRACE_SECONDS = 3.0
 _SWEEP_INTERVAL_MS = 20
 
 _KILLED = "The call's process in the sandbox was killed."
 _OUT_OF_MEMORY = "The sandbox ran out of memory, and the call's process in it was killed."
+_RELAY_KILLED = "The process that serves streams in the sandbox was killed."
+_RELAY_OUT_OF_MEMORY = "The sandbox ran out of memory, and the process that serves streams in it was killed."
 
 
 class Router:
@@ -45,8 +49,9 @@ class Router:
         self._poll = select.poll()
         self._poll.register(channel_in, select.POLLIN)
         self._poll.register(self._wakeup, select.POLLIN)
-        self._workers = {}  # all that live, by pid
+        self._children = {}  # all workers and relays that live, by pid
         self._by_fd = {}
+        self._relay = None  # the last one; it may have ended
         self._by_request = {}
         self._idle = []
         self._strays = False  # a killed worker may have left its command's processes
@@ -75,7 +80,7 @@ class Router:
             elif fd == self._wakeup:
                 self._reap()
             elif fd in self._by_fd:
-                self._serve_worker(self._by_fd[fd], events)
+                self._serve_child(self._by_fd[fd], events)
         self._flush()
         self._expire()
 
@@ -91,6 +96,9 @@ class Router:
                 self._outgoing.add(frame(frames.PONG, 0))
             elif kind == frames.REQUEST:
                 self._open_request(request_id, payload)
+            elif is_stream_frame(kind):
+                check_form(kind, request_id, payload)
+                self._forward_to_relay(kind, request_id, payload)
             else:
                 self._forward(self._by_request.get(request_id), kind, payload)
 
@@ -122,6 +130,15 @@ class Router:
             worker.deadline = time.monotonic() + _KILL_GRACE_SECONDS
         self._send(worker, kind, payload)
 
+    def _forward_to_relay(self, kind, stream_id, payload):
+        if self._relay is None or self._relay.fd is None:
+            if kind != frames.STREAM_OPEN:
+                return  # its stream has ended with the relay, and the two crossed
+            if not self._add_relay():
+                self._outgoing.add(reset_frame(stream_id, "SANDBOX_EXHAUSTED", self._refusal))
+                return
+        self._send(self._relay, kind, stream_id, payload)
+
     def _flush(self):
         self._outgoing.flush()
         if bool(self._outgoing) != self._out_watched:
@@ -136,19 +153,35 @@ class Router:
             for each in self._by_fd.values():
                 self._watch(each)
 
-    # ---- workers
+    # ---- workers and the relay
 
     def _add_worker(self):
         """Returns whether the kernel let the router fork one."""
+        forked = self._add_child(fork_worker)
+        if forked is not None:
+            self._rest(forked)
+        return forked is not None
+
+    def _add_relay(self):
+        """Returns whether the kernel let the router fork one."""
+        # The host may still send frames for streams of an earlier relay. So no id is used again.
+        last_id = 0 if self._relay is None else self._relay.last_id
+        forked = self._add_child(fork_relay, last_id)
+        if forked is not None:
+            forked.oom_kills = oom_kills.count()
+            self._relay = forked
+        return forked is not None
+
+    def _add_child(self, fork, *arguments):
+        """Returns the new child. None if the kernel refuses it; `_refusal` says why."""
         try:
-            forked = fork_worker((self._in, self._out, self._wakeup, *self._by_fd))
+            forked = fork((self._in, self._out, self._wakeup, *self._by_fd), *arguments)
         except OSError as error:
             self._refusal = end_code(error)[1]
-            return False
-        self._workers[forked.pid] = self._by_fd[forked.fd] = forked
+            return None
+        self._children[forked.pid] = self._by_fd[forked.fd] = forked
         self._poll.register(forked.fd, 0 if self._paused else select.POLLIN)
-        self._rest(forked)
-        return True
+        return forked
 
     def _keep_spare(self):
         """Forks ahead, so that no request waits for a fork."""
@@ -159,32 +192,32 @@ class Router:
         worker.idle_since = time.monotonic()
         self._idle.append(worker)
 
-    def _send(self, worker, kind, payload):
-        waits = bool(worker.unsent)
-        worker.queue_frame(kind, payload)
-        if waits or not worker.flush():
-            if len(worker.unsent) > _MAX_UNSENT_TO_WORKER:
-                killing.kill(worker.pid)
-            self._watch(worker)
+    def _send(self, child, *frame_parts):
+        waits = bool(child.unsent)
+        child.queue_frame(*frame_parts)
+        if waits or not child.flush():
+            if len(child.unsent) > child.max_unsent:
+                killing.kill(child.pid)
+            self._watch(child)
 
-    def _watch(self, worker):
+    def _watch(self, child):
         events = 0 if self._paused else select.POLLIN
-        self._poll.modify(worker.fd, events | select.POLLOUT if worker.unsent else events)
+        self._poll.modify(child.fd, events | select.POLLOUT if child.unsent else events)
 
-    def _serve_worker(self, worker, events):
+    def _serve_child(self, child, events):
         if events & select.POLLOUT:
-            worker.flush()
-            self._watch(worker)
-        # The end of a worker is read even while the router is paused. What the worker left is
+            child.flush()
+            self._watch(child)
+        # The end of a child is read even while the router is paused. What the child left is
         # little, and poll() would report the end again at once.
         if events & select.POLLHUP or events & select.POLLIN and len(self._outgoing) <= _MAX_OUTGOING_BYTES:
-            if self._read_worker(worker) == ENDED:
-                self._release(worker)
+            if self._read_child(child) == ENDED:
+                self._release(child)
 
-    def _read_worker(self, worker):
-        state, notes = worker.read(self._outgoing)
+    def _read_child(self, child):
+        state, notes = child.read(self._outgoing)
         for kind in notes:
-            self._note(worker, kind)
+            self._note(child, kind)
         return state
 
     def _note(self, worker, kind):
@@ -201,23 +234,23 @@ class Router:
         elif kind == frames.BACKGROUND:
             self._release(worker)
 
-    def _release(self, worker):
-        """Closes the worker's socket. It stays in `_workers` until it ends, or it were a stray."""
-        if worker.fd is not None:
-            del self._by_fd[worker.fd]
-            self._poll.unregister(worker.fd)
-            os.close(worker.fd)
-            worker.fd = None
-        if worker in self._idle:
-            self._idle.remove(worker)
+    def _release(self, child):
+        """Closes the child's socket. It stays in `_children` until it ends, or it were a stray."""
+        if child.fd is not None:
+            del self._by_fd[child.fd]
+            self._poll.unregister(child.fd)
+            os.close(child.fd)
+            child.fd = None
+        if child in self._idle:
+            self._idle.remove(child)
 
-    # ---- the end of workers
+    # ---- the end of children
 
     def _reap(self):
         waiting.clear_wakeup(self._wakeup)
         statuses, _ = waiting.reap()
         for pid, status in statuses.items():
-            ended = self._workers.pop(pid, None)
+            ended = self._children.pop(pid, None)
             if ended is not None:
                 self._bury(ended)
             # A worker that was killed left its command's processes to the router. _expire kills
@@ -225,15 +258,18 @@ class Router:
             self._strays = self._strays or ended is None or status != 0
         self._keep_spare()
 
-    def _bury(self, worker):
-        """Passes on the last output of a worker that has ended, and ends its request."""
-        while worker.fd is not None and self._read_worker(worker) == READ:
+    def _bury(self, child):
+        """Passes on the last output of a child that has ended, and ends what it served."""
+        while child.fd is not None and self._read_child(child) == READ:
             pass
-        self._release(worker)
-        if worker.request_id:
-            del self._by_request[worker.request_id]
-            reason = _OUT_OF_MEMORY if oom_kills.count() > worker.oom_kills else _KILLED
-            self._outgoing.add(error_frame(worker.request_id, "SANDBOX_LOST", reason))
+        self._release(child)
+        out_of_memory = oom_kills.count() > child.oom_kills
+        if isinstance(child, RelayHandle):
+            self._outgoing.add(lost_frames(child, _RELAY_OUT_OF_MEMORY if out_of_memory else _RELAY_KILLED))
+        elif child.request_id:
+            del self._by_request[child.request_id]
+            reason = _OUT_OF_MEMORY if out_of_memory else _KILLED
+            self._outgoing.add(error_frame(child.request_id, "SANDBOX_LOST", reason))
 
     # ---- time
 
@@ -259,4 +295,4 @@ class Router:
         while len(self._idle) > 1 and self._spared_until() <= now:
             self._release(self._idle[0])
         if self._strays:
-            self._strays = killing.kill_descendants(os.getpid(), self._workers) > 0
+            self._strays = killing.kill_descendants(os.getpid(), self._children) > 0

@@ -22,6 +22,8 @@ import unittest
 AGENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, AGENT)
 
+from stream_set import StreamSet  # noqa: E402
+
 from processes import process_table  # noqa: E402
 from wire import frames  # noqa: E402
 
@@ -152,6 +154,7 @@ class Agent:
             self._connection = listener.accept()
             self._in = self._out = self._connection.fileno()
         self.answers = {}
+        self.streams = StreamSet(self)
         self.auto_credit = True
         self._received = b""
         self._last_id = 0
@@ -249,6 +252,9 @@ class Agent:
             return
         if kind == frames.PONG:
             self.pongs += 1
+            return
+        if kind >= frames.STREAM_OPEN:
+            self.streams.take(kind, request_id, payload)
             return
         answer = self.answers[request_id]
         assert answer.end is None, "a frame after END"
