@@ -100,11 +100,14 @@ ${program}`;
 }
 
 describe('agent/PROTOCOL.md', () => {
-  const [, codesAndMore] = PROTOCOL.split('Error codes of END are those of libs/errors: ');
-  const codes = codesAndMore!
-    .split('. ', 1)[0]!
-    .match(/\b[A-Z]+(?:_[A-Z]+)+\b/g)!
-    .sort();
+  /** @returns the codes of the sentence that begins so */
+  const codesAfter = (beginning: string) =>
+    PROTOCOL.split(beginning)[1]!
+      .split(/\.\s/, 1)[0]!
+      .match(/\b[A-Z]+(?:_[A-Z]+)+\b/g)!
+      .sort();
+  const codes = codesAfter('Error codes of END are those of libs/errors: ');
+  const streamCodes = codesAfter("Further error codes of the agent's STREAM_RESET: ");
   const operations = table('op', 'REQUEST fields', 'DATA', 'OUT', 'END ok');
 
   it('has the operations, and their fields, that the host asks for', () => {
@@ -128,7 +131,17 @@ print(json.dumps({op: parameters(operations.find_handler(op)) for op in operatio
 
   it('has the error codes that the agent gives', () => {
     const given = new Set([...SOURCES.matchAll(/"([A-Z]+(?:_[A-Z]+)+)"/g)].map(([, code]) => code!));
-    expect([...given].sort()).toEqual(codes);
+    expect([...given].sort()).toEqual([...codes, ...streamCodes].sort());
+  });
+
+  it('has the frames of streams, and the limits, of the agent', () => {
+    const frames = table('type', 'frame of a stream', 'payload').map(([type, name]) => [name, Number(type)] as const);
+    const names = [...frames.map(([name]) => name), 'STREAM_WINDOW', 'MAX_STREAMS'];
+    const values = askAgent(`from wire import frames; print(json.dumps([getattr(frames, name) for name in ${JSON.stringify(names)}]))`);
+    const limits = [64 * 1024, 256];
+    expect(values).toEqual([...frames.map(([, type]) => type), ...limits]);
+    expect(PROTOCOL).toContain(`begins with a window of ${limits[0]! >> 10} KiB`);
+    expect(PROTOCOL).toContain(`at most ${limits[1]} streams at a time`);
   });
 
   it('has the frames, and the limits, of both sides', () => {
