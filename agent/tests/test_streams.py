@@ -1,5 +1,7 @@
 import contextlib
 import os
+import resource
+import signal
 import socket
 import struct
 import threading
@@ -519,6 +521,9 @@ class RelayTest(StreamTestCase):
         relay = self.fork_relay()
         stream, connection = self.connected()
         listener = self.streams.listen()
+        # Workers that the router has forked after the relay stay with these.
+        for _ in range(3):
+            self.assertEqual(self.agent.run("sleep 100 >/dev/null 2>&1 &").ok["exit_code"], 0)
         self.agent.hang_up()
         with contextlib.suppress(ConnectionResetError):
             self.assertEqual(connection.recv(1), b"")
@@ -546,7 +551,7 @@ class RelayTest(StreamTestCase):
         halves.send_eof()
         server_side.close()
         halves.wait_eof()
-        os.kill(relay, 9)
+        os.kill(relay, signal.SIGKILL)
         for lost in (stream, listener, offered):
             self.assertEqual(lost.wait_reset().code, "SANDBOX_LOST")
         with contextlib.suppress(ConnectionResetError):
@@ -572,10 +577,36 @@ class RelayTest(StreamTestCase):
 
     def test_is_not_ended_by_signals_that_programs_send_to_all(self):
         relay = self.fork_relay()
-        for number in (1, 2, 15, 10, 17, 28):
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD, signal.SIGWINCH):
             os.kill(relay, number)
         self.streams.pass_barrier()
         self.assertEqual(self.relay_pid(), relay)
+
+    def test_kills_the_relay_when_it_is_stopped_and_too_much_waits_for_it(self):
+        relay = self.fork_relay()
+        stream, _ = self.connected()
+        os.kill(relay, signal.SIGSTOP)
+        for _ in range(320):  # 20 MiB; all windows together have 16 MiB
+            self.agent.send(frames.STREAM_DATA, 1 << 20, bytes(65536))
+        self.assertEqual(stream.wait_reset().code, "SANDBOX_LOST")
+        self.connected()
+
+    def test_refuses_streams_and_lets_connections_wait_when_the_relay_has_no_open_file_left(self):
+        relay = self.fork_relay()
+        listener = self.streams.listen()
+        limits = resource.prlimit(relay, resource.RLIMIT_NOFILE)
+        # No fewer than the two that it polls.
+        resource.prlimit(relay, resource.RLIMIT_NOFILE, (2, limits[1]))
+        no_file = "Too many open files."
+        refused = self.streams.open("connect", port=listener.accepted["port"]).wait_reset()
+        self.assertEqual(refused.reset, {"code": "CONNECTION_FAILED", "detail": no_file})
+        refused = self.streams.open("listen").wait_reset()
+        self.assertEqual(refused.reset, {"code": "LISTEN_FAILED", "detail": no_file})
+        self.call_listener(listener)
+        self.streams.pass_barrier()
+        self.assertEqual(self.streams.offered, [])
+        resource.prlimit(relay, resource.RLIMIT_NOFILE, limits)
+        self.streams.wait_offered(1)
 
     def is_alive(self, pid):
         try:
