@@ -113,6 +113,7 @@ class Relay:
         elif kind == frames.STREAM_EOF:
             stream.take_eof()
         elif kind == frames.STREAM_RESET:
+            self.send(frames.frame(frames.STREAM_RESET, stream.id, payload))  # the answer
             self.end(stream, aborted=True)
         else:
             stream.take_accept()

@@ -23,8 +23,9 @@ class RelayHandle(ChildHandle):
         """Queues a frame of the host."""
         if kind == frames.STREAM_OPEN:
             self._open.setdefault(stream_id, 0)
-        else:
-            self._follow(kind, stream_id, _ENDED_BY_HOST)
+        elif kind == frames.STREAM_EOF:
+            self._note_end(stream_id, _ENDED_BY_HOST)
+        # A RESET ends nothing before the relay has answered it.
         if len(payload) < _LARGE:
             self.unsent.add(frames.frame(kind, stream_id, payload))
         else:
@@ -45,16 +46,16 @@ class RelayHandle(ChildHandle):
             if kind == frames.STREAM_OPEN:
                 self.last_id = stream_id
                 self._open[stream_id] = 0
-            else:
-                self._follow(kind, stream_id, _ENDED_BY_RELAY)
+            elif kind == frames.STREAM_RESET:
+                self._open.pop(stream_id, None)
+            elif kind == frames.STREAM_EOF:
+                self._note_end(stream_id, _ENDED_BY_RELAY)
             position = end
         outgoing.add(received[:position])
         return position, ()
 
-    def _follow(self, kind, stream_id, side):
-        if kind == frames.STREAM_RESET:
-            self._open.pop(stream_id, None)
-        elif kind == frames.STREAM_EOF and stream_id in self._open:
+    def _note_end(self, stream_id, side):
+        if stream_id in self._open:
             self._open[stream_id] |= side
             if self._open[stream_id] == _BOTH:
                 del self._open[stream_id]

@@ -21,6 +21,7 @@ class Stream:
         self.auto_credit = True
         self.window = frames.STREAM_WINDOW  # bytes that the agent may send
         self.sent_eof = False
+        self.sent_reset = False
 
     @property
     def code(self):
@@ -48,7 +49,8 @@ class Stream:
         self.send(frames.STREAM_EOF)
 
     def send_reset(self):
-        self.send(frames.STREAM_RESET, b'{"code":"INTERNAL_ERROR","detail":"The test ends it."}')
+        self.sent_reset = True
+        self.send(frames.STREAM_RESET, b'{"code":"STREAM_CLOSED","detail":"The test ends it."}')
 
     def grant(self, size):
         self.window += size
@@ -116,6 +118,8 @@ class StreamSet:
         if kind == frames.STREAM_RESET:
             stream.reset = json.loads(payload)
             assert set(stream.reset) == {"code", "detail"} and 0 < len(stream.reset["detail"]) <= 300
+            if not stream.sent_reset:
+                stream.send_reset()
             return
         if kind == frames.STREAM_ACCEPT:
             assert stream.accepted is None and stream.header is None
@@ -126,7 +130,7 @@ class StreamSet:
             stream.credit += int.from_bytes(payload, "big")
             assert len(payload) == 4 and stream.credit <= frames.STREAM_WINDOW
         elif kind == frames.STREAM_EOF:
-            assert not stream.eof and not payload
+            assert not stream.eof and not payload, "EOF"
             stream.eof = True
         elif kind == frames.STREAM_DATA:
             assert not stream.eof and 0 < len(payload) <= frames.MAX_AGENT_PAYLOAD
