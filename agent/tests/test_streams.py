@@ -584,6 +584,18 @@ class RelayTest(StreamTestCase):
         self.streams.pass_barrier()
         self.assertEqual(self.relay_pid(), relay)
 
+    def test_names_memory_as_the_reason_when_the_relay_was_killed_for_it(self):
+        counter = self.put("memory.events", "oom 7\noom_kill 4\n")
+        self.agent = self.open_agent(counter)
+        self.streams = self.agent.streams
+        for count, named in ((4, 0), (5, 1)):
+            relay = self.fork_relay()
+            stream, _ = self.connected()
+            self.put("memory.events", "oom 7\noom_kill %d\n" % count)  # what the kernel does, but for the kill
+            os.kill(relay, signal.SIGKILL)
+            lost = stream.wait_reset().reset
+            self.assertEqual((lost["code"], lost["detail"].count("ran out of memory")), ("SANDBOX_LOST", named))
+
     def test_answers_a_reset_when_the_relay_is_killed_before_it_has(self):
         relay = self.fork_relay()
         stream, _ = self.connected()
