@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { ChannelStream } from './channel-stream';
+import { type StreamHeader, type StreamOffer, type StreamOptions, StreamSet } from './stream-set';
 import type { SandboxProcess } from './sandbox-process';
 import { type AgentRequest, type CallOptions, type Channel, RequestNotSentError, type Transport } from './channel';
 import {
@@ -13,6 +15,7 @@ import {
   HostFrame,
   MAX_HOST_PAYLOAD_BYTES,
   MAX_REQUEST_ID,
+  StreamFrame,
 } from './frames';
 import type { DirectListener } from './direct-listener';
 import { handshake } from './handshake';
@@ -62,8 +65,9 @@ class AgentChannel implements Channel, RequestPort {
   private markClosed!: () => void;
   private isOpen = true;
   private readonly requests = new Map<number, OpenRequest>();
-  /** Requests that have input to send, in the order of their turns. */
-  private readonly senders = new Set<OpenRequest>();
+  /** Requests and streams that have bytes to send, in the order of their turns. */
+  private readonly senders = new Set<OpenRequest | ChannelStream>();
+  private readonly streams = new StreamSet(this);
   private lastId = 0;
   /**
    * Runs while requests are open, and stops at the first tick that finds none. So requests in
@@ -114,6 +118,15 @@ class AgentChannel implements Channel, RequestPort {
     });
   }
 
+  async openStream(header: StreamHeader, options?: StreamOptions): Promise<{ stream: Duplex; facts: Record<string, unknown> }> {
+    if (!this.open) throw new RequestNotSentError('The channel is closed.');
+    return this.streams.open(header, options);
+  }
+
+  onStream(handler: (offer: StreamOffer) => void): void {
+    this.streams.onOffer(handler);
+  }
+
   close(): void {
     this.shut(ErrorCode.SANDBOX_LOST, 'The session was closed during the call.');
   }
@@ -128,8 +141,8 @@ class AgentChannel implements Channel, RequestPort {
     if (this.stream.writableLength > MAX_UNWRITTEN_BYTES) this.giveUp('the agent does not read');
   }
 
-  wantsToSend(request: OpenRequest): void {
-    this.senders.add(request);
+  wantsToSend(sender: OpenRequest | ChannelStream): void {
+    this.senders.add(sender);
     this.sendInputs();
   }
 
@@ -187,6 +200,7 @@ class AgentChannel implements Channel, RequestPort {
   };
 
   private receiveFrame(frame: Frame): string | null {
+    if (frame.type >= StreamFrame.OPEN) return this.streams.receiveFrame(frame);
     const request = this.requests.get(frame.id);
     if (request !== undefined) return request.receiveFrame(frame);
     if (frame.id !== CHANNEL_ID) return 'a frame for a request that is not open';
@@ -232,6 +246,7 @@ class AgentChannel implements Channel, RequestPort {
     this.stream.off('data', this.onData).off('drain', this.onDrain).off('end', this.onEnd);
     this.stream.destroy();
     for (const request of [...this.requests.values()]) request.fail(new SandboxError(code, message, { retryAfter }));
+    this.streams.endAll(message);
     this.markClosed();
   }
 }

@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
+import type { StreamHeader, StreamOffer, StreamOptions } from './stream-set';
 import type { AgentConditions, FileRequest } from './file-requests';
 import type { WorkspacePath } from '../paths/workspace-path';
 
@@ -135,7 +136,18 @@ export interface Channel {
    *   silent); TOO_MANY_COMMANDS past 128 requests at a time; and what CallOptions names
    */
   sendRequest(request: AgentRequest, options: CallOptions): Promise<Record<string, unknown>>;
-  /** Ends the agent. Open requests reject with SANDBOX_LOST. */
+  /**
+   * Opens a stream of bytes to something in the sandbox (agent/PROTOCOL.md, "Streams"). Resolves
+   * once the agent has it.
+   * @returns the stream, and what the agent says of it, whose members are hostile. Ending the stream
+   *   half-closes it, destroying it resets it.
+   * @throws RequestNotSentError if the channel was closed already
+   * @throws StreamError if the agent refuses, or 256 streams are open
+   */
+  openStream(header: StreamHeader, options?: StreamOptions): Promise<{ stream: Duplex; facts: Record<string, unknown> }>;
+  /** Sets who accepts or refuses the streams that the agent opens. Without it they are refused. */
+  onStream(handler: (offer: StreamOffer) => void): void;
+  /** Ends the agent. Open requests reject with SANDBOX_LOST, streams break off. */
   close(): void;
   /** Resolves once the channel is broken or closed. Never rejects. */
   readonly closed: Promise<void>;

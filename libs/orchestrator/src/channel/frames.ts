@@ -13,11 +13,16 @@ export interface Frame {
 export const HostFrame = { REQUEST: 1, DATA: 2, EOF: 3, CANCEL: 4, CREDIT: 5, PING: 6 } as const;
 export const AgentFrame = { HELLO: 16, OUT: 17, ERR: 18, END: 19, CREDIT: 20, PONG: 21 } as const;
 
+/** The frames of streams are the same in both directions, and have ids of their own. */
+export const StreamFrame = { OPEN: 64, ACCEPT: 65, DATA: 66, EOF: 67, RESET: 68, CREDIT: 69 } as const;
+
 export const HEADER_BYTES = 9;
 export const MAX_HOST_PAYLOAD_BYTES = 1024 * 1024;
 export const MAX_AGENT_PAYLOAD_BYTES = 64 * 1024;
 /** How much either side may send on a request before the other gives credit. */
 export const WINDOW_BYTES = 256 * 1024;
+/** The same for a stream. There may be hundreds, each held by a reader that stalls. */
+export const STREAM_WINDOW_BYTES = 64 * 1024;
 export const MAX_REQUEST_ID = 0xffff_ffff;
 /** The id of frames that concern the channel itself. */
 export const CHANNEL_ID = 0;
