@@ -48,6 +48,8 @@ async function open(): Promise<{ stream: Duplex; channel: Channel; sent: Buffer[
   const opening = openChannel({ stream, ended: new Promise(() => undefined) });
   stream.emit('data', HELLO);
   const channel = await opening;
+  // The bundle has filled the stream, which says in a later turn that it has room again.
+  await new Promise(setImmediate);
   sent.length = 0; // the bundle
   return { stream, channel, sent };
 }
