@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex, Readable } from 'node:stream';
@@ -11,6 +13,7 @@ import { AGENT_ARGV } from './agent-source';
 import type { AgentRequest, CallOptions, Channel } from './channel';
 import { listenDirectly } from './direct-listener';
 import { openChannel } from './agent-channel';
+import { StreamError } from './stream-error';
 
 // Runs the real agent as a child of this process, with a temporary directory as its workspace.
 const workspace = mkdtempSync(join(tmpdir(), 'channel-spec-'));
@@ -180,5 +183,125 @@ describe.each(['direct', 'exec'] as const)('A channel with the real agent, for a
     torn.destroy(new Error('torn'));
     await expect(writing).rejects.toThrow('torn');
     expect(readFileSync(join(workspace, 'kept'), 'utf8')).toBe('old');
+  });
+});
+
+describe.each(['direct', 'exec'] as const)('A channel with the real agent, for streams (%s)', (transport) => {
+  const servers: Server[] = [];
+
+  beforeEach(async () => {
+    agent = startAgent();
+    channel = await openChannel(agent, 'sandbox', transport === 'direct' ? await listenDirectly(sockets) : null);
+  });
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close();
+  });
+
+  /** Starts a server on the loopback that the agent has too, since it runs on the same machine. */
+  async function serve(onConnection: (socket: Socket) => void): Promise<number> {
+    const server = createServer({ allowHalfOpen: true }, onConnection);
+    servers.push(server);
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return (server.address() as AddressInfo).port;
+  }
+  const echoes = (): Promise<number> => serve((socket) => void socket.on('error', () => undefined).pipe(socket));
+  const textOf = async (stream: Duplex): Promise<string> => {
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await once(stream, 'end');
+    return Buffer.concat(chunks).toString();
+  };
+
+  it('carries bytes to a port and back, and half-closes in both directions', async () => {
+    const bytes = randomBytes(3_000_000);
+    const { stream, facts } = await channel.openStream({ kind: 'connect', port: await echoes() });
+    expect(facts).toEqual({});
+    const hash = createHash('sha256');
+    stream.on('data', (chunk: Buffer) => hash.update(chunk));
+    stream.end(bytes);
+    await once(stream, 'end');
+    expect(hash.digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'));
+    expect(channel.open).toBe(true);
+  });
+
+  it('says why when nobody listens, or the address is not the sandbox’s own', async () => {
+    const port = await echoes();
+    servers[0]!.close();
+    await expect(channel.openStream({ kind: 'connect', port })).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' });
+    await expect(channel.openStream({ kind: 'connect', port: 80, address: '10.0.0.1' })).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+    });
+    await expect(channel.openStream({ kind: 'nonsense' })).rejects.toBeInstanceOf(StreamError);
+    expect(channel.open).toBe(true);
+  });
+
+  it('brings connections in the sandbox to the host, which echoes or refuses them', async () => {
+    let refuses = false;
+    channel.onStream(({ header, accept, refuse }) => {
+      expect(header).toMatchObject({ kind: 'accepted', listener: 2 });
+      if (refuses) return refuse(new StreamError('NOT_ALLOWED', 'No.'));
+      const stream = accept();
+      stream.pipe(stream);
+    });
+    const { stream: listener, facts } = await channel.openStream({ kind: 'listen', port: 0 });
+    /** Connects from a command, and prints what comes back. */
+    const client = (): AgentRequest =>
+      exec(`python3 -c '
+import socket
+try:
+    s = socket.create_connection(("127.0.0.1", ${facts.port as number}))
+    s.sendall(b"through the host")
+    s.shutdown(1)
+    print(s.makefile().read())
+except OSError as error:
+    print(type(error).__name__)
+'`);
+    expect((await call(client())).stdout.toString()).toBe('through the host\n');
+    refuses = true;
+    expect((await call(client())).stdout.toString()).toMatch(/^(ConnectionResetError|BrokenPipeError)\n$/);
+    listener.end();
+    await once(listener.resume(), 'close');
+    expect((await call(client())).stdout.toString()).toBe('ConnectionRefusedError\n');
+  });
+
+  it('lets 224 of 256 streams go on when 32 stall, and a command beside them', async () => {
+    const port = await echoes();
+    const opened = await Promise.all(Array.from({ length: 256 }, () => channel.openStream({ kind: 'connect', port })));
+    await expect(channel.openStream({ kind: 'connect', port })).rejects.toMatchObject({ code: 'TOO_MANY_STREAMS' });
+    const streams = opened.map(({ stream }) => stream);
+    // Nobody reads what is echoed to these.
+    for (const stalled of streams.slice(0, 32)) stalled.write(Buffer.alloc(1_000_000));
+    const command = channel.sendRequest(exec('echo beside'), { deadlineMs: 60_000 });
+    const texts = streams.slice(32).map(async (stream, at) => {
+      stream.end(`stream ${at} `.repeat(5_000));
+      return (await textOf(stream)) === `stream ${at} `.repeat(5_000);
+    });
+    expect((await Promise.all(texts)).filter((whole) => !whole)).toEqual([]);
+    expect(await command).toMatchObject({ exit_code: 0 });
+    for (const stalled of streams.slice(0, 32)) stalled.destroy();
+    // Once they are gone on both sides, others can be opened.
+    const again = async (): Promise<Duplex> =>
+      channel.openStream({ kind: 'connect', port }).then(
+        ({ stream }) => stream,
+        () => setImmediate().then(again),
+      );
+    (await again()).destroy();
+  });
+
+  it('breaks streams off when the agent is killed, and the server sees the end', async () => {
+    let ended!: () => void;
+    const end = new Promise<void>((resolve) => (ended = resolve));
+    const port = await serve(
+      (socket) =>
+        void socket
+          .on('error', () => undefined)
+          .on('end', ended)
+          .resume(),
+    );
+    const { stream } = await channel.openStream({ kind: 'connect', port });
+    const failed = once(stream, 'error');
+    agent.kill();
+    expect((await failed)[0]).toMatchObject({ code: 'SANDBOX_LOST' });
+    await end;
   });
 });

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { GrowingBuffer } from '../bytes/growing-buffer';
 import { decodeCredit, encodeCredit, encodeFrame, STREAM_WINDOW_BYTES, StreamFrame } from './frames';
-import { StreamError, StreamErrorCode } from './stream-error';
+import { formatReset, StreamError, StreamErrorCode } from './stream-error';
 
 /** Credit is given in steps of so many bytes, so that small reads cost no frame each. */
 const CREDIT_STEP_BYTES = 16 * 1024;
@@ -120,9 +120,8 @@ export class ChannelStream extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     const isWhole = this.sentEof && this.hasEof;
     if (!this.isReset && !isWhole) {
-      const { code, message } =
-        error instanceof StreamError ? error : { code: StreamErrorCode.STREAM_CLOSED, message: 'The stream was closed.' };
-      this.port.sendFrame(encodeFrame(StreamFrame.RESET, this.id, JSON.stringify({ code, detail: message })));
+      const reason = error instanceof StreamError ? error : new StreamError(StreamErrorCode.STREAM_CLOSED, 'The stream was closed.');
+      this.port.sendFrame(encodeFrame(StreamFrame.RESET, this.id, formatReset(reason)));
     }
     this.toSend = null;
     this.received.takeBytes();

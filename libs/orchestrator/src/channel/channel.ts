@@ -139,8 +139,8 @@ export interface Channel {
   /**
    * Opens a stream of bytes to something in the sandbox (agent/PROTOCOL.md, "Streams"). Resolves
    * once the agent has it.
-   * @returns the stream, and what the agent says of it, whose members are hostile. Ending the stream
-   *   half-closes it, destroying it resets it.
+   * @returns the stream, and what the agent says of it, whose members are hostile. Ending the
+   * stream half-closes it, destroying it resets it.
    * @throws RequestNotSentError if the channel was closed already
    * @throws StreamError if the agent refuses, or 256 streams are open
    */

@@ -36,3 +36,8 @@ export function parseReset(value: Record<string, unknown> | null): StreamError |
   if (!/^[A-Z_]{1,40}$/.test(value.code)) return null;
   return new StreamError(value.code, plainText(value.detail));
 }
+
+/** Returns the payload of a RESET frame. The detail is cut to what the agent takes. */
+export function formatReset({ code, message }: StreamError): string {
+  return JSON.stringify({ code, detail: plainText(message) });
+}

@@ -1,12 +1,14 @@
 import { findJsonObject } from './agent-answer';
 import { ChannelStream, type StreamPort } from './channel-stream';
 import { encodeFrame, type Frame, MAX_REQUEST_ID, StreamFrame } from './frames';
-import { parseReset, StreamError, StreamErrorCode } from './stream-error';
+import { formatReset, parseReset, StreamError, StreamErrorCode } from './stream-error';
 
 /** The most streams of a channel at a time, whichever side opened them. */
 export const MAX_STREAMS = 256;
 const MAX_HEADER_BYTES = 4 * 1024;
-/** The frames that may cross the last EOF of one stream: a window's credit in steps, and a RESET. */
+/**
+ * The frames that may cross the last EOF of one stream: a window's credit in steps, and a RESET.
+ */
 const STRAYS_OF_ONE = 8;
 const MAX_STRAYS = 2_048;
 /** An idle limit is kept to within so long. */
@@ -67,13 +69,17 @@ export class StreamSet implements StreamPort {
    * @returns the stream, and what the agent says of it
    * @throws StreamError
    */
-  open(header: StreamHeader, { idleMs = IDLE_MS }: StreamOptions = {}): Promise<{ stream: ChannelStream; facts: Record<string, unknown> }> {
-    if (this.entries.size >= MAX_STREAMS)
-      return Promise.reject(new StreamError(StreamErrorCode.TOO_MANY_STREAMS, `The session has ${MAX_STREAMS} streams already.`));
+  async open(
+    header: StreamHeader,
+    { idleMs = IDLE_MS }: StreamOptions = {},
+  ): Promise<{ stream: ChannelStream; facts: Record<string, unknown> }> {
+    const payload = JSON.stringify(header);
+    if (Buffer.byteLength(payload) > MAX_HEADER_BYTES) throw new RangeError('The header of the stream is too large.');
+    if (this.entries.size >= MAX_STREAMS) throw tooManyStreams();
     const stream = new ChannelStream(this.freeId(), this);
     return new Promise((resolve, reject) => {
       this.add({ stream, idleMs, opening: { resolve: (facts) => resolve({ stream, facts }), reject } });
-      this.port.sendFrame(encodeFrame(StreamFrame.OPEN, stream.id, JSON.stringify(header)));
+      this.port.sendFrame(encodeFrame(StreamFrame.OPEN, stream.id, payload));
     });
   }
 
@@ -118,7 +124,9 @@ export class StreamSet implements StreamPort {
     this.strays = Math.min(this.strays + STRAYS_OF_ONE, MAX_STRAYS);
   }
 
-  /** The other side may give credit for the last bytes, or reset the stream, before it has our EOF. */
+  /**
+   * The other side may give credit for the last bytes, or reset the stream, before it has our EOF.
+   */
   private receiveStray({ type }: Frame): string | null {
     const mayCross = type === StreamFrame.CREDIT || type === StreamFrame.RESET;
     if (!mayCross || this.strays === 0) return 'a frame for a stream that is not open';
@@ -137,7 +145,7 @@ export class StreamSet implements StreamPort {
     };
     this.add(entry);
     if (this.entries.size > MAX_STREAMS) {
-      refuse(new StreamError(StreamErrorCode.TOO_MANY_STREAMS, `The session has ${MAX_STREAMS} streams already.`));
+      refuse(tooManyStreams());
     } else if (this.handler === null) {
       refuse(new StreamError(StreamErrorCode.STREAM_REFUSED, 'Nobody takes streams here.'));
     } else {
@@ -165,9 +173,8 @@ export class StreamSet implements StreamPort {
   private receiveReset(entry: Entry, payload: Buffer): string | null {
     const error = parseReset(findJsonObject(payload));
     if (error === null) return 'a malformed RESET';
-    // The answer to our own RESET, or one that crossed it.
-    if (!entry.stream.awaitsReset)
-      this.port.sendFrame(encodeFrame(StreamFrame.RESET, entry.stream.id, JSON.stringify({ code: error.code, detail: '' })));
+    // Not for the answer to our own RESET, nor for one that has crossed it.
+    if (!entry.stream.awaitsReset) this.port.sendFrame(encodeFrame(StreamFrame.RESET, entry.stream.id, formatReset(error)));
     this.close(entry, error);
     return null;
   }
@@ -200,4 +207,8 @@ export class StreamSet implements StreamPort {
     while (this.entries.has(this.lastId));
     return this.lastId;
   }
+}
+
+function tooManyStreams(): StreamError {
+  return new StreamError(StreamErrorCode.TOO_MANY_STREAMS, `The session has ${MAX_STREAMS} streams already.`);
 }

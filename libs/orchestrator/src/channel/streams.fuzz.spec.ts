@@ -108,7 +108,9 @@ function checkRead({ id, read }: Seen, frames: readonly Frame[]): void {
   if (!data.includes(got)) throw new Error(`stream ${id} has bytes that are not its own`);
 }
 
-/** The host keeps to the credit, sends nothing after its EOF but credit and RESET, and one RESET. */
+/**
+ * The host keeps to the credit, sends nothing after its EOF but credit and RESET, and one RESET.
+ */
 function checkSent(sent: Buffer, received: readonly Frame[]): void {
   const { frames, violated } = framesByTheBook(sent, MAX_HOST_PAYLOAD_BYTES);
   if (violated) throw new Error('the host broke the protocol');
