@@ -187,7 +187,8 @@ describe('Without a direct channel, a service', () => {
     }
   });
 
-  it('uses the engine’s streams, and says so, when the engine does not see the directory', async () => {
+  const itAsRoot = TestEngine.possible ? it : it.skip;
+  itAsRoot('uses the engine’s streams, and says so, when the engine does not see the directory (needs root on Linux)', async () => {
     const deployment = new TestDeployment();
     const hidden = directory();
     // A file system that only the service sees is mounted there.
