@@ -1,9 +1,14 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { SANDBOX_IMAGE } from '../setup/sandbox-image.mjs';
 import { say, SetupError, step } from '../setup/steps.mjs';
 import { runJest } from '../run-jest.mjs';
 import { copyImage } from './copy-image.mjs';
 import { startTrixieEngine } from './trixie-engine.mjs';
 import { ensureTrixieRoot } from './trixie-root.mjs';
+
+/** The directory of channels, which the tests and the other engine see under one path. */
+const CHANNEL_DIRECTORY = join(tmpdir(), `sandbox-api-engine-${process.getuid?.() ?? 0}`);
 
 /**
  * The engines on which the tests run besides this machine's own, by the name of the npm script
@@ -14,12 +19,15 @@ export const OTHER_ENGINES = {
   engine26: {
     title: 'Docker engine 26.1',
     runtime: '',
+    channel: 'direct',
     medium: {},
     e2e: { leftOut: { compose: 'it publishes a port, and this engine has no network' } },
   },
   gvisor: {
     title: 'gVisor (CONTAINER_RUNTIME=runsc)',
     runtime: 'runsc',
+    // runsc lets a sandbox connect to a socket of the host only with --host-uds=open.
+    channel: 'exec',
     medium: { paths: ['docker-runtime', 'sandbox-isolation'] },
     e2e: {
       paths: [
@@ -53,14 +61,14 @@ export function sayWhatIsNotRun() {
  * @returns the counts of each project
  */
 export async function testOnOtherEngine(name, engine, jestArguments) {
-  const { title, runtime, ...projects } = OTHER_ENGINES[name];
+  const { title, runtime, channel, ...projects } = OTHER_ENGINES[name];
   const { signal, forget } = interruption();
   let other;
   try {
     const root = await step('Debian 13', ensureTrixieRoot);
     await step(title, async () => {
       signal.throwIfAborted();
-      other = await startTrixieEngine(root.path);
+      other = await startTrixieEngine(root.path, CHANNEL_DIRECTORY);
       await copyImage(engine, other.engine, SANDBOX_IMAGE);
     });
     const env = {
@@ -68,6 +76,8 @@ export async function testOnOtherEngine(name, engine, jestArguments) {
       DOCKER_HOST: other.host,
       SANDBOX_TEST_IMAGE: SANDBOX_IMAGE,
       SANDBOX_TEST_RUNTIME: runtime,
+      SANDBOX_TEST_CHANNEL: channel,
+      SANDBOX_TEST_CHANNEL_DIRECTORY: CHANNEL_DIRECTORY,
       SANDBOX_TEST_ENGINE_ROOT: root.path,
     };
     const counts = [];

@@ -24,10 +24,11 @@ const RUNTIMES = {
  * without a network. All its files are in a directory of its own, and its mounts in a mount
  * namespace of its own. So `stop` leaves nothing behind.
  * @param {string} root
+ * @param {string} channelDirectory CHANNEL_DIRECTORY of the services under test
  * @returns {Promise<{ host: string, engine: ReturnType<typeof engineAt>, stop: () => Promise<void>
  *   }>}
  */
-export async function startTrixieEngine(root) {
+export async function startTrixieEngine(root, channelDirectory) {
   const directory = mkdtempSync(join(tmpdir(), 'sandbox-engine-'));
   const at = (name) => join(directory, name);
   const host = `unix://${at('docker.sock')}`;
@@ -39,7 +40,8 @@ export async function startTrixieEngine(root) {
   // bridge. It ends with this process, however that ends. A session of its own, because Ctrl-C is
   // for this process, which stops the engine after the tests.
   const args = ['-m', '-n', 'setpriv', '--pdeathsig', 'TERM', 'sh', IN_ROOT, root, directory, 'dockerd', ...options];
-  const dockerd = spawn('unshare', args, { cwd: '/', detached: true, stdio: ['ignore', log, log] });
+  const env = { ...process.env, SANDBOX_TEST_CHANNEL_DIRECTORY: channelDirectory };
+  const dockerd = spawn('unshare', args, { cwd: '/', env, detached: true, stdio: ['ignore', log, log] });
   closeSync(log);
   let ended = false;
   const end = new Promise((resolve) => {

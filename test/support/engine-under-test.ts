@@ -9,7 +9,10 @@ export const TEST_IMAGE = process.env.SANDBOX_TEST_IMAGE ?? 'sandbox-api-agent:l
  */
 export const TEST_CHANNEL = process.env.SANDBOX_TEST_CHANNEL === 'exec' ? 'exec' : 'direct';
 /** CHANNEL_DIRECTORY of the services under test. */
-export const TEST_CHANNEL_DIRECTORY = TEST_CHANNEL === 'exec' ? '' : join(tmpdir(), `sandbox-api-test-${process.getuid?.() ?? 0}`);
+export const TEST_CHANNEL_DIRECTORY =
+  TEST_CHANNEL === 'exec'
+    ? ''
+    : (process.env.SANDBOX_TEST_CHANNEL_DIRECTORY ?? join(tmpdir(), `sandbox-api-test-${process.getuid?.() ?? 0}`));
 /** The OCI runtime of the sandboxes; empty for the engine's default. */
 export const TEST_RUNTIME = process.env.SANDBOX_TEST_RUNTIME ?? '';
 

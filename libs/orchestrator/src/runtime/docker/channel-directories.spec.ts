@@ -82,6 +82,13 @@ describe('ChannelDirectories', () => {
     expect(await all.listen('0123456789ab')).toBeNull();
     expect(all.areOn).toBe(false);
     expect(warn).toHaveBeenCalledTimes(1);
+    if (!statSync(path).isDirectory()) return;
+    // It removes nothing there either.
+    const before = readdirSync(path);
+    for (const name of before) isOld(join(path, name));
+    await all.sweep(new Set());
+    for (const name of before) await all.removeDirectory(name);
+    expect(readdirSync(path)).toEqual(before);
   });
 
   it('listens in the directory of that name, and in no other place', async () => {
@@ -131,5 +138,8 @@ describe('ChannelDirectories', () => {
     expect(all.isCauseOf(new Error('no such image'))).toBe(false);
     all.turnOff('the engine does not share it');
     expect(await all.makeDirectory()).toBeNull();
+    // The next call that was under way fails for the same reason.
+    expect(all.isCauseOf(new Error(`bind source path does not exist: ${join(base(), name)}`))).toBe(true);
+    expect(warn).toHaveBeenCalledTimes(1);
   });
 });

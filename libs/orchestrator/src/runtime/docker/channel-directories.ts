@@ -25,11 +25,12 @@ const ABANDONED_MS = 60_000;
 export class ChannelDirectories {
   private readonly logger = new Logger('ChannelDirectories');
   /**
-   * The deployment's directory; null if there is none or it cannot be used. A hash stands for the
+   * The deployment's directory; null if CHANNEL_DIRECTORY is empty. A hash stands for the
    * deployment's name, because a socket's path has at most 107 bytes (unix(7)).
    */
-  private base: string | null;
-  private checked: Promise<void> | undefined;
+  private readonly base: string | null;
+  private isOff = false;
+  private checked: Promise<boolean> | undefined;
 
   constructor({ CHANNEL_DIRECTORY, DEPLOYMENT }: Pick<Config, 'CHANNEL_DIRECTORY' | 'DEPLOYMENT'>) {
     const deployment = createHash('sha256').update(DEPLOYMENT).digest('hex').slice(0, 8);
@@ -38,7 +39,7 @@ export class ChannelDirectories {
 
   /** Whether containers get a directory. */
   get areOn(): boolean {
-    return this.base !== null;
+    return this.base !== null && !this.isOff;
   }
 
   /**
@@ -81,43 +82,54 @@ export class ChannelDirectories {
   }
 
   async removeDirectory(name: string | undefined): Promise<void> {
-    if (this.base === null || name === undefined || !NAME.test(name)) return;
-    await rm(join(this.base, name), { recursive: true, force: true }).catch(() => undefined);
+    if (name === undefined || !NAME.test(name)) return;
+    const base = await this.safeBase();
+    if (base !== null) await rm(join(base, name), { recursive: true, force: true }).catch(() => undefined);
   }
 
   /** Removes the directories that no container has. */
   async sweep(used: ReadonlySet<string | undefined>): Promise<void> {
-    if (this.base === null) return;
-    await removeOld(this.base, (name) => used.has(name) || !NAME.test(name)).catch(() => undefined);
+    const base = await this.safeBase();
+    if (base !== null) await removeOld(base, (name) => used.has(name) || !NAME.test(name)).catch(() => undefined);
   }
 
-  /** Whether the engine could not mount the directory. */
+  /** Whether the engine could not mount a directory, also if that has turned them off already. */
   isCauseOf(error: unknown): boolean {
     return this.base !== null && error instanceof Error && error.message.includes(this.base);
   }
 
   /** Makes no more directories. What runs by a direct channel goes on. */
   turnOff(reason: string): void {
-    if (this.base === null) return;
-    this.base = null;
+    if (!this.areOn) return;
+    this.isOff = true;
     this.logger.warn({ msg: 'CHANNEL_DIRECTORY cannot be used: frames pass through the engine', reason });
   }
 
   private async usableBase(): Promise<string | null> {
-    if (this.base !== null) await (this.checked ??= this.checkBase(this.base));
-    return this.base;
+    const base = await this.safeBase();
+    return this.areOn ? base : null;
   }
 
-  /** Another user who owned the directory, or could write in it, could take a sandbox's place. */
-  private async checkBase(base: string): Promise<void> {
+  private async safeBase(): Promise<string | null> {
+    if (this.base === null) return null;
+    return (await (this.checked ??= this.isSafe(this.base))) ? this.base : null;
+  }
+
+  /**
+   * Another user who owned the directory, or could write in it, could take a sandbox's place, or
+   * lead a removal elsewhere.
+   */
+  private async isSafe(base: string): Promise<boolean> {
     try {
       await mkdir(base, { recursive: true, mode: 0o700 });
       const status = await lstat(base);
       if (!status.isDirectory()) throw new Error('it is no directory');
       if (status.uid !== process.getuid?.()) throw new Error('it belongs to another user');
       if ((status.mode & 0o077) !== 0) throw new Error('other users can enter it');
+      return true;
     } catch (error) {
       this.turnOff(`${base}: ${(error as Error).message}`);
+      return false;
     }
   }
 }
