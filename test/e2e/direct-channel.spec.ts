@@ -144,7 +144,7 @@ for n in range(4): threading.Thread(target=run, args=(n,)).start()
   });
 });
 
-(TestEngine.possible && TEST_CHANNEL === 'direct' ? describe : describe.skip)(
+(TestEngine.canRemapUsers && TEST_CHANNEL === 'direct' ? describe : describe.skip)(
   'The direct channel, on an engine of its own (needs root on Linux),',
   () => {
     it('leads into sandboxes when the engine gives their users other ids on the host', async () => {

@@ -38,6 +38,9 @@ export class TestEngine {
   /** The engine needs root and Linux. */
   static readonly possible = process.platform === 'linux' && process.getuid?.() === 0;
 
+  /** Another system's root directory has no ids to give to the engine's users. */
+  static readonly canRemapUsers = TestEngine.possible && process.env.SANDBOX_TEST_ENGINE_ROOT === undefined;
+
   readonly docker: Docker;
   private child!: Child;
 
