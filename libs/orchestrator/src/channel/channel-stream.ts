@@ -118,8 +118,7 @@ export class ChannelStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    const isWhole = this.sentEof && this.hasEof;
-    if (!this.isReset && !isWhole) {
+    if (!this.isReset && !this.isWhole) {
       const reason = error instanceof StreamError ? error : new StreamError(StreamErrorCode.STREAM_CLOSED, 'The stream was closed.');
       this.port.sendFrame(encodeFrame(StreamFrame.RESET, this.id, formatReset(reason)));
     }
@@ -130,7 +129,12 @@ export class ChannelStream extends Duplex {
 
   /** Whether this side has reset the stream, and the other has not answered yet. */
   get awaitsReset(): boolean {
-    return this.destroyed && !this.isReset && !(this.sentEof && this.hasEof);
+    return this.destroyed && !this.isReset && !this.isWhole;
+  }
+
+  /** Whether both sides have ended the stream. */
+  private get isWhole(): boolean {
+    return this.sentEof && this.hasEof;
   }
 
   private pushReceived(): void {
@@ -148,6 +152,6 @@ export class ChannelStream extends Duplex {
   }
 
   private endIfDone(): void {
-    if (this.sentEof && this.hasEof) this.port.ended(this);
+    if (this.isWhole) this.port.ended(this);
   }
 }

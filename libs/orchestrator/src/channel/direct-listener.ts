@@ -32,9 +32,6 @@ export interface DirectListener {
   close(): void;
 }
 
-/** The bytes that the name of a socket adds to its directory, with the slash. */
-export const SOCKET_NAME_BYTES = 1 + 2 * NAME_BYTES;
-
 /**
  * Listens on a new socket in a directory.
  * @throws Error if the directory is not there, or takes no socket

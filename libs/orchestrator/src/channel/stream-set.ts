@@ -55,10 +55,6 @@ export class StreamSet implements StreamPort {
 
   constructor(private readonly port: Pick<StreamPort, 'sendFrame' | 'wantsToSend'>) {}
 
-  get size(): number {
-    return this.entries.size;
-  }
-
   /** Sets who takes the streams that the agent opens. */
   onOffer(handler: (offer: StreamOffer) => void): void {
     this.handler = handler;
