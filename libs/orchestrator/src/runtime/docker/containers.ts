@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import type Docker from 'dockerode';
-import { parseOptions, parseSettings, type SandboxOptions } from '@sandbox/sessions';
+import type { SandboxOptions } from '@sandbox/sessions';
 import type { EnsuredSandbox, Sandbox, SandboxStart } from '../sandbox-runtime';
-import { type containerSpec, KIND, LABEL, placeOf, specHash } from './container-spec';
+import { type containerSpec, LABEL, specHash } from './container-spec';
 import { ChannelDirectories } from './channel-directories';
 import type { DirectListener } from '../../channel/direct-listener';
 import { engineStatus, imageMissing, imageWithoutShell, notOurs } from './engine-errors';
+import { describeSandbox, type Inspected, isOurs, nextStep } from './found-container';
 import { withoutNetworkSetup } from './network-setup';
 
 /**
@@ -16,10 +17,8 @@ import { withoutNetworkSetup } from './network-setup';
 const FIRST_PAUSE_MS = 5;
 const LAST_PAUSE_MS = 250;
 
-type Inspected = Docker.ContainerInspectInfo;
 type Spec = ReturnType<typeof containerSpec>;
 type MadeSpec = { options: SandboxOptions; spec: Spec };
-type Step = 'adopt' | 'unpause' | 'start' | 'wait' | 'replace';
 
 /** The container that must run under a name: how to recognise it, make it and prepare its start. */
 export interface WantedContainer {
@@ -57,7 +56,7 @@ export class Containers {
 
   async find(name: string, key: string | null, signal: AbortSignal): Promise<Sandbox | null> {
     const found = await this.inspectContainer(name, signal);
-    return found !== null && this.isOurs(found, key) ? this.toSandbox(found) : null;
+    return found !== null && isOurs(this.config, found, key) ? this.toSandbox(found) : null;
   }
 
   async exists(name: string, signal: AbortSignal): Promise<boolean> {
@@ -123,8 +122,8 @@ export class Containers {
   async removeNamed(name: string, key: string, signal: AbortSignal): Promise<void> {
     const found = await this.inspectContainer(name, signal);
     if (found === null) return;
-    if (!this.isOurs(found, key)) throw notOurs('container');
-    await this.removeContainer(found.Id, signal);
+    if (!isOurs(this.config, found, key)) throw notOurs('container');
+    await this.removeFound(found, signal);
   }
 
   /**
@@ -132,8 +131,19 @@ export class Containers {
    * can ask for, go with it. Named volumes stay.
    */
   async removeContainer(nameOrId: string, signal: AbortSignal): Promise<void> {
-    const options = { force: true, v: true, abortSignal: signal };
     const found = this.directories.areOn ? await this.inspectContainer(nameOrId, signal) : null;
+    if (found === null) await this.removeAlone(nameOrId, signal);
+    else await this.removeFound(found, signal);
+  }
+
+  /** Removes a container, and then its directory, whose name its label has. */
+  private async removeFound({ Id, Config }: Inspected, signal: AbortSignal): Promise<void> {
+    await this.removeAlone(Id, signal);
+    await this.directories.removeDirectory(Config.Labels[LABEL.channel]);
+  }
+
+  private async removeAlone(nameOrId: string, signal: AbortSignal): Promise<void> {
+    const options = { force: true, v: true, abortSignal: signal };
     await repeatUntilDone(signal, async () => {
       try {
         await this.docker.getContainer(nameOrId).remove(options);
@@ -146,7 +156,6 @@ export class Containers {
         throw error;
       }
     });
-    await this.directories.removeDirectory(found?.Config.Labels[LABEL.channel]);
   }
 
   /** Listens in the container's directory. Null if it has none. */
@@ -165,7 +174,7 @@ export class Containers {
   private async tryEnsure(wanted: WantedContainer, signal: AbortSignal): Promise<EnsuredSandbox | null> {
     const found = await this.inspectContainer(wanted.name, signal);
     if (found === null) return this.createContainer(wanted, undefined, signal);
-    if (!this.isOurs(found, wanted.key)) throw notOurs('container');
+    if (!isOurs(this.config, found, wanted.key)) throw notOurs('container');
     const { options } = this.toSandbox(found);
     const step = nextStep(found, wanted.specHashFor(options));
     if (step === 'adopt') return { ...this.toSandbox(found), created: false };
@@ -173,7 +182,7 @@ export class Containers {
     // Its creator is about to start it, or has died. Starting it twice is harmless.
     if (step === 'start') await this.startLeft(found, () => wanted.prepare?.(options), signal);
     if (step !== 'replace') return null;
-    await this.removeContainer(found.Id, signal);
+    await this.removeFound(found, signal);
     return this.createContainer(wanted, options, signal);
   }
 
@@ -261,6 +270,26 @@ export class Containers {
     }
   }
 
+  private toSandbox({ Id, Name, Config, Created }: Inspected): Sandbox {
+    return describeSandbox(this.config, this.pooledSpec, {
+      id: Id,
+      name: Name,
+      labels: Config.Labels,
+      image: Config.Image,
+      createdAt: Date.parse(Created),
+    });
+  }
+
+  private toListed({ Id, Names, Labels, Image, Created }: Docker.ContainerInfo): Sandbox {
+    return describeSandbox(this.config, this.pooledSpec, {
+      id: Id,
+      name: Names[0] ?? '',
+      labels: Labels,
+      image: Image,
+      createdAt: Created * 1000,
+    });
+  }
+
   private async inspectContainer(nameOrId: string, signal: AbortSignal): Promise<Inspected | null> {
     try {
       return await this.docker.getContainer(nameOrId).inspect({ abortSignal: signal });
@@ -269,40 +298,6 @@ export class Containers {
       throw error;
     }
   }
-
-  /**
-   * A claimed container has no session in its labels. It was found by its name, and that name says
-   * which session owns it.
-   */
-  private isOurs({ Config }: Inspected, key: string | null): boolean {
-    const { [LABEL.deployment]: deployment, [LABEL.kind]: kind, [LABEL.session]: session } = Config.Labels;
-    return deployment === this.config.DEPLOYMENT && kind === KIND.session && (session === undefined || session === key);
-  }
-
-  private toSandbox({ Id, Name, Config, Created }: Inspected): Sandbox {
-    return this.sandbox(Id, Name, Config.Labels, Config.Image, Date.parse(Created));
-  }
-
-  private toListed({ Id, Names, Labels, Image, Created }: Docker.ContainerInfo): Sandbox {
-    return this.sandbox(Id, Names[0] ?? '', Labels, Image, Created * 1000);
-  }
-
-  private sandbox(id: string, slashedName: string, labels: Record<string, string>, image: string, createdAt: number): Sandbox {
-    const name = slashedName.replace(/^\//, '');
-    const options = parseOptions(labels[LABEL.options] ?? '');
-    const settings = parseSettings(labels[LABEL.settings] ?? '');
-    const pooled = labels[LABEL.session] === undefined;
-    return { id, name, ...placeOf(this.config, this.pooledSpec, name), image, options, settings, createdAt, pooled };
-  }
-}
-
-function nextStep({ State, Config }: Inspected, spec: string): Step {
-  if (State.Status === 'removing') return 'wait';
-  if (Config.Labels[LABEL.spec] !== spec) return 'replace';
-  if (State.Status === 'running') return 'adopt';
-  if (State.Status === 'paused') return 'unpause';
-  if (State.Status === 'created') return 'start';
-  return 'replace';
 }
 
 /**
