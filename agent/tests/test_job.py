@@ -131,7 +131,7 @@ class JobTest(AgentTestCase):
         self.assertEqual((stat["state"], stat["exit_code"], stat["signal"]), ("killed", 137, 9))
 
     def test_kills_all_processes_of_a_job_when_its_time_is_over(self):
-        job_id = self.start("setsid sleep 61.5 & echo x; trap '' TERM; sleep 61.5", timeout_ms=300)
+        job_id = self.start("setsid sleep 61.5 & echo x; trap '' TERM; sleep 61.5", timeout_ms=1500)
         stat = self.ended(job_id)
         self.assertEqual((stat["state"], stat["exit_code"]), ("timed_out", 124))
         self.assertEqual(self.pids_of("61.5"), [])

@@ -42,15 +42,15 @@ class KillTest(TokenTestCase):
         os.chmod(path, 0o755)
         return path
 
-    def assert_killed(self, command, **settings):
-        answer = self.agent.run(command, timeout_ms=400, **settings)
+    def assert_killed(self, command, timeout_ms=400, **settings):
+        answer = self.agent.run(command, timeout_ms=timeout_ms, **settings)
         self.assertEqual(self.pids_of(self.token), [])
         self.assertEqual((answer.ok["timed_out"], answer.ok["exit_code"]), (True, 124))
         self.assertEqual(self.agent.run("echo alive").stdout, b"alive\n")
         return answer
 
     def test_gives_the_output_so_far_when_a_command_times_out(self):
-        answer = self.assert_killed("echo before; echo error >&2; sleep 100; : %s" % self.token)
+        answer = self.assert_killed("echo before; echo error >&2; sleep 100; : %s" % self.token, timeout_ms=2000)
         self.assertEqual((answer.stdout, answer.stderr), (b"before\n", b"error\n"))
 
     def test_kills_a_command_at_its_timeout_when_it_is_a_busy_loop(self):

@@ -44,7 +44,7 @@ class OomKilledTest(AgentTestCase):
         self.assertIs(self.agent.run("true").ok["oom_killed"], False)
 
     def test_reports_an_out_of_memory_kill_when_the_command_also_timed_out(self):
-        answer = self.agent.run(self.kill + "; sleep 60", timeout_ms=500)
+        answer = self.agent.run(self.kill + "; sleep 60", timeout_ms=2500)
         self.assertEqual((answer.ok["timed_out"], answer.ok["oom_killed"]), (True, True))
 
     def test_names_memory_as_the_reason_when_the_worker_was_killed_for_it(self):

@@ -90,13 +90,13 @@ class TerminalTest(AgentTestCase):
             self.assertEqual([link for link in links if "pts" in link or "ptmx" in link], [])
 
     def test_ends_the_terminal_and_all_its_processes_when_nobody_reads_any_more(self):
-        self.open_terminal("setsid sleep 64.5 & sleep 64.5", detached_ms=300)
+        self.open_terminal("setsid sleep 64.5 & sleep 64.5", detached_ms=1500)
         self.eventually(lambda: self.pids_of("sleep\00064.5"))
         self.eventually(lambda: not self.pids_of("sleep\00064.5"))
         self.assertEqual(self.agent.call("job_stat", job_id=self.job_id).code, "JOB_NOT_FOUND")
 
     def test_keeps_the_terminal_when_somebody_reads(self):
-        self.open_terminal("sleep 1; echo still; sleep 20", detached_ms=300)
+        self.open_terminal("sleep 4; echo still; sleep 20", detached_ms=2000)
         self.read()
         self.assertEqual(self.screen, b"still\r\n")
 
