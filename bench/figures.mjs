@@ -1,49 +1,69 @@
 /**
- * Builds rows of the table: what was measured, its floor, the ratio of the two, and whether a goal
- * was met. Rows are plain data with finished texts.
+ * Builds rows of the table: what was measured, its floor, the ratio of the two, how far its rounds
+ * agree, and whether a goal was met. Rows are plain data with finished texts.
  */
+import { roundRatios, spreadOf } from './spread.mjs';
 
 const short = (value) =>
   Number.isInteger(value) ? String(value) : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
-export const spread = ({ p50, p95, p99 }, unit = 'ms') => `p50 ${short(p50)}, p95 ${short(p95)}, p99 ${short(p99)} ${unit}`;
+export const timesText = ({ p50, p95, p99 }) => `p50 ${short(p50)}, p95 ${short(p95)}, p99 ${short(p99)} ms`;
 export const mebibytes = (bytes) => bytes / 2 ** 20;
 
 /** Writes a share as people say it: 1/25, or 1.3 times. */
-const share = (ratio) => (ratio < 0.5 ? `1/${short(1 / ratio)}` : `${short(ratio)} times`);
+const share = (ratio) => (ratio < 0.5 ? `1/${short(1 / ratio)}` : multiple(ratio));
+const multiple = (ratio) => `${short(ratio)} times`;
+
+/** Writes the ratios of the rounds, each as `write` writes one. */
+function roundsText(ratios, write) {
+  const spread = spreadOf(ratios);
+  if (spread === null) return ratios.length === 1 ? 'only one' : '';
+  const ends = [write(spread.low), write(spread.high)];
+  if (ends[1].startsWith('1/')) ends.reverse();
+  else ends[0] = ends[0].replace(/ times$/, '');
+  return `${ends.join(' to ')} (${spread.middleHalf ? 'middle half of' : 'all'} ${spread.rounds})`;
+}
 
 /**
  * Compares times with a floor's: how small a share of the floor they are.
+ * @param ours as `timesOf` summarises them; `floor` likewise
  * @param goal the largest share, or null
  * @param by the percentile that is compared
  * @param more a text beside our figure
  */
 export function timeRow({ what, ours, floor, floorName, goal = null, by = 'p50', more = '' }) {
   const ratio = ours[by] / floor[by];
+  const [{ rounds: ourRounds, ...our }, { rounds: floorRounds, ...plain }] = [ours, floor];
+  const ratios = roundRatios(...[ourRounds, floorRounds].map((rounds) => rounds.map((round) => round[by])));
   return {
     what,
-    figure: `${spread(ours)}${more}`,
-    floor: `${floorName} ${spread(floor)}`,
+    figure: `${timesText(ours)}${more}`,
+    floor: `${floorName} ${timesText(floor)}`,
     ratio: share(ratio),
+    rounds: roundsText(ratios, share),
     goal: goal === null ? null : `${by} ≤ ${share(goal)}`,
     met: goal === null ? null : ratio <= goal,
-    values: { unit: 'ms', ours, floor, ratio },
+    values: { unit: 'ms', ours: our, floor: plain, ratio, spread: spreadOf(ratios) },
   };
 }
 
 /**
- * Compares rates with a floor's: how many times higher they are. `ours` and `floor` are numbers;
- * `more` is a text beside our figure.
+ * Compares rates with a floor's: how many times higher they are.
+ * @param ours as `ratesOf` summarises them, or one number without rounds; `floor` likewise
+ * @param more a text beside our figure
  */
-export function rateRow({ what, ours, floor, floorName, unit, goal = null, more = '' }) {
-  const ratio = ours / floor;
+export function rateRow({ what, floorName, unit, goal = null, more = '', ...sides }) {
+  const [ours, floor] = [sides.ours, sides.floor].map((side) => (typeof side === 'number' ? { rate: side, rounds: [] } : side));
+  const ratio = ours.rate / floor.rate;
+  const ratios = roundRatios(ours.rounds, floor.rounds);
   return {
     what,
-    figure: `${short(ours)} ${unit}${more}`,
-    floor: `${floorName} ${short(floor)} ${unit}`,
-    ratio: `${short(ratio)} times`,
-    goal: goal === null ? null : `≥ ${goal} times`,
+    figure: `${short(ours.rate)} ${unit}${more}`,
+    floor: `${floorName} ${short(floor.rate)} ${unit}`,
+    ratio: multiple(ratio),
+    rounds: roundsText(ratios, multiple),
+    goal: goal === null ? null : `≥ ${multiple(goal)}`,
     met: goal === null ? null : ratio >= goal,
-    values: { unit, ours, floor, ratio },
+    values: { unit, ours: ours.rate, floor: floor.rate, ratio, spread: spreadOf(ratios) },
   };
 }
 
@@ -54,6 +74,7 @@ export function boundRow({ what, value, unit, goal = null, floor = '', more = ''
     figure: `${short(value)} ${unit}${more}`,
     floor,
     ratio: '',
+    rounds: '',
     goal: goal === null ? null : `≤ ${goal} ${unit}`,
     met: goal === null ? null : value <= goal,
     values: { unit, ours: value },
@@ -67,8 +88,9 @@ export function growthRow({ what, before, after, unit, goal = null, beforeName, 
     what,
     figure: `${short(after)} ${unit}${more}`,
     floor: `${beforeName} ${short(before)} ${unit}`,
-    ratio: `${short(ratio)} times`,
-    goal: goal === null ? null : `≤ ${goal} times`,
+    ratio: multiple(ratio),
+    rounds: '',
+    goal: goal === null ? null : `≤ ${multiple(goal)}`,
     met: goal === null ? null : ratio <= goal,
     values: { unit, ours: after, floor: before, ratio },
   };

@@ -1,7 +1,4 @@
-/**
- * Measures time. Every figure is a ratio to a floor that is measured in the same run, alternately
- * with it.
- */
+/** Measures times and rates, in rounds: ours and a floor's in turns. */
 
 /** @returns the time of one call in milliseconds */
 export async function timed(call) {
@@ -18,41 +15,66 @@ export function percentiles(numbers) {
 }
 
 /**
+ * Summarises the times of one side.
+ * @param rounds the times of each round
+ * @returns the percentiles of all times, and in `rounds` those of each round
+ */
+export function timesOf(rounds) {
+  return { ...percentiles(rounds.flat()), rounds: rounds.map(percentiles) };
+}
+
+/**
+ * Summarises the rates of one side.
+ * @param rounds the rate of each round
+ * @returns their median as `rate`, and `rounds`
+ */
+export function ratesOf(rounds) {
+  return { rate: percentiles(rounds).p50, rounds };
+}
+
+/**
  * Times `a` and `b` alternately: `rounds` times `perRound` calls each, after one call of each that
  * does not count. So the machine's drift affects both alike.
+ * @param a `{ perRound, call }`, or `{ round }`: a function that makes a whole round's calls and
+ *   returns their times; `b` likewise
  * @param {'whole' | 'returned'} time measure the whole call, or take the milliseconds that the call
  *   returns
+ * @returns the times of both, as `timesOf` summarises them
  */
 export async function interleaved(rounds, a, b, time = 'whole') {
-  const times = [[], []];
-  await a.call(0);
-  await b.call(0);
+  const sides = [a, b].map((side) => ({ measure: side.round ?? ((round) => roundOfCalls(side, round, time)), times: [] }));
+  for (const { round, call } of [a, b]) await (round ?? call)(0);
   for (let round = 0; round < rounds; round++) {
-    for (const [index, side] of [a, b].entries()) {
-      for (let i = 0; i < side.perRound; i++) {
-        let returned;
-        const whole = await timed(async () => (returned = await side.call(round * side.perRound + i + 1)));
-        times[index].push(time === 'whole' ? whole : returned);
-      }
-    }
+    for (const { measure, times } of sides) times.push(await measure(round));
   }
-  return times.map(percentiles);
+  return sides.map(({ times }) => timesOf(times));
+}
+
+async function roundOfCalls({ perRound, call }, round, time) {
+  const times = [];
+  for (let i = 0; i < perRound; i++) {
+    let returned;
+    const whole = await timed(async () => (returned = await call(round * perRound + i + 1)));
+    times.push(time === 'whole' ? whole : returned);
+  }
+  return times;
 }
 
 /**
  * Measures the rates of `a` and `b` alternately, `rounds` times. For `seconds`, `width` workers
  * call one after the other.
+ * @returns the rates of both, as `ratesOf` summarises them, and the percentiles of their `times`
  */
 export async function ratesInTurns(rounds, seconds, width, a, b) {
-  const sides = [a, b].map((call) => ({ call, perSecond: [], times: [] }));
+  const sides = [a, b].map((call) => ({ call, rates: [], times: [] }));
   for (let round = 0; round < rounds; round++) {
-    for (const side of sides) side.perSecond.push(await perSecond(width, seconds, side.call, side.times));
+    for (const side of sides) side.rates.push(await perSecond(width, seconds, side.call, side.times));
   }
-  return sides.map(({ perSecond: rates, times }) => ({ perSecond: percentiles(rates).p50, times: percentiles(times) }));
+  return sides.map(({ rates, times }) => Object.assign(ratesOf(rates), { times: percentiles(times) }));
 }
 
 /** Counts the calls per second of `width` workers. Adds each call's time to `times`. */
-export async function perSecond(width, seconds, call, times = []) {
+async function perSecond(width, seconds, call, times) {
   const start = performance.now();
   const end = start + seconds * 1000;
   let count = 0;

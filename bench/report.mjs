@@ -32,9 +32,12 @@ function markdown(scenarios) {
   const machines = [...new Set(scenarios.map(({ machine }) => machine))];
   return `# Bench
 
-Written by \`npm run bench\`: the built service with its default limits but the rate limit and how many sessions there may be, without a pool where none is named, Redis store,
-authentication and rate limiting on, against a floor that is measured in the same run, in turns with it; mostly plain \`docker exec\` by dockerode. Read the ratios; the times are this machine's.
-The client shares the machine's cores with the service, the engine and the sandboxes: each part says how much of the CPU time was whose.
+Written by \`npm run bench\`. It runs the built service with authentication, rate limiting and Redis, unless a row names another store. The limits are the defaults, but the rate limit and the number of
+sessions are raised, and no pool is kept unless a row names one. Most figures have a floor: the least work that does the same, mostly a plain \`docker exec\` by dockerode. It is measured in the same run,
+in rounds, in turns with ours. Read the ratios; the times are this machine's. The client shares the machine's cores with the service, the engine and the sandboxes: each part says how much of the CPU time was whose.
+
+The ratio compares all rounds. The column *rounds* says how far the rounds agree, each compared by itself. From eight rounds on it is their middle half: a quarter of the rounds lies below it, a quarter above.
+Of fewer rounds it is the least and the greatest. A second run on a quiet machine should give a ratio within it. A ratio to the service itself with fewer sessions, or at an earlier time, is not measured in turns.
 
 Machine: ${machines.join('; ')}
 
@@ -48,11 +51,11 @@ function section({ name, title, date, quick, rows, notes, charts, cpu }) {
     rows.length === 0
       ? []
       : [
-          '| what | figure | floor in the same run | ratio | goal | met |',
-          '|---|---|---|---|---|---|',
+          '| what | figure | floor in the same run | ratio | rounds | goal | met |',
+          '|---|---|---|---|---|---|---|',
           ...rows.map(
             (row) =>
-              `| ${row.what} | ${row.figure} | ${row.floor} | ${row.ratio} | ${row.goal ?? ''} | ${row.met === null ? '' : row.met ? 'yes' : 'no'} |`,
+              `| ${row.what} | ${row.figure} | ${row.floor} | ${row.ratio} | ${row.rounds ?? ''} | ${row.goal ?? ''} | ${row.met === null ? '' : row.met ? 'yes' : 'no'} |`,
           ),
           '',
         ];

@@ -58,7 +58,8 @@ export class Bench {
       row: (row) => {
         gathered.rows.push(row);
         const goal = row.goal === null ? '' : ` (goal ${row.goal})`;
-        const against = row.floor === '' ? '' : ` against ${row.floor}: ${row.ratio}`;
+        const rounds = row.rounds === '' ? '' : `, rounds: ${row.rounds}`;
+        const against = row.floor === '' ? '' : ` against ${row.floor}: ${row.ratio}${rounds}`;
         console.log(`${row.met === null ? '    ' : row.met ? 'ok  ' : 'MISS'} ${row.what}: ${row.figure}${against}${goal}`);
       },
       note: (text) => {

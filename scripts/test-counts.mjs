@@ -25,7 +25,7 @@ export function countOfUnittest(succeeded, output) {
 }
 
 /**
- * Counts the tests of scripts/.
+ * Counts the tests of scripts/ and bench/.
  * @param {string} output of `node --test --test-reporter=tap`
  */
 export function countOfNodeTests(succeeded, output) {

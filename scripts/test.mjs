@@ -15,9 +15,11 @@ import { runMain, step } from './setup/steps.mjs';
 import { ensureTestPrograms } from './setup/test-programs.mjs';
 import { countOfCheck, countOfNodeTests, countOfUnittest, finish } from './test-counts.mjs';
 
-const scriptTests = readdirSync(import.meta.dirname, { recursive: true })
-  .filter((path) => path.endsWith('.test.mjs'))
-  .map((path) => join('scripts', path));
+const scriptTests = ['scripts', 'bench'].flatMap((folder) =>
+  readdirSync(folder, { recursive: true })
+    .filter((path) => path.endsWith('.test.mjs'))
+    .map((path) => join(folder, path)),
+);
 
 const node = (script, ...args) => ({ command: process.execPath, args: [join('node_modules', script), ...args] });
 
@@ -26,7 +28,7 @@ const CHECKS = [
   { title: 'prettier', ...node('prettier/bin/prettier.cjs', '--check', '.') },
   { title: 'tsc', ...node('typescript/bin/tsc', '--noEmit') },
   {
-    title: 'tests of scripts/',
+    title: 'tests of scripts/ and bench/',
     command: process.execPath,
     args: ['--test', '--test-reporter=tap', ...scriptTests],
     count: countOfNodeTests,

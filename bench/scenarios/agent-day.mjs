@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeConnections } from '../client.mjs';
-import { boundRow, growthRow, mebibytes, spread } from '../figures.mjs';
+import { boundRow, growthRow, mebibytes, timesText } from '../figures.mjs';
 import { inParallel, percentiles } from '../measure.mjs';
 import { openDescriptors } from '../processes.mjs';
 import { simulateAgent } from '../simulated-agent.mjs';
@@ -68,7 +68,7 @@ function report(scope, samples, { calls, sessions, failures }) {
       what: 'slowest GET /health of each second, the median',
       value: percentiles(most).p50,
       unit: 'ms',
-      more: `; ${spread(percentiles(most))}`,
+      more: `; ${timesText(percentiles(most))}`,
     }),
   );
   scope.row(boundRow({ what: `calls that failed, of ${calls} in ${sessions} sessions`, value: failures.length, unit: 'calls', goal: 0 }));

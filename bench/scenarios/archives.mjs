@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { execute, expectStatus, sessionPath } from '../client.mjs';
 import { plainExec } from '../engine.mjs';
 import { timeRow } from '../figures.mjs';
-import { percentiles, timed } from '../measure.mjs';
+import { timed, timesOf } from '../measure.mjs';
 
 export const name = 'archives';
 export const title = 'Ten thousand small files in and out, as one tar';
 
 const TAR = { 'Content-Type': 'application/x-tar' };
 const LEAST_BYTES = 10_000 * 1024;
+const GOALS = { in: 0.6, out: 0.7 };
 const path = (directory) => sessionPath('archives', `/workspace/archive?path=${directory}`);
 
 export async function run(scope) {
@@ -35,13 +36,13 @@ export async function run(scope) {
     for (const [way, sides] of Object.entries(ways)) {
       for (const [index, call] of sides.entries()) {
         const time = await timed(call);
-        if (round >= 0) times[way][index].push(time);
+        if (round >= 0) times[way][index].push([time]);
       }
     }
   }
-  for (const way of Object.keys(ways)) {
-    const [ours, floor] = times[way].map(percentiles);
-    scope.row(timeRow({ what: `tar of 10,000 files ${way}`, ours, floor, floorName: '`docker exec` `tar`', goal: 1 }));
+  for (const [way, goal] of Object.entries(GOALS)) {
+    const [ours, floor] = times[way].map(timesOf);
+    scope.row(timeRow({ what: `tar of 10,000 files ${way}`, ours, floor, floorName: '`docker exec` `tar`', goal }));
   }
   await execute(service, 'archives', 'rm -rf ours theirs made', { timeout: 60 });
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deleteSession, execute } from '../client.mjs';
 import { dockerRun } from '../engine.mjs';
-import { rateRow, spread } from '../figures.mjs';
-import { inParallel, percentiles, timed, withWidth } from '../measure.mjs';
+import { rateRow, timesText } from '../figures.mjs';
+import { inParallel, percentiles, ratesOf, timed, withWidth } from '../measure.mjs';
 
 export const name = 'burst';
 export const title = 'Many new sessions at once';
@@ -47,11 +47,11 @@ async function burst(scope, service, count, rounds) {
   scope.row(
     rateRow({
       what: `first command of ${count} new sessions at once`,
-      ours: percentiles(ours).p50,
-      floor: percentiles(floor).p50,
+      ours: ratesOf(ours),
+      floor: ratesOf(floor),
       floorName: `${count} \`docker run --rm\` at once`,
       unit: 'sessions/s',
-      more: times.length === 0 ? refused : `; ${spread(percentiles(times))}${refused}`,
+      more: times.length === 0 ? refused : `; ${timesText(percentiles(times))}${refused}`,
     }),
   );
 }

@@ -73,7 +73,7 @@ async function look(scope, service, sessions, empty) {
   const api = mebibytes(residentBytes(service.pids[0]));
   const warm = await warmTimes(scope, service, sessions);
   const more = ` (cgroup with agent ${sandbox.toFixed(1)}, shim ${shim.toFixed(1)}); the machine’s free memory fell by ${host.toFixed(1)} each`;
-  scope.row(boundRow({ what: `memory of each of ${count} sandboxes`, value: sandbox + shim, unit: 'MiB', goal: goal(10), more }));
+  scope.row(boundRow({ what: `memory of each of ${count} sandboxes`, value: sandbox + shim, unit: 'MiB', goal: goal(8), more }));
   scope.row(boundRow({ what: `memory of the API with ${count} sessions`, value: api, unit: 'MiB', goal: goal(500) }));
   scope.row(
     timeRow({
@@ -81,7 +81,7 @@ async function look(scope, service, sessions, empty) {
       ours: warm.ours,
       floor: empty.warm.ours,
       floorName: 'with one session',
-      goal: goal(1.5),
+      goal: goal(1.4),
     }),
   );
   scope.note(

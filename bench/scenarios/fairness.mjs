@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { asOtherUser, execute, expectStatus } from '../client.mjs';
-import { spread, timeRow } from '../figures.mjs';
-import { percentiles, timed } from '../measure.mjs';
+import { timeRow, timesText } from '../figures.mjs';
+import { percentiles, timed, timesOf } from '../measure.mjs';
 import { WARM_SESSIONS, warmSession } from '../scenario-run.mjs';
 
 export const name = 'fairness';
@@ -30,27 +30,32 @@ export async function run(scope) {
   };
   await execute(quiet, 'quiet', 'true');
   for (let round = 0; round < scope.pick(6, 2); round++) {
-    await measure(quiet, times.alone, health.alone);
+    times.alone.push(await measure(quiet, health.alone));
     const began = performance.now();
     worker.postMessage('go');
     await sleep(SETTLE_MS);
-    await measure(quiet, times.beside, health.beside);
+    times.beside.push(await measure(quiet, health.beside));
     await stop('stop');
     seconds += (performance.now() - began) / 1000;
   }
   worker.postMessage('end');
   await once(worker, 'exit');
-  const [ours, floor] = [times.beside, times.alone].map(percentiles);
+  const [ours, floor] = [times.beside, times.alone].map(timesOf);
   scope.row(timeRow({ what: `\`true\` beside ${WIDTH} commands at a time`, ours, floor, floorName: 'alone', goal: 3, by: 'p95' }));
   const failed = blast.failed === 0 ? '' : `, and ${blast.failed} were refused`;
   scope.note(`The other user had ${(blast.answered / seconds).toFixed(0)} commands a second answered${failed}.`);
-  scope.note(`GET /health between its commands: ${spread(percentiles(health.beside))}; alone ${spread(percentiles(health.alone))}.`);
+  scope.note(`GET /health between its commands: ${timesText(percentiles(health.beside))}; alone ${timesText(percentiles(health.alone))}.`);
 }
 
-/** Measures. GET /health in between tells how much of a delay comes from the API's process. */
-async function measure(service, times, health) {
+/**
+ * Measures one round. GET /health in between tells how much of a delay comes from the API's
+ * process; its times are added to `health`.
+ */
+async function measure(service, health) {
+  const times = [];
   for (let call = 0; call < 40; call++) {
     times.push(await timed(() => execute(service, 'quiet', 'true')));
     health.push(await timed(() => expectStatus(200, service, 'GET', '/health')));
   }
+  return times;
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { callJson, deleteSession, execute } from '../client.mjs';
 import { dockerRun } from '../engine.mjs';
 import { timeRow } from '../figures.mjs';
-import { interleaved, percentiles, timed } from '../measure.mjs';
+import { interleaved, timed, timesOf } from '../measure.mjs';
 
 export const name = 'first-command';
 export const title = 'The first command of a new session';
@@ -33,7 +33,7 @@ async function withPool(scope, service) {
     return;
   }
   const [ours, floor] = [[], []];
-  let misses = 0;
+  let [rounds, misses] = [0, 0];
   for (let round = -1; round < scope.pick(20, 5); round++) {
     const before = await fullPool(service);
     const time = await timed(() => execute(service, `pooled${round}`, 'true'));
@@ -43,13 +43,17 @@ async function withPool(scope, service) {
     const floorTime = await timed(dockerRun);
     await deleteSession(service, `pooled${round}`);
     if (round < 0) continue;
-    if (hit) ours.push(time);
-    else misses += 1;
-    floor.push(floorTime);
+    rounds += 1;
+    if (!hit) {
+      misses += 1;
+      continue;
+    }
+    ours.push([time]);
+    floor.push([floorTime]);
   }
-  if (misses > 0) scope.note(`${misses} of ${floor.length} first commands missed the pool, though it was full; they are not counted.`);
+  if (misses > 0) scope.note(`${misses} of ${rounds} first commands missed the pool, though it was full; they are not counted.`);
   if (ours.length === 0) throw new Error('no first command was answered from the pool');
-  const [our, plain] = [percentiles(ours), percentiles(floor)];
+  const [our, plain] = [timesOf(ours), timesOf(floor)];
   scope.row(timeRow({ what: `a sandbox waits for it (POOL_SIZE=${POOL_SIZE})`, ours: our, floor: plain, floorName: FLOOR, goal: 1 / 15 }));
 }
 

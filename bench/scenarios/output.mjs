@@ -29,7 +29,7 @@ async function firstByte(scope, { service, container }) {
     { perRound: 3, call: async () => (await plainExec(container, ['sh', '-c', command])).firstMs },
     'returned',
   );
-  scope.row(timeRow({ what: 'first byte of a stream', ours, floor, floorName: 'docker exec', goal: 1 / 10 }));
+  scope.row(timeRow({ what: 'first byte of a stream', ours, floor, floorName: 'docker exec', goal: 1 / 12 }));
 }
 
 async function streamedOut(scope, { service, container }, bytes) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execute, stalledStream, streamed } from '../client.mjs';
 import { boundRow, mebibytes, timeRow } from '../figures.mjs';
-import { inParallel, percentiles, timed } from '../measure.mjs';
+import { inParallel, timed, timesOf } from '../measure.mjs';
 import { residentBytes } from '../processes.mjs';
 
 export const name = 'stalled-readers';
@@ -22,7 +22,9 @@ export async function run(scope) {
   }
   const measure = async (state) => {
     for (const [where, session] of Object.entries(sessions)) {
-      for (let call = 0; call < 30; call++) times[where][state].push(await timed(() => streamed(service, session, 'echo x')));
+      const round = [];
+      for (let call = 0; call < 30; call++) round.push(await timed(() => streamed(service, session, 'echo x')));
+      times[where][state].push(round);
     }
   };
   // The first streams make V8 compile the code that runs them.
@@ -39,7 +41,7 @@ export async function run(scope) {
     await sleep(GONE_MS);
   }
   for (const [where, { stalled, free }] of Object.entries(times)) {
-    const [ours, floor] = [stalled, free].map(percentiles);
+    const [ours, floor] = [stalled, free].map(timesOf);
     const what = `\`echo\` as a stream beside ${STALLED} stalled ones, ${where}`;
     scope.row(timeRow({ what, ours, floor, floorName: 'without them', goal: 2, by: 'p95' }));
   }
