@@ -119,3 +119,26 @@ describe('The service, at limits of commands,', () => {
     }
   });
 });
+
+/** Tells how many commands have begun half a second after this one. */
+const COUNTED = 'echo x >> ran; sleep 0.5; wc -l < ran';
+
+describe.each(SETUPS)('The service, when a budget is used up by calls that come at once (%s)', (setup) => {
+  it('runs exactly as many commands as the budget has', async () => {
+    const cluster = await Cluster.start(setup, { RATE_LIMIT_REQUESTS: '6', MAX_CONCURRENT_COMMANDS_PER_SESSION: '20' });
+    try {
+      await cluster.alice.run('one', 'true');
+      const commands = Array.from({ length: 15 }, () => cluster.alice.execute<Problem & { stdout: string }>('one', COUNTED));
+      const answers = await Promise.all(commands);
+      const ran = answers.filter(({ status }) => status === 200);
+      expect(ran).toHaveLength(5);
+      expect(Math.max(...ran.map(({ body }) => Number(body.stdout)))).toBe(5);
+      for (const { body, headers } of answers.filter(({ status }) => status !== 200)) {
+        expect(body.code).toBe('RATE_LIMITED');
+        expect(headers.get('retry-after')).toBe(headers.get('ratelimit-reset'));
+      }
+    } finally {
+      await cluster.stop();
+    }
+  });
+});

@@ -1,6 +1,6 @@
 import { loadConfig } from '@sandbox/config';
-import { MemoryRateLimitStorage } from '../../apps/api/src/rate-limit/memory-rate-limit.storage';
-import { RedisRateLimitStorage } from '../../apps/api/src/rate-limit/redis-rate-limit.storage';
+import { createSessionStore, type SessionStore } from '@sandbox/sessions';
+import { StoreRateLimitStorage } from '../../apps/api/src/rate-limit/store-rate-limit.storage';
 import { eventually, TestRedis } from '../support/service/processes';
 import { API_KEY, TestApp } from '../support/test-app';
 
@@ -27,9 +27,12 @@ describe('the rate limit', () => {
   beforeEach(() => redis.flush());
   afterAll(() => redis.stop());
 
-  it.each(['memory', 'redis'])('starts a new count when the window is over (%s)', async (store) => {
-    const config = loadConfig({ ...env, SESSION_STORE: store }, { needsAuth: false });
-    const storage = store === 'redis' ? new RedisRateLimitStorage(config) : new MemoryRateLimitStorage(1);
+  const openStore = (more: Record<string, string> = {}): SessionStore =>
+    createSessionStore(loadConfig({ ...env, ...more }, { needsAuth: false }));
+
+  it.each(['memory', 'redis'])('starts a new count when the window is over (%s)', async (kind) => {
+    const store = openStore({ SESSION_STORE: kind, RATE_LIMIT_WINDOW_SECONDS: '1' });
+    const storage = new StoreRateLimitStorage(store);
     try {
       const hit = (user: string): ReturnType<typeof storage.increment> => storage.increment(user, 1000, 2);
       expect(await hit('a')).toMatchObject({ totalHits: 1, isBlocked: false, timeToExpire: 1 });
@@ -38,23 +41,20 @@ describe('the rate limit', () => {
       expect(await hit('b')).toMatchObject({ totalHits: 1, isBlocked: false });
       await eventually('the window ends', async () => !(await hit('a')).isBlocked);
     } finally {
-      if (storage instanceof RedisRateLimitStorage) storage.onApplicationShutdown();
+      await store.disconnect();
     }
   });
 
   it('counts each deployment by itself, and sets an expiry when a count has none', async () => {
-    const storages = ['one', 'two'].map(
-      (DEPLOYMENT) => new RedisRateLimitStorage(loadConfig({ ...env, DEPLOYMENT }, { needsAuth: false })),
-    );
-    const [one, two] = storages as [RedisRateLimitStorage, RedisRateLimitStorage];
+    const [one, two] = [openStore({ DEPLOYMENT: 'one' }), openStore({ DEPLOYMENT: 'two' })];
     try {
-      await one.increment('a', WINDOW_MS, 1);
-      expect((await two.increment('a', WINDOW_MS, 1)).totalHits).toBe(1);
+      await one.countRequest('a', 1, WINDOW_MS);
+      expect((await two.countRequest('a', 1, WINDOW_MS)).hits).toBe(1);
       const [key] = /\S*one\S*/.exec(await redis.send('KEYS *one*'))!;
       await redis.send(`PERSIST ${key}`);
-      expect((await one.increment('a', WINDOW_MS, 1)).timeToExpire).toBe(60);
+      expect((await one.countRequest('a', 1, WINDOW_MS)).remainingMs).toBe(WINDOW_MS);
     } finally {
-      for (const storage of storages) storage.onApplicationShutdown();
+      for (const store of [one, two]) await store.disconnect();
     }
   });
 

@@ -1,6 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { COMMAND_LEASE_MS, createSessionStore, MAX_LISTED, sessionRef, type JobRecord, type SessionStore } from '@sandbox/sessions';
+import {
+  Allowance,
+  COMMAND_LEASE_MS,
+  createSessionStore,
+  MAX_LISTED,
+  sessionRef,
+  type JobRecord,
+  type SessionRef,
+  type SessionStore,
+} from '@sandbox/sessions';
 import { eventually, TestRedis } from '../support/service/processes';
 import { call, enter, idle, NOW, sandbox, SECOND, someRef, storeConfig, TTL } from '../support/adapters/sessions';
 
@@ -40,6 +49,68 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     } finally {
       jump.mockRestore();
     }
+  });
+
+  describe('requests that are counted while they begin', () => {
+    const OVER = new Error('over the budget');
+
+    /** A request of the user that is on its way to the store with the call that comes after it. */
+    function counted(of: SessionStore, ref: SessionRef, limit: number): SessionRef {
+      const requestId = randomUUID();
+      const count = of.countRequest(ref.userId, limit, TTL, requestId);
+      const granted = count.then(({ hits }) => {
+        if (hits > limit) throw OVER;
+      });
+      return { ...ref, allowance: new Allowance(requestId, granted) };
+    }
+
+    it('enters a session when the request is within the budget', async () => {
+      const ref = someRef();
+      const first = await enter(store, counted(store, ref, 2));
+      expect([first.created, first.record.ref]).toEqual([true, ref]);
+      expect((await enter(store, counted(store, ref, 2))).created).toBe(false);
+    });
+
+    it('makes and prolongs nothing when the request is over the budget', async () => {
+      const [ref, other] = [someRef('jwt:u'), someRef('jwt:u', 'other')];
+      await idle(store, counted(store, ref, 1));
+      const before = await store.getSession(ref.key, NOW);
+      const late = call(NOW + SECOND);
+      for (const each of [ref, other]) await expect(store.beginCall(counted(store, each, 1), late, NOW + SECOND)).rejects.toBe(OVER);
+      expect(await store.getSession(ref.key, NOW)).toEqual(before);
+      expect(await store.getSession(other.key, NOW)).toBeNull();
+      // The same once the answer to the count is there.
+      const refused = counted(store, ref, 1);
+      await refused.allowance!.granted.catch(() => undefined);
+      await expect(store.beginCall(refused, late, NOW + SECOND)).rejects.toBe(OVER);
+      expect(await store.getSession(ref.key, NOW)).toEqual(before);
+    });
+
+    it('lets in exactly as many as the budget has when many come at once', async () => {
+      const others = kind === 'redis' ? [openStore(kind), openStore(kind)] : [];
+      const replicas = [store, ...others];
+      const refs = Array.from({ length: 60 }, (_, index) => someRef('jwt:many', `s${index}`));
+      const begun = await Promise.allSettled(
+        refs.map((ref, index) => {
+          const replica = replicas[index % replicas.length]!;
+          return replica.beginCall(counted(replica, ref, 25), call(), NOW);
+        }),
+      );
+      expect(begun.filter(({ status }) => status === 'fulfilled')).toHaveLength(25);
+      expect(await store.listSessions(refs[0]!.userKey, NOW)).toHaveLength(25);
+    });
+
+    it('ends the call when it has begun and the answer to the count is lost', async () => {
+      const ref = someRef();
+      const lost = new Error('the connection is gone');
+      let lose!: () => void;
+      const granted = new Promise<void>((_resolve, reject) => (lose = () => reject(lost)));
+      const begins = store.beginCall({ ...ref, allowance: new Allowance(randomUUID(), granted) }, call(), NOW);
+      await store.ping();
+      lose();
+      await expect(begins).rejects.toBe(lost);
+      expect(await store.getSession(ref.key, NOW)).toBeNull();
+    });
   });
 
   describe('begin', () => {

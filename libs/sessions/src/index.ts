@@ -1,4 +1,5 @@
 export { createSessionStore } from './create-session-store';
+export { Allowance, type RequestCounts } from './request-counts';
 export { sessionRef, userFromApiKey, userFromJwtSubject, type SessionRef, type User } from './session-identity';
 export {
   formatOptions,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Allowance } from './request-counts';
 
 /** The caller of the API. */
 export interface User {
@@ -9,6 +10,8 @@ export interface User {
   readonly id: string;
   /** The id of the request that the user makes. Only the log uses it. */
   readonly requestId?: string;
+  /** Present if it is not known yet whether the request is within the user's budget. */
+  readonly allowance?: Allowance;
 }
 
 /** A session as its owner names it, with everything that the service derives from that name. */
@@ -22,6 +25,8 @@ export interface SessionRef {
   readonly key: string;
   /** SHA-256 of (deployment, user), 64 hex digits. */
   readonly userKey: string;
+  /** That of the request, if it has one. It has no part in the name. */
+  readonly allowance?: Allowance;
 }
 
 /**
@@ -63,5 +68,6 @@ export function sessionRef(deployment: string, user: User, sessionId: string): S
     sessionId,
     key: digest(deployment, 'session', user.id, sessionId),
     userKey: digest(deployment, 'user', user.id),
+    ...(user.allowance && { allowance: user.allowance }),
   };
 }

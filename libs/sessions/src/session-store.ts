@@ -1,3 +1,4 @@
+import type { RequestCounts } from './request-counts';
 import type { SessionRef } from './session-identity';
 import type { SandboxOptions, SessionOptions, SessionSettings } from './session-options';
 
@@ -140,9 +141,12 @@ export interface SessionCalls {
   /**
    * Opens a call in the session, and creates the record if there is none. An expired record is
    * revived, unless its removal has begun.
+   * @param ref if it has an allowance, the call opens only if that is granted
    * @param now what `now()` returned
    * @param options of a new session. Ignored if the record exists.
    * @returns `full` if a limit refuses the call. Then nothing has changed.
+   * @throws what `ref.allowance.granted` rejects with. A request over its budget has then changed
+   *   nothing.
    */
   beginCall(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult>;
   /**
@@ -261,7 +265,8 @@ export interface OneTimeTexts {
  * Every method is atomic and takes one round trip. Each throws SandboxError STORE_UNAVAILABLE
  * within 2 s if the store cannot be reached.
  */
-export interface SessionStore extends StoreTime, SessionCalls, SessionRecords, ClosingMarks, SessionJobRecords, PoolMarks, OneTimeTexts {
+export interface SessionStore
+  extends StoreTime, SessionCalls, SessionRecords, ClosingMarks, SessionJobRecords, PoolMarks, RequestCounts, OneTimeTexts {
   /** Resolves when the store answers. */
   ping(): Promise<void>;
   disconnect(): Promise<void>;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { normalizeIp } from '@nestjs/throttler';
-import { FixedWindows } from '../counters/fixed-windows';
+import { FixedWindows } from '@sandbox/counters';
 
 const MAX_ATTEMPTS = 60;
 const WINDOW_MS = 60_000;

@@ -7,6 +7,7 @@ import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
 import { ClientSignal } from '../request/client-signal.decorator';
 import { wantsEvents } from '../request/event-stream';
+import { EntersSession } from '../rate-limit/enters-session.decorator';
 import { NoQueryGuard } from '../validation/no-query.guard';
 import { ApiExecuteAnswers } from './execute.docs';
 import { ExecuteDto } from './execute.dto';
@@ -20,6 +21,7 @@ export class ExecuteController {
 
   @Post()
   @HttpCode(200)
+  @EntersSession()
   @ApiOperation({
     summary: 'Run a command',
     description:

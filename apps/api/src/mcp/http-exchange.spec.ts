@@ -18,7 +18,7 @@ let begun: (exchange: HttpExchange) => void;
 
 beforeAll(async () => {
   const app = express();
-  app.post('/', (request, response) => begun(new HttpExchange(REQUEST, request, response)));
+  app.post('/', (request, response) => begun(new HttpExchange(REQUEST, request, response, undefined)));
   server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
 });

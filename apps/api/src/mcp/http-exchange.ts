@@ -10,7 +10,7 @@ import { EventStream, SILENCE_MS, takesEvents } from '../request/event-stream';
 
 /**
  * One JSON-RPC request over HTTP and its answer, as the SDK's server sees them (MCP, Streamable
- * HTTP).
+ * HTTP). Nothing is sent before the request is `granted`.
  *
  * The answer is plain JSON if it comes soon. A progress note makes it a stream of events. So does a
  * silence after which a proxy may close the connection. A client that takes no events gets spaces
@@ -20,7 +20,10 @@ export class HttpExchange implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
-  /** Resolves when the answer is sent or the client is gone. */
+  /**
+   * Resolves when the answer is sent or the client is gone. Rejects as `granted` does: then nothing
+   * is sent.
+   */
   readonly answered: Promise<void>;
   private readonly takesEvents: boolean;
   private readonly takesJson: boolean;
@@ -31,12 +34,16 @@ export class HttpExchange implements Transport {
     private readonly message: JSONRPCRequest,
     request: Request,
     private readonly response: Response,
+    private readonly granted: Promise<void> | undefined,
   ) {
     this.takesEvents = takesEvents(request);
     // A client that accepts neither form gets JSON, as RFC 9110 (12.4.1) allows. It helps more than
     // a refusal.
     this.takesJson = !this.takesEvents || request.accepts('application/json') !== false;
-    this.answered = new Promise((resolve) => response.once('close', resolve));
+    this.answered = new Promise((resolve, reject) => {
+      response.once('close', resolve);
+      granted?.catch(reject);
+    });
     this.silence = setInterval(() => this.breakSilence(), SILENCE_MS).unref();
     response.once('close', () => clearInterval(this.silence));
   }
@@ -49,6 +56,7 @@ export class HttpExchange implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
+    await this.granted;
     if (this.response.destroyed) return;
     if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) this.answer(message);
     else if (this.takesEvents) void this.beginEvents().sendEvent('message', message);

@@ -1,6 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { CallToolRequestSchema, ErrorCode as RpcErrorCode, ListToolsRequestSchema, McpError } from '@modelcontextprotocol/sdk/types.js';
+import {
+  CallToolRequestSchema,
+  ErrorCode as RpcErrorCode,
+  type JSONRPCMessage,
+  ListToolsRequestSchema,
+  McpError,
+} from '@modelcontextprotocol/sdk/types.js';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { CONFIG, type Config } from '@sandbox/config';
 import { firstCharacters } from '@sandbox/text';
@@ -41,6 +47,13 @@ export class McpServerFactory {
     private readonly tools: SandboxTools,
   ) {
     this.instructions = serverInstructions(config);
+  }
+
+  /** Whether the message calls a tool that enters a session before anything else. */
+  entersSession(message: JSONRPCMessage): boolean {
+    if (!('method' in message) || message.method !== 'tools/call') return false;
+    const name: unknown = message.params?.name;
+    return typeof name === 'string' && this.tools.find(name)?.entersSession === true;
   }
 
   /**

@@ -16,6 +16,7 @@ import { ClientSignal } from '../request/client-signal.decorator';
 import { Cancellations } from './cancellations';
 import { HttpExchange } from './http-exchange';
 import { McpServerFactory } from './mcp-server.factory';
+import { EntersSession } from '../rate-limit/enters-session.decorator';
 import { canBeAnswered, CLIENT_ID_HEADER, cancelledRequest, clientId, readMessage } from './messages';
 import type { ToolCaller } from './tools/tool';
 import { ALLOWED_METHODS } from '../server/origin.middleware';
@@ -37,6 +38,7 @@ export class McpController {
   ) {}
 
   @Post()
+  @EntersSession()
   async handle(
     @CurrentUser() user: User,
     @ClientSignal() signal: AbortSignal,
@@ -45,9 +47,10 @@ export class McpController {
   ): Promise<void> {
     // The protocol has no batches since 2025-06-18. Older clients cannot send them either: a batch
     // would be many calls that the rate limit counts as one.
-    if (Array.isArray(request.body)) return refuse(response, 'Invalid Request: batches are not supported');
-    const message = readMessage(request.body);
-    if (message === null) return refuse(response, NO_MESSAGE);
+    const isBatch = Array.isArray(request.body);
+    const message = isBatch ? null : readMessage(request.body);
+    if (message === null || !this.servers.entersSession(message)) await user.allowance?.granted;
+    if (message === null) return refuse(response, isBatch ? NO_BATCHES : NO_MESSAGE);
     if (!canBeAnswered(message)) return refuse(response, NOT_UNICODE);
     if (isInitializeRequest(message)) response.setHeader(CLIENT_ID_HEADER, randomUUID());
     else if (!speaks(request)) return refuse(response, UNKNOWN_VERSION);
@@ -66,7 +69,7 @@ export class McpController {
 
   private async answer(message: JSONRPCRequest, caller: ToolCaller, request: Request, response: Response): Promise<void> {
     const server = this.servers.create(caller, () => response.writableNeedDrain);
-    const exchange = new HttpExchange(message, request, response);
+    const exchange = new HttpExchange(message, request, response, caller.user.allowance?.granted);
     try {
       await server.connect(exchange);
       exchange.receiveMessage();
@@ -87,6 +90,7 @@ export class McpController {
   }
 }
 
+const NO_BATCHES = 'Invalid Request: batches are not supported';
 const NO_MESSAGE = 'Invalid Request: not a JSON-RPC message {"jsonrpc": "2.0", "id": …, "method": …, "params": {…}}';
 const NOT_UNICODE = 'Invalid Request: its id and progressToken have to be valid Unicode';
 const UNKNOWN_VERSION = `Invalid Request: unsupported MCP-Protocol-Version; supported are ${SUPPORTED_PROTOCOL_VERSIONS.join(', ')}`;

@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
+import type { User } from '@sandbox/sessions';
 import type { Express, Request, Response } from 'express';
 import { readToNowhere } from './lingering-close';
 import { allowedMethods } from './allowed-methods';
@@ -16,8 +17,18 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(exception: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<Request>();
+    const request = http.getRequest<Request & { user?: User }>();
     const response = http.getResponse<Response>();
+    const { allowance } = request.user ?? {};
+    if (allowance === undefined) return this.answer(exception, request, response);
+    // A request over its budget is refused for that, whatever else is wrong with it.
+    allowance.granted.then(
+      () => this.answer(exception, request, response),
+      (refusal: unknown) => this.answer(refusal, request, response),
+    );
+  }
+
+  private answer(exception: unknown, request: Request, response: Response): void {
     const error = this.refineNotFound(toSandboxError(exception), request, response);
     logFailure(error, request.id);
     if (response.headersSent) {

@@ -1,32 +1,57 @@
+import { randomUUID } from 'node:crypto';
 import { type ExecutionContext, Injectable } from '@nestjs/common';
-import { ThrottlerGuard, type ThrottlerLimitDetail } from '@nestjs/throttler';
+import { ThrottlerGuard, type ThrottlerRequest } from '@nestjs/throttler';
+import { Allowance } from '@sandbox/sessions';
 import type { Response } from 'express';
 import type { AuthenticatedRequest } from '../auth/authenticated-request';
 import { isPublic } from '../auth/public.decorator';
+import { ENTERS_SESSION } from './enters-session.decorator';
 import { rateLimited } from './rate-limited';
+import type { StoreRateLimitStorage } from './store-rate-limit.storage';
 
-/** Gives each user one budget over all routes. It runs after AuthGuard, which finds the user. */
+/** A longer body is not read before it is known that the request is within the budget. */
+const SHORT_BODY_BYTES = 64 * 1024;
+
+/**
+ * Gives each user one budget over all routes. It runs after AuthGuard, which finds the user.
+ *
+ * Where the handler enters a session (EntersSession), the guard lets the request go on while the
+ * store counts it. The answer waits for the count in any case.
+ */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {
-  protected override headerPrefix = 'RateLimit';
+  declare protected readonly storageService: StoreRateLimitStorage;
 
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
     return isPublic(this.reflector, context);
   }
 
-  protected override async getTracker(request: AuthenticatedRequest): Promise<string> {
-    return request.user.id;
+  protected override async handleRequest({ context, limit, ttl }: ThrottlerRequest): Promise<boolean> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<AuthenticatedRequest>();
+    const goesOn = this.reflector.get<boolean | undefined>(ENTERS_SESSION, context.getHandler()) === true && hasShortBody(request);
+    const requestId = goesOn ? randomUUID() : undefined;
+    const granted = this.countRequest(request.user.id, http.getResponse<Response>(), { limit, ttl, requestId });
+    if (requestId === undefined) await granted;
+    else request.user = { ...request.user, allowance: new Allowance(requestId, granted) };
+    return true;
   }
 
-  protected override generateKey(_context: ExecutionContext, userId: string): string {
-    return userId;
+  /** @throws SandboxError RATE_LIMITED, STORE_UNAVAILABLE */
+  private async countRequest(
+    userId: string,
+    response: Response,
+    { limit, ttl, requestId }: { limit: number; ttl: number; requestId: string | undefined },
+  ): Promise<void> {
+    const { totalHits, timeToExpire, isBlocked } = await this.storageService.increment(userId, ttl, limit, ttl, 'default', requestId);
+    response.setHeader('RateLimit-Limit', String(limit));
+    response.setHeader('RateLimit-Remaining', String(Math.max(0, limit - totalHits)));
+    response.setHeader('RateLimit-Reset', String(timeToExpire));
+    if (isBlocked) throw rateLimited(limit, ttl / 1000, timeToExpire);
   }
+}
 
-  protected override async throwThrottlingException(context: ExecutionContext, detail: ThrottlerLimitDetail): Promise<void> {
-    const response = context.switchToHttp().getResponse<Response>();
-    response.setHeader('RateLimit-Limit', String(detail.limit));
-    response.setHeader('RateLimit-Remaining', '0');
-    response.setHeader('RateLimit-Reset', String(detail.timeToExpire));
-    throw rateLimited(detail.limit, detail.ttl / 1000, detail.timeToExpire);
-  }
+function hasShortBody({ headers }: AuthenticatedRequest): boolean {
+  if (headers['transfer-encoding'] !== undefined) return false;
+  return Number(headers['content-length'] ?? 0) <= SHORT_BODY_BYTES;
 }

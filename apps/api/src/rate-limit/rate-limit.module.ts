@@ -1,25 +1,19 @@
 import { Module } from '@nestjs/common';
-import { ThrottlerModule, type ThrottlerStorage } from '@nestjs/throttler';
+import { ThrottlerModule } from '@nestjs/throttler';
 import { CONFIG, type Config } from '@sandbox/config';
-import { MemoryRateLimitStorage } from './memory-rate-limit.storage';
-import { RedisRateLimitStorage } from './redis-rate-limit.storage';
+import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
+import { StoreRateLimitStorage } from './store-rate-limit.storage';
 
 @Module({
   imports: [
     ThrottlerModule.forRootAsync({
-      inject: [CONFIG],
-      useFactory: (config: Config) => ({
+      inject: [CONFIG, SESSION_STORE],
+      useFactory: (config: Config, store: SessionStore) => ({
         throttlers: [{ limit: config.RATE_LIMIT_REQUESTS, ttl: config.RATE_LIMIT_WINDOW_SECONDS * 1000 }],
-        storage: createStorage(config),
+        storage: new StoreRateLimitStorage(store),
       }),
     }),
   ],
   exports: [ThrottlerModule],
 })
 export class RateLimitModule {}
-
-function createStorage(config: Config): ThrottlerStorage {
-  return config.SESSION_STORE === 'redis'
-    ? new RedisRateLimitStorage(config)
-    : new MemoryRateLimitStorage(config.RATE_LIMIT_WINDOW_SECONDS);
-}

@@ -1,5 +1,5 @@
 import type { ThrottlerStorage } from '@nestjs/throttler';
-import type { Window } from '../counters/fixed-windows';
+import type { Window } from '@sandbox/counters';
 
 export type ThrottlerRecord = Awaited<ReturnType<ThrottlerStorage['increment']>>;
 

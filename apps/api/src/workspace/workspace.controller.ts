@@ -7,6 +7,7 @@ import type { User } from '@sandbox/sessions';
 import type { Request, Response } from 'express';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
+import { EntersSession } from '../rate-limit/enters-session.decorator';
 import { ClientSignal } from '../request/client-signal.decorator';
 import { StreamedBody } from '../request/json-body.guard';
 import { IfHeaders } from '../request/preconditions';
@@ -44,6 +45,7 @@ export class WorkspaceController {
   ) {}
 
   @Get()
+  @EntersSession()
   @ApiOperation({ summary: 'List a directory', description: 'With `depth`, also what is in the directories below it.' })
   @ApiOkResponse({ type: WorkspaceListingDto, description: 'Its entries' })
   @ApiProblems(...READ, 'FILE_TOO_LARGE')
@@ -57,6 +59,7 @@ export class WorkspaceController {
   }
 
   @Get('content')
+  @EntersSession()
   @ApiOperation({
     summary: 'Read a file',
     description:
@@ -87,6 +90,7 @@ export class WorkspaceController {
 
   @Put('content')
   @HttpCode(204)
+  @EntersSession()
   @StreamedBody()
   @ApiOperation({
     summary: 'Write a file',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '@sandbox/config';
+import { FixedWindows, type Window } from '@sandbox/counters';
 import type { SessionRef } from '../session-identity';
 import type { SandboxOptions, SessionOptions, SessionSettings } from '../session-options';
 import {
@@ -42,8 +43,8 @@ interface Session {
 
 /**
  * Sessions in the memory of this process, for a deployment of one process. No method awaits
- * anything, so each is atomic. It needs no bound of its own, because every session has a sandbox
- * and every call a request.
+ * anything once it has begun to read, so each is atomic. It needs no bound of its own, because
+ * every session has a sandbox and every call a request.
  */
 export class MemorySessionStore implements SessionStore {
   private readonly sessions = new Map<string, Session>();
@@ -52,14 +53,18 @@ export class MemorySessionStore implements SessionStore {
   /** Until when a pool keeps a sandbox, by the sandbox's id. */
   private readonly pooled = new Map<string, number>();
   private readonly left = new LeftTexts();
+  private readonly requests: FixedWindows;
 
-  constructor(private readonly config: Config) {}
+  constructor(private readonly config: Config) {
+    this.requests = new FixedWindows(config.RATE_LIMIT_WINDOW_SECONDS * 1000);
+  }
 
   now(): number {
     return Math.round(performance.timeOrigin + performance.now());
   }
 
   async beginCall(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
+    await ref.allowance?.granted;
     const until = this.closing.get(ref.key);
     if (until !== undefined) return { state: 'closing', until };
     const limit = this.reached(ref, hold, now);
@@ -184,6 +189,10 @@ export class MemorySessionStore implements SessionStore {
     this.sessions.get(key)?.jobs.delete(jobId);
   }
 
+  async countRequest(userId: string): Promise<Window> {
+    return this.requests.hit(userId);
+  }
+
   async putOnce(name: string, value: string, lifetimeMs: number): Promise<void> {
     this.left.putText(name, value, this.now() + lifetimeMs);
   }
@@ -203,7 +212,8 @@ export class MemorySessionStore implements SessionStore {
 
   private enterSession(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): BeginResult & { state: 'live' } {
     const known = this.sessions.get(ref.key);
-    const session = known ?? newSession(ref, now, options);
+    const { allowance: _allowance, ...name } = ref;
+    const session = known ?? newSession(name, now, options);
     this.sessions.set(ref.key, session);
     session.calls.set(hold.callId, { deadline: hold.deadline, countsUntil: countsUntil(hold, now) });
     touch(session, now);

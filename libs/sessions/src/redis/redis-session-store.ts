@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Config } from '@sandbox/config';
+import type { Window } from '@sandbox/counters';
 import type { SessionRef } from '../session-identity';
 import { formatOptions, type SessionOptions, type SessionSettings } from '../session-options';
 import {
@@ -25,6 +26,7 @@ import {
   parseJobs,
   parseRecord,
   parseRecords,
+  parseWindow,
   parseTexts,
   type ReplyContext,
 } from './session-replies';
@@ -52,8 +54,22 @@ export class RedisSessionStore implements SessionStore {
     return this.clock.now();
   }
 
-  beginCall(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
-    return this.enterSession('begin', ref, hold, now, options);
+  async beginCall(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
+    const { allowance } = ref;
+    if (allowance === undefined || allowance.settled) {
+      await allowance?.granted;
+      return this.enterSession('begin', ref, hold, now, options);
+    }
+    // The connection keeps the order of commands, so Redis has counted the request by then.
+    const entering = this.enterSession('begin', ref, hold, now, options, allowance.requestId);
+    const [granted, entered] = await Promise.allSettled([allowance.granted, entering]);
+    if (granted.status === 'rejected') {
+      // The count was lost with its connection, and the call was let in by the next one.
+      if (entered.status === 'fulfilled' && entered.value.state === 'live')
+        await this.endCall(ref.key, entered.value.record.generation, hold.callId, now).catch(() => undefined);
+      throw granted.reason;
+    }
+    return entering;
   }
 
   async resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>> {
@@ -136,6 +152,10 @@ export class RedisSessionStore implements SessionStore {
     return this.runScript('sessionRemoveJob', [key, jobId], () => undefined);
   }
 
+  countRequest(userId: string, limit: number, windowMs: number, requestId = ''): Promise<Window> {
+    return this.runScript('sessionCountRequest', [userId, limit, windowMs, requestId], parseWindow);
+  }
+
   async putOnce(name: string, value: string, lifetimeMs: number): Promise<void> {
     await this.connection.runCommand((client) => client.set(`${this.prefix}once:${name}`, value, 'PX', lifetimeMs));
   }
@@ -159,6 +179,7 @@ export class RedisSessionStore implements SessionStore {
     hold: CallHold,
     now: number,
     options?: SessionOptions,
+    requestId = '',
   ): Promise<BeginResult> {
     const { ttlMs, limits } = this.context;
     const call = [hold.callId, hold.deadline, countsUntil(hold, now) ?? ''];
@@ -170,7 +191,7 @@ export class RedisSessionStore implements SessionStore {
       limits.MAX_CONCURRENT_COMMANDS_PER_SESSION,
       limits.MAX_CONCURRENT_COMMANDS_PER_USER,
     ];
-    return this.runScript('sessionBegin', [...known, ...asked, ...max], (reply) => parseBegin(this.context, ref.key, reply));
+    return this.runScript('sessionBegin', [...known, ...asked, ...max, requestId], (reply) => parseBegin(this.context, ref.key, reply));
   }
 
   private runScript<T>(script: SessionScript, args: (string | number)[], parse: (reply: unknown) => T): Promise<T> {

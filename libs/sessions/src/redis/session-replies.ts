@@ -1,3 +1,4 @@
+import type { Window } from '@sandbox/counters';
 import { sessionRef, type SessionRef } from '../session-identity';
 import { parseMetadata, parseOptions } from '../session-options';
 import type { AttachResult, BeginResult, JobRecord, Limit, SessionRecord } from '../session-store';
@@ -47,6 +48,13 @@ export function parseBegin(context: ReplyContext, key: string, reply: unknown): 
   const record = parseRecord(context, key, fields);
   if (state === 'live' && record) return { state, record, created: second === 1 };
   throw unexpected();
+}
+
+/** @throws Error if the reply is none that the script gives */
+export function parseWindow(reply: unknown): Window {
+  const [hits, remainingMs] = Array.isArray(reply) ? (reply as unknown[]) : [];
+  if (!Number.isInteger(hits) || !Number.isInteger(remainingMs)) throw unexpected();
+  return { hits: hits as number, remainingMs: remainingMs as number };
 }
 
 export function parseAttach(reply: unknown): AttachResult {

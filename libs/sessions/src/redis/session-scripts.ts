@@ -1,3 +1,5 @@
+import { COUNT_REQUEST } from './count-request';
+
 /**
  * The Lua scripts of RedisSessionStore. Each is one atomic round trip. All names begin with
  * KEYS[1]. It holds the hash tag, so that a Redis cluster keeps a deployment in one slot.
@@ -14,6 +16,8 @@
  *     pooled         zset    sandbox id by the time until which it is kept
  *     closing        zset    key by the end of its closing mark. A key is in `expiry` or in here,
  *                            never in both.
+ *     rate:<user id> number  requests in the user's window. Its lifetime is the window's.
+ *     refused:<id>   1       a request over its user's limit, for which `begin` may be on its way
  *
  * The caller gives the time, which it has from Redis (StoreClock). One of several replicas may be a
  * little behind, so the time of the last use never goes back.
@@ -89,8 +93,9 @@ end
 
 const BEGIN = `
 local key, user, ref, generation, call, deadline, counts_until, now, ttl, entry, options, own_ttl, metadata = unpack(ARGV, 1, 13)
-local max_sessions, max_of_user, max_commands, max_commands_of_user = unpack(ARGV, 14)
+local max_sessions, max_of_user, max_commands, max_commands_of_user, request = unpack(ARGV, 14)
 now = tonumber(now)
+if request ~= '' and redis.call('EXISTS', prefix .. 'refused:' .. request) == 1 then return { 'refused' } end
 local closing = redis.call('ZSCORE', CLOSING, key)
 if closing then return { 'closing', closing } end
 
@@ -292,6 +297,7 @@ export const SESSION_SCRIPTS = {
   sessionAddJob: PRELUDE + ADD_JOB,
   sessionJobs: PRELUDE + JOBS,
   sessionRemoveJob: PRELUDE + REMOVE_JOB,
+  sessionCountRequest: COUNT_REQUEST,
 } as const;
 
 export type SessionScript = keyof typeof SESSION_SCRIPTS;

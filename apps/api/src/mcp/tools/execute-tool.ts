@@ -17,6 +17,7 @@ export function executeTool(commands: CommandsService, jobs: JobsService, config
     title: 'Run a shell command',
     description: description(config),
     annotations: { openWorldHint: false },
+    entersSession: true,
     input: ExecuteToolArgs,
     args: {
       session_id: 'Made when it is not there',

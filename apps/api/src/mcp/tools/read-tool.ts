@@ -25,6 +25,7 @@ export function readTool(views: WorkspaceViewService, config: Config): Tool {
     title: 'Read a file',
     description: `Reads a file, or some of its lines, as text; a png, jpeg, gif or webp up to 1 MiB as an image; of other binaries size and type. encoding: base64 answers the first bytes of any file. Text over ${most} characters loses its middle (truncated): read it by lines.`,
     annotations: { readOnlyHint: true },
+    entersSession: true,
     input: WorkspaceReadArgs,
     args: {
       session_id: null,

@@ -38,6 +38,8 @@ export interface ToolDefinition<Args extends object, Result extends object> {
    * tool is destructive, and neither read-only nor idempotent.
    */
   readonly annotations: ToolAnnotations;
+  /** As EntersSession says of a handler of REST. False if absent. */
+  readonly entersSession?: boolean;
   readonly input: Type<Args>;
   readonly output: Type<Result>;
   /** Replaces what the DTO says of arguments. REST's document has room for longer descriptions. */
@@ -58,6 +60,8 @@ export class Shown<Result extends object> {
 /** A tool as the MCP server calls it. */
 export interface Tool {
   readonly descriptor: ToolDescriptor;
+  /** Whether a call may begin before its request is counted (EntersSession). */
+  readonly entersSession: boolean;
   /**
    * Calls the tool. Never rejects: a failure is a result with isError, so that the model sees it
    * and can do better.
@@ -67,10 +71,11 @@ export interface Tool {
 
 /** Builds a tool from its definition. */
 export function defineTool<Args extends object, Result extends object>(definition: ToolDefinition<Args, Result>): Tool {
-  const { name, title, description, annotations, output } = definition;
+  const { name, title, description, annotations, output, entersSession = false } = definition;
   const schema = inputSchema(definition);
   return {
     descriptor: { name, title, description, inputSchema: schema, outputSchema: resultSchema(output), annotations },
+    entersSession,
     async call(args, caller) {
       try {
         const result = await definition.callTool(validateDto(definition.input, clientArguments(schema, args)), caller);

@@ -33,6 +33,7 @@ function listTool(service: WorkspaceEntriesService, { MCP_MAX_OUTPUT_CHARS }: Co
       'Lists a directory by name. A depth over 1 goes into subdirectories. ' +
       `Past ${MCP_MAX_OUTPUT_CHARS} characters the rest is left out (truncated).`,
     annotations: { readOnlyHint: true },
+    entersSession: true,
     input: WorkspaceListArgs,
     args: { session_id: null, path: null, path_base64: null, depth: '', limit: '' },
     output: WorkspaceListedDto,
@@ -52,6 +53,7 @@ function writeTool(workspace: WorkspaceService, config: Config): Tool {
     title: 'Write a file',
     description: `Writes a whole file in one step, and makes its directories. ${sizeLimit(config)}`,
     annotations: { idempotentHint: true, openWorldHint: false },
+    entersSession: true,
     input: WorkspaceWriteArgs,
     args: { session_id: null, path: '', path_base64: null, content: '', encoding: '', mode: 'Such as 755' },
     output: WorkspaceWrittenDto,

@@ -1,0 +1,1 @@
+export { FixedWindows, type Window } from './fixed-windows';
