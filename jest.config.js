@@ -17,7 +17,9 @@ const base = {
   },
   // unbash is ESM only: Node loads it by require(esm), jest has to transform it.
   transformIgnorePatterns: ['/node_modules/(?!unbash/)'],
-  moduleNameMapper: { '^@sandbox/(command-policy|config|counters|errors|logging|orchestrator|redis|sessions|text)$': '<rootDir>/libs/$1/src' },
+  moduleNameMapper: {
+    '^@sandbox/(command-policy|config|counters|errors|logging|orchestrator|redis|sessions|text)$': '<rootDir>/libs/$1/src',
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
 };
 
