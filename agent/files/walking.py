@@ -6,6 +6,7 @@ It follows no link, also none that a command puts there during the call.
 import errno
 import os
 import stat
+import sys
 
 from files import paths
 
@@ -28,38 +29,38 @@ def entries(top, max_depth, enters=lambda path: True, leave_out=lambda path, why
     try:
         while ahead:
             names, prefix = ahead[-1]
-            if not names:
-                ahead.pop()
-                directory = open_directories.pop()
-                if ahead:
-                    os.close(directory)
-                continue
-            name = names.pop()
             directory = open_directories[-1]
-            path = prefix + _text(name)
-            try:
-                status = _status(name, directory)
-            except PermissionError:
-                if len(ahead) == 1:
-                    raise
-                leave_out(path, DENIED)
-                continue
-            if status is None:
-                continue
-            yield path, name, status, directory
-            if not (stat.S_ISDIR(status.st_mode) and enters(path)):
-                continue
-            if len(ahead) == max_depth:
-                leave_out(path, TOO_DEEP)
-                continue
-            try:
-                below = _open(name, directory)
-            except PermissionError:
-                leave_out(path, DENIED)
-                continue
+            below = None
+            while names and below is None:
+                name = names.pop()
+                path = prefix + _text(name)
+                try:
+                    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                except PermissionError:
+                    if len(ahead) == 1:
+                        raise
+                    leave_out(path, DENIED)
+                    continue
+                yield path, name, status, directory
+                if not (stat.S_ISDIR(status.st_mode) and enters(path)):
+                    continue
+                if len(ahead) == max_depth:
+                    leave_out(path, TOO_DEEP)
+                    continue
+                try:
+                    below = _open(name, directory)
+                except PermissionError:
+                    leave_out(path, DENIED)
             if below is not None:
                 open_directories.append(below)
                 ahead.append((_names(below), path + "/"))
+            else:
+                ahead.pop()
+                open_directories.pop()
+                if ahead:
+                    os.close(directory)
     finally:
         for directory in open_directories[1:]:
             os.close(directory)
@@ -75,16 +76,12 @@ def _names(directory):
     return names
 
 
-def _text(name):
+def _recoded(name):
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
-def _status(name, directory):
-    """Returns the status of an entry, or None if it is gone."""
-    try:
-        return os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
+# Python has read the names so already, unless the image's locale is not one of UTF-8.
+_text = str if sys.getfilesystemencoding() == "utf-8" else _recoded
 
 
 def _open(name, parent):

@@ -36,6 +36,10 @@ class MessagesTest(unittest.TestCase):
         for value in _VALUES:
             self.assertEqual(messages.dumps(value), json.dumps(value, separators=(",", ":")))
 
+    def test_quotes_a_text_as_it_writes_one(self):
+        for text in ("", "plain", _VALUES[2], _VALUES[3]):
+            self.assertEqual(messages.quote(text), messages.dumps(text))
+
     def test_reads_what_the_json_module_reads(self):
         for value in _VALUES:
             text = json.dumps(value)
@@ -53,9 +57,9 @@ class MessagesTest(unittest.TestCase):
             with self.subTest(name):
                 # Its own json knows the changed functions: here it gets them before.
                 script = "import sys, json, _json\n%s\nsys.path.insert(0, %r)\nfrom wire import messages\n" % (change, harness.AGENT)
-                script += "print(messages.dumps(messages.loads(memoryview(b'{\"a\": [1, \"\\xc3\\xa9\"]}'))), messages.loads.__qualname__)"
+                script += "print(messages.dumps(messages.loads(memoryview(b'{\"a\": [1, \"\\xc3\\xa9\"]}'))), messages.quote('\"\\xe9'), messages.loads.__qualname__)"
                 written = subprocess.run([sys.executable, "-I", "-c", script], stdout=subprocess.PIPE, check=True).stdout
-                self.assertEqual(written, b'{"a":[1,"\\u00e9"]} _json_module.<locals>.loads\n')
+                self.assertEqual(written, b'{"a":[1,"\\u00e9"]} "\\"\\u00e9" _json_module.<locals>.loads\n')
 
     def test_uses_the_c_functions_of_this_python(self):
         self.assertEqual(messages.loads.__qualname__, "_c_functions.<locals>.loads")

@@ -351,6 +351,12 @@ class ListTest(WorkspaceTestCase):
         self.assertEqual([(entry["name"], entry["type"]) for entry in entries], [("a", "dir"), ("b", "file"), ("c", "symlink"), ("d", "other")])
         self.assertEqual((entries[1]["size"], entries[1]["modified"]), (5, 1.5))
 
+    def test_gives_the_time_of_an_entry_to_the_nearest_millisecond(self):
+        for name, nanoseconds in (("a", 1700000000_123499000), ("b", 1700000000_123501000), ("c", -1_500000000), ("d", 0)):
+            self.put(name, "")
+            os.utime(self.path(name), ns=(0, nanoseconds))
+        self.assertEqual([entry["modified"] for entry in self.entries()], [1700000000.123, 1700000000.124, -1.5, 0])
+
     def test_lists_every_entry_when_a_directory_has_3000(self):
         os.mkdir(self.path("many"))
         names = ["%05d" % number for number in range(3000)]

@@ -15,7 +15,7 @@ class _Context:
 
 
 def _c_functions():
-    """Returns (loads, dumps).
+    """Returns (loads, dumps, quote).
 
     Raises any Exception if this Python does not have these functions, or if they do something else.
     """
@@ -43,11 +43,11 @@ def _c_functions():
     # They are private to CPython, which may change them. Then this fails here, not at a request.
     if dumps(loads(_SAMPLE)) != _SAMPLE:
         raise ValueError("other JSON")
-    return loads, dumps
+    return loads, dumps, encode_basestring_ascii
 
 
 def _json_module():
-    """Returns (loads, dumps), as _c_functions does."""
+    """Returns (loads, dumps, quote), as _c_functions does."""
     import json
 
     def loads(text):
@@ -56,10 +56,11 @@ def _json_module():
     def dumps(value):
         return json.dumps(value, separators=(",", ":"))
 
-    return loads, dumps
+    return loads, dumps, json.dumps
 
 
+# quote(text) is dumps(text), in half the time.
 try:
-    loads, dumps = _c_functions()
+    loads, dumps, quote = _c_functions()
 except Exception:
-    loads, dumps = _json_module()
+    loads, dumps, quote = _json_module()
