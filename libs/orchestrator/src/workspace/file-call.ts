@@ -7,6 +7,7 @@ import type { AgentConditions, EntityTags } from '../channel/file-requests';
 import { GrowingBuffer } from '../bytes/growing-buffer';
 import type { OpenSandbox } from '../entering/session-connections';
 import type { SessionEntrance } from '../entering/session-entrance';
+import { LineParser } from './line-parser';
 import { type GivenPath, shownBytes, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 
 /** The longest that a file call takes, unless it carries a file's bytes. */
@@ -96,6 +97,25 @@ export async function collectedFileCall(
     },
   });
   return { ...answer, output: output.takeBytes() };
+}
+
+/**
+ * Does the same as fileCall and parses the lines of the output as they come. If the output has more
+ * than `maxBytes`, the call fails with FILE_TOO_LARGE and `detail`. If `parse` throws, the call
+ * fails with that.
+ */
+export async function parsedFileCall<T>(
+  caller: FileCaller,
+  op: string,
+  file: FileCall,
+  request: (file: WorkspacePath, to: WorkspacePath) => AgentRequest,
+  options: CallOptions,
+  parse: (line: string) => T,
+  limit: { maxBytes: number; detail: string },
+): Promise<FileCallNews & { lines: T[]; end: Record<string, unknown> }> {
+  const parser = new LineParser(parse, limit);
+  const answer = await fileCall(caller, op, file, request, { ...options, onOutput: (_stream, chunk) => parser.push(chunk) });
+  return { ...answer, lines: parser.parsed };
 }
 
 /** Writes preconditions as the agent takes them. */

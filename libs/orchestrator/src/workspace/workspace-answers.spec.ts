@@ -1,4 +1,4 @@
-import { parseEntry, parseFileHeader, splitLines } from './workspace-answers';
+import { parseEntry, parseFileHeader } from './workspace-answers';
 
 describe('readers of the agent’s answers', () => {
   it('reads an entry when its name holds quotes, line ends and emoji', () => {
@@ -57,10 +57,5 @@ describe('readers of the agent’s answers', () => {
   it('puts an entity tag in quotes, as a header needs it', () => {
     const header = Buffer.from('{"size":1,"modified":0,"offset":0,"length":1,"etag":"1f.0.-5.9"}');
     expect(parseFileHeader(header)).toMatchObject({ length: 1, etag: '"1f.0.-5.9"' });
-  });
-
-  it('splits lines, also when there are none', () => {
-    expect(splitLines(Buffer.from(''))).toEqual([]);
-    expect(splitLines(Buffer.from('a\nb\n'))).toEqual(['a', 'b']);
   });
 });

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseCount, parseFileName, parseObject, parseAgentJson, unsound } from '../channel/agent-values';
 import { parseSkip, type Skip } from './skips';
 
@@ -36,30 +35,7 @@ export interface FileHeader {
 /** An agent's tag is four numbers, far shorter than this allows. */
 const ENTITY_TAG = /^[0-9a-f.-]{1,120}$/;
 
-/** Parsing so many lines takes a few milliseconds. */
-const SLICE_LINES = 2_000;
-
 const TYPES: readonly unknown[] = ['file', 'dir', 'symlink', 'other'];
-
-/** Splits an agent's answer into lines, without their ends. */
-export function splitLines(answer: Buffer): string[] {
-  const lines = answer.toString('utf8').split('\n');
-  lines.pop();
-  return lines;
-}
-
-/**
- * Parses many lines. Other requests get their turns in between, so that a long answer does not
- * block the event loop.
- */
-export async function parseInSlices<T>(lines: string[], parse: (line: string) => T): Promise<T[]> {
-  const parsed: T[] = [];
-  for (let start = 0; start < lines.length; start += SLICE_LINES) {
-    if (start > 0) await nextTurn();
-    for (const line of lines.slice(start, start + SLICE_LINES)) parsed.push(parse(line));
-  }
-  return parsed;
-}
 
 /**
  * Reads one line of a listing.

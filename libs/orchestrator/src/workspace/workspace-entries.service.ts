@@ -7,16 +7,16 @@ import { SessionEntrance } from '../entering/session-entrance';
 import { type GivenPath, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
 import {
   agentConditions,
-  collectedFileCall,
   FILE_CALL_DEADLINE_MS,
   fileCall,
   type FileCallNews,
   notRoot,
+  parsedFileCall,
   type Preconditions,
 } from './file-call';
 import { type Skips, withoutSkips } from './skips';
 import { parseStat, type WorkspaceStat } from './stat-answer';
-import { parseEtag, parseEntry, parseInSlices, splitLines, type WorkspaceEntry } from './workspace-answers';
+import { parseEtag, parseEntry, type WorkspaceEntry } from './workspace-answers';
 
 /** Entries, whether there are more than the caller asked for, and what could not be read. */
 export interface WorkspaceListing extends Skips {
@@ -61,15 +61,15 @@ export class WorkspaceEntriesService {
     signal?: AbortSignal,
     { depth = 1, limit = 0 }: ListOptions = {},
   ): Promise<WorkspaceListing & FileCallNews> {
-    const { output, end, session_created } = await collectedFileCall(
+    const { lines, end, session_created } = await parsedFileCall(
       this,
       'workspace_list',
       { user, sessionId, path },
       (file) => ({ op: 'list', ...file, depth, limit }),
       { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
+      parseEntry,
       { maxBytes: MAX_LISTING_BYTES, detail: 'The directory has too many entries to be listed.' },
     );
-    const lines = await parseInSlices(splitLines(output), parseEntry);
     const { rest: entries, skips } = withoutSkips(lines, end.skipped);
     return { entries, truncated: parseFlag(end.truncated), ...skips, session_created };
   }

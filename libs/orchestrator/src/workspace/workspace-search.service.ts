@@ -4,9 +4,8 @@ import type { User } from '@sandbox/sessions';
 import { SessionEntrance } from '../entering/session-entrance';
 import { workspaceGlob } from '../paths/workspace-glob';
 import type { GivenPath } from '../paths/workspace-path';
-import { collectedFileCall, FILE_CALL_DEADLINE_MS, type FileCallNews } from './file-call';
+import { FILE_CALL_DEADLINE_MS, type FileCallNews, parsedFileCall } from './file-call';
 import { parseSearchLine, type SearchResult, searchResult } from './search-answers';
-import { parseInSlices, splitLines } from './workspace-answers';
 
 /** A search. */
 export interface SearchOptions {
@@ -43,7 +42,7 @@ export class WorkspaceSearchService {
     { glob, pattern, limit }: SearchOptions,
     signal?: AbortSignal,
   ): Promise<SearchResult & FileCallNews> {
-    const { output, end, session_created } = await collectedFileCall(
+    const { lines, end, session_created } = await parsedFileCall(
       this,
       'workspace_search',
       { user, sessionId, path },
@@ -56,9 +55,9 @@ export class WorkspaceSearchService {
         timeout_ms: SEARCH_TIMEOUT_MS,
       }),
       { deadlineMs: FILE_CALL_DEADLINE_MS, signal },
+      (line) => parseSearchLine(line, pattern !== undefined),
       { maxBytes: MAX_SEARCH_BYTES, detail: 'The sandbox found more than it may send.' },
     );
-    const lines = await parseInSlices(splitLines(output), (line) => parseSearchLine(line, pattern !== undefined));
     return { ...searchResult(lines, end, limit), session_created };
   }
 }
