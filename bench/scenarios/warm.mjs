@@ -4,17 +4,21 @@ import { rateRow, timeRow, timesText } from '../figures.mjs';
 import { interleaved, ratesInTurns } from '../measure.mjs';
 import { cpuSeconds } from '../processes.mjs';
 import { WARM_SESSIONS, warmSession } from '../scenario-run.mjs';
+import { spawnTimes } from '../spawn.mjs';
 
 export const name = 'warm';
 export const title = 'Warm commands: `true` in sessions that are there';
 
 const TRUE = ['sh', '-c', 'true'];
 const SECONDS = { full: 4, quick: 1 };
-/** With Redis, the service is deployed. With the memory store, `npm start` runs it. */
+/**
+ * With Redis, the service is deployed. With the memory store, `npm start` runs it. If a service has
+ * no `spawn`, it is not compared with the bare spawn of a command.
+ */
 const SERVICES = [
-  { label: 'Redis store, 1 API process', options: null, goals: { alone: 1 / 20, eight: 18 } },
+  { label: 'Redis store, 1 API process', options: null, goals: { alone: 1 / 20, spawn: null, eight: 18 } },
   { label: 'Redis store, 2 API processes', options: { apis: 2 }, goals: {} },
-  { label: 'memory store', options: { store: 'memory' }, goals: { alone: 1 / 27, eight: 24 } },
+  { label: 'memory store', options: { store: 'memory' }, goals: { alone: 1 / 27, spawn: 2.5, eight: 24 } },
 ];
 
 export async function run(scope) {
@@ -25,6 +29,7 @@ export async function run(scope) {
     const alone = await oneAtATime(scope, service, label, goals.alone);
     latencies.push(alone.ours);
     if (latencies.length === 1) latencies.unshift(alone.floor);
+    if (goals.spawn !== undefined) await againstSpawn(scope, service, label, goals.spawn);
     for (const width of [8, 32]) rates.push(await manyAtATime(scope, service, label, width, width === 8 ? goals.eight : undefined));
     if (options !== null) await service.stop();
   }
@@ -57,6 +62,16 @@ async function oneAtATime(scope, service, label, goal) {
   const more = `; ${cpuOfEach(service, cpuBefore, rounds * perRound)}`;
   scope.row(timeRow({ what: `1 at a time, ${label}`, ours, floor, floorName: 'docker exec', goal, more }));
   return { ours: { label, ...ours }, floor: { label: 'docker exec', ...floor } };
+}
+
+async function againstSpawn(scope, service, label, goal) {
+  const [ours, floor] = await interleaved(
+    scope.pick(20, 6),
+    { perRound: 50, call: () => execute(service, warmSession(0), 'true') },
+    { round: () => spawnTimes(service.containers[0]) },
+  );
+  const floorName = '`posix_spawn` and wait of `sh -c true` in the same sandbox';
+  scope.row(timeRow({ what: `1 at a time, ${label}`, ours, floor, floorName, goal }));
 }
 
 async function manyAtATime(scope, service, label, width, goal) {
