@@ -16,6 +16,7 @@ import * as files from './scenarios/files.mjs';
 import * as firstCommand from './scenarios/first-command.mjs';
 import * as gvisor from './scenarios/gvisor.mjs';
 import * as listing from './scenarios/listing.mjs';
+import * as mcp from './scenarios/mcp.mjs';
 import * as output from './scenarios/output.mjs';
 import * as sessions from './scenarios/sessions.mjs';
 import * as stalledReaders from './scenarios/stalled-readers.mjs';
@@ -23,6 +24,7 @@ import * as warm from './scenarios/warm.mjs';
 
 const SCENARIOS = [
   warm,
+  mcp,
   channel,
   firstCommand,
   burst,
