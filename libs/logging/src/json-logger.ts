@@ -1,5 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
-import { destination, type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
+import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
+import { gatherLines } from './gathered-lines';
 
 /** The contexts of Nest's own start-up. Its hundred lines only help a developer of this service. */
 const NEST_CONTEXTS: readonly unknown[] = ['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication'];
@@ -14,7 +15,7 @@ type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 export class JsonLogger implements LoggerService {
   private readonly lines: Logger;
 
-  constructor({ DEBUG }: { DEBUG: boolean }, stream: DestinationStream = destination(1)) {
+  constructor({ DEBUG }: { DEBUG: boolean }, stream: DestinationStream = gatherLines(1)) {
     const wellFormed: DestinationStream = { write: (line) => stream.write(wellFormedLine(line)) };
     this.lines = pino({ level: DEBUG ? 'debug' : 'info', serializers: { err: plainError } }, wellFormed);
   }
