@@ -174,7 +174,7 @@ function milliseconds(policy, command, shell) {
   const start = process.hrtime.bigint();
   let outcome = 'allowed';
   try {
-    chooseShell(command, shell, policy, {});
+    if (chooseShell(command, shell, policy, {}).unlisted) outcome = 'allowed if the sandbox has its programs';
   } catch (error) {
     outcome = error.extensions?.reason ?? String(error);
   }

@@ -32,12 +32,14 @@ function markdown(scenarios) {
   const machines = [...new Set(scenarios.map(({ machine }) => machine))];
   return `# Bench
 
-Written by \`npm run bench\`. It runs the built service with authentication, rate limiting and Redis, unless a row names another store. The limits are the defaults, but the rate limit and the number of
-sessions are raised, and no pool is kept unless a row names one. Most figures have a floor: the least work that does the same, mostly a plain \`docker exec\` by dockerode. It is measured in the same run,
-in rounds, in turns with ours. Read the ratios; the times are this machine's. The client shares the machine's cores with the service, the engine and the sandboxes: each part says how much of the CPU time was whose.
+\`npm run bench\` writes this page. It runs the built service with authentication, rate limiting and Redis, unless a row names another store. The limits are the defaults. Only the rate limit and the number
+of sessions are raised, and others where the work would not fit. The service keeps no pool, unless the part is about pools. A *direct* channel is a socket into the sandbox; an *exec* channel is the engine's stream.
 
-The ratio compares all rounds. The column *rounds* says how far the rounds agree, each compared by itself. From eight rounds on it is their middle half: a quarter of the rounds lies below it, a quarter above.
-Of fewer rounds it is the least and the greatest. A second run on a quiet machine should give a ratio within it. A ratio to the service itself with fewer sessions, or at an earlier time, is not measured in turns.
+Most figures have a floor: the least work that does the same, mostly a plain \`docker exec\` by dockerode. It is measured in the same run, in rounds, in turns with ours. Read the ratios; the times are this machine's.
+The client shares the machine's cores with the service, the engine and the sandboxes. Each part says how much of the CPU time was whose.
+
+The column *rounds* says how far the rounds agree, because each round alone has a ratio too. From eight rounds on, it shows their middle half: a quarter of the rounds lies below it, and a quarter above. Of fewer rounds
+it shows the least and the greatest. A second run on a quiet machine should give a ratio within it, and so should this one: else something disturbed it. If the service is compared with itself at an earlier time, or with fewer sessions, the two are not measured in turns.
 
 Machine: ${machines.join('; ')}
 
@@ -46,7 +48,7 @@ Of ${goals.length} goals ${met} are met.
 ${scenarios.map(section).join('\n')}`;
 }
 
-function section({ name, title, date, quick, rows, notes, charts, cpu }) {
+function section({ name, title, date, quick, rows, notes, charts, channels, cpu }) {
   const table =
     rows.length === 0
       ? []
@@ -64,11 +66,14 @@ function section({ name, title, date, quick, rows, notes, charts, cpu }) {
     '',
     ...table,
     ...notes.map((note) => `- ${note}`),
-    `- \`npm run bench -- ${name}\`, ${date}${quick ? ', quick' : ''}. CPU time: ${cpuText(cpu)}.`,
+    `- \`npm run bench -- ${name}\`, ${date}${quick ? ', quick' : ''}${channelText(channels)}. CPU time: ${cpuText(cpu)}.`,
     '',
     ...charts.flatMap(({ file, title: about }) => [`![${about}](bench/${file})`, '']),
   ].join('\n');
 }
+
+/** Names the way to the sandboxes, as /ready does. */
+export const channelText = (channels = []) => (channels.length === 0 ? '' : `, ${channels.join(' and ')} channel`);
 
 /**
  * Says who used the CPU time. "The rest" is the engine, Redis, commands in sandboxes and floors,

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { atExit, cleanUp, cleanUpWhateverHappens, isEnding } from './cleanup.mjs';
 import { describeMachine, removeFloors } from './engine.mjs';
-import { cpuText, writeReport } from './report.mjs';
+import { channelText, cpuText, writeReport } from './report.mjs';
 import { Bench } from './scenario-run.mjs';
 import * as agentDay from './scenarios/agent-day.mjs';
 import * as archives from './scenarios/archives.mjs';
@@ -77,7 +77,7 @@ try {
     try {
       const result = await bench.run(scenario);
       results.push(result);
-      console.log(`     ${cpuText(result.cpu)}; ${result.cpu.wall.toFixed(0)} s`);
+      console.log(`     ${cpuText(result.cpu)}; ${result.cpu.wall.toFixed(0)} s${channelText(result.channels)}`);
     } catch (error) {
       if (isEnding()) break;
       failures += 1;

@@ -38,12 +38,17 @@ export class Bench {
     const gathered = { rows: [], notes: [], charts: [] };
     const others = await machineShare(OTHERS_MS);
     const meter = new CpuMeter();
+    const channels = new Set();
+    const watched = (service) => {
+      channels.add(service.channel);
+      return meter.watch(service);
+    };
     const started = [];
     const scope = {
       quick: this.quick,
       pick: (full, quick) => this.pick(full, quick),
       /** A warm service with one API process and Redis. Other scenarios use it too. */
-      shared: async () => meter.watch((this.#shared ??= await this.#start({ warm: true }))),
+      shared: async () => watched((this.#shared ??= await this.#start({ warm: true }))),
       /** A service of the scenario's own, which ends with it. */
       start: async (options) => {
         const service = await this.#start(options);
@@ -53,7 +58,7 @@ export class Bench {
           return stop();
         };
         started.push(service);
-        return meter.watch(service);
+        return watched(service);
       },
       row: (row) => {
         gathered.rows.push(row);
@@ -70,7 +75,7 @@ export class Bench {
     };
     try {
       await run(scope);
-      return { ...results, ...gathered, cpu: { ...meter.read(), others } };
+      return { ...results, ...gathered, channels: [...channels], cpu: { ...meter.read(), others } };
     } finally {
       for (const service of started) await service.stop();
     }

@@ -17,7 +17,8 @@ const MAIN = fileURLToPath(new URL('../dist/apps/api/src/main.js', import.meta.u
 /** A directory without a .env file. */
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 /**
- * Limits that would stop a bench before the machine does. Nothing else differs from the defaults.
+ * Limits that would stop a bench before the machine does. A scenario may set others. All the rest
+ * are the defaults.
  */
 const RAISED_LIMITS = {
   RATE_LIMIT_REQUESTS: '100000000',
@@ -29,7 +30,7 @@ const RAISED_LIMITS = {
  * measurements. Scenarios about the pool say how large it is.
  */
 const NO_POOL = { POOL_SIZE: '0' };
-/** As the tests have it; `CHANNEL_DIRECTORY= npm run bench` measures the engine's streams. */
+/** As the tests have it. `CHANNEL_DIRECTORY= npm run bench` measures the engine's streams. */
 export const CHANNEL_DIRECTORY = process.env.CHANNEL_DIRECTORY ?? join(tmpdir(), `sandbox-api-bench-${process.getuid?.() ?? 0}`);
 
 const READY_MS = 20_000;
@@ -40,8 +41,8 @@ const STOP_MS = 10_000;
  * @param store 'redis', with a Redis of its own, or 'memory'
  * @param apis number of API processes of one deployment
  * @param profileDir where each API process leaves a CPU profile when it ends, if anywhere
- * @returns ports, pids, two users' keys, and `stop`, which removes everything that was started,
- *   sandboxes included
+ * @returns ports, pids, two users' keys, the `channel` of /ready, and `stop`, which removes
+ *   everything that was started, sandboxes included
  */
 export async function startService({ store = 'redis', apis = 1, env = {}, profileDir } = {}) {
   const deployment = `bench-${randomBytes(4).toString('hex')}`;
@@ -81,7 +82,7 @@ export async function startService({ store = 'redis', apis = 1, env = {}, profil
     children.unshift(api);
     service.ports.push(port);
     service.pids.push(api.pid);
-    await ready({ ...service, ports: [port] }, api);
+    service.channel = (await ready({ ...service, ports: [port] }, api)).channel;
   }
   return service;
 }
@@ -90,11 +91,12 @@ function startRedis(port) {
   return spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { stdio: 'ignore' });
 }
 
+/** @returns the answer of GET /ready */
 async function ready(service, api) {
   const giveUpAt = performance.now() + READY_MS;
   while (performance.now() < giveUpAt && api.exitCode === null) {
     const answer = await request(service, 'GET', '/ready').catch(() => null);
-    if (answer?.status === 200) return;
+    if (answer?.status === 200) return JSON.parse(answer.body);
     await sleep(50);
   }
   throw new Error('the service is not ready: is it built, Docker running, and the sandbox image there?');

@@ -10,6 +10,8 @@ import { interleaved } from '../measure.mjs';
 export const name = 'channel';
 export const title = 'Where the time of a warm command goes';
 
+const THROUGH = { direct: 'in its sandbox, over its socket', exec: 'in its sandbox, through the engine' };
+
 const require = createRequire(import.meta.url);
 const built = (path) => require(`../../dist/libs/${path}`);
 const { AGENT_ARGV: agentArgv } = built('orchestrator/src/channel/agent-source');
@@ -30,7 +32,9 @@ export async function run(scope) {
       () => agent.run('true'),
       () => channel.run('true'),
     );
-    scope.row(timeRow({ what: '`true` by the agent alone, over two pipes', ours: alone, floor: through, floorName: 'through the engine' }));
+    scope.row(
+      timeRow({ what: '`true` by the agent alone, over two pipes', ours: alone, floor: through, floorName: THROUGH[channel.transport] }),
+    );
     const [health, whole] = await inTurns(
       () => expectStatus(200, service, 'GET', '/health'),
       () => execute(service, 'channel', 'true'),
@@ -65,6 +69,7 @@ async function commands(process, cwd, direct = null) {
   const channel = await built('orchestrator/src/channel/agent-channel').openChannel(process, 'bench', direct);
   const exec = { op: 'exec', shell: 'sh', cwd, env: {}, timeout_ms: 10_000, max_output: 1024, stdin: false };
   return {
+    transport: channel.transport,
     run: (command) => channel.sendRequest({ ...exec, command }, { onOutput: () => undefined, deadlineMs: 15_000 }),
     close: () => channel.close(),
   };

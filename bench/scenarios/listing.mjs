@@ -12,7 +12,7 @@ export async function run(scope) {
   const against = async (what, call, floorName, argv, goal = null) => {
     const sides = [
       { perRound: 3, call },
-      { perRound: 2, call: () => plainExec(container, argv) },
+      { perRound: 3, call: () => plainExec(container, argv) },
     ];
     const [ours, floor] = await interleaved(scope.pick(10, 4), ...sides);
     scope.row(timeRow({ what, ours, floor, floorName, goal }));
