@@ -135,9 +135,11 @@ class AgentChannel implements Channel, RequestPort {
 
   readonly tickMs = TICK_MS;
 
-  sendFrame(frame: Buffer): void {
+  sendFrame(...pieces: Buffer[]): void {
     if (!this.isOpen) return;
-    this.stream.write(frame);
+    if (pieces.length > 1) this.stream.cork();
+    for (const piece of pieces) this.stream.write(piece);
+    if (pieces.length > 1) this.stream.uncork();
     if (this.stream.writableLength > MAX_UNWRITTEN_BYTES) this.giveUp('the agent does not read');
   }
 

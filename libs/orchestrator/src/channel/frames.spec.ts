@@ -5,6 +5,7 @@ import {
   encodeFrame,
   type Frame,
   FrameReader,
+  framePieces,
   HEADER_BYTES,
   MAX_AGENT_PAYLOAD_BYTES,
 } from './frames';
@@ -37,6 +38,17 @@ describe('encodeFrame', () => {
     expect(decodeCredit(frames[0]!.payload)).toBe(0xffffffff);
     expect(decodeCredit(Buffer.alloc(3))).toBeNull();
     expect(decodeCredit(Buffer.alloc(5))).toBeNull();
+  });
+});
+
+describe('framePieces', () => {
+  it('gives the same bytes as encodeFrame, and copies no payload when it is large', () => {
+    for (const size of [1, 8 * 1024 - 1, 8 * 1024, LIMIT]) {
+      const payload = Buffer.alloc(size, 'x');
+      const pieces = framePieces(2, 7, payload);
+      expect(Buffer.concat(pieces).equals(encodeFrame(2, 7, payload))).toBe(true);
+      expect(pieces.includes(payload)).toBe(size >= 8 * 1024);
+    }
   });
 });
 

@@ -27,6 +27,8 @@ export const MAX_REQUEST_ID = 0xffff_ffff;
 /** The id of frames that concern the channel itself. */
 export const CHANNEL_ID = 0;
 
+/** Copying fewer bytes costs less than writing one more piece. */
+const MIN_UNCOPIED_BYTES = 8 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
 /**
@@ -42,6 +44,19 @@ export function encodeFrame(type: number, id: number, payload: Buffer | string =
   if (typeof payload === 'string') frame.write(payload, HEADER_BYTES, 'utf8');
   else payload.copy(frame, HEADER_BYTES);
   return frame;
+}
+
+/**
+ * Encodes one frame without copying a large payload. The caller writes the pieces one after the
+ * other, and does not change the payload any more.
+ */
+export function framePieces(type: number, id: number, payload: Buffer): Buffer[] {
+  if (payload.length < MIN_UNCOPIED_BYTES) return [encodeFrame(type, id, payload)];
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
+  header.writeUInt32BE(payload.length, 0);
+  header[4] = type;
+  header.writeUInt32BE(id, 5);
+  return [header, payload];
 }
 
 export function encodeCredit(type: number, id: number, bytes: number): Buffer {

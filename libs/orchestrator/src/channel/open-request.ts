@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { type AgentAnswer, parseAnswer } from './agent-answer';
 import type { CallOptions } from './channel';
-import { AgentFrame, decodeCredit, encodeCredit, encodeFrame, type Frame, HostFrame } from './frames';
+import { AgentFrame, decodeCredit, encodeCredit, encodeFrame, framePieces, type Frame, HostFrame } from './frames';
 import { RequestInput } from './request-input';
 import { RequestOutput } from './request-output';
 
@@ -15,7 +15,8 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { TOO_MANY_COMMA
 export interface RequestPort {
   /** Length of one tick of the channel's clock, in milliseconds. */
   readonly tickMs: number;
-  sendFrame(frame: Buffer): void;
+  /** Sends one frame, whole or in pieces. */
+  sendFrame(...pieces: Buffer[]): void;
   /** Asks the channel to call `sendInput` when the stream has room. */
   wantsToSend(request: OpenRequest): void;
   /** Tells the channel that the request is settled. */
@@ -88,7 +89,7 @@ export class OpenRequest {
   sendInput(): boolean {
     const step = this.input?.next() ?? null;
     if (step === null) return false;
-    this.port.sendFrame(step === 'eof' ? encodeFrame(HostFrame.EOF, this.id) : encodeFrame(HostFrame.DATA, this.id, step.data));
+    this.port.sendFrame(...(step === 'eof' ? [encodeFrame(HostFrame.EOF, this.id)] : framePieces(HostFrame.DATA, this.id, step.data)));
     return step !== 'eof';
   }
 
