@@ -24,6 +24,8 @@ const base = {
 };
 
 module.exports = {
+  // A busy machine can be many times slower. A test that hangs is what this ends.
+  testTimeout: 30_000,
   projects: [
     {
       ...base,
