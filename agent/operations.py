@@ -18,6 +18,7 @@ OPERATIONS = {
     "job_list": ("jobs.job_operations", "list_jobs"),
     "job_stat": ("jobs.job_operations", "stat_job"),
     "job_output": ("jobs.job_operations", "read_output"),
+    "job_stream": ("jobs.job_operations", "stream_output"),
     "job_stdin": ("jobs.job_operations", "write_stdin"),
     "job_signal": ("jobs.job_operations", "send_signal"),
     "job_resize": ("jobs.job_operations", "resize_terminal"),

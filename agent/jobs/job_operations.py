@@ -63,6 +63,13 @@ def read_output(channel, request):
     return result
 
 
+def stream_output(channel, request):
+    """Sends a line of JSON, then the bytes of one stream as they come."""
+    question = {"op": "stream", **{name: request[name] for name in ("stream", "offset", "limit", "follow_ms")}}
+    seconds = _ANSWER_SECONDS + request["follow_ms"] / 1000
+    return keeper_client.ask(channel, request["job_id"], question, seconds, take=channel.send_output)[0]
+
+
 def write_stdin(channel, request):
     data = _receive_stdin(channel)
     return keeper_client.ask(channel, request["job_id"], {"op": "stdin", "eof": request["eof"]}, _ANSWER_SECONDS, data)[0]

@@ -11,7 +11,8 @@ import time
 
 import _socket
 
-from jobs.keeper_connection import KeeperConnection
+from jobs.follower import Follower
+from jobs.keeper_connection import KeeperConnection, accept_connection
 from jobs.ring import Ring
 from processes import oom_kills, waiting
 from processes.running_command import RunningCommand, exit_code
@@ -23,6 +24,10 @@ MAX_UNREAD_INPUT = 1 << 20
 _MAX_CONNECTIONS = 256
 _MAX_WAITING = 32  # questions that wait for output or the job's end
 _TIMED_OUT_EXIT_CODE = 124
+# If a command writes much in small pieces, the keeper lets so long pass between two reads. What
+# comes meanwhile costs one read instead of ten.
+_PAUSE_SECONDS = 0.00025
+_LITTLE_BYTES = 32 << 10
 
 
 class Keeper:
@@ -78,7 +83,10 @@ class Keeper:
         self._channel.close()
         self._running.watch(self._listener.fileno(), select.POLLIN, self._accept)
         while not self._abandoned():
+            before = self._written
             self._running.step(self._timeout_ms())
+            if 0 < self._written - before < _LITTLE_BYTES:
+                time.sleep(_PAUSE_SECONDS)
             self._trim()
             if self._state == "running":
                 self._note_end()
@@ -104,6 +112,10 @@ class Keeper:
         if self._terminal is not None:
             times.append(self._abandoned_at)
         return waiting.poll_ms(min(times)) if times else None
+
+    @property
+    def _written(self):
+        return sum(ring.stop for ring in self._output.values())
 
     def _trim(self):
         excess = sum(map(len, self._output.values())) - self._max_output
@@ -148,8 +160,10 @@ class Keeper:
             connection.ended = True
         if connection.ended:
             self._close_connection(connection)
-        elif connection.unsent:
-            self._running.watch(connection.fd, select.POLLIN | select.POLLOUT, lambda _: connection.read())
+        elif connection.has_more != connection.watched_for_room:
+            connection.watched_for_room = connection.has_more
+            events = select.POLLIN | select.POLLOUT if connection.has_more else select.POLLIN
+            self._running.watch(connection.fd, events, lambda _: connection.read())
 
     def _close_connection(self, connection):
         del self._connections[connection]
@@ -158,15 +172,23 @@ class Keeper:
 
     def _answer_question(self, connection):
         request = connection.request
+        streams = []
         try:
             if request["op"] == "output" and not self._has_news(request) and self._waits(connection, request["wait_ms"]):
                 return
-            connection.answer_at = None
-            streams, result = _ANSWERS[request["op"]](self, request, connection.data)
+            if request["op"] == "stream":
+                result = self._feed_follower(connection, request)
+                if result is None:
+                    return
+            else:
+                connection.answer_at = None
+                streams, result = _ANSWERS[request["op"]](self, request, connection.data)
             answer = frames.ok_frame(0, result)
         except RequestError as error:
-            streams, answer = [], frames.error_frame(0, *end_code(error))
-        connection.answer(b"".join(frames.frame(kind, 0, data) for kind, data in streams) + answer)
+            answer = frames.error_frame(0, *end_code(error))
+        for kind, data in streams:
+            connection.unsent.add(frames.header(kind, 0, data), data)
+        connection.answer(answer)
 
     def _waits(self, connection, wait_ms):
         """Returns whether a question waits on for output or the job's end.
@@ -174,10 +196,25 @@ class Keeper:
         If _MAX_WAITING questions wait already, it does not: the keeper answers with what there is.
         """
         if connection.answer_at is None:
-            if sum(each.answer_at is not None for each in self._connections) >= _MAX_WAITING:
+            if self._has_enough_waiting():
                 return False
             connection.answer_at = time.monotonic() + wait_ms / 1000
         return time.monotonic() < connection.answer_at
+
+    def _has_enough_waiting(self):
+        return sum(each.answer_at is not None for each in self._connections) >= _MAX_WAITING
+
+    def _feed_follower(self, connection, request):
+        """Returns the `ok` of the answer once all of it is queued, else None."""
+        follower = connection.follower
+        if follower is None:
+            follower = connection.follower = Follower(self._output[request["stream"]], request)
+            connection.unsent.add(follower.head)
+            if self._has_enough_waiting():
+                follower.stop_following()
+        result = follower.feed(connection.unsent, self._state != "running")
+        connection.answer_at = follower.ends_at
+        return result
 
     def _answer_stat(self, request, data):
         return [], {
@@ -211,11 +248,11 @@ class Keeper:
             if offset > ring.stop:
                 raise RequestError("RANGE_NOT_SATISFIABLE", "The stream has %d bytes." % ring.stop)
             first, taken = ring.read(offset, limit)
-            limit -= len(taken)
-            ended = self._state != "running" and first + len(taken) == ring.stop
-            result[name] = {"offset": first, "next_offset": first + len(taken), "gap": first - offset, "eof": ended}
-            kind = frames.OUT if name == "stdout" else frames.ERR
-            streams += [(kind, taken[at : at + frames.MAX_AGENT_PAYLOAD]) for at in range(0, len(taken), frames.MAX_AGENT_PAYLOAD)]
+            size = sum(map(len, taken))
+            limit -= size
+            ended = self._state != "running" and first + size == ring.stop
+            result[name] = {"offset": first, "next_offset": first + size, "gap": first - offset, "eof": ended}
+            streams += [(frames.OUT if name == "stdout" else frames.ERR, view) for view in taken]
         return streams, result
 
     def _answer_stdin(self, request, data):
@@ -253,20 +290,6 @@ _ANSWERS = {
     "signal": Keeper._answer_signal,
     "resize": Keeper._answer_resize,
 }
-
-
-def accept_connection(listener):
-    """Accepts a connection. Returns its descriptor. Raises OSError.
-
-    It uses the C method under socket.socket.accept(), because the socket module costs 1 MiB of
-    memory. The method is private to CPython. A Python without it uses the module.
-    """
-    if hasattr(listener, "_accept"):
-        return listener._accept()[0]
-    import socket
-
-    with socket.socket(fileno=os.dup(listener.fileno())) as public:
-        return public.accept()[0].detach()
 
 
 def _ignore(done):

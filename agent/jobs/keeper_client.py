@@ -33,8 +33,11 @@ def listening_jobs():
     return [match.decode() for match in re.findall(pattern, sockets)[:_MAX_JOBS]]
 
 
-def ask(channel, job_id, question, seconds, data=b""):
+def ask(channel, job_id, question, seconds, data=b"", take=None):
     """Asks a job's keeper. Returns (the `ok` of its answer, [(OUT or ERR, bytes)]).
+
+    If `take` is given, it is called with each piece of output as it comes, and the list is empty.
+    The answer as a whole may then take longer than `seconds`, but no piece of it.
 
     Raises RequestError, also the keeper's own, and Cancelled.
     """
@@ -48,8 +51,8 @@ def ask(channel, job_id, question, seconds, data=b""):
                 + b"".join(frames.frame(frames.DATA, 0, piece) for piece in pieces)
                 + frames.frame(frames.EOF, 0)
             )
-            return _receive_answer(channel, keeper, deadline)
-        except OSError:
+            return _receive_answer(channel, keeper, deadline) if take is None else _pass_answer_on(channel, keeper, seconds, take)
+        except (OSError, EOFError):
             pass  # the keeper has closed the connection
     return _explain_close(job_id, deadline)
 
@@ -96,9 +99,6 @@ class _ConnectedKeeper:
         while view:
             select.select([], [self.fd], [], _SEND_SECONDS)
             view = view[self._socket.send(view) :]
-
-    def receive(self):
-        return self._socket.recv(64 << 10)
 
 
 def _resume_all():
@@ -152,31 +152,50 @@ def _explain_close(job_id, deadline):
 
 
 def _receive_answer(channel, keeper, deadline):
-    received = b""
     streams = []
+    reader = frames.Reader(keeper.fd)
+    while True:
+        end = _receive_frames(channel, keeper, reader, deadline, lambda payload, kind: streams.append((kind, payload)))
+        if end is not None:
+            return end, streams
+
+
+def _pass_answer_on(channel, keeper, seconds, take):
+    reader = frames.Reader(keeper.fd)
+    while True:
+        end = _receive_frames(channel, keeper, reader, time.monotonic() + seconds, take)
+        channel.flush()
+        if end is not None:
+            return end, []
+
+
+def _receive_frames(channel, keeper, reader, deadline, take):
+    """Waits for frames of the keeper. Hands output to `take`. Returns the `ok` of END, or None."""
     if channel.pending:
         channel.receive()  # raises Cancelled if the host has cancelled
     while True:
         remaining = deadline - time.monotonic()
-        ready = select.select([keeper.fd, channel.fd], [], [], max(0, remaining))[0]
-        if channel.fd in ready:
+        unsent = [channel.fd] if channel.unsent else []
+        readable, writable, _ = select.select([keeper.fd, channel.fd], unsent, [], max(0, remaining))
+        if channel.fd in readable:
             channel.receive()
-        if keeper.fd in ready:
-            data = keeper.receive()
-            if not data:
-                raise ConnectionResetError
-            try:
-                answered, received = frames.split(received + data)
-            except frames.BadFrame:
-                raise senseless_answer()
-            for kind, _, payload in answered:
-                if kind == frames.END:
-                    return _parse_end(payload), streams
-                if kind not in (frames.OUT, frames.ERR):
-                    raise senseless_answer()
-                streams.append((kind, payload))
-        elif remaining <= 0:
+        if writable:
+            channel.flush()
+        if keeper.fd in readable:
+            break
+        if remaining <= 0:
             raise RequestError("SANDBOX_LOST", "The job does not answer.")
+    try:
+        received = reader.read()
+    except frames.BadFrame:
+        raise senseless_answer()
+    for kind, _, payload in received:
+        if kind == frames.END:
+            return _parse_end(payload)
+        if kind not in (frames.OUT, frames.ERR):
+            raise senseless_answer()
+        take(payload, kind)
+    return None
 
 
 def _parse_end(payload):

@@ -1,8 +1,11 @@
 """A keeper's side of a connection. keeper_client.py has the other side."""
 
+import os
+
 import _socket
 
 from wire import frames, messages
+from wire.outbox import Outbox
 
 
 class KeeperConnection:
@@ -19,7 +22,9 @@ class KeeperConnection:
         self.answered = False
         self.answer_at = None  # monotonic, s; the question waits for output until then
         self.ended = False
-        self.unsent = bytearray()
+        self.unsent = Outbox(fd)
+        self.watched_for_room = False
+        self.follower = None  # if the question is for a stream
         self._received = b""
         self._pending = None
 
@@ -41,18 +46,33 @@ class KeeperConnection:
         except Exception:  # the other side is no agent
             self.ended = True
 
-    def answer(self, data):
-        self.unsent += data
+    def answer(self, end):
+        """Ends the answer with this frame."""
+        self.unsent.add(end)
         self.answered = True
 
+    @property
+    def has_more(self):
+        """Returns whether there is something to send as soon as the socket has room."""
+        return bool(self.unsent) or (self.follower is not None and self.follower.behind)
+
     def write(self):
-        try:
-            while self.unsent:
-                del self.unsent[: self._socket.send(self.unsent)]
-        except BlockingIOError:
-            return
-        if self.answered:
+        if self.unsent.flush() and self.answered:
             self.ended = True
 
     def close(self):
         self._socket.close()
+
+
+def accept_connection(listener):
+    """Accepts a connection. Returns its descriptor. Raises OSError.
+
+    It uses the C method under socket.socket.accept(), because the socket module costs 1 MiB of
+    memory. The method is private to CPython. A Python without it uses the module.
+    """
+    if hasattr(listener, "_accept"):
+        return listener._accept()[0]
+    import socket
+
+    with socket.socket(fileno=os.dup(listener.fileno())) as public:
+        return public.accept()[0].detach()

@@ -1,45 +1,20 @@
-import contextlib
 import json
 import os
 import secrets
 import signal
 import socket
-import threading
 import time
 import unittest
 
 import _socket
-from harness import AgentTestCase, frames
+from harness import frames
+from job_test_case import JobTestCase
 
-from jobs import keeper
+from jobs import keeper_connection
 from processes import own_process, process_table
 
 
-class JobTest(AgentTestCase):
-    def start(self, command, stdin=None, **settings):
-        """The new job's id."""
-        job_id = secrets.token_hex(16)
-        answer = self.start_as(job_id, command, stdin, **settings)
-        self.assertEqual(answer.ok, {})
-        return job_id
-
-    def start_as(self, job_id, command, stdin=None, **settings):
-        request = {"shell": "sh", "cwd": self.root, "env": {}, "timeout_ms": 60000, "max_output": 1 << 20, "open_stdin": False}
-        request.update(settings)
-        request_id = self.agent.open(op="job_start", job_id=job_id, command=command, stdin=stdin is not None, **request)
-        if stdin is not None:
-            self.agent.send_input(request_id, stdin)
-        answer = self.agent.wait(request_id)
-        self.addCleanup(lambda: self.open_agent().call("job_delete", job_id=job_id))
-        return answer
-
-    def stat(self, job_id):
-        return self.agent.call("job_stat", job_id=job_id).ok
-
-    def ended(self, job_id):
-        self.eventually(lambda: self.stat(job_id)["state"] != "running", "the job does not end")
-        return self.stat(job_id)
-
+class JobTest(JobTestCase):
     def output(self, job_id, offsets=None, limit=1 << 20, wait_ms=0, agent=None):
         return (agent or self.agent).call("job_output", job_id=job_id, offsets=offsets or {"stdout": 0}, limit=limit, wait_ms=wait_ms)
 
@@ -218,29 +193,6 @@ class JobTest(AgentTestCase):
         self.assertEqual(self.stat(job_id)["state"], "running")
         self.assertIsNone(self.agent.answers[waiting].end)
 
-    def pretend(self, answer=None, backlog=400):
-        """The id of a job that a command pretends to be: each question gets that answer, or none at all."""
-        job_id = secrets.token_hex(16)
-        server = socket.socket(socket.AF_UNIX)
-        server.bind(b"\0sandbox-job-" + job_id.encode())
-        server.listen(backlog)
-        self.addCleanup(server.close)
-
-        def serve():
-            while True:
-                try:
-                    client, _ = server.accept()
-                except OSError:
-                    return
-                with client, contextlib.suppress(OSError):
-                    client.recv(1 << 16)
-                    client.sendall(answer)
-
-        if answer is not None:
-            threading.Thread(target=serve, daemon=True).start()
-            self.addCleanup(server.shutdown, socket.SHUT_RDWR)
-        return job_id
-
     def test_lists_a_job_as_silent_when_its_socket_listens_and_does_not_answer(self):
         silent, job_id = self.pretend(), self.start("sleep 20")
         lines = {each.pop("job_id"): each for each in self.listed()}
@@ -336,9 +288,9 @@ class AcceptTest(unittest.TestCase):
             with self.subTest(type(listener)), socket.socket(socket.AF_UNIX) as client:
                 descriptors = len(os.listdir("/proc/self/fd"))
                 with self.assertRaises(BlockingIOError):
-                    keeper.accept_connection(listener)
+                    keeper_connection.accept_connection(listener)
                 client.connect(self.listener.getsockname())
-                fd = keeper.accept_connection(listener)
+                fd = keeper_connection.accept_connection(listener)
                 client.send(b"x")
                 self.assertEqual(os.read(fd, 1), b"x")
                 os.close(fd)

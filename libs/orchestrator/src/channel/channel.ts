@@ -50,6 +50,17 @@ export type AgentRequest =
       readonly limit: number;
       readonly wait_ms: number;
     }
+  | {
+      readonly op: 'job_stream';
+      readonly job_id: string;
+      readonly stream: 'stdout' | 'stderr';
+      /** Null for the oldest byte that is kept. */
+      readonly offset: number | null;
+      /** The most bytes of the answer, or null. */
+      readonly limit: number | null;
+      /** How long the agent sends what comes. After that it sends what is there, and ends. */
+      readonly follow_ms: number;
+    }
   | { readonly op: 'job_stdin'; readonly job_id: string; readonly eof: boolean }
   | { readonly op: 'job_resize'; readonly job_id: string; readonly columns: number; readonly rows: number }
   | { readonly op: 'job_signal'; readonly job_id: string; readonly signal: number }

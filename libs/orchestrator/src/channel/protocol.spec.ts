@@ -31,6 +31,7 @@ const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
   job_list: {},
   job_stat: { job_id: '' },
   job_output: { job_id: '', offsets: '', limit: '', wait_ms: '' },
+  job_stream: { job_id: '', stream: '', offset: '', limit: '', follow_ms: '' },
   job_stdin: { job_id: '', eof: '' },
   job_signal: { job_id: '', signal: '' },
   job_resize: { job_id: '', columns: '', rows: '' },
