@@ -8,6 +8,7 @@ export { JobsService, MAX_JOB_INPUT_BYTES, MAX_JOB_READ_BYTES, MAX_JOB_WAIT_SECO
 export { type Job, type JobCommand, type JobOutput, type OutputQuery, type StartedJob } from './jobs/job';
 export { type JobOffsets, type JobWatcher } from './jobs/job-reader';
 export { JOB_STATES, type JobState, type JobStream } from './keepers/job-answers';
+export { type JobByteWatcher } from './keepers/stream-kept';
 export { JOB_SIGNALS, signalNumber } from './jobs/signals';
 export { TerminalsService, type TerminalName, type TerminalSize, type TerminalWatcher } from './terminals/terminals.service';
 export { SessionEntrance } from './entering/session-entrance';

@@ -7,14 +7,18 @@ import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
 import { requireIdentityEncoding } from '../request/body-headers';
 import { ClientSignal } from '../request/client-signal.decorator';
-import { wantsEvents } from '../request/event-stream';
+import { EVENT_STREAM } from '../request/event-stream';
 import { StreamedBody } from '../request/json-body.guard';
+import { BYTES } from '../request/media-types';
 import { readBytes } from '../request/read-bytes';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { NoQueryGuard } from '../validation/no-query.guard';
+import { sendJobBytes } from './job-bytes';
 import { lastOffsets, sendJobOutput } from './job-events';
 import { ApiJobInput, ApiJobOutput } from './jobs.docs';
+import { byteQuery } from './byte-query';
 import { JobDto, JobIdDto, JobInputQuery, JobListDto, JobOutputQueryDto, SignalDto, StartedJobDto, StartJobDto } from './jobs.dto';
+import { outputForm } from './output-form';
 
 const SESSION = [...PROBLEMS.GUARDED, ...PROBLEMS.SANDBOX, 'BAD_REQUEST', 'TOO_MANY_COMMANDS'] as const;
 const JOB = [...SESSION, 'JOB_NOT_FOUND'] as const;
@@ -65,10 +69,10 @@ export class JobsController {
   @ApiOperation({
     summary: 'Read a job’s output',
     description:
-      'From an offset on. The last JOB_MAX_OUTPUT_BYTES of both streams together are kept; `gap` tells what is gone. With `Accept: text/event-stream`: as it is produced, from `offset` of the one `stream` named or from the beginning of both.',
+      'From an offset on. The last JOB_MAX_OUTPUT_BYTES of both streams together are kept; `gap` tells what is gone. With `Accept: text/event-stream`: as it is produced, from `offset` of the one `stream` named or from the beginning of both. With `Accept: application/octet-stream`: the bytes of one stream, as they are produced.',
   })
   @ApiJobOutput()
-  @ApiProblems(...JOB, 'JOB_LOST', 'RANGE_NOT_SATISFIABLE')
+  @ApiProblems(...JOB, 'JOB_LOST', 'RANGE_NOT_SATISFIABLE', 'NOT_ACCEPTABLE')
   async output(
     @CurrentUser() user: User,
     @Param() { session_id, job_id }: JobIdDto,
@@ -77,7 +81,13 @@ export class JobsController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    if (!wantsEvents(request)) {
+    const form = outputForm(request);
+    if (form === BYTES) {
+      const range = byteQuery(query, request.method);
+      await sendJobBytes(response, (watcher) => this.jobs.streamOutput(user, session_id, job_id, range, watcher, signal));
+      return;
+    }
+    if (form !== EVENT_STREAM) {
       response.json(await this.jobs.readOutput(user, session_id, job_id, query, signal));
       return;
     }

@@ -32,8 +32,7 @@ export class ProblemFilter implements ExceptionFilter {
     const error = this.refineNotFound(toSandboxError(exception), request, response);
     logFailure(error, request.id);
     if (response.headersSent) {
-      // Only a cut connection can still tell the client that the answer is not whole.
-      response.destroy();
+      cutOff(request, response);
       return;
     }
     if (error.retryAfter !== undefined) response.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
@@ -57,6 +56,15 @@ export class ProblemFilter implements ExceptionFilter {
     response.setHeader('Allow', methods.join(', '));
     return new SandboxError(ErrorCode.METHOD_NOT_ALLOWED, `This address takes ${methods.join(', ')}.`);
   }
+}
+
+/**
+ * Only a cut connection can still tell the client that the answer is not whole. Without a length or
+ * chunks (HTTP/1.0), the close of the connection is the answer's regular end. So that is a reset.
+ */
+function cutOff(request: Request, response: Response): void {
+  if (response.chunkedEncoding || response.hasHeader('Content-Length')) response.destroy();
+  else request.socket.resetAndDestroy();
 }
 
 function isDecodable(path: string): boolean {

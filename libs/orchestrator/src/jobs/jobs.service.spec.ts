@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { createCommandPolicy } from '@sandbox/command-policy';
+import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SessionEntrance } from '../entering/session-entrance';
 import { JobsService } from './jobs.service';
 import { CONFIG, ended, idOf, line, linesOf, REF, setUp, USER, type Answers } from './testing/fake-keepers';
@@ -106,5 +107,75 @@ describe('JobsService, when a sandbox lists any jobs it likes', () => {
   it('shows a job as lost when the sandbox has no keeper for it', async () => {
     const { jobs } = await open(listing(line(1)), [1, 2]);
     expect((await jobs.listJobs(USER, 'session')).map(({ state }) => state)).toEqual(['running', 'lost']);
+  });
+});
+
+describe('JobsService.streamOutput', () => {
+  const services: JobsService[] = [];
+  afterEach(() => services.splice(0).forEach((each) => each.beforeApplicationShutdown()));
+
+  /** Each request gets the next answer: the bytes from its offset on, and what follows. */
+  async function stream(
+    query: Parameters<JobsService['streamOutput']>[3],
+    ...answers: { bytes: string; eof?: boolean; fail?: SandboxError }[]
+  ) {
+    const left = [...answers];
+    const { calls, store, sandbox } = await setUp((request, send) => {
+      if (request.op !== 'job_stream') return {};
+      const { bytes, eof = false, fail } = left.shift()!;
+      const first = request.offset ?? 5;
+      send(Buffer.from(`${JSON.stringify({ offset: first })}\n${bytes}`));
+      if (fail !== undefined) throw fail;
+      return { next_offset: first + bytes.length, eof };
+    });
+    const entrance = { enterSession: (_ref: unknown, _maxMs: number, work: (entered: typeof sandbox) => unknown) => work(sandbox) };
+    const jobs = new JobsService(CONFIG, store, createCommandPolicy(['*']), entrance as unknown as SessionEntrance);
+    services.push(jobs);
+    const told: (number | string)[] = [];
+    const watcher = { begin: (offset: number) => void told.push(offset), bytes: (chunk: Buffer) => void told.push(chunk.toString()) };
+    const failure = await jobs
+      .streamOutput(USER, 'session', idOf(1), query, watcher, new AbortController().signal)
+      .catch((error: unknown) => error);
+    return {
+      told,
+      failure,
+      asked: calls.map((call) => (call.op === 'job_stream' ? [call.stream, call.offset, call.limit, call.follow_ms] : [])),
+    };
+  }
+
+  it('goes on after each answer until the job has ended, and tells the beginning once', async () => {
+    const { told, failure, asked } = await stream({}, { bytes: 'ab' }, { bytes: 'c' }, { bytes: 'd', eof: true });
+    expect([told, failure]).toEqual([[5, 'ab', 'c', 'd'], undefined]);
+    expect(asked).toEqual([null, 7, 8].map((offset) => ['stdout', offset, null, 60_000]));
+  });
+
+  it('asks for what is left of the limit, and no more', async () => {
+    const { told, asked } = await stream({ stream: 'stderr', offset: 3, limit: 3 }, { bytes: 'ab' }, { bytes: 'c' });
+    expect([told, asked]).toEqual([
+      [3, 'ab', 'c'],
+      [
+        ['stderr', 3, 3, 60_000],
+        ['stderr', 5, 1, 60_000],
+      ],
+    ]);
+  });
+
+  it('asks once when the caller says how long to wait', async () => {
+    expect(await stream({ wait_seconds: 2 }, { bytes: 'ab' })).toEqual({
+      told: [5, 'ab'],
+      failure: undefined,
+      asked: [['stdout', null, null, 2000]],
+    });
+  });
+
+  it('fails and gives nothing more when bytes were dropped on the way', async () => {
+    const fail = new SandboxError(ErrorCode.RANGE_NOT_SATISFIABLE, 'The bytes before offset 99 are dropped already.');
+    const { told, failure } = await stream({}, { bytes: 'ab' }, { bytes: 'c', fail });
+    expect([told, failure]).toEqual([[5, 'ab', 'c'], fail]);
+  });
+
+  it('says that there is no such job when neither the sandbox nor the store knows it', async () => {
+    const fail = new SandboxError(ErrorCode.JOB_NOT_FOUND, 'There is no such job.');
+    expect((await stream({}, { bytes: '', fail })).failure).toMatchObject({ code: 'JOB_NOT_FOUND' });
   });
 });

@@ -17,6 +17,7 @@ import type { JobStream } from '../keepers/job-answers';
 import { JobReader, type JobOffsets, type JobWatcher } from './job-reader';
 import { SessionJobs } from './session-jobs';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, readKept } from '../keepers/keeper-calls';
+import { FOLLOW_MS, type JobByteWatcher, STREAM_LIMITS, streamKept, type StreamRange } from '../keepers/stream-kept';
 import { signalNumber } from './signals';
 
 /** The most bytes that one read of a job's output returns. */
@@ -154,6 +155,45 @@ export class JobsService implements BeforeApplicationShutdown {
         if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_LOST) throw error;
       }
       return this.getJob(user, sessionId, jobId, signal);
+    });
+  }
+
+  /**
+   * Hands the exact bytes of one stream to the watcher, until the job has ended and all of it was
+   * given. With `limit`, until that many were given. With `wait_seconds`, until so long has passed
+   * and what was there then was given. A client that goes away ends the call.
+   * @throws SandboxError RANGE_NOT_SATISFIABLE if the bytes at the offset are dropped, or if later
+   *   bytes are before the watcher takes them; JOB_LOST, and those of every method. If it throws
+   *   after `watcher.begin`, the bytes are not whole.
+   */
+  async streamOutput(
+    user: User,
+    sessionId: string,
+    jobId: string,
+    { stream = 'stdout', offset, limit, wait_seconds }: Omit<OutputQuery, 'encoding'>,
+    watcher: JobByteWatcher,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const ref = this.ref(user, sessionId);
+    const followMs = wait_seconds === undefined ? FOLLOW_MS : wait_seconds * 1000;
+    let range: StreamRange = { stream, offset: offset ?? null, limit: limit ?? null };
+    let sink = watcher;
+    await audited(user, ref, { op: 'job_output', job: jobId }, async () => {
+      for (;;) {
+        const began = performance.now();
+        const { nextOffset, size, eof } = await this.entrance.enterSession(ref, STREAM_LIMITS.deadlineMs, (sandbox) =>
+          streamKept(sandbox, jobId, range, followMs, sink, signal).catch((error: unknown) =>
+            this.explainOutput(ref, sandbox, jobId, error),
+          ),
+        );
+        const left = range.limit === null ? null : range.limit - size;
+        if (eof || left === 0 || wait_seconds !== undefined) return;
+        if (signal.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
+        // A real keeper answers for FOLLOW_MS, unless too many others wait.
+        if (performance.now() - began < FOLLOW_MS / 2) await sleep(size === 0 ? HASTY_PAUSE_MS : PACE_MS);
+        range = { stream, offset: nextOffset, limit: left };
+        sink = { ...watcher, begin: () => undefined };
+      }
     });
   }
 

@@ -1,8 +1,6 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { Request } from 'express';
-
-const BYTES = 'application/octet-stream';
-const JSON_TYPE = 'application/json';
+import { BYTES, JSON_TYPE } from '../../request/media-types';
 
 /**
  * Whether the client prefers a file's bytes to JSON. A client that takes anything gets JSON, but

@@ -1,0 +1,3 @@
+export const JSON_TYPE = 'application/json';
+/** Bytes as they are. */
+export const BYTES = 'application/octet-stream';
