@@ -34,8 +34,11 @@ export class EventStream {
   private readonly heartbeat: NodeJS.Timeout;
 
   constructor(private readonly response: Response) {
+    // One write takes the headers and the first event, which mostly follows at once.
+    response.cork();
     // nginx holds answers back unless it is told not to.
     response.status(200).set({ 'Content-Type': EVENT_STREAM, 'X-Accel-Buffering': 'no' }).flushHeaders();
+    process.nextTick(() => response.uncork());
     this.heartbeat = setInterval(() => this.sendComment(), SILENCE_MS).unref();
     response.once('close', () => clearInterval(this.heartbeat));
   }
