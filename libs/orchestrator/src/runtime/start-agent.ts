@@ -39,14 +39,12 @@ export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Prom
   }
 }
 
-/** Starts the agent's process and listens for it. If the one fails, so does the other. */
+/** Starts the agent's process and listens for it. If the one fails, the other is closed. */
 async function startAgent(runtime: SandboxRuntime, sandboxId: string): Promise<{ process: SandboxProcess; direct: DirectListener | null }> {
-  const listening = runtime.listenDirectly(sandboxId);
-  try {
-    const process = await runtime.startProcess(sandboxId, AGENT_ARGV);
-    return { process, direct: await listening };
-  } catch (error) {
-    listening.then((direct) => direct?.close()).catch(() => undefined);
-    throw error;
-  }
+  // Both are waited for in any case. A failure that nobody waits for would end this API process.
+  const [listening, starting] = await Promise.allSettled([runtime.listenDirectly(sandboxId), runtime.startProcess(sandboxId, AGENT_ARGV)]);
+  if (starting.status === 'fulfilled' && listening.status === 'fulfilled') return { process: starting.value, direct: listening.value };
+  if (listening.status === 'fulfilled') listening.value?.close();
+  if (starting.status === 'fulfilled') starting.value.stream.destroy();
+  throw starting.status === 'rejected' ? starting.reason : (listening as PromiseRejectedResult).reason;
 }
