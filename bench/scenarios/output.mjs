@@ -1,7 +1,8 @@
-import { execute, expectStatus, streamed } from '../client.mjs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { callJson, execute, expectStatus, sessionPath, streamed } from '../client.mjs';
 import { plainExec } from '../engine.mjs';
 import { boundRow, mebibytes, rateRow, timeRow } from '../figures.mjs';
-import { interleaved, percentiles, timed } from '../measure.mjs';
+import { interleaved, percentiles, ratesOf, timed } from '../measure.mjs';
 import { residentBytes } from '../processes.mjs';
 
 export const name = 'output';
@@ -18,6 +19,7 @@ export async function run(scope) {
   await streamedOut(scope, place, 64 * MIB);
   await collected(scope, place, 50_000_000);
   await healthMeanwhile(scope, place);
+  await jobOutput(scope, 64 * MIB);
 }
 
 /** Measures the first byte of a command that goes on running. */
@@ -34,7 +36,7 @@ async function firstByte(scope, { service, container }) {
 
 async function streamedOut(scope, { service, container }, bytes) {
   const ours = () => streamed(service, 'output', printing(bytes), { timeout: 60 });
-  const [our, floor] = await throughputs(scope, bytes, container, async () => exactly(await ours(), bytes));
+  const [our, floor] = await throughputs(scope, bytes, container, () => timed(async () => exactly(await ours(), bytes)));
   scope.row(rateRow({ what: '64 MiB streamed', ours: our, floor, floorName: 'docker exec', unit: 'MiB/s', goal: 1 }));
 }
 
@@ -44,23 +46,54 @@ async function streamedOut(scope, { service, container }, bytes) {
  */
 async function collected(scope, { service, container }, bytes) {
   const before = residentBytes(service.pids[0]);
-  const [our, floor] = await throughputs(scope, bytes, container, async () => {
+  const cut = async () => {
     const { truncated } = await execute(service, 'output', printing(bytes), { timeout: 60 });
     if (!truncated) throw new Error('50 MB were not cut');
-  });
+  };
+  const [our, floor] = await throughputs(scope, bytes, container, () => timed(cut));
   const grown = mebibytes(residentBytes(service.pids[0]) - before);
   scope.row(rateRow({ what: '50 MB printed, the answer cut', ours: our, floor, floorName: 'docker exec', unit: 'MiB/s' }));
   scope.row(boundRow({ what: 'growth of the API meanwhile', value: grown, unit: 'MiB', goal: 64 }));
 }
 
+/** Measures in turns. `ours` returns the milliseconds of one call. */
 async function throughputs(scope, bytes, container, ours) {
   const theirs = async () => exactly(await plainExec(container, ['sh', '-c', printing(bytes)]), bytes);
   const sides = [
     { perRound: 1, call: ours },
-    { perRound: 1, call: theirs },
+    { perRound: 1, call: () => timed(theirs) },
   ];
-  const times = await interleaved(scope.pick(4, 1), ...sides);
-  return times.map(({ p50 }) => (1000 * mebibytes(bytes)) / p50);
+  const times = await interleaved(scope.pick(4, 1), ...sides, 'returned');
+  return times.map(({ rounds }) => ratesOf(rounds.map(({ p50 }) => (1000 * mebibytes(bytes)) / p50)));
+}
+
+/**
+ * Measures the raw output of a job: of one that has ended, and of one that is followed from its
+ * start. The job keeps all of it, as the floor's reader gets all of it.
+ */
+async function jobOutput(scope, bytes) {
+  const service = await scope.start({ env: { JOB_MAX_OUTPUT_BYTES: String(bytes) } });
+  const { container_id: container } = await execute(service, 'output', 'true');
+  const jobs = sessionPath('output', '/jobs');
+  const start = async () => `${jobs}/${(await callJson(201, service, 'POST', jobs, { command: printing(bytes) })).job_id}`;
+  const read = async (job) => {
+    const raw = { headers: { Accept: 'application/octet-stream' }, keep: false };
+    exactly(await expectStatus(200, service, 'GET', `${job}/output`, raw), bytes);
+  };
+  const remove = (job) => expectStatus(204, service, 'DELETE', job);
+  const row = ([ours, floor], what, goal) => scope.row(rateRow({ what, ours, floor, floorName: 'docker exec', unit: 'MiB/s', goal }));
+
+  const ended = await start();
+  while ((await callJson(200, service, 'GET', ended)).state === 'running') await sleep(50);
+  row(await throughputs(scope, bytes, container, () => timed(() => read(ended))), '64 MiB of a job’s raw output', 1.5);
+  await remove(ended);
+  const follow = async () => {
+    let job;
+    const took = await timed(async () => read((job = await start())));
+    await remove(job);
+    return took;
+  };
+  row(await throughputs(scope, bytes, container, follow), 'the same, with its start, while it is written');
 }
 
 async function healthMeanwhile(scope, { service }) {
