@@ -16,7 +16,7 @@ const multiple = (ratio) => `${short(ratio)} times`;
 /** Writes the ratios of the rounds, each as `write` writes one. */
 function roundsText(ratios, write) {
   const spread = spreadOf(ratios);
-  if (spread === null) return ratios.length === 1 ? 'only one' : '';
+  if (spread === null) return 'only one';
   const ends = [write(spread.low), write(spread.high)];
   if (ends[1].startsWith('1/')) ends.reverse();
   else ends[0] = ends[0].replace(/ times$/, '');
@@ -48,11 +48,10 @@ export function timeRow({ what, ours, floor, floorName, goal = null, by = 'p50',
 
 /**
  * Compares rates with a floor's: how many times higher they are.
- * @param ours as `ratesOf` summarises them, or one number without rounds; `floor` likewise
+ * @param ours as `ratesOf` summarises them; `floor` likewise
  * @param more a text beside our figure
  */
-export function rateRow({ what, floorName, unit, goal = null, more = '', ...sides }) {
-  const [ours, floor] = [sides.ours, sides.floor].map((side) => (typeof side === 'number' ? { rate: side, rounds: [] } : side));
+export function rateRow({ what, ours, floor, floorName, unit, goal = null, more = '' }) {
   const ratio = ours.rate / floor.rate;
   const ratios = roundRatios(ours.rounds, floor.rounds);
   return {
