@@ -37,7 +37,7 @@ class ArchiveInput:
         if chunk is None:
             self._ended = True
             return b""
-        self._channel.grant(len(chunk))
+        self._channel.grant_soon(len(chunk))
         return bytes(chunk)
 
     def _next(self):

@@ -207,8 +207,9 @@ class _Output:
     def write(self, data):
         self._pending += data
         if len(self._pending) >= _CHUNK:
-            self._channel.send_output(self._pending)
-            self._pending = bytearray()
+            whole = len(self._pending) // _CHUNK * _CHUNK
+            self._channel.send_output(self._pending[:whole])
+            self._pending = self._pending[whole:]
 
     def finish(self):
         self._channel.send_output(self._pending)

@@ -43,12 +43,14 @@ def _send(channel, file, output, offset, length):
     If the part is empty, it sends nothing and returns the output. Else it returns b"".
     """
     while length:
-        chunk = os.pread(file, min(length, _CHUNK), offset)
+        # The output fills up full frames. Then the host's credit comes in full frames too, and no
+        # frame has to be cut for want of credit.
+        chunk = os.pread(file, min(length, _CHUNK - len(output) % _CHUNK), offset)
         if not chunk:
             raise RequestError("INTERNAL_ERROR", "The file became shorter while it was read.")
         offset += len(chunk)
         length -= len(chunk)
-        channel.send_output(output + chunk)
+        channel.send_output(output + chunk, more=True)
         output = b""
     return output
 

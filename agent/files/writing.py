@@ -108,4 +108,4 @@ def _receive_content(channel, replacement, max_size):
             size += len(data)
             check_size(size, max_size)
             replacement.write(data)
-            channel.grant(len(data))
+            channel.grant_soon(len(data))

@@ -6,11 +6,10 @@ from processes import waiting
 from wire import frames
 from wire.outbox import Outbox
 
-# A frame of the largest payload and more. Over 128 KiB, the C library would map and unmap memory
-# for every read.
-_CHUNK = 80 << 10
+# Of a child's largest frame. A long output consists of such frames.
+_FULL_FRAME = frames.HEADER.size + frames.MAX_AGENT_PAYLOAD
 
-READ, NOTHING_YET, ENDED = 0, 1, 2
+READ, NOTHING_YET, ENDED, FULL = 0, 1, 2, 3
 
 
 class ChildHandle:
@@ -31,12 +30,22 @@ class ChildHandle:
             return True  # it has ended; the router tells the host when it reaps it
 
     def read(self, outgoing):
-        """Reads once, and adds to `outgoing` what is for the host.
+        """Reads, and adds to `outgoing` what is for the host.
 
         Returns (READ, NOTHING_YET or ENDED; the types of frames that the router follows, in order).
         """
+        state, notes = self._read_once(outgoing)
+        if state == FULL:
+            # More of a long output is likely there. Two frames make one write to the host.
+            state, more = self._read_once(outgoing)
+            return READ, (*notes, *more)
+        return state, notes
+
+    def _read_once(self, outgoing):
+        # To the end of a full frame, because a frame that is read whole is not copied.
+        size = _FULL_FRAME - len(self._received) % _FULL_FRAME
         try:
-            data = os.read(self.fd, _CHUNK)
+            data = os.read(self.fd, size)
         except BlockingIOError:
             return NOTHING_YET, ()
         except OSError:
@@ -44,6 +53,8 @@ class ChildHandle:
         received = self._received + data
         position, notes = self._pass_on(received, outgoing)
         self._received = received[position:]
+        if len(data) == size:
+            return FULL, notes
         return READ if data else ENDED, notes
 
     def _pass_on(self, received, outgoing):

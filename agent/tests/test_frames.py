@@ -1,3 +1,4 @@
+import fcntl
 import os
 import random
 import unittest
@@ -46,6 +47,20 @@ class FramesTest(unittest.TestCase):
                 received += [(kind, request_id, bytes(payload)) for kind, request_id, payload in reader.read()]
         except BlockingIOError:
             return received
+
+    def test_takes_the_next_frames_too_when_a_read_was_full_and_meets_the_end_only_then(self):
+        read_end, write_end = pipe()
+        fcntl.fcntl(write_end, 1031, 1 << 20)  # F_SETPIPE_SZ
+        reader = frames.Reader(read_end)
+        full = (frames.DATA, 1, bytes(65536))
+        for kind, request_id, payload in (full, full, (frames.EOF, 1, b"")):
+            os.write(write_end, frames.frame(kind, request_id, payload))
+        os.close(write_end)
+        self.assertEqual([bytes(payload) for _, _, payload in reader.read()], [full[2], full[2]])
+        self.assertEqual(reader.read(), [(frames.EOF, 1, b"")])
+        with self.assertRaises(EOFError):
+            reader.read()
+        os.close(read_end)
 
     def test_refuses_a_frame_before_its_payload_comes_when_its_length_is_past_the_limit(self):
         with self.assertRaises(frames.BadFrame):

@@ -52,6 +52,20 @@ class ReadTest(WorkspaceTestCase):
             self.assertEqual(head["offset"], (offset if offset >= 0 else max(0, 10 + offset)))
             self.assertEqual(head["modified"], os.stat(self.path("file")).st_mtime)
 
+    def test_sends_a_long_file_in_full_frames(self):
+        self.put("file", "x" * 1_000_000)
+        sizes = []
+        take = self.agent._take
+
+        def note(kind, request_id, payload):
+            if kind == frames.OUT:
+                sizes.append(len(payload))
+            take(kind, request_id, payload)
+
+        self.agent._take = note
+        self.assertEqual(len(self.content("file")[1]), 1_000_000)
+        self.assertEqual(set(sizes[:-1]), {frames.MAX_AGENT_PAYLOAD})
+
     def test_refuses_a_range_when_it_begins_past_the_end(self):
         self.put("file", "0123456789")
         self.put("empty", "")

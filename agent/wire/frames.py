@@ -87,14 +87,25 @@ class Reader:
         self._rest = b""
 
     def read(self):
-        """Returns the frames of a single read.
+        """Returns the frames of one read, or of two if the first one took all that it could.
 
         Raises BlockingIOError if there is nothing to read, and EOFError at the end.
         """
+        received, more = self._read_once()
+        if more:
+            try:
+                received += self._read_once()[0]
+            except (BlockingIOError, EOFError):
+                pass  # the next call meets the end again
+        return received
+
+    def _read_once(self):
+        """Returns (frames, whether it took all that it could)."""
         # It reads to the end of a frame of the common size. A frame that is read whole is not
         # copied.
-        data = os.read(self._fd, _COMMON_FRAME - len(self._rest) % _COMMON_FRAME)
+        size = _COMMON_FRAME - len(self._rest) % _COMMON_FRAME
+        data = os.read(self._fd, size)
         if not data:
             raise EOFError
         frames, self._rest = split(self._rest + data)
-        return frames
+        return frames, len(data) == size

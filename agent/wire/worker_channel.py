@@ -7,6 +7,8 @@ from wire import frames
 from wire.errors import Cancelled, ChannelClosed
 from wire.outbox import Outbox
 
+_BATCH = 128 << 10
+
 
 class WorkerChannel:
     """What a handler of an operation receives by, and answers by.
@@ -21,6 +23,7 @@ class WorkerChannel:
         self.wakeup = wakeup  # a descriptor that becomes readable when a child of the worker ends
         self.request_id = 0
         self.credit = 0  # bytes of output that the host will still take
+        self._ungranted = 0  # bytes of DATA that are taken, and for which the host has no credit yet
         self.unsent = Outbox(fd)
         # An operation may set one of these two: a function to call after its END, or a command that
         # the worker stays with from its END on.
@@ -37,6 +40,7 @@ class WorkerChannel:
                     del self._pending[: index + 1]
                     self.request_id = request_id
                     self.credit = frames.WINDOW
+                    self._ungranted = 0
                     return bytes(payload)
             self._pending = []  # frames of an earlier request, which crossed its END
             self._wait(select.POLLIN)
@@ -72,6 +76,7 @@ class WorkerChannel:
         """Blocks until receive() has something. Returns that."""
         taken = self.receive()
         while not taken:
+            self._grant_rest()
             self._wait(select.POLLIN)
             taken = self.receive()
         return taken
@@ -92,22 +97,45 @@ class WorkerChannel:
         except OSError:
             raise ChannelClosed
 
-    def send_output(self, data, kind=frames.OUT):
-        """Sends data. Blocks until the host has given credit and the router has taken all of it."""
+    def send_output(self, data, kind=frames.OUT, more=False):
+        """Sends data. Blocks until the host has given credit, and the router has taken all but the
+        last frame.
+
+        `more` says that the caller has more output at once. Then up to _BATCH bytes wait for that,
+        because a write of several frames costs little more than that of one.
+        """
         view = memoryview(data)
         while view:
-            self.receive()
-            while not (self.flush() and self.credit):
-                self._wait(select.POLLIN | select.POLLOUT if self.unsent else select.POLLIN)
-                self.receive()
-            size = min(len(view), self.credit, frames.MAX_AGENT_PAYLOAD)
+            wanted = min(len(view), frames.MAX_AGENT_PAYLOAD)
+            if self.credit < wanted or not more or len(self.unsent) >= _BATCH:
+                self._make_room(wanted)
+            size = min(wanted, self.credit)
             self.queue_output(view[:size], kind)
             view = view[size:]
+
+    def _make_room(self, wanted):
+        """Blocks until all is sent and there is credit for some bytes, if not for those wanted."""
+        if self.credit < wanted:  # so it sees CANCEL too, once in a window at least
+            self.receive()
+        while not (self.flush() and self.credit):
+            self._wait(select.POLLIN | select.POLLOUT if self.unsent else select.POLLIN)
+            self.receive()
 
     def grant(self, size):
         """Lets the host send that many more bytes of DATA."""
         self.queue(frames.frame(frames.DATA_CREDIT, self.request_id, size.to_bytes(4, "big")))
         self.flush()
+
+    def grant_soon(self, size):
+        """As grant(): once half a window has come together, or before wait_input() blocks."""
+        self._ungranted += size
+        if self._ungranted >= frames.WINDOW // 2:
+            self._grant_rest()
+
+    def _grant_rest(self):
+        if self._ungranted:
+            self.grant(self._ungranted)
+            self._ungranted = 0
 
     def finish(self, data):
         """Sends the last frames of a request. Blocks until the router has taken them."""

@@ -29,18 +29,18 @@ const sentBytes = (id: number): number => agent.framesOf(HostFrame.DATA, id).red
 describe('AgentChannel, for output,', () => {
   const CHUNK = Buffer.alloc(32 * KIB, 1);
 
-  it('gives credit in steps of 64 KiB when output is consumed', async () => {
+  it('gives credit in steps of 128 KiB when output is consumed', async () => {
     const { id } = await begin(agent, channel, { onOutput: () => undefined });
-    for (let n = 0; n < 5; n++) agent.send(AgentFrame.OUT, id, CHUNK);
+    for (let n = 0; n < 9; n++) agent.send(AgentFrame.OUT, id, CHUNK);
     await settle();
-    expect(agent.framesOf(HostFrame.CREDIT, id).map(({ payload }) => decodeCredit(payload))).toEqual([64 * KIB, 64 * KIB]);
+    expect(agent.framesOf(HostFrame.CREDIT, id).map(({ payload }) => decodeCredit(payload))).toEqual([128 * KIB, 128 * KIB]);
   });
 
   it('gives credit past the window when the call has no consumer', async () => {
     const { id, result } = await begin(agent, channel);
     for (let n = 0; n < 20; n++) {
       agent.send(AgentFrame.OUT, id, CHUNK);
-      if (n % 2 === 1) await agent.frame(HostFrame.CREDIT, { id, nth: (n + 1) / 2 });
+      if (n % 4 === 3) await agent.frame(HostFrame.CREDIT, { id, nth: (n + 1) / 4 });
     }
     agent.send(AgentFrame.END, id, ok);
     await result;

@@ -54,8 +54,10 @@ export class OpenRequest {
     this.ticksToStall = this.fullStall;
     this.output = new RequestOutput(options.onOutput, {
       credit: (bytes) => {
-        this.ticksToStall = this.fullStall;
         if (this.answer === null) port.sendFrame(encodeCredit(HostFrame.CREDIT, id, bytes));
+      },
+      moved: () => {
+        this.ticksToStall = this.fullStall;
       },
       failed: (error) => this.cancel(error, true),
       drained: () => this.finishRequest(),

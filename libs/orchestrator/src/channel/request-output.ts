@@ -5,14 +5,18 @@ export type OutputStream = 'stdout' | 'stderr';
 export type OutputConsumer = (stream: OutputStream, chunk: Buffer) => void | Promise<void>;
 
 /**
- * Credit for consumed bytes is sent in steps of this size, so that many small chunks cost one
- * CREDIT frame.
+ * Credit for consumed bytes is sent in steps of this size. Each CREDIT frame wakes two processes of
+ * the agent.
  */
-const CREDIT_STEP_BYTES = 64 * 1024;
+const CREDIT_STEP_BYTES = 128 * 1024;
+/** A consumer that has taken so many bytes since the last time has moved on. */
+const PROGRESS_BYTES = 64 * 1024;
 
 export interface OutputEvents {
   /** Called when this many bytes were consumed: the agent may send as many more. */
   credit(bytes: number): void;
+  /** Called when another PROGRESS_BYTES were consumed: the consumer does not stall. */
+  moved(): void;
   /** Called when the consumer threw or its promise rejected. */
   failed(error: unknown): void;
   /** Called when a consumer that was behind has caught up. */
@@ -28,6 +32,7 @@ export interface OutputEvents {
 export class RequestOutput {
   private window = WINDOW_BYTES;
   private uncredited = 0;
+  private sinceMoved = 0;
   private busy = false;
   private consumer: OutputConsumer | undefined;
   private readonly pending = { stdout: new GrowingBuffer(WINDOW_BYTES), stderr: new GrowingBuffer(WINDOW_BYTES) };
@@ -99,6 +104,11 @@ export class RequestOutput {
   }
 
   private consumed(bytes: number): void {
+    this.sinceMoved += bytes;
+    if (this.sinceMoved >= PROGRESS_BYTES) {
+      this.sinceMoved = 0;
+      this.events.moved();
+    }
     this.uncredited += bytes;
     if (this.uncredited < CREDIT_STEP_BYTES) return;
     const credit = this.uncredited;
