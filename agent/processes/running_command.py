@@ -121,7 +121,10 @@ class RunningCommand:
 
     def step(self, timeout_ms):
         """Waits until a watched descriptor is ready, or for `timeout_ms`. Calls the handlers."""
-        for fd, _ in self._poll.poll(timeout_ms):
+        for fd, events in self._poll.poll(timeout_ms):
+            if events == select.POLLHUP and fd in self._pipes:
+                self._end_pipe(fd)  # there is nothing to read: a read would only find the end
+                continue
             handler = self._handlers.get(fd)
             if handler is not None:
                 handler(fd)
@@ -169,15 +172,18 @@ class RunningCommand:
         except OSError:  # no process has the terminal open
             chunk = b""
         if not chunk:
-            self.unwatch(fd)
-            del self._pipes[fd]
-            os.close(fd)
+            self._end_pipe(fd)
         elif not self._discarding:
             self._pipes[fd].add(chunk)
             if self._pipes[fd].full and self.status is None:
                 self.unwatch(fd)
                 self.held.add(fd)
         return len(chunk)
+
+    def _end_pipe(self, fd):
+        self.unwatch(fd)
+        del self._pipes[fd]
+        os.close(fd)
 
     def resume(self):
         """Watches held pipes again if their captures have room.
@@ -199,7 +205,7 @@ class RunningCommand:
         self._close_slave()
         self.resume()
         budgets = dict.fromkeys(self._pipes, _MAX_DRAIN_BYTES)
-        while True:
+        while self._pipes:
             readable = [fd for fd, _ in self._poll.poll(0) if fd in self._pipes and budgets[fd] > 0]
             if not readable:
                 break

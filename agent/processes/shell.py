@@ -64,7 +64,8 @@ def start_shell(request, stdin, stdout, stderr):
     The command gets those three descriptors alone, and default signals. The working directory of
     this process is / afterwards. Raises RequestError and OSError.
     """
-    return _spawn(request, {}, [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))])
+    # A worker's own stdin needs no copy: the command inherits it.
+    return _spawn(request, {}, [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr)) if fd != target])
 
 
 def start_shell_on_terminal(request, name):
