@@ -23,7 +23,7 @@ class WorkerChannel:
         self.wakeup = wakeup  # a descriptor that becomes readable when a child of the worker ends
         self.request_id = 0
         self.credit = 0  # bytes of output that the host will still take
-        self._ungranted = 0  # bytes of DATA that are taken, and for which the host has no credit yet
+        self._ungranted = 0  # bytes of DATA that were taken and not granted anew
         self.unsent = Outbox(fd)
         # An operation may set one of these two: a function to call after its END, or a command that
         # the worker stays with from its END on.
