@@ -1,8 +1,15 @@
 import json
+import os
 import random
+import socket
+import unittest
 
 from harness import frames
 from job_test_case import JobTestCase
+
+from jobs.follower import Follower
+from jobs.keeper_connection import KeeperConnection
+from jobs.ring import Ring
 
 
 class JobStreamTest(JobTestCase):
@@ -130,3 +137,22 @@ class JobStreamTest(JobTestCase):
         large = self.pretend(line + frames.frame(frames.OUT, 0, b"x" * (1 << 20)) + frames.ok_frame(0, {"next_offset": 1 << 20, "eof": True}))
         self.assertEqual(self.stream(large), (0, b"x" * (1 << 20), {"next_offset": 1 << 20, "eof": True}))
         self.assertEqual(self.agent.run("echo still here").stdout, b"still here\n")
+
+
+class FollowerTest(unittest.TestCase):
+    def test_has_more_to_send_when_its_queue_is_empty_and_the_ring_has_bytes(self):
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        connection = KeeperConnection(ours.detach())
+        self.addCleanup(connection.close)
+        ring = Ring()
+        question = {"offset": None, "limit": None, "follow_ms": 60000}
+        connection.follower = follower = Follower(ring, question)
+        self.assertIsNone(follower.feed(connection.unsent, False))
+        self.assertFalse(connection.has_more)
+        ring.add(b"x" * 100)
+        self.assertTrue(connection.has_more)
+        self.assertIsNone(follower.feed(connection.unsent, False))
+        connection.write()
+        self.assertFalse(connection.has_more)
+        self.assertEqual(os.read(theirs.fileno(), 1000)[frames.HEADER.size :], b"x" * 100)
