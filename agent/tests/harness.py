@@ -203,7 +203,7 @@ class Agent:
         return self._last_id
 
     def start(self, command, **settings):
-        request = {"shell": "sh", "cwd": self.root, "env": {}, "timeout_ms": 20000, "max_output": 1 << 20, "stdin": False}
+        request = {"shell": "sh", "cwd": self.root, "env": {}, "timeout_ms": 60000, "max_output": 1 << 20, "stdin": False}
         request.update(settings)
         return self.open(op="exec", command=command, **request)
 
