@@ -38,11 +38,17 @@ describe('toSandboxError', () => {
 });
 
 describe('ProblemFilter', () => {
-  it('cuts the answer, and writes nothing into it, when it has begun', () => {
-    const response = { headersSent: true, destroy: jest.fn(), setHeader: jest.fn(), end: jest.fn() };
-    const host = { switchToHttp: () => ({ getRequest: () => ({}), getResponse: () => response }) };
+  it.each([
+    ['chunks', { chunkedEncoding: true, hasHeader: () => false }, 'closed'],
+    ['a length', { chunkedEncoding: false, hasHeader: () => true }, 'closed'],
+    ['neither, as with HTTP/1.0', { chunkedEncoding: false, hasHeader: () => false }, 'reset'],
+  ])('cuts the answer, and writes nothing into it, when it has begun (%s)', (_form, form, how) => {
+    const cuts: string[] = [];
+    const response = { ...form, headersSent: true, destroy: () => cuts.push('closed'), setHeader: jest.fn(), end: jest.fn() };
+    const request = { socket: { resetAndDestroy: () => cuts.push('reset') } };
+    const host = { switchToHttp: () => ({ getRequest: () => request, getResponse: () => response }) };
     new ProblemFilter({} as never).catch(new SandboxError(ErrorCode.SESSION_DELETED, ''), host as ArgumentsHost);
-    expect(response.destroy).toHaveBeenCalled();
+    expect(cuts).toEqual([how]);
     expect([...response.setHeader.mock.calls, ...response.end.mock.calls]).toEqual([]);
   });
 });
