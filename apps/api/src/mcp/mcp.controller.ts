@@ -4,6 +4,7 @@ import {
   ErrorCode as RpcErrorCode,
   isInitializeRequest,
   isJSONRPCRequest,
+  type JSONRPCMessage,
   type JSONRPCRequest,
   SUPPORTED_PROTOCOL_VERSIONS,
 } from '@modelcontextprotocol/sdk/types.js';
@@ -45,15 +46,14 @@ export class McpController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    // The protocol has no batches since 2025-06-18. Older clients cannot send them either: a batch
-    // would be many calls that the rate limit counts as one.
-    const isBatch = Array.isArray(request.body);
-    const message = isBatch ? null : readMessage(request.body);
-    if (message === null || !this.servers.entersSession(message)) await user.allowance?.granted;
-    if (message === null) return refuse(response, isBatch ? NO_BATCHES : NO_MESSAGE);
-    if (!canBeAnswered(message)) return refuse(response, NOT_UNICODE);
+    const message = readMessage(request.body);
+    const fault = faultOf(message, request);
+    if (message === null || fault !== null) {
+      await user.allowance?.granted;
+      return refuse(response, fault ?? NO_MESSAGE);
+    }
+    if (!this.servers.entersSession(message)) await user.allowance?.granted;
     if (isInitializeRequest(message)) response.setHeader(CLIENT_ID_HEADER, randomUUID());
-    else if (!speaks(request)) return refuse(response, UNKNOWN_VERSION);
     const client = clientId(request);
     const cancelled = cancelledRequest(message);
     if (client !== null && cancelled !== null) await this.cancellations.cancel({ user, client, requestId: cancelled });
@@ -94,6 +94,16 @@ const NO_BATCHES = 'Invalid Request: batches are not supported';
 const NO_MESSAGE = 'Invalid Request: not a JSON-RPC message {"jsonrpc": "2.0", "id": …, "method": …, "params": {…}}';
 const NOT_UNICODE = 'Invalid Request: its id and progressToken have to be valid Unicode';
 const UNKNOWN_VERSION = `Invalid Request: unsupported MCP-Protocol-Version; supported are ${SUPPORTED_PROTOCOL_VERSIONS.join(', ')}`;
+
+/** Tells why a message is refused as a whole; null if it is not. */
+function faultOf(message: JSONRPCMessage | null, request: Request): string | null {
+  // The protocol has no batches since 2025-06-18. Older clients cannot send them either: a batch
+  // would be many calls that the rate limit counts as one.
+  if (Array.isArray(request.body)) return NO_BATCHES;
+  if (message === null) return NO_MESSAGE;
+  if (!canBeAnswered(message)) return NOT_UNICODE;
+  return isInitializeRequest(message) || speaks(request) ? null : UNKNOWN_VERSION;
+}
 
 /** Whether the server knows the protocol version that the client has agreed to. */
 function speaks(request: Request): boolean {

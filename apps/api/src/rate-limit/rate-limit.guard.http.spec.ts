@@ -78,6 +78,8 @@ describe('RateLimitGuard', () => {
       expect([method, refused.status, refused.headers.get('content-type')]).toEqual([method, 429, 'application/problem+json']);
       expect(refused.headers.get('retry-after')).toBe(refused.headers.get('ratelimit-reset'));
     }
+    const unknown = { ...MCP_HEADERS, 'MCP-Protocol-Version': '1999-01-01' };
+    expect((await app.json('POST', '/mcp', { jsonrpc: '2.0', id: 1, method: 'tools/call', params: CALL }, unknown)).status).toBe(429);
     expect(entered).toEqual([]);
     expect(deleteSession).not.toHaveBeenCalled();
   });
