@@ -43,7 +43,7 @@ export class RateLimitGuard extends ThrottlerGuard {
     response: Response,
     { limit, ttl, requestId }: { limit: number; ttl: number; requestId: string | undefined },
   ): Promise<void> {
-    const { totalHits, timeToExpire, isBlocked } = await this.storageService.increment(userId, ttl, limit, ttl, 'default', requestId);
+    const { totalHits, timeToExpire, isBlocked } = await this.storageService.countRequest(userId, ttl, limit, requestId);
     response.setHeader('RateLimit-Limit', String(limit));
     response.setHeader('RateLimit-Remaining', String(Math.max(0, limit - totalHits)));
     response.setHeader('RateLimit-Reset', String(timeToExpire));

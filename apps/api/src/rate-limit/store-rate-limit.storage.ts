@@ -9,14 +9,12 @@ import { toRecord, type ThrottlerRecord } from './throttler-record';
 export class StoreRateLimitStorage implements ThrottlerStorage {
   constructor(private readonly counts: RequestCounts) {}
 
-  async increment(
-    userId: string,
-    windowMs: number,
-    limit: number,
-    _blockMs?: number,
-    _throttler?: string,
-    requestId?: string,
-  ): Promise<ThrottlerRecord> {
+  increment(userId: string, windowMs: number, limit: number): Promise<ThrottlerRecord> {
+    return this.countRequest(userId, windowMs, limit);
+  }
+
+  /** @param requestId that of the request's Allowance, if it has one */
+  async countRequest(userId: string, windowMs: number, limit: number, requestId?: string): Promise<ThrottlerRecord> {
     return toRecord(await this.counts.countRequest(userId, limit, windowMs, requestId), limit);
   }
 }
