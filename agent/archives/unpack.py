@@ -12,8 +12,11 @@ from archives.archive_tree import ArchiveTree
 from archives.merge import merge_directory
 from archives.tarball import BLOCK
 from files import paths
+from files.disk_room import DiskRoom
 from files.workspace_lock import take_lock
 from wire.errors import RequestError
+
+_ENTRY_BYTES = 4 << 10  # what an entry takes on a disk besides its content, about
 
 
 def unpack_archive(channel, request):
@@ -47,6 +50,7 @@ def _check_target(path):
 
 def _receive(source, tree, max_size, max_entries):
     headers = tarball.Headers()
+    room = DiskRoom()
     size = count = 0
     parse, take, add = headers.parse, source.take, tree.add
     while True:
@@ -64,6 +68,7 @@ def _receive(source, tree, max_size, max_entries):
             raise RequestError("FILE_TOO_LARGE", "The archive has more than %d entries: send it as several." % max_entries)
         if size > max_size:
             raise RequestError("FILE_TOO_LARGE", "The archive's content is larger than %d bytes: send it as several." % max_size)
+        room.take(found.size + _ENTRY_BYTES)
         add(found, source)
     if headers.pending:
         raise tarball.refused("ends behind a header that has no entry")

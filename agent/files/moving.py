@@ -6,6 +6,7 @@ import os
 import stat
 
 from files import conditions, paths
+from files.disk_room import DiskRoom
 from files.workspace_lock import take_lock
 from wire.errors import RequestError
 
@@ -84,6 +85,7 @@ def _rename_no_replace(source, goal):
 
 def make_directory(channel, request):
     """Makes the directory and its parents. Leaves a directory that is there as it is."""
+    DiskRoom()  # raises if there is none
     with paths.resolve(request["path"], make_parents=True) as place:
         try:
             os.mkdir(place.name, 0o755, dir_fd=place.directory)

@@ -6,9 +6,12 @@ import time
 
 from files import conditions, paths
 from files.checks import check_regular, check_size
+from files.disk_room import DiskRoom
 from files.workspace_lock import take_lock
 
 _DEFAULT_MODE = 0o644
+# Where PID 1 bounds the disk, a larger file has a name from the beginning. PID 1 sees no other.
+_MAX_UNSEEN_BYTES = 16 << 20
 
 
 def write_file(channel, request):
@@ -19,7 +22,7 @@ def write_file(channel, request):
     except FileNotFoundError:
         conditions.check(request, None)
         raise
-    with place, Replacement(place, request.get("mode")) as replacement:
+    with place, Replacement(place, request.get("mode"), request["max_size"]) as replacement:
         size = _receive_content(channel, replacement, request["max_size"])
         replacement.finish()
         with take_lock(channel):
@@ -35,18 +38,26 @@ class Replacement:
     it is left.
     """
 
-    def __init__(self, place, mode=None):
-        """`mode`: permission bits; if None, those of the file that it replaces, or 0644."""
+    def __init__(self, place, mode=None, max_size=_MAX_UNSEEN_BYTES):
+        """`mode`: permission bits; if None, those of the file that it replaces, or 0644.
+
+        `max_size`: most bytes that will be written; 0: no limit. Raises RequestError STORAGE_FULL.
+        """
         self._place = place
+        self._room = DiskRoom()
         replaced = _replaced_mode(place)
         self._mode = replaced if mode is None else mode & 0o777
-        self._temporary = paths.Place(place.directory, b".sandbox-tmp-" + os.urandom(8).hex().encode())
+        # The name tells those who watch the directory whether the file replaces another.
+        prefix = b".sandbox-tmp-new-" if replaced is None else b".sandbox-tmp-"
+        self._temporary = paths.Place(place.directory, prefix + os.urandom(8).hex().encode())
+        self._named = self._room.is_measured and not 0 < max_size <= _MAX_UNSEEN_BYTES
         try:
-            self.file = paths.Place(place.directory, b".").open(os.O_WRONLY | os.O_TMPFILE)
-            self._named = False
+            if not self._named:
+                self.file = paths.Place(place.directory, b".").open(os.O_WRONLY | os.O_TMPFILE)
         except OSError:
-            self.file = self._temporary.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             self._named = True
+        if self._named:
+            self.file = self._temporary.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)
 
     def __enter__(self):
         return self
@@ -57,6 +68,7 @@ class Replacement:
             _unlink_quietly(self._temporary)
 
     def write(self, data):
+        self._room.take(len(data))
         view = memoryview(data)
         while view:
             view = view[os.write(self.file, view) :]

@@ -1,0 +1,1 @@
+"""PID 1 of a sandbox whose workspace is on the host's disk."""
