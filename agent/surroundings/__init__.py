@@ -1,0 +1,1 @@
+"""Files that programs find apart from the workspace: settings and certificates."""
