@@ -1,0 +1,1 @@
+"""Watching directories of the workspace: which directories are watched, and what has changed."""
