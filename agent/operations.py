@@ -13,7 +13,9 @@ from wire.errors import RequestError
 OPERATIONS = {
     "exec": ("processes.execute", "run_command"),
     "own_programs": ("processes.own_programs", "find_first_other"),
+    "usage": ("processes.usage", "measure_usage"),
     "mark_claimed": ("supervisor.claim_mark", "mark_claimed"),
+    "provide_files": ("surroundings.provide", "provide_files"),
     "job_start": ("jobs.job_operations", "start_job"),
     "job_list": ("jobs.job_operations", "list_jobs"),
     "job_stat": ("jobs.job_operations", "stat_job"),
@@ -23,6 +25,7 @@ OPERATIONS = {
     "job_signal": ("jobs.job_operations", "send_signal"),
     "job_resize": ("jobs.job_operations", "resize_terminal"),
     "job_delete": ("jobs.job_operations", "delete_job"),
+    "list_ports": ("streams.ports", "list_ports"),
     "list": ("files.listing", "list_directory"),
     "read": ("files.reading", "read_file"),
     "write": ("files.writing", "write_file"),
@@ -35,6 +38,9 @@ OPERATIONS = {
     "pack": ("archives.pack", "pack_path"),
     "unpack": ("archives.unpack", "unpack_archive"),
 }
+
+# Those after which PID 1 measures the disk, if it bounds it.
+CHANGING_FILES = frozenset(("write", "delete", "move", "mkdir", "edit", "unpack"))
 
 
 def find_handler(name):

@@ -14,7 +14,7 @@ import _socket
 from jobs.follower import Follower
 from jobs.keeper_connection import KeeperConnection, accept_connection
 from jobs.ring import Ring
-from processes import oom_kills, waiting
+from processes import disk_limits, oom_kills, waiting
 from processes.running_command import RunningCommand, exit_code
 from wire import frames
 from wire.errors import RequestError, end_code
@@ -42,6 +42,8 @@ class Keeper:
         self._exit_code = self._signal = self._ended_at = None
         self._kills = oom_kills.count()
         self._oom_killed = False
+        self._ends = disk_limits.ends()
+        self._disk_limit = False
         self._terminal = request.get("terminal")  # {columns, rows, detached_ms}
         self._last_read = time.monotonic()
         self._connections = {}  # open KeeperConnections as keys, the oldest first
@@ -129,6 +131,7 @@ class Keeper:
         elif self._running.status is None:
             return
         self._oom_killed = oom_kills.count() > self._kills
+        self._disk_limit = disk_limits.reached(self._ends)
         self._running.end_output()
         self._trim()
         self._ended_at = time.time()
@@ -227,6 +230,7 @@ class Keeper:
             "ends_by": self._ends_by,
             "ended_at": self._ended_at,
             "oom_killed": self._oom_killed or (self._state == "running" and oom_kills.count() > self._kills),
+            "disk_limit": self._disk_limit or (self._state == "running" and disk_limits.reached(self._ends)),
             "stdout_bytes": self._output["stdout"].stop,
             "stderr_bytes": self._output["stderr"].stop,
             "terminal": self._terminal is not None,

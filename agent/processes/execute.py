@@ -3,7 +3,7 @@
 import select
 import time
 
-from processes import oom_kills
+from processes import disk_limits, oom_kills
 from processes.running_command import RunningCommand, exit_code
 from processes.streams import Capture, Passage
 from wire import frames
@@ -47,6 +47,7 @@ class Command:
         try:
             started = time.monotonic()
             kills = oom_kills.count()
+            ends = disk_limits.ends()
             running.start(self._request, self._channel.grant if self._request["stdin"] else None)
             self._watch_channel()
             timed_out = not self._run_until(started + self._request["timeout_ms"] / 1000)
@@ -54,6 +55,7 @@ class Command:
                 running.kill()
             duration = time.monotonic() - started
             oom_killed = oom_kills.count() > kills
+            disk_limit = disk_limits.reached(ends)
             running.end_output()
             self._deliver()
         except BaseException:
@@ -66,6 +68,7 @@ class Command:
             "exit_code": _TIMED_OUT_EXIT_CODE if timed_out else exit_code(running.status),
             "timed_out": timed_out,
             "oom_killed": oom_killed,
+            "disk_limit": disk_limit,
             "duration_ms": round(duration * 1000, 3),
             "omitted": {"stdout": self._captures[0].omitted, "stderr": self._captures[1].omitted},
         }

@@ -41,6 +41,14 @@ def give_back_memory():
         trim(0)
 
 
+def raise_open_files():
+    """Lets this process open as many files as the sandbox's hard limit allows."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def volunteer_for_oom_killer():
     """Makes the kernel kill this process and its commands first when memory runs out."""
     set_dumpable(True)  # else the file belongs to root

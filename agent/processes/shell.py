@@ -4,6 +4,7 @@ import os
 
 import _signal as signal  # see waiting.py
 
+from processes import disk_limits
 from wire.errors import RequestError
 
 _RESET_SIGNALS = tuple(number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP))
@@ -29,6 +30,8 @@ _IMAGE_PATH = IMAGE_ENVIRONMENT.get(b"PATH", os.fsencode(os.defpath))
 COMMAND_PATH = b"/workspace/.local/bin:" + _IMAGE_PATH
 _COMMAND_ENVIRONMENT = dict(IMAGE_ENVIRONMENT)
 _COMMAND_ENVIRONMENT[b"PATH"] = COMMAND_PATH
+
+_TEMPORARY_DIRECTORY = IMAGE_ENVIRONMENT.get(b"TMPDIR")
 
 _shells = {}  # by what a request may want: (name, path), or None if the image has none
 
@@ -78,8 +81,19 @@ def start_shell_on_terminal(request, name):
     return _spawn(request, {b"TERM": b"xterm-256color", b"HISTFILE": b"/tmp/.bash_history"}, [opening, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)])
 
 
+def _make_temporary_directory():
+    """Makes TMPDIR, if the engine or the image sets it. Programs expect it to be there."""
+    if _TEMPORARY_DIRECTORY is not None:
+        try:
+            os.mkdir(_TEMPORARY_DIRECTORY, 0o700)
+        except OSError:
+            pass  # it is there; or a command has put something else there, or the disk is full
+
+
 def _spawn(request, more_environment, file_actions):
     name, program = _find_shell(request["shell"])
+    disk_limits.begin_command()
+    _make_temporary_directory()
     argv = [encode(name), b"-c", b"--", encode(request["command"])]
     env = dict(_COMMAND_ENVIRONMENT)
     env.update(more_environment)

@@ -10,7 +10,10 @@ from streams.relay_stream import RelayStream
 from wire import frames
 from wire.stream_frames import credit_frame
 
-_GRANT_STEP = 16 << 10  # bytes; it lies below the window, so the host is never left without credit
+# Bytes. Each lies below its window, so the host is never left without credit.
+_GRANT_STEP, _WIDE_GRANT_STEP = 16 << 10, 128 << 10
+# A stream that has carried so many bytes may get a wider window. Most never do.
+_BULK_BYTES = 256 << 10
 # Both sides have sent EOF, and the connection takes nothing of what is held for it.
 _MAX_STANDSTILL_SECONDS = 30.0
 
@@ -22,6 +25,8 @@ class ByteStream(RelayStream):
         self._ended = False  # the agent has sent EOF
         self._held = bytearray()  # from the host, for the connection
         self._ungranted = 0  # bytes that the connection has taken, and the host does not know of
+        self._window = frames.STREAM_WINDOW  # the most that is held, ungranted or under way to here
+        self._taken = 0  # bytes that the connection has taken, while the window is the usual one
         self._ended_by_host = False
         self._failure = None  # why the connection takes no more bytes
         sockets.send_at_once(socket)
@@ -71,7 +76,7 @@ class ByteStream(RelayStream):
     def take_data(self, payload):
         if self._ended_by_host:
             raise frames.BadFrame("DATA after EOF")
-        if len(self._held) + self._ungranted + len(payload) > frames.STREAM_WINDOW:
+        if len(self._held) + self._ungranted + len(payload) > self._window:
             raise frames.BadFrame("DATA past the window")
         waits = bool(self._held)
         # It is one block of memory, however small the pieces are.
@@ -105,11 +110,32 @@ class ByteStream(RelayStream):
 
     def _grant(self, size):
         self._ungranted += size
-        if self._ungranted >= _GRANT_STEP and not self._ended_by_host:
-            self.relay.send(credit_frame(self.id, self._ungranted))
+        step = _WIDE_GRANT_STEP if self._is_wide() else _GRANT_STEP
+        if self._ungranted >= step and not self._ended_by_host:
+            self.relay.send(credit_frame(self.id, self._ungranted + self._widen()))
             self._ungranted = 0
 
+    def _is_wide(self):
+        return self._window > frames.STREAM_WINDOW
+
+    def _widen(self):
+        """Returns by how many bytes the window grows now.
+
+        A long transfer to a fast program would else wait for credit most of the time.
+        """
+        if self._is_wide():
+            return 0
+        self._taken += self._ungranted
+        if self._taken < _BULK_BYTES or self._held or not self.relay.take_wide_place():
+            return 0
+        self._window = frames.WIDE_STREAM_WINDOW
+        return frames.WIDE_STREAM_WINDOW - frames.STREAM_WINDOW
+
     # ---- ends
+
+    def ended(self):
+        if self._is_wide():
+            self.relay.give_wide_place_back()
 
     def _shut_if_written(self):
         if self._ended_by_host and not self._held:

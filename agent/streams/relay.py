@@ -10,12 +10,27 @@ import time
 import _signal as signal  # see processes/waiting.py
 
 from processes import own_process, waiting
-from streams import connecting, listening, sockets
+from streams import connecting, listening
+from streams.offering import Offering
 from wire import frames, messages
 from wire.outbox import Outbox
 from wire.stream_frames import reset_frame
 
-_KINDS = {"connect": connecting.connect, "listen": listening.listen}
+
+def _resolve(relay, stream_id, header):
+    # Most sandboxes have no way out. The others alone compile these modules.
+    from streams.resolver import resolve
+
+    resolve(relay, stream_id, header)
+
+
+def _watch(relay, stream_id, header):
+    from streams.watches import watch
+
+    watch(relay, stream_id)
+
+
+_KINDS = {"connect": connecting.connect, "listen": listening.listen, "resolver": _resolve, "watch": _watch}
 _LAST_ID = (1 << 32) - 1
 _MAX_OUTPUT_BYTES = 128 << 10  # past it the relay reads no connection
 _MAX_OUTGOING_BYTES = 1 << 20  # past it the relay reads no frame of the host, whose answer may wait
@@ -47,11 +62,15 @@ class Relay:
         self._poll = select.poll()  # no epoll; see the router
         self._poll.register(fd, self._watched)
         self._streams = {}  # all that are open, by id
-        self._by_fd = {}  # these, and those that are over but hold bytes for their connection
+        # These, those that are over but hold bytes for their connection, and other sockets.
+        self._by_fd = {}
+        self._attached = 0  # the other sockets
+        self._wide = 0  # the streams whose window has grown
         self._timed = set()  # those with a deadline
-        self._listeners = set()
+        self._offering = set()  # the listening sockets whose connections become streams
         self._last_id = last_id
         self._turns = 0
+        self.watches = None  # the Watches, while there are streams of the kind `watch`
         self.paused = False  # it reads no connection, because the router does not take their bytes
 
     def run(self):
@@ -73,13 +92,13 @@ class Relay:
             stream = self._by_fd.get(fd)
             if stream is not None:
                 stream.serve(events)
-                self._watch(stream)
+                self.watch(stream)
             elif fd == self._fd and events & ~select.POLLOUT:
                 self._read_router()
         now = time.monotonic()
         for stream in [each for each in self._timed if each.deadline <= now]:
             stream.expire()
-            self._watch(stream)
+            self.watch(stream)
 
     def _last_turn(self, event):
         stream = self._by_fd.get(event[0])
@@ -117,7 +136,7 @@ class Relay:
             self.end(stream, aborted=True)
         else:
             stream.take_accept()
-        self._watch(stream)
+        self.watch(stream)
 
     def _open(self, stream_id, header):
         if stream_id in self._streams:
@@ -138,14 +157,24 @@ class Relay:
             self._poll.modify(self._fd, watched)
         if self.paused != (size > _MAX_OUTPUT_BYTES):
             self.paused = not self.paused
-            for stream in self._by_fd.values():
-                self._watch(stream)
+            for stream in self._streams.values():
+                self.watch(stream)
 
     # ---- for streams
 
     def has_room(self):
         """Returns whether there may be one more stream. A connection that outlives one counts."""
-        return len(self._by_fd) < frames.MAX_STREAMS
+        return len(self._by_fd) - self._attached < frames.MAX_STREAMS
+
+    def take_wide_place(self):
+        """Returns whether one more window may grow, which costs memory if its program stalls."""
+        if self._wide >= frames.MAX_WIDE_STREAMS:
+            return False
+        self._wide += 1
+        return True
+
+    def give_wide_place_back(self):
+        self._wide -= 1
 
     def takes_output(self):
         """Returns whether a stream may pass bytes to the host now."""
@@ -175,10 +204,19 @@ class Relay:
         self.end(stream, aborted=True)
 
     def add(self, stream):
-        self._streams[stream.id] = self._by_fd[stream.fd] = stream
-        if isinstance(stream, listening.Listener):
-            self._listeners.add(stream)
-        self._watch(stream)
+        self._streams[stream.id] = stream
+        self._keep(stream)
+
+    def attach(self, part):
+        """Polls a socket that is no stream itself. The stream that it belongs to ends it."""
+        self._attached += 1
+        self._keep(part)
+
+    def _keep(self, part):
+        self._by_fd[part.fd] = part
+        if isinstance(part, Offering):
+            self._offering.add(part)
+        self.watch(part)
 
     def replace(self, stream, other):
         """Puts another in its place, with the same id and socket."""
@@ -190,44 +228,47 @@ class Relay:
         if self._streams.get(stream.id) is stream:
             del self._streams[stream.id]
 
-    def end(self, stream, aborted=False):
-        """Ends a stream and its connection. If it is aborted, its peer sees a reset."""
-        self._forget(stream)
-        if aborted:
-            sockets.abort(stream.socket)
-        else:
-            stream.socket.close()
-        for each in self._listeners:
-            self._watch(each)  # there is room now
+    def end(self, part, aborted=False):
+        """Ends a stream or an attached socket. If it is aborted, its peer sees a reset."""
+        had_room = self.has_room()
+        self._forget(part)
+        part.close(aborted)
+        part.ended()
+        if not had_room:
+            for each in self._offering:
+                self.watch(each)
 
     # ---- what it polls for
 
-    def _watch(self, stream):
-        """Polls for what the stream waits for now. Call it after every change of the stream."""
-        if stream.fd is None:
+    def watch(self, part):
+        """Polls for what it waits for now. Call it after every change of it."""
+        if part.fd is None:
             return
-        if stream.deadline is None:
-            self._timed.discard(stream)
+        if part.deadline is None:
+            self._timed.discard(part)
         else:
-            self._timed.add(stream)
-        events = stream.events()
-        if events == stream.watched:
+            self._timed.add(part)
+        events = part.events()
+        if events == part.watched:
             return
         # Of a registered descriptor poll() always reports errors, which would keep the relay busy.
         if events == 0:
-            self._poll.unregister(stream.fd)
+            self._poll.unregister(part.fd)
         else:
-            self._poll.register(stream.fd, events)
-        stream.watched = events
+            self._poll.register(part.fd, events)
+        part.watched = events
 
-    def _forget(self, stream):
-        self.linger(stream)
-        del self._by_fd[stream.fd]
-        if stream.watched:
-            self._poll.unregister(stream.fd)
-        stream.fd = None
-        self._timed.discard(stream)
-        self._listeners.discard(stream)
-        if stream.listener is not None:
-            stream.listener.waiting -= 1
-            self._watch(stream.listener)
+    def _forget(self, part):
+        if part.id is None:
+            self._attached -= 1
+        else:
+            self.linger(part)
+        del self._by_fd[part.fd]
+        if part.watched:
+            self._poll.unregister(part.fd)
+        part.fd = None
+        self._timed.discard(part)
+        self._offering.discard(part)
+        if part.listener is not None:
+            part.listener.waiting -= 1
+            self.watch(part.listener)

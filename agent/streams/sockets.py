@@ -1,4 +1,4 @@
-"""TCP sockets that do not block, on the sandbox's own loopback."""
+"""Sockets that do not block, on the sandbox's own loopback."""
 
 import os
 import struct
@@ -9,6 +9,7 @@ import _socket
 _LOOPBACK = "127.0.0.1"
 _NET_OF_LOOPBACK = 127  # the first of the four bytes of its addresses
 _LOOPBACK_6 = bytes(15) + b"\1"
+_BACKLOG = 64  # connections that the kernel holds for a listening socket
 _NO_LINGER = struct.pack("ii", 1, 0)  # struct linger: on, and no time to send what waits
 
 
@@ -34,6 +35,32 @@ def new_socket(family):
     """Raises OSError if the sandbox is at its limit of open files or memory."""
     made = _socket.socket(family, _socket.SOCK_STREAM)
     made.setblocking(False)
+    return made
+
+
+def listening_socket(address, port):
+    """Returns one on an IPv4 address. Raises OSError."""
+    made = new_socket(_socket.AF_INET)
+    try:
+        # Connections that have just closed do not hold the port.
+        made.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        made.bind((address, port))
+        made.listen(_BACKLOG)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def datagram_socket(address, port):
+    """Returns one on an IPv4 address. Raises OSError."""
+    made = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.bind((address, port))  # without SO_REUSEADDR, by which another socket could share it
+    except OSError:
+        made.close()
+        raise
     return made
 
 

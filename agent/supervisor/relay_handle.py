@@ -12,7 +12,7 @@ _LARGE = 4 << 10
 
 class RelayHandle(ChildHandle):
     # Every stream's OPEN and whole window. So the relay of a correct host is never killed.
-    max_unsent = frames.MAX_STREAMS * (frames.STREAM_WINDOW + MAX_JSON) + (1 << 20)
+    max_unsent = frames.MAX_STREAMS * (frames.STREAM_WINDOW + MAX_JSON) + frames.MAX_WIDE_STREAMS * frames.WIDE_STREAM_WINDOW + (1 << 20)
 
     def __init__(self, pid, fd, last_id):
         super().__init__(pid, fd)

@@ -5,7 +5,7 @@ import os
 import operations
 from files import file_names
 from processes import execute  # noqa: F401  compiled once, before the router forks its workers
-from processes import own_process, waiting
+from processes import disk_limits, own_process, waiting
 from wire import frames, messages
 from wire.errors import ChannelClosed, end_code
 from wire.worker_channel import WorkerChannel
@@ -49,7 +49,11 @@ def _serve_request(channel, payload):
     try:
         request = messages.loads(payload)
         file_names.restore(request)
-        result = operations.find_handler(request["op"])(channel, request)
+        try:
+            result = operations.find_handler(request["op"])(channel, request)
+        finally:
+            if request["op"] in operations.CHANGING_FILES:
+                disk_limits.tell_written()
         return _bounded(frames.ok_frame(channel.request_id, result), channel.request_id)
     except ChannelClosed:
         raise

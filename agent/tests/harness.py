@@ -35,26 +35,32 @@ def _text(name):
         return file.read()
 
 
-def module_files():
-    """The files that the bundle is made of, relative to agent/."""
+def source_files():
+    """The files of agent/ that are no tests, relative to it."""
     found = [
         os.path.relpath(os.path.join(directory, name), AGENT)
         for directory, _, names in os.walk(AGENT)
         for name in names
         if name.endswith(".py")
     ]
-    return [file for file in found if file not in ("bootstrap.py", "loader.py") and not file.startswith("tests/")]
+    return [file for file in found if not file.startswith("tests/")]
+
+
+def module_files():
+    """The files that the bundle is made of, relative to agent/. disk/ is another program."""
+    return [file for file in source_files() if file not in ("bootstrap.py", "loader.py") and not file.startswith("disk/")]
 
 
 def _module_name(file):
     return file[: -len(".py")].replace("/", ".").replace(".__init__", "")
 
 
-def bundle(root, memory_events=None, direct=None, directory="/run/sandbox/"):
+def bundle(root, memory_events=None, direct=None, directory="/run/sandbox/", changes=()):
     """Returns what the bootstrap reads (PROTOCOL.md, "Bootstrap").
 
     `root` takes the place of /workspace, `memory_events` of the file with the kernel's count of kills,
-    and `directory` of /run/sandbox/. `direct` is (name, token) of a socket there.
+    and `directory` of /run/sandbox/. `direct` is (name, token) of a socket there. `changes` are
+    further ones: (module, text, the text in its place).
     """
     modules = {_module_name(file): _text(file) for file in module_files()}
     assert modules["files.paths"].count('b"/workspace"') == 1
@@ -64,6 +70,9 @@ def bundle(root, memory_events=None, direct=None, directory="/run/sandbox/"):
         modules["processes.oom_kills"] = modules["processes.oom_kills"].replace("/sys/fs/cgroup/memory.events", memory_events)
     assert modules["wire.direct_channel"].count('"/run/sandbox/"') == 1
     modules["wire.direct_channel"] = modules["wire.direct_channel"].replace('"/run/sandbox/"', repr(directory))
+    for module, old, new in changes:
+        assert modules[module].count(old) == 1, (module, old)
+        modules[module] = modules[module].replace(old, new)
     source = ("DIRECT = %r\n" % (direct,) + "MODULES = " + json.dumps(modules) + "\n" + _text("loader.py")).encode()
     return b"%d\n" % len(source) + source
 
@@ -138,19 +147,23 @@ class _Listener:
 
 
 class Agent:
-    def __init__(self, root, memory_events=None, transport=os.environ.get("SANDBOX_TEST_CHANNEL", "direct")):
+    def __init__(
+        self, root, memory_events=None, transport=os.environ.get("SANDBOX_TEST_CHANNEL", "direct"), changes=(), prefix=()
+    ):
+        """`changes` are those of bundle(). `prefix` are the words of a program that runs the agent."""
         self.root = root
         listener = _Listener() if transport == "direct" else None
         line = _text("bootstrap.py").rstrip("\n")
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-u", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            [*prefix, sys.executable, "-I", "-S", "-u", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
         if listener is None:
-            self.process.stdin.write(bundle(root, memory_events))
+            self.process.stdin.write(bundle(root, memory_events, changes=changes))
             self._connection = None
             self._in, self._out = self.process.stdout.fileno(), self.process.stdin.fileno()
         else:
-            self.process.stdin.write(bundle(root, memory_events, (listener.name, listener.token), listener.directory))
+            direct = (listener.name, listener.token)
+            self.process.stdin.write(bundle(root, memory_events, direct, listener.directory, changes))
             self._connection = listener.accept()
             self._in = self._out = self._connection.fileno()
         self.answers = {}
@@ -191,6 +204,10 @@ class Agent:
                 rest += data
         return rest
 
+    def fileno(self):
+        """That of what the agent sends, for select()."""
+        return self._in
+
     # ---- sending
 
     def send(self, kind, request_id, payload=b""):
@@ -228,13 +245,19 @@ class Agent:
         deadline = time.monotonic() + seconds
         while not condition():
             remaining = deadline - time.monotonic()
-            if remaining <= 0 or not select.select([self._in], [], [], remaining)[0]:
+            if remaining <= 0 or not self.pump(remaining):
                 raise AssertionError("the agent did not answer in time")
-            data = os.read(self._in, 1 << 20)
-            if not data:
-                raise EOFError("the agent has ended")
-            self._received += data
-            self._split()
+
+    def pump(self, seconds):
+        """Takes what the agent sends. Returns whether anything came within these seconds."""
+        if not select.select([self._in], [], [], seconds)[0]:
+            return False
+        data = os.read(self._in, 1 << 20)
+        if not data:
+            raise EOFError("the agent has ended")
+        self._received += data
+        self._split()
+        return True
 
     def _split(self):
         while len(self._received) >= 9:
@@ -328,8 +351,9 @@ class AgentTestCase(unittest.TestCase):
         os.mkdir(self.outside)
         self.agent = self.open_agent()
 
-    def open_agent(self, memory_events=None):
-        agent = Agent(self.root, memory_events)
+    def open_agent(self, memory_events=None, **settings):
+        """`settings` are those of Agent."""
+        agent = Agent(self.root, memory_events, **settings)
         self.addCleanup(agent.close)
         return agent
 

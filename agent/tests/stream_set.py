@@ -61,8 +61,12 @@ class Stream:
         self._streams.agent.pump_until(lambda: condition() or self.reset)
         return self
 
+    def wait_opened(self):
+        """Returns once the agent has accepted or refused it."""
+        return self.wait(lambda: self.accepted is not None)
+
     def wait_accepted(self):
-        self.wait(lambda: self.accepted is not None)
+        self.wait_opened()
         assert self.reset is None, self.reset
         return self
 
@@ -128,7 +132,7 @@ class StreamSet:
         assert stream.accepted is not None, "a frame before ACCEPT"
         if kind == frames.STREAM_CREDIT:
             stream.credit += int.from_bytes(payload, "big")
-            assert len(payload) == 4 and stream.credit <= frames.STREAM_WINDOW
+            assert len(payload) == 4 and stream.credit <= frames.WIDE_STREAM_WINDOW
         elif kind == frames.STREAM_EOF:
             assert not stream.eof and not payload, "EOF"
             stream.eof = True

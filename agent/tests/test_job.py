@@ -67,6 +67,17 @@ class JobTest(JobTestCase):
         self.assertEqual(self.agent.wait(request).ok["stdout"]["eof"], True)
         self.assertEqual(self.output(self.start("sleep 20"), wait_ms=50).stdout, b"")
 
+    def test_waits_for_the_end_alone_when_no_offset_is_given(self):
+        job_id = self.start("echo news; until [ -e go ]; do sleep 0.02; done; echo more")
+        self.eventually(lambda: self.output(job_id).stdout == b"news\n")
+        request = self.agent.open(op="job_output", job_id=job_id, offsets={}, limit=1, wait_ms=60000)
+        time.sleep(0.1)
+        self.assertIsNone(self.agent.answers[request].end)
+        self.put("go", "")
+        answer = self.agent.wait(request)
+        self.assertEqual((answer.stdout, answer.ok), (b"", {}))
+        self.assertEqual(self.stat(job_id)["state"], "exited")
+
     def test_ends_the_wait_of_a_reader_and_not_the_job_when_the_reader_is_cancelled(self):
         job_id = self.start("sleep 20")
         request = self.agent.open(op="job_output", job_id=job_id, offsets={"stdout": 0}, limit=100, wait_ms=60000)

@@ -6,86 +6,10 @@ import socket
 import struct
 import threading
 
-from harness import DEADLINE_SECONDS, AgentTestCase, frames
+from harness import DEADLINE_SECONDS, frames
+from stream_test_case import StreamTestCase, read_all, read_exactly
 
 LONG = os.urandom(8 << 20)
-
-
-class StreamTestCase(AgentTestCase):
-    def setUp(self):
-        super().setUp()
-        self.streams = self.agent.streams
-
-    def server(self, address="127.0.0.1", backlog=512):
-        """Returns a listening socket on the loopback."""
-        server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-        self.addCleanup(server.close)
-        server.bind((address, 0))
-        server.listen(backlog)
-        server.settimeout(DEADLINE_SECONDS)
-        return server
-
-    def accept(self, server):
-        connection = server.accept()[0]
-        self.addCleanup(connection.close)
-        connection.settimeout(DEADLINE_SECONDS)
-        return connection
-
-    def connected(self):
-        """Returns (stream, the server's connection)."""
-        server = self.server()
-        stream = self.streams.connect(server.getsockname()[1])
-        return stream, self.accept(server)
-
-    def call_listener(self, stream, host="127.0.0.1"):
-        """Returns a connection of a program to the port that the stream listens on."""
-        connection = socket.create_connection((host, stream.accepted["port"]), DEADLINE_SECONDS)
-        self.addCleanup(connection.close)
-        return connection
-
-    def in_thread(self, function, *arguments):
-        thread = threading.Thread(target=function, args=arguments, daemon=True)
-        thread.start()
-        self.addCleanup(thread.join, DEADLINE_SECONDS)
-
-    def echo(self, connection):
-        with contextlib.suppress(OSError):
-            while data := connection.recv(65536):
-                connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
-
-    def unused_port(self):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            return taken.getsockname()[1]
-
-    def relay_pid(self):
-        """Returns the pid of the relay. The agent's other children are workers."""
-        children = set(self.children_of(self.agent.process.pid))
-        self.assertEqual(len(children - self.workers), 1)
-        return (children - self.workers).pop()
-
-    def fork_relay(self):
-        self.agent.run("true")  # now the router has forked its first worker, and a spare one
-        self.workers = set(self.children_of(self.agent.process.pid))
-        self.streams.pass_barrier()
-        return self.relay_pid()
-
-
-def read_all(connection):
-    received = b""
-    while data := connection.recv(65536):
-        received += data
-    return received
-
-
-def read_exactly(connection, size):
-    received = b""
-    while len(received) < size:
-        data = connection.recv(size - len(received))
-        assert data, "the connection has ended"
-        received += data
-    return received
 
 
 class ConnectTest(StreamTestCase):
@@ -252,6 +176,27 @@ class WindowTest(StreamTestCase):
             self.assertLess(sent, 64 << 20)
         self.assertEqual(read_exactly(connection, sent), bytes(sent))
         stream.wait(lambda: stream.credit >= frames.STREAM_WINDOW - (16 << 10))
+
+    def test_lets_the_hosts_window_grow_for_4_long_transfers_at_a_time_when_their_programs_read(self):
+        server = self.server()
+        sent = LONG[: 512 << 10]
+
+        def transfer(stream, connection):
+            self.in_thread(read_exactly, connection, len(sent))
+            stream.send_data(sent)
+
+        pairs = [(self.streams.connect(server.getsockname()[1]), self.accept(server)) for _ in range(frames.MAX_WIDE_STREAMS + 1)]
+        for pair in pairs:
+            transfer(*pair)
+        for stream, _ in pairs[:-1]:
+            stream.wait(lambda: stream.credit > frames.WIDE_STREAM_WINDOW // 2)
+        last = pairs[-1][0]
+        last.wait(lambda: last.credit > frames.STREAM_WINDOW - (16 << 10))
+        self.assertLessEqual(last.credit, frames.STREAM_WINDOW)
+        pairs[0][0].send_reset()
+        pairs[0][0].wait_reset()
+        transfer(*pairs[-1])
+        last.wait(lambda: last.credit > frames.WIDE_STREAM_WINDOW // 2)
 
     def test_serves_the_others_when_32_of_256_streams_stall_in_both_directions(self):
         server = self.server()
@@ -632,10 +577,3 @@ class RelayTest(StreamTestCase):
         self.assertEqual(self.streams.offered, [])
         resource.prlimit(relay, resource.RLIMIT_NOFILE, limits)
         self.streams.wait_offered(1)
-
-    def is_alive(self, pid):
-        try:
-            with open("/proc/%d/stat" % pid) as file:
-                return file.read().rpartition(")")[2].split()[0] != "Z"
-        except OSError:
-            return False

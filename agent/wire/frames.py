@@ -21,6 +21,9 @@ HELLO, OUT, ERR, END, DATA_CREDIT, PONG = 16, 17, 18, 19, 20, 21
 STREAM_OPEN, STREAM_ACCEPT, STREAM_DATA, STREAM_EOF, STREAM_RESET, STREAM_CREDIT = 64, 65, 66, 67, 68, 69
 STREAM_WINDOW = 64 << 10  # bytes in each direction that need no credit
 MAX_STREAMS = 256  # open at a time, whichever side has opened them
+# The agent lets the host's window grow to this, of so many streams at a time.
+WIDE_STREAM_WINDOW = 256 << 10
+MAX_WIDE_STREAMS = 4
 
 # A worker sends these to its router alone, with id 0. All but DELIVERING come right after an END.
 FREE = 32  # the worker takes another request
