@@ -37,6 +37,12 @@ export class FixedWindows {
     return { hits: window.hits, remainingMs: window.endsAt - now };
   }
 
+  /** @returns the hits of the present window, and 0 without one */
+  hitsOf(key: string, now = Date.now()): number {
+    const window = this.windows.get(key);
+    return window !== undefined && window.endsAt > now ? window.hits : 0;
+  }
+
   /**
    * Makes room for one more window. All windows are equally long, so those that have ended come
    * first.

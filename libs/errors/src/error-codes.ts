@@ -36,26 +36,37 @@ export const ERRORS = {
   JOB_STDIN_CLOSED: { status: 409, title: 'Job takes no input' },
   /** The job has not read its earlier input yet. */
   JOB_STDIN_FULL: { status: 409, title: 'Job has not read its input yet' },
+  IDEMPOTENCY_RUNNING: { status: 409, title: 'Request with this key is running' },
+  /** The API was interrupted while it carried the request out. */
+  IDEMPOTENCY_UNKNOWN: { status: 409, title: 'Request with this key may have run' },
+  IDEMPOTENCY_ANSWER_NOT_KEPT: { status: 409, title: 'Answer to this key is not kept' },
   PRECONDITION_FAILED: { status: 412, title: 'Precondition failed' },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'Request body too large' },
   FILE_TOO_LARGE: { status: 413, title: 'File too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Unsupported media type' },
   RANGE_NOT_SATISFIABLE: { status: 416, title: 'Range not satisfiable' },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'Key belongs to another request' },
   VALIDATION_FAILED: { status: 422, title: 'Validation failed' },
   SEARCH_TIMED_OUT: { status: 422, title: 'Search took too long' },
   WORKSPACE_LOCKED: { status: 423, title: 'Workspace locked by a command' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
   TOO_MANY_COMMANDS: { status: 429, title: 'Too many commands at once' },
+  TOO_MANY_IDEMPOTENCY_KEYS: { status: 429, title: 'Too many keys' },
   TOO_MANY_JOBS: { status: 429, title: 'Too many running jobs in this session' },
+  TOO_MANY_CONNECTIONS: { status: 429, title: 'Too many connections at once' },
   TOO_MANY_SESSIONS: { status: 429, title: 'Too many sessions' },
   /** No client reads this answer. The log line has it, with the status that nginx uses. */
   CLIENT_CLOSED_REQUEST: { status: 499, title: 'Client closed the request' },
   INTERNAL_ERROR: { status: 500, title: 'Internal error' },
+  /** Only below /e2b: the protocol has it, and this server does not. */
+  NOT_SUPPORTED: { status: 501, title: 'Not supported by this server' },
   /**
    * The sandbox or its agent ended after the call was sent and before it answered. It is unknown
    * whether the call was carried out.
    */
   SANDBOX_LOST: { status: 502, title: 'Sandbox ended during the call' },
+  /** Nothing listens on the port, or what listens there does not speak HTTP. */
+  PORT_UNREACHABLE: { status: 502, title: 'Port does not answer' },
   /** The sandbox exists but does not answer. */
   SANDBOX_UNRESPONSIVE: { status: 503, title: 'Sandbox does not answer' },
   /** CONTAINER_IMAGE is absent or lacks sh or python3 >= 3.8. */
