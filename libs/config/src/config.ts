@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { joinRules, uncovered } from '@sandbox/egress';
 import { type Values, VARIABLES, type VariableName } from './variables';
 
 /** The service's settings, checked and frozen. No other code reads process.env. */
@@ -17,6 +18,9 @@ export const SHM_BYTES = 16 * 1024 ** 2;
  * the session.
  */
 export const MIN_FREE_MEMORY_BYTES = 32 * 1024 ** 2;
+
+/** Size of the tmpfs for the files of EGRESS_MIRRORS and EGRESS_CA_FILE in a sandbox. */
+export const SURROUNDINGS_BYTES = 4 * 1024 ** 2;
 
 const UNSAFE_JWT_SECRET = 'change-me-in-production';
 const MIN_JWT_SECRET_BYTES = 32;
@@ -62,7 +66,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): C
       values.MAX_EXEC_TIMEOUT_SECONDS as number,
     );
   }
-  const config = values as Values;
+  const config = withMirrorsAllowed(values as Values);
   const jwtSecret = config.JWT_SECRET === UNSAFE_JWT_SECRET ? null : config.JWT_SECRET;
   problems.push(...crossChecks(config, jwtSecret, needsAuth));
   if (problems.length > 0) throw new ConfigError(problems);
@@ -70,15 +74,28 @@ export function loadConfig(env: NodeJS.ProcessEnv, { needsAuth = true } = {}): C
 }
 
 /**
+ * Lets all sessions reach the mirrors. A session that asks for the preset `packages` gets them too
+ * (`outgoing-rules.ts`); one that asks for other rules does not.
+ */
+function withMirrorsAllowed(values: Values): Values {
+  const { rules } = values.EGRESS_MIRRORS;
+  if (rules.length === 0) return values;
+  return { ...values, EGRESS_ALLOW: joinRules(values.EGRESS_ALLOW, rules), EGRESS_DEFAULT: joinRules(values.EGRESS_DEFAULT, rules) };
+}
+
+/**
  * @returns the least memory limit of a sandbox in bytes. Its tmpfs mounts may be full, and it still
  *   has to work.
  */
-export function leastMemory(
-  config: Pick<Values, 'CONTAINER_TMPFS_TMP_SIZE' | 'CONTAINER_TMPFS_WORKSPACE_SIZE'>,
-  persistent: boolean,
-): number {
-  const workspace = persistent ? 0 : config.CONTAINER_TMPFS_WORKSPACE_SIZE;
-  return config.CONTAINER_TMPFS_TMP_SIZE + workspace + SHM_BYTES + MIN_FREE_MEMORY_BYTES;
+export function leastMemory(config: Pick<Values, MemorySetting>, onDisk: boolean): number {
+  const workspace = onDisk ? 0 : config.CONTAINER_TMPFS_WORKSPACE_SIZE;
+  return config.CONTAINER_TMPFS_TMP_SIZE + workspace + SHM_BYTES + surroundingsBytes(config) + MIN_FREE_MEMORY_BYTES;
+}
+
+type MemorySetting = 'CONTAINER_TMPFS_TMP_SIZE' | 'CONTAINER_TMPFS_WORKSPACE_SIZE' | 'EGRESS_MIRRORS' | 'EGRESS_CA_FILE';
+
+function surroundingsBytes({ EGRESS_MIRRORS, EGRESS_CA_FILE }: Pick<Values, MemorySetting>): number {
+  return EGRESS_CA_FILE !== null || EGRESS_MIRRORS.rules.length > 0 ? SURROUNDINGS_BYTES : 0;
 }
 
 function crossChecks(config: Values, jwtSecret: string | null, needsAuth: boolean): string[] {
@@ -104,9 +121,13 @@ function crossChecks(config: Values, jwtSecret: string | null, needsAuth: boolea
     problems.push('SESSION_TTL_SECONDS must not exceed MAX_SESSION_TTL_SECONDS');
   }
   if (leastMemory(config, config.WORKSPACE_PERSIST_VOLUMES) > config.CONTAINER_MEM_LIMIT) {
+    const more = surroundingsBytes(config) > 0 ? ' + 4m for EGRESS_MIRRORS and EGRESS_CA_FILE' : '';
     problems.push(
-      'CONTAINER_TMPFS_TMP_SIZE + CONTAINER_TMPFS_WORKSPACE_SIZE + 16m of /dev/shm must leave at least 32m of CONTAINER_MEM_LIMIT',
+      `CONTAINER_TMPFS_TMP_SIZE + CONTAINER_TMPFS_WORKSPACE_SIZE + 16m of /dev/shm${more} must leave at least 32m of CONTAINER_MEM_LIMIT`,
     );
+  }
+  if (uncovered(config.EGRESS_DEFAULT, config.EGRESS_ALLOW).length > 0) {
+    problems.push('EGRESS_DEFAULT must not have what EGRESS_ALLOW does not have');
   }
   return problems;
 }

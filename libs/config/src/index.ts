@@ -1,3 +1,14 @@
-export { CONFIG, ConfigError, leastMemory, loadConfig, loadProcessConfig, MIN_FREE_MEMORY_BYTES, SHM_BYTES, type Config } from './config';
+export {
+  CONFIG,
+  ConfigError,
+  leastMemory,
+  loadConfig,
+  loadProcessConfig,
+  MIN_FREE_MEMORY_BYTES,
+  SHM_BYTES,
+  SURROUNDINGS_BYTES,
+  type Config,
+} from './config';
 export { configOrExit } from './config-or-exit';
+export type { Mirrors } from './mirrors';
 export { parseSize, VARIABLES, type VariableName } from './variables';

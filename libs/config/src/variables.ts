@@ -1,6 +1,12 @@
+import { parseProxy } from '@sandbox/egress';
+import { readCertificates } from './certificate-file';
+import { items } from './comma-list';
+import { addressRanges, dnsServers, egressRules } from './egress-values';
+import { parseMirrors } from './mirrors';
+
 /**
  * One environment variable of the product: its default as a .env file has it, its meaning, and how
- * its text becomes a value. A test compares `.env.example` and the README's table with the table
+ * its text becomes a value. A test compares `.env.example` and docs/settings.md with the table
  * below.
  */
 export interface Variable<T> {
@@ -43,14 +49,7 @@ function boolean(value: string): boolean {
 }
 
 function list(value: string): readonly string[] {
-  return Object.freeze([
-    ...new Set(
-      value
-        .split(',')
-        .map((item) => item.trim())
-        .filter((item) => item !== ''),
-    ),
-  ]);
+  return Object.freeze([...new Set(items(value))]);
 }
 
 const UNITS: Record<string, number> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
@@ -102,6 +101,14 @@ const MAX_CHANNEL_DIRECTORY_BYTES = 76;
 function channelDirectory(value: string): string {
   if (value !== '' && !value.startsWith('/')) throw new Error('must be an absolute path');
   if (Buffer.byteLength(value) > MAX_CHANNEL_DIRECTORY_BYTES) throw new Error(`must have at most ${MAX_CHANNEL_DIRECTORY_BYTES} bytes`);
+  return value;
+}
+
+function previewDomain(value: string): string {
+  // RFC 1035, section 2.3.4: the token and the port take 39 of the 253 characters that a name has.
+  const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+  const isDomain = new RegExp(`^${label}(?:\\.${label})*(?::\\d{1,5})?$`).test(value);
+  if (value !== '' && (!isDomain || value.length > 214)) throw new Error('must be a domain in lower case, such as preview.example.com');
   return value;
 }
 
@@ -160,6 +167,12 @@ export const VARIABLES = {
     '',
     'Web origins that may call `/mcp/` from a browser, comma-separated; requests without an Origin header always may',
     list,
+  ),
+
+  PREVIEW_DOMAIN: variable(
+    '',
+    'Domain of the host names of previews, such as `preview.example.com`, with TLS in front and a wildcard in DNS; empty: `localhost` and the port of the API',
+    previewDomain,
   ),
 
   RATE_LIMIT_REQUESTS: variable('100', 'Requests a user may make in each window, over REST and MCP together', integer(1, 1_000_000_000)),
@@ -238,10 +251,44 @@ export const VARIABLES = {
   MAX_SESSION_MEMORY: variable('', 'Most `memory` a session may ask for; empty: CONTAINER_MEM_LIMIT', optional(bytes(32 * 1024 ** 2))),
   MAX_SESSION_CPUS: variable('', 'Most `cpus` a session may ask for; empty: what every sandbox has', optional(cpus)),
   MAX_SESSION_PIDS: variable('', 'Most `pids` a session may ask for; empty: CONTAINER_PIDS_LIMIT', optional(integer(16, 1_000_000))),
+  MAX_SESSION_DISK: variable(
+    '',
+    'Most `disk` a session may ask for, and the limit of a persistent volume that names none; empty: none may ask, and a volume has 10g',
+    optional(bytes(16 * 1024 ** 2)),
+  ),
   CONTAINER_TMPFS_TMP_SIZE: variable('64m', 'Size of `/tmp`', bytes(4096)),
-  CONTAINER_TMPFS_WORKSPACE_SIZE: variable('128m', 'Size of `/workspace` where it is a tmpfs', bytes(4096)),
+  CONTAINER_TMPFS_WORKSPACE_SIZE: variable('128m', 'Size of `/workspace` where it is in memory', bytes(4096)),
   CONTAINER_ULIMIT_NOFILE_SOFT: variable('1024', 'Open files of a process, soft limit', integer(64, 1_048_576)),
   CONTAINER_ULIMIT_NOFILE_HARD: variable('4096', 'Open files of a process, hard limit', integer(64, 1_048_576)),
+
+  EGRESS_ALLOW: variable(
+    '',
+    'What sandboxes may reach at most: names such as `pypi.org`, `*.example.com` or `git.example.com:22`, the presets `packages` and `git`, or `*`, comma-separated; empty: nothing',
+    egressRules,
+  ),
+  EGRESS_DEFAULT: variable('', 'What a session may reach that asks for nothing, written in the same way', egressRules),
+  EGRESS_DNS: variable('', 'DNS servers that resolve the names, comma-separated; empty: those of the API’s machine', dnsServers),
+  EGRESS_PRIVATE: variable(
+    '',
+    'Addresses and ranges, comma-separated, that allowed names may have although they are not public, such as a mirror’s `10.0.0.5` or `10.1.0.0/16`',
+    addressRanges,
+  ),
+  EGRESS_MAX_BYTES: variable('0', 'Bytes, in and out together, that a session may move over its network; `0`: no limit', bytes(0)),
+  EGRESS_PROXY: variable(
+    '',
+    'HTTP proxy through which the API connects, as `http://user:password@host:port`. It then resolves the names, and the check for public addresses is its own',
+    optional(parseProxy),
+  ),
+  EGRESS_MIRRORS: variable(
+    '',
+    'Registries from which package managers in sandboxes take packages, as `pypi=URL,npm=URL,go=URL,cargo=URL,maven=URL` or some of these. Every session may reach them, unless its own `network` leaves them out',
+    parseMirrors,
+  ),
+  EGRESS_CA_FILE: variable(
+    '',
+    'File of certificates in PEM that programs in sandboxes trust besides those of their image, read at start; empty: none',
+    optional(readCertificates),
+  ),
 
   WORKSPACE_MAX_FILE_SIZE_BYTES: variable(
     '1048576',
