@@ -12,6 +12,8 @@ export interface User {
   readonly requestId?: string;
   /** Present if it is not known yet whether the request is within the user's budget. */
   readonly allowance?: Allowance;
+  /** The user's calls enter sessions that are there, and make none. */
+  readonly onlyLive?: boolean;
 }
 
 /** A session as its owner names it, with everything that the service derives from that name. */
@@ -27,6 +29,8 @@ export interface SessionRef {
   readonly userKey: string;
   /** That of the request, if it has one. It has no part in the name. */
   readonly allowance?: Allowance;
+  /** That of the user. It has no part in the name. */
+  readonly onlyLive?: boolean;
 }
 
 /**
@@ -69,5 +73,6 @@ export function sessionRef(deployment: string, user: User, sessionId: string): S
     key: digest(deployment, 'session', user.id, sessionId),
     userKey: digest(deployment, 'user', user.id),
     ...(user.allowance && { allowance: user.allowance }),
+    ...(user.onlyLive && { onlyLive: true }),
   };
 }

@@ -1,6 +1,8 @@
+import type { PortGrants } from './port-grants';
+import type { RepeatableRequests } from './repeatable-requests';
 import type { RequestCounts } from './request-counts';
 import type { SessionRef } from './session-identity';
-import type { SandboxOptions, SessionOptions, SessionSettings } from './session-options';
+import type { SandboxOptions, SessionNetworkRules, SessionOptions, SessionSettings } from './session-options';
 
 /** A live session, as the store knows it. All times are milliseconds since the epoch. */
 export interface SessionRecord {
@@ -26,6 +28,8 @@ export interface SessionRecord {
   /** How long the session lives after its last use, in milliseconds. */
   readonly ttlMs: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Null if the session was given no rules, so that the deployment's hold. */
+  readonly network: SessionNetworkRules | null;
   /**
    * The sandbox was replaced or started again, and no call has told the caller so yet
    * (`takeRestarted`).
@@ -83,6 +87,7 @@ export interface AttachedSandbox {
   readonly options?: SandboxOptions;
   /**
    * The settings with which the session began. A record that has settings of its own keeps them.
+   * The rules of the network count only for a record that has had no sandbox yet.
    */
   readonly settings?: SessionSettings;
 }
@@ -101,14 +106,18 @@ export interface JobRecord {
 }
 
 /**
- * The answer of `beginCall`: a live session, one that is being removed, or the limit that refused
- * the call.
+ * The answer of `beginCall`: a live session, one that is being removed, none although the call
+ * wants one that is there, or the limit that refused the call.
  */
 export type BeginResult =
   | { readonly state: 'live'; readonly record: SessionRecord; readonly created: boolean }
   /** A process is removing the session. After `until`, another one may take the removal over. */
   | { readonly state: 'closing'; readonly until: number }
+  | { readonly state: 'absent' }
   | { readonly state: 'full'; readonly limit: Limit };
+
+/** The answer of `resumeCall`. */
+export type ResumeResult = Exclude<BeginResult, { state: 'full' | 'absent' }>;
 
 /**
  * The answer of `attachSandbox`. `live: false` means that the session ended meanwhile: the caller
@@ -141,10 +150,12 @@ export interface SessionCalls {
   /**
    * Opens a call in the session, and creates the record if there is none. An expired record is
    * revived, unless its removal has begun.
-   * @param ref if it has an allowance, the call opens only if that is granted
+   * @param ref if it has an allowance, the call opens only if that is granted. With `onlyLive`, it
+   *   opens only if the session is there and has not expired.
    * @param now what `now()` returned
    * @param options of a new session. Ignored if the record exists.
-   * @returns `full` if a limit refuses the call. Then nothing has changed.
+   * @returns `full` if a limit refuses the call, `absent` if `onlyLive` does. Then nothing has
+   *   changed.
    * @throws what `ref.allowance.granted` rejects with. A request over its budget has then changed
    *   nothing.
    */
@@ -153,7 +164,7 @@ export interface SessionCalls {
    * Opens again a call that was admitted before, or the call of a job. No limit applies. It also
    * works if a flushed store has forgotten the session and the call.
    */
-  resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>>;
+  resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<ResumeResult>;
   /**
    * Ends a call and notes `now` as a use of the session. A session without a sandbox is forgotten
    * with its last call. No effect if the generation differs or the record is gone.
@@ -186,6 +197,8 @@ export interface SessionRecords {
   getSession(key: string, now: number): Promise<SessionRecord | null>;
   /** @returns the user's live records, oldest first, at most MAX_LISTED */
   listSessions(userKey: string, now: number): Promise<SessionRecord[]>;
+  /** @returns the live records of all users, oldest first, at most MAX_LISTED */
+  listAllSessions(now: number): Promise<SessionRecord[]>;
   /**
    * @returns keys of expired sessions and of closing marks whose time is over, those overdue
    *   longest first; at most `limit`
@@ -231,6 +244,20 @@ export interface SessionJobRecords {
   removeJob(key: string, jobId: string): Promise<void>;
 }
 
+/** What the sessions' programs have done on the network. */
+export interface NetworkEvents {
+  /**
+   * Notes events of the session's network, the oldest first. The last MAX_NETWORK_EVENTS are kept,
+   * as long as the session's record.
+   * @param events texts that only the writer understands
+   * @param bytes how many bytes went in and out since the last call
+   * @returns all bytes of the session, of all processes; null if the generation differs or is gone
+   */
+  addNetworkEvents(key: string, generation: string, events: readonly string[], bytes: number): Promise<number | null>;
+  /** @returns the session's events, the oldest first, and all bytes that it has moved */
+  readNetwork(key: string): Promise<{ events: string[]; bytes: number }>;
+}
+
 /** The sandboxes that wait in a pool. */
 export interface PoolMarks {
   /**
@@ -266,7 +293,18 @@ export interface OneTimeTexts {
  * within 2 s if the store cannot be reached.
  */
 export interface SessionStore
-  extends StoreTime, SessionCalls, SessionRecords, ClosingMarks, SessionJobRecords, PoolMarks, RequestCounts, OneTimeTexts {
+  extends
+    StoreTime,
+    SessionCalls,
+    SessionRecords,
+    ClosingMarks,
+    SessionJobRecords,
+    NetworkEvents,
+    PoolMarks,
+    RequestCounts,
+    OneTimeTexts,
+    PortGrants,
+    RepeatableRequests {
   /** Resolves when the store answers. */
   ping(): Promise<void>;
   disconnect(): Promise<void>;
@@ -279,7 +317,9 @@ export const SESSION_STORE = Symbol('SessionStore');
  * enter its session, because no `resumeCall` comes before that.
  */
 export const COMMAND_LEASE_MS = 30_000;
-/** The most sessions that `listSessions` returns. */
+/** The most events that are kept of a session's network. */
+export const MAX_NETWORK_EVENTS = 400;
+/** The most sessions that `listSessions` and `listAllSessions` return. */
 export const MAX_LISTED = 1_000;
 
 /**

@@ -1,45 +1,27 @@
-import { randomUUID } from 'node:crypto';
 import type { Config } from '@sandbox/config';
 import { FixedWindows, type Window } from '@sandbox/counters';
+import type { PortGrant } from '../port-grants';
+import type { RepeatableRequest, RequestClaim } from '../repeatable-requests';
 import type { SessionRef } from '../session-identity';
-import type { SandboxOptions, SessionOptions, SessionSettings } from '../session-options';
+import type { SessionOptions, SessionSettings } from '../session-options';
 import {
   countsUntil,
   MAX_LISTED,
+  MAX_NETWORK_EVENTS,
   type AttachedSandbox,
   type AttachResult,
   type BeginResult,
   type CallHold,
   type JobRecord,
   type Limit,
+  type ResumeResult,
   type SessionRecord,
   type SessionStore,
 } from '../session-store';
 import { LeftTexts } from './left-texts';
-
-interface Call {
-  readonly deadline: number;
-  readonly countsUntil: number | undefined;
-}
-
-interface Session {
-  readonly ref: SessionRef;
-  readonly generation: string;
-  readonly calls: Map<string, Call>;
-  readonly jobs: Map<string, JobRecord>;
-  containerId: string | null;
-  image: string | null;
-  startId: string | null;
-  /**
-   * Set once the session has its first sandbox: no later call can report that it made the session.
-   */
-  begun: boolean;
-  options: SandboxOptions | null;
-  settings: SessionSettings;
-  restarted: boolean;
-  createdAt: number;
-  lastUsedAt: number;
-}
+import { commands, given, newSession, type Session, touch } from './memory-session';
+import { PortGrantTable } from './port-grant-table';
+import { RequestTable } from './request-table';
 
 /**
  * Sessions in the memory of this process, for a deployment of one process. No method awaits
@@ -53,10 +35,12 @@ export class MemorySessionStore implements SessionStore {
   /** Until when a pool keeps a sandbox, by the sandbox's id. */
   private readonly pooled = new Map<string, number>();
   private readonly left = new LeftTexts();
-  private readonly requests: FixedWindows;
+  private readonly grants = new PortGrantTable();
+  private readonly counts: FixedWindows;
+  private readonly requests = new RequestTable();
 
   constructor(private readonly config: Config) {
-    this.requests = new FixedWindows(config.RATE_LIMIT_WINDOW_SECONDS * 1000);
+    this.counts = new FixedWindows(config.RATE_LIMIT_WINDOW_SECONDS * 1000);
   }
 
   now(): number {
@@ -67,11 +51,13 @@ export class MemorySessionStore implements SessionStore {
     await ref.allowance?.granted;
     const until = this.closing.get(ref.key);
     if (until !== undefined) return { state: 'closing', until };
+    const known = this.sessions.get(ref.key);
+    if (ref.onlyLive && (known === undefined || this.expiry(known) <= now)) return { state: 'absent' };
     const limit = this.reached(ref, hold, now);
     return limit ? { state: 'full', limit: { name: limit, max: this.config[limit] } } : this.enterSession(ref, hold, now, options);
   }
 
-  async resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>> {
+  async resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<ResumeResult> {
     const until = this.closing.get(ref.key);
     return until === undefined ? this.enterSession(ref, hold, now) : { state: 'closing', until };
   }
@@ -98,7 +84,8 @@ export class MemorySessionStore implements SessionStore {
     session.startId = sandbox.startId;
     session.image = sandbox.image;
     session.options = sandbox.options ?? {};
-    session.settings = { ...sandbox.settings, ...session.settings };
+    const { network, ...settings } = sandbox.settings ?? {};
+    session.settings = { ...settings, ...(had === null && given({ network })), ...session.settings };
     session.createdAt = Math.min(session.createdAt, sandbox.createdAt ?? Infinity);
     return { live: true, restarted: session.restarted, created };
   }
@@ -124,12 +111,11 @@ export class MemorySessionStore implements SessionStore {
   }
 
   async listSessions(userKey: string, now: number): Promise<SessionRecord[]> {
-    return [...this.sessions.values()]
-      .filter((session) => session.ref.userKey === userKey && this.expiry(session) > now)
-      .map((session) => this.record(session))
-      .sort((a, b) => b.expiresAt - a.expiresAt)
-      .slice(0, MAX_LISTED)
-      .sort((a, b) => a.createdAt - b.createdAt);
+    return this.list(({ ref }) => ref.userKey === userKey, now);
+  }
+
+  async listAllSessions(now: number): Promise<SessionRecord[]> {
+    return this.list(() => true, now);
   }
 
   async closeSession(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean> {
@@ -189,8 +175,22 @@ export class MemorySessionStore implements SessionStore {
     this.sessions.get(key)?.jobs.delete(jobId);
   }
 
+  async addNetworkEvents(key: string, generation: string, events: readonly string[], bytes: number): Promise<number | null> {
+    const session = this.sessions.get(key);
+    if (session?.generation !== generation) return null;
+    session.events.push(...events);
+    session.events.splice(0, session.events.length - MAX_NETWORK_EVENTS);
+    session.bytes += bytes;
+    return session.bytes;
+  }
+
+  async readNetwork(key: string): Promise<{ events: string[]; bytes: number }> {
+    const { events = [], bytes = 0 } = this.sessions.get(key) ?? {};
+    return { events: [...events], bytes };
+  }
+
   async countRequest(userId: string): Promise<Window> {
-    return this.requests.hit(userId);
+    return this.counts.hit(userId);
   }
 
   async putOnce(name: string, value: string, lifetimeMs: number): Promise<void> {
@@ -201,9 +201,46 @@ export class MemorySessionStore implements SessionStore {
     return this.left.takeText(name, this.now());
   }
 
+  addPortGrant(id: string, grant: PortGrant, now: number): Promise<void> {
+    return this.grants.addPortGrant(id, grant, now);
+  }
+
+  findPortGrant(id: string, now: number): Promise<PortGrant | null> {
+    return this.grants.findPortGrant(id, now);
+  }
+
+  removePortGrants(key: string, port: number): Promise<void> {
+    return this.grants.removePortGrants(key, port);
+  }
+
+  claimRequest(request: RepeatableRequest, claimId: string, now: number): Promise<RequestClaim> {
+    return this.requests.claimRequest(request, claimId, now);
+  }
+
+  keepRequests(claims: readonly { request: RepeatableRequest; claimId: string }[], now: number): Promise<void> {
+    return this.requests.keepRequests(claims, now);
+  }
+
+  answerRequest(request: RepeatableRequest, claimId: string, answer: { status: number; body: string }): Promise<void> {
+    return this.requests.answerRequest(request, claimId, answer);
+  }
+
+  releaseRequest(request: RepeatableRequest, claimId: string): Promise<void> {
+    return this.requests.releaseRequest(request, claimId);
+  }
+
   async ping(): Promise<void> {}
 
   async disconnect(): Promise<void> {}
+
+  private list(matches: (session: Session) => boolean, now: number): SessionRecord[] {
+    return [...this.sessions.values()]
+      .filter((session) => matches(session) && this.expiry(session) > now)
+      .map((session) => this.record(session))
+      .sort((a, b) => b.expiresAt - a.expiresAt)
+      .slice(0, MAX_LISTED)
+      .sort((a, b) => a.createdAt - b.createdAt);
+  }
 
   private meets(condition: 'always' | 'expired' | 'unknown', session: Session | undefined, now: number): boolean {
     if (condition === 'expired') return session !== undefined && this.expiry(session) <= now;
@@ -212,7 +249,7 @@ export class MemorySessionStore implements SessionStore {
 
   private enterSession(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): BeginResult & { state: 'live' } {
     const known = this.sessions.get(ref.key);
-    const { allowance: _allowance, ...name } = ref;
+    const { allowance: _allowance, onlyLive: _onlyLive, ...name } = ref;
     const session = known ?? newSession(name, now, options);
     this.sessions.set(ref.key, session);
     session.calls.set(hold.callId, { deadline: hold.deadline, countsUntil: countsUntil(hold, now) });
@@ -257,44 +294,11 @@ export class MemorySessionStore implements SessionStore {
       options,
       ttlMs: this.ttlMs(session),
       metadata: settings.metadata ?? {},
+      network: settings.network ?? null,
       restarted,
       createdAt,
       lastUsedAt,
       expiresAt: this.expiry(session),
     };
   }
-}
-
-function commands(session: Session, now: number): number {
-  return [...session.calls.values()].filter((call) => call.countsUntil !== undefined && call.countsUntil >= now).length;
-}
-
-/** @returns the settings without the members that are undefined */
-function given({ ttl_seconds, metadata }: SessionSettings): SessionSettings {
-  return { ...(ttl_seconds === undefined ? {} : { ttl_seconds }), ...(metadata === undefined ? {} : { metadata }) };
-}
-
-function newSession(ref: SessionRef, now: number, options?: SessionOptions): Session {
-  const { ttl_seconds, metadata, ...sandboxOptions } = options ?? {};
-  return {
-    ref,
-    generation: randomUUID(),
-    calls: new Map(),
-    jobs: new Map(),
-    containerId: null,
-    image: null,
-    startId: null,
-    begun: false,
-    options: options ? sandboxOptions : null,
-    settings: given({ ttl_seconds, metadata }),
-    restarted: false,
-    createdAt: now,
-    lastUsedAt: now,
-  };
-}
-
-/** Notes a use of the session, and drops holds that are past their deadline. */
-function touch(session: Session, now: number): void {
-  session.lastUsedAt = Math.max(session.lastUsedAt, now);
-  for (const [callId, { deadline }] of session.calls) if (deadline < now) session.calls.delete(callId);
 }

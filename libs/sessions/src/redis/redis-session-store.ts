@@ -2,16 +2,29 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Config } from '@sandbox/config';
 import type { Window } from '@sandbox/counters';
+import { formatPortGrant, MAX_PORT_GRANTS, parsePortGrant, type PortGrant } from '../port-grants';
+import {
+  MAX_ANSWER_BYTES,
+  MAX_ANSWERS_BYTES,
+  MAX_REQUESTS,
+  MIN_REQUEST_AGE_MS,
+  REQUEST_LEASE_MS,
+  REQUEST_LIFETIME_MS,
+  type RepeatableRequest,
+  type RequestClaim,
+} from '../repeatable-requests';
 import type { SessionRef } from '../session-identity';
-import { formatOptions, type SessionOptions, type SessionSettings } from '../session-options';
+import { formatNetwork, formatOptions, type SessionOptions, type SessionSettings } from '../session-options';
 import {
   countsUntil,
   MAX_LISTED,
+  MAX_NETWORK_EVENTS,
   type AttachedSandbox,
   type AttachResult,
   type BeginResult,
   type CallHold,
   type JobRecord,
+  type ResumeResult,
   type SessionRecord,
   type SessionStore,
 } from '../session-store';
@@ -21,9 +34,12 @@ import {
   formatRef,
   parseAttach,
   parseBegin,
+  parseClaim,
   parseExpired,
   parseJobAdded,
   parseJobs,
+  parseNetworkBytes,
+  parseNetworkRead,
   parseRecord,
   parseRecords,
   parseWindow,
@@ -32,6 +48,7 @@ import {
 } from './session-replies';
 import { StoreClock } from './store-clock';
 import { SESSION_SCRIPTS, type SessionScript } from './session-scripts';
+import { whileCounting } from './while-counting';
 
 type ScriptedClient = Redis & Record<SessionScript, (prefix: string, ...args: (string | number)[]) => Promise<unknown>>;
 
@@ -55,26 +72,15 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async beginCall(ref: SessionRef, hold: CallHold, now: number, options?: SessionOptions): Promise<BeginResult> {
-    const { allowance } = ref;
-    if (allowance === undefined || allowance.settled) {
-      await allowance?.granted;
-      return this.enterSession('begin', ref, hold, now, options);
-    }
-    // The connection keeps the order of commands, so Redis has counted the request by then.
-    const entering = this.enterSession('begin', ref, hold, now, options, allowance.requestId);
-    const [granted, entered] = await Promise.allSettled([allowance.granted, entering]);
-    if (granted.status === 'rejected') {
-      // The count was lost with its connection, and the call was let in by the next one.
-      if (entered.status === 'fulfilled' && entered.value.state === 'live')
-        await this.endCall(ref.key, entered.value.record.generation, hold.callId, now).catch(() => undefined);
-      throw granted.reason;
-    }
-    return entering;
+    const enter = (requestId: string): Promise<BeginResult> => this.enterSession('begin', ref, hold, now, options, requestId);
+    return whileCounting(ref.allowance, enter, async (entered) => {
+      if (entered.state === 'live') await this.endCall(ref.key, entered.record.generation, hold.callId, now);
+    });
   }
 
-  async resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<Exclude<BeginResult, { state: 'full' }>> {
+  async resumeCall(ref: SessionRef, hold: CallHold, now: number): Promise<ResumeResult> {
     const result = await this.enterSession('resume', ref, hold, now);
-    if (result.state === 'full') throw new Error('A call that goes on was counted');
+    if (result.state === 'full' || result.state === 'absent') throw new Error('A call that goes on was refused');
     return result;
   }
 
@@ -116,6 +122,10 @@ export class RedisSessionStore implements SessionStore {
     return this.runScript('sessionList', [userKey, now, MAX_LISTED], (reply) => parseRecords(this.context, reply));
   }
 
+  listAllSessions(now: number): Promise<SessionRecord[]> {
+    return this.runScript('sessionList', ['', now, MAX_LISTED], (reply) => parseRecords(this.context, reply));
+  }
+
   closeSession(key: string, condition: 'always' | 'expired' | 'unknown', now: number, until: number): Promise<boolean> {
     return this.runScript('sessionClose', [key, condition, now, until], (reply) => reply === 1);
   }
@@ -152,6 +162,14 @@ export class RedisSessionStore implements SessionStore {
     return this.runScript('sessionRemoveJob', [key, jobId], () => undefined);
   }
 
+  addNetworkEvents(key: string, generation: string, events: readonly string[], bytes: number): Promise<number | null> {
+    return this.runScript('sessionAddNetworkEvents', [key, generation, bytes, MAX_NETWORK_EVENTS, ...events], parseNetworkBytes);
+  }
+
+  readNetwork(key: string): Promise<{ events: string[]; bytes: number }> {
+    return this.runScript('sessionReadNetwork', [key], parseNetworkRead);
+  }
+
   countRequest(userId: string, limit: number, windowMs: number, requestId = ''): Promise<Window> {
     return this.runScript('sessionCountRequest', [userId, limit, windowMs, requestId], parseWindow);
   }
@@ -162,6 +180,48 @@ export class RedisSessionStore implements SessionStore {
 
   takeOnce(name: string): Promise<string | null> {
     return this.connection.runCommand((client) => client.getdel(`${this.prefix}once:${name}`));
+  }
+
+  addPortGrant(id: string, grant: PortGrant, now: number): Promise<void> {
+    const { key, port, expiresAt } = grant;
+    const args = [key, id, port, formatPortGrant(grant), expiresAt, now, MAX_PORT_GRANTS];
+    return this.runScript('sessionAddPortGrant', args, () => undefined);
+  }
+
+  async findPortGrant(id: string, now: number): Promise<PortGrant | null> {
+    const text = await this.connection.runCommand((client) => client.get(`${this.prefix}grant:${id}`));
+    const grant = text === null ? null : parsePortGrant(text);
+    return grant !== null && grant.expiresAt > now ? grant : null;
+  }
+
+  removePortGrants(key: string, port: number): Promise<void> {
+    return this.runScript('sessionRemovePortGrants', [key, port], () => undefined);
+  }
+
+  claimRequest(request: RepeatableRequest, claimId: string, now: number): Promise<RequestClaim> {
+    const { userKey, name, fingerprint, allowance } = request;
+    const args = [userKey, name, fingerprint, claimId, now, REQUEST_LEASE_MS, REQUEST_LIFETIME_MS, MAX_REQUESTS, MIN_REQUEST_AGE_MS];
+    return whileCounting(
+      allowance,
+      (requestId) => this.runScript('sessionClaimRequest', [...args, requestId], parseClaim),
+      () => this.releaseRequest(request, claimId),
+    );
+  }
+
+  keepRequests(claims: readonly { request: RepeatableRequest; claimId: string }[], now: number): Promise<void> {
+    const named = claims.flatMap(({ request, claimId }) => [request.name, claimId]);
+    return this.runScript('sessionKeepRequests', [now + REQUEST_LEASE_MS, ...named], () => undefined);
+  }
+
+  answerRequest({ userKey, name }: RepeatableRequest, claimId: string, { status, body }: { status: number; body: string }): Promise<void> {
+    const bytes = Buffer.byteLength(body);
+    const kept = bytes <= MAX_ANSWER_BYTES ? [bytes, body] : ['', ''];
+    const args = [userKey, name, claimId, status, ...kept, MAX_ANSWERS_BYTES, REQUEST_LIFETIME_MS];
+    return this.runScript('sessionAnswerRequest', args, () => undefined);
+  }
+
+  releaseRequest({ userKey, name }: RepeatableRequest, claimId: string): Promise<void> {
+    return this.runScript('sessionReleaseRequest', [userKey, name, claimId], () => undefined);
   }
 
   async ping(): Promise<void> {
@@ -191,7 +251,9 @@ export class RedisSessionStore implements SessionStore {
       limits.MAX_CONCURRENT_COMMANDS_PER_SESSION,
       limits.MAX_CONCURRENT_COMMANDS_PER_USER,
     ];
-    return this.runScript('sessionBegin', [...known, ...asked, ...max, requestId], (reply) => parseBegin(this.context, ref.key, reply));
+    return this.runScript('sessionBegin', [...known, ...asked, ...max, requestId, ref.onlyLive ? 1 : ''], (reply) =>
+      parseBegin(this.context, ref.key, reply),
+    );
   }
 
   private runScript<T>(script: SessionScript, args: (string | number)[], parse: (reply: unknown) => T): Promise<T> {
@@ -200,9 +262,13 @@ export class RedisSessionStore implements SessionStore {
 }
 
 /**
- * @returns the session's own time to live in milliseconds and its metadata as JSON; empty if not
- *   given
+ * @returns the session's own time to live in milliseconds, and its metadata and the rules of its
+ *   network as JSON; empty if not given
  */
-function settingsArgs({ ttl_seconds, metadata }: SessionSettings): [number | '', string] {
-  return [ttl_seconds === undefined ? '' : ttl_seconds * 1000, metadata === undefined ? '' : JSON.stringify(metadata)];
+function settingsArgs({ ttl_seconds, metadata, network }: SessionSettings): [number | '', string, string] {
+  return [
+    ttl_seconds === undefined ? '' : ttl_seconds * 1000,
+    metadata === undefined ? '' : JSON.stringify(metadata),
+    network === undefined ? '' : formatNetwork(network),
+  ];
 }

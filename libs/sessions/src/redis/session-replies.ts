@@ -1,6 +1,7 @@
 import type { Window } from '@sandbox/counters';
+import type { RequestClaim } from '../repeatable-requests';
 import { sessionRef, type SessionRef } from '../session-identity';
-import { parseMetadata, parseOptions } from '../session-options';
+import { parseMetadata, parseNetwork, parseOptions } from '../session-options';
 import type { AttachResult, BeginResult, JobRecord, Limit, SessionRecord } from '../session-store';
 
 /** Reads the answers of the scripts strictly, because another program may have written to Redis. */
@@ -15,8 +16,8 @@ export interface ReplyContext {
 
 /** @returns the record; null if it is missing, damaged or belongs to another key */
 export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, reply: unknown): SessionRecord | null {
-  if (!isTexts(reply) || reply.length !== 12) return null;
-  const [refText, generation, containerId, image, created, used, options, ttl, metadata, restarted, start, expires] = reply as [
+  if (!isTexts(reply) || reply.length !== 13) return null;
+  const [refText, generation, containerId, image, created, used, options, ttl, metadata, restarted, start, network, expires] = reply as [
     string,
     ...string[],
   ];
@@ -32,6 +33,7 @@ export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, re
     options: options ? parseOptions(options) : null,
     ttlMs: parseMs(ttl) ?? ttlMs,
     metadata: parseMetadata(metadata ?? ''),
+    network: parseNetwork(network ?? ''),
     restarted: restarted === '1',
     createdAt,
     lastUsedAt,
@@ -43,6 +45,7 @@ export function parseRecord({ deployment, ttlMs }: ReplyContext, key: string, re
 export function parseBegin(context: ReplyContext, key: string, reply: unknown): BeginResult {
   const [state, second, fields] = Array.isArray(reply) ? (reply as unknown[]) : [];
   if (state === 'full' && isLimit(context, second)) return { state, limit: { name: second, max: context.limits[second] } };
+  if (state === 'absent') return { state };
   const until = parseMs(second);
   if (state === 'closing' && until !== null) return { state, until };
   const record = parseRecord(context, key, fields);
@@ -99,6 +102,30 @@ export function parseJobs(reply: unknown): JobRecord[] {
     .map(parseJob)
     .filter((job) => job !== null)
     .sort((a, b) => a.startedAt - b.startedAt);
+}
+
+/** @returns null if the session is gone, or a later one */
+export function parseNetworkBytes(reply: unknown): number | null {
+  if (reply === '') return null;
+  const bytes = parseMs(reply);
+  if (bytes === null) throw unexpected();
+  return bytes;
+}
+
+/** @throws Error if the reply is none that the script gives */
+export function parseNetworkRead(reply: unknown): { events: string[]; bytes: number } {
+  const [bytes, events] = Array.isArray(reply) ? (reply as unknown[]) : [];
+  return { events: parseTexts(events), bytes: parseMs(bytes) ?? 0 };
+}
+
+/** @throws Error if the reply is none that the script gives */
+export function parseClaim(reply: unknown): RequestClaim {
+  const [state, second, body = null] = parseTexts(reply);
+  if (state === 'claimed' || state === 'running' || state === 'unknown' || state === 'differs') return { state };
+  const number = parseMs(second);
+  if (state === 'answered' && number !== null) return { state, answer: { status: number, body } };
+  if (state === 'full' && number !== null) return { state, until: number };
+  throw unexpected();
 }
 
 export function parseTexts(reply: unknown): string[] {

@@ -1,99 +1,13 @@
 import { COUNT_REQUEST } from './count-request';
+import { ADD_PORT_GRANT, REMOVE_PORT_GRANTS } from './port-grant-scripts';
+import { ANSWER_REQUEST, CLAIM_REQUEST, KEEP_REQUESTS, RELEASE_REQUEST } from './request-scripts';
+import { PRELUDE } from './script-prelude';
 
-/**
- * The Lua scripts of RedisSessionStore. Each is one atomic round trip. All names begin with
- * KEYS[1]. It holds the hash tag, so that a Redis cluster keeps a deployment in one slot.
- *
- *     session:<key>  hash    ref (JSON), user, generation, container, image, created, used,
- *                            options (JSON), ttl (its own), metadata (JSON), restarted,
- *                            start (container@start), begun (no call may report `created` any more)
- *     calls:<key>    zset    call id by deadline
- *     commands:<key> zset    call id by the time until which it counts, for calls with a command
- *     commands:<user>  zset  the same, over all sessions of a user
- *     jobs:<key>     hash    job id to job (JSON)
- *     expiry         zset    key by expiry. A session has a record if and only if it is in here.
- *     user:<user>    zset    key by expiry, of one user
- *     pooled         zset    sandbox id by the time until which it is kept
- *     closing        zset    key by the end of its closing mark. A key is in `expiry` or in here,
- *                            never in both.
- *     rate:<user id> number  requests in the user's window. Its lifetime is the window's.
- *     refused:<id>   1       a request over its user's limit, for which `begin` may be on its way
- *
- * The caller gives the time, which it has from Redis (StoreClock). One of several replicas may be a
- * little behind, so the time of the last use never goes back.
- *
- * The lifetimes in Redis (PEXPIRE) only clear away what an abandoned deployment leaves behind. They
- * reach a day beyond the expiry, less an hour, so that not every call has to set them.
- */
-const PRELUDE = `
-local prefix = KEYS[1]
-local EXPIRY, CLOSING, POOLED = prefix .. 'expiry', prefix .. 'closing', prefix .. 'pooled'
-local MARGIN, SLACK = 86400000, 3600000
-local MAX_CALLS = 256
-
-local function session(key) return prefix .. 'session:' .. key end
-local function calls(key) return prefix .. 'calls:' .. key end
-local function commands(key_or_user) return prefix .. 'commands:' .. key_or_user end
-local function jobs(key) return prefix .. 'jobs:' .. key end
-local function user_index(user) return prefix .. 'user:' .. user end
-
--- The milliseconds that a text stands for; nil if it is no number.
-local function ms(text)
-  if text and #text <= 15 and string.match(text, '^%d+$') then return tonumber(text) end
-end
-
-local function text(number) return string.format('%.0f', number) end
-
-local function score(index, key)
-  local value = redis.call('ZSCORE', index, key)
-  return value and tonumber(value)
-end
-
-local function keep(name, lifetime)
-  if redis.call('PTTL', name) < lifetime - SLACK then redis.call('PEXPIRE', name, text(lifetime)) end
-end
-
--- Notes a use of the session and sets its expiry. The ttl is for sessions without one of their own.
-local function touch(key, user, now, ttl)
-  local known = redis.call('HMGET', session(key), 'used', 'ttl')
-  local used = math.max(ms(known[1]) or 0, now)
-  ttl = ms(known[2]) or tonumber(ttl)
-  redis.call('HSET', session(key), 'used', text(used))
-  redis.call('ZREMRANGEBYSCORE', calls(key), '-inf', '(' .. text(now))
-  local longest = redis.call('ZREVRANGE', calls(key), 0, 0, 'WITHSCORES')[2]
-  local expiry = math.max(used, tonumber(longest or 0)) + ttl
-  redis.call('ZADD', EXPIRY, text(expiry), key)
-  redis.call('ZADD', user_index(user), text(expiry), key)
-  for _, name in ipairs({ session(key), calls(key), user_index(user), EXPIRY }) do keep(name, expiry - now + MARGIN) end
-end
-
-local function count(index, now)
-  redis.call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now))
-  return redis.call('ZCARD', index)
-end
-
-local function forget(key)
-  local user = redis.call('HGET', session(key), 'user')
-  if user then
-    redis.call('ZREM', user_index(user), key)
-    for _, call in ipairs(redis.call('ZRANGE', commands(key), 0, -1)) do redis.call('ZREM', commands(user), call) end
-  end
-  redis.call('DEL', session(key), calls(key), commands(key), jobs(key))
-  redis.call('ZREM', EXPIRY, key)
-end
-
-local function record(key)
-  local fields = redis.call('HMGET', session(key), 'ref', 'generation', 'container', 'image', 'created', 'used', 'options', 'ttl', 'metadata', 'restarted', 'start')
-  -- A list ends at its first nil.
-  for i = 1, 11 do fields[i] = fields[i] or '' end
-  fields[12] = redis.call('ZSCORE', EXPIRY, key)
-  return fields
-end
-`;
+/* Each script is one atomic round trip. script-prelude.ts says what the keys hold. */
 
 const BEGIN = `
-local key, user, ref, generation, call, deadline, counts_until, now, ttl, entry, options, own_ttl, metadata = unpack(ARGV, 1, 13)
-local max_sessions, max_of_user, max_commands, max_commands_of_user, request = unpack(ARGV, 14)
+local key, user, ref, generation, call, deadline, counts_until, now, ttl, entry, options, own_ttl, metadata, rules = unpack(ARGV, 1, 14)
+local max_sessions, max_of_user, max_commands, max_commands_of_user, request, only_live = unpack(ARGV, 15)
 now = tonumber(now)
 if request ~= '' and redis.call('EXISTS', prefix .. 'refused:' .. request) == 1 then return { 'refused' } end
 local closing = redis.call('ZSCORE', CLOSING, key)
@@ -102,6 +16,7 @@ if closing then return { 'closing', closing } end
 local known = redis.call('HMGET', session(key), 'generation', 'created')
 local created = (known[1] or '') == '' or not ms(known[2]) or not score(EXPIRY, key)
 if entry == 'begin' then
+  if only_live ~= '' and (created or score(EXPIRY, key) <= now) then return { 'absent' } end
   if created then
     if redis.call('ZCARD', EXPIRY) + redis.call('ZCARD', CLOSING) >= tonumber(max_sessions) then return { 'full', 'MAX_SESSIONS' } end
     if redis.call('ZCOUNT', user_index(user), '(' .. text(now), '+inf') >= tonumber(max_of_user) then return { 'full', 'MAX_SESSIONS_PER_USER' } end
@@ -116,7 +31,7 @@ end
 redis.call('HSET', session(key), 'user', user, 'ref', ref)
 if created then
   redis.call('HSET', session(key), 'generation', generation, 'container', '', 'image', '', 'created', text(now), 'used', '',
-    'options', options, 'ttl', own_ttl, 'metadata', metadata, 'restarted', '', 'start', '', 'begun', '')
+    'options', options, 'ttl', own_ttl, 'metadata', metadata, 'network', rules, 'restarted', '', 'start', '', 'begun', '', 'bytes', '')
   -- Drop sessions whose keys ended in Redis itself, because no sweeper runs.
   redis.call('ZREMRANGEBYSCORE', EXPIRY, '-inf', text(now - MARGIN))
   redis.call('ZREMRANGEBYSCORE', user_index(user), '-inf', text(now - MARGIN))
@@ -152,8 +67,8 @@ touch(key, known[2], tonumber(now), ttl)
 `;
 
 const ATTACH = `
-local key, generation, container, start, origin, image, created, options, own_ttl, metadata, ttl = unpack(ARGV)
-local fields = { 'generation', 'container', 'created', 'user', 'used', 'ttl', 'metadata', 'restarted', 'start', 'begun' }
+local key, generation, container, start, origin, image, created, options, own_ttl, metadata, rules, ttl = unpack(ARGV)
+local fields = { 'generation', 'container', 'created', 'user', 'used', 'ttl', 'metadata', 'restarted', 'start', 'begun', 'network' }
 local known = redis.call('HMGET', session(key), unpack(fields))
 if known[1] ~= generation then return { 'moved' } end
 local had, restarted, noted, begun = known[2] or '', known[8] or '', known[9] or '', known[10] or ''
@@ -169,6 +84,7 @@ redis.call('HSET', session(key), 'container', container, 'image', image, 'option
   'start', here .. start, 'begun', begun)
 if created ~= '' and tonumber(created) < (ms(known[3]) or 0) then redis.call('HSET', session(key), 'created', created) end
 if (known[7] or '') == '' then redis.call('HSET', session(key), 'metadata', metadata) end
+if (known[11] or '') == '' and had == '' then redis.call('HSET', session(key), 'network', rules) end
 if (known[6] or '') == '' and own_ttl ~= '' then
   redis.call('HSET', session(key), 'ttl', own_ttl)
   touch(key, known[4], ms(known[5]) or 0, ttl)
@@ -185,11 +101,12 @@ return 1
 `;
 
 const UPDATE = `
-local key, now, own_ttl, metadata, ttl = unpack(ARGV)
+local key, now, own_ttl, metadata, rules, ttl = unpack(ARGV)
 local expiry, user = score(EXPIRY, key), redis.call('HGET', session(key), 'user')
 if not (user and expiry and expiry > tonumber(now)) then return end
 if own_ttl ~= '' then redis.call('HSET', session(key), 'ttl', own_ttl) end
 if metadata ~= '' then redis.call('HSET', session(key), 'metadata', metadata) end
+if rules ~= '' then redis.call('HSET', session(key), 'network', rules) end
 touch(key, user, tonumber(now), ttl)
 return record(key)
 `;
@@ -202,8 +119,9 @@ if expiry and expiry > tonumber(now) then return record(key) end
 
 const LIST = `
 local user, now, limit = unpack(ARGV)
+local index = user == '' and EXPIRY or user_index(user)
 local records = {}
-for i, key in ipairs(redis.call('ZREVRANGEBYSCORE', user_index(user), '+inf', '(' .. now, 'LIMIT', 0, limit)) do
+for i, key in ipairs(redis.call('ZREVRANGEBYSCORE', index, '+inf', '(' .. now, 'LIMIT', 0, limit)) do
   records[i] = { key, record(key) }
 end
 return records
@@ -279,6 +197,22 @@ const REMOVE_JOB = `
 redis.call('HDEL', jobs(ARGV[1]), ARGV[2])
 `;
 
+const ADD_NETWORK_EVENTS = `
+local key, generation, bytes, max = unpack(ARGV)
+local known = redis.call('HMGET', session(key), 'generation', 'bytes')
+if known[1] ~= generation then return '' end
+local total = text((ms(known[2]) or 0) + tonumber(bytes))
+redis.call('HSET', session(key), 'bytes', total)
+for i = 5, #ARGV do redis.call('RPUSH', network(key), ARGV[i]) end
+redis.call('LTRIM', network(key), -tonumber(max), -1)
+redis.call('PEXPIRE', network(key), text(math.max(redis.call('PTTL', session(key)), MARGIN)))
+return total
+`;
+
+const READ_NETWORK = `
+return { redis.call('HGET', session(ARGV[1]), 'bytes') or '', redis.call('LRANGE', network(ARGV[1]), 0, -1) }
+`;
+
 /** The scripts by the name under which the client has them as commands. */
 export const SESSION_SCRIPTS = {
   sessionBegin: PRELUDE + BEGIN,
@@ -297,7 +231,15 @@ export const SESSION_SCRIPTS = {
   sessionAddJob: PRELUDE + ADD_JOB,
   sessionJobs: PRELUDE + JOBS,
   sessionRemoveJob: PRELUDE + REMOVE_JOB,
+  sessionAddNetworkEvents: PRELUDE + ADD_NETWORK_EVENTS,
+  sessionReadNetwork: PRELUDE + READ_NETWORK,
   sessionCountRequest: COUNT_REQUEST,
+  sessionAddPortGrant: ADD_PORT_GRANT,
+  sessionRemovePortGrants: REMOVE_PORT_GRANTS,
+  sessionClaimRequest: CLAIM_REQUEST,
+  sessionKeepRequests: KEEP_REQUESTS,
+  sessionAnswerRequest: ANSWER_REQUEST,
+  sessionReleaseRequest: RELEASE_REQUEST,
 } as const;
 
 export type SessionScript = keyof typeof SESSION_SCRIPTS;
