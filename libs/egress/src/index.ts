@@ -1,0 +1,11 @@
+export { isPublic, parseCidrs, type CidrList } from './addresses';
+export { denial, DENIAL_REASONS, type DenialReason, type EgressDenial } from './denial';
+export { dial, type DialOptions } from './dial';
+export { DialError, type DialFailure } from './dial-error';
+export { FirstBytes } from './first-bytes';
+export { parseNameServers } from './name-servers';
+export { normalizeName } from './names';
+export { PRESETS } from './presets';
+export { parseProxy, type EgressProxy } from './proxy';
+export { createNameResolver, type NameResolver, type Resolution, type ResolverOptions, type Turns } from './resolver';
+export { allows, hasPreset, joinRules, parseRules, portsOf, ruleFor, uncovered, type EgressRule, type EgressRules } from './rules';
