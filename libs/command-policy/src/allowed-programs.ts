@@ -32,7 +32,8 @@ export const DEFAULT_PROGRAM_GROUPS: Readonly<Record<string, string>> = {
   environment: `direnv locale localedef iconvconfig tzselect zdump zic getconf getent run-parts update-alternatives dotenv hostname domainname
     dnsdomainname nisdomainname ypdomainname tic toe infocmp infotocap captoinfo`,
   checksumsAndKeys: 'openssl gpg gpgv md5 sha256 shasum md5sum.textutils sha3sum xxhsum cksum c_rehash age uuid pwgen sqv',
-  transfer: 'curl wget wcurl rsync aria2c http https',
+  transfer: `curl wget wcurl rsync aria2c http https ssh slogin scp sftp ssh-add ssh-agent ssh-argv0 ssh-copy-id ssh-keygen
+    ssh-keyscan`,
   git: 'git scalar git-receive-pack git-upload-archive git-upload-pack git-lfs gh tig hub svn hg pre-commit',
   python: `python python2 python3 python3.8 python3.9 python3.10 python3.11 python3.12 python3.13 python3.14 pypy pypy3 pip pip3 pipx
     pipenv poetry pdm uv uvx hatch flit virtualenv venv conda mamba micromamba pyenv ipython ipython3 jupyter jupyter-nbconvert pydoc

@@ -90,8 +90,14 @@ describe('a refusal by the policy', () => {
       word: 'nc',
       position: { line: 2, column: 9, offset: 11 },
       reason: 'it is not on the list of allowed programs',
+      similar: [],
       allowed: ['cat', 'ls'],
     });
+  });
+
+  it('has the allowed programs with a similar name when there are some', () => {
+    expect(refusal(createCommandPolicy(['cat', 'ls', 'cut']), 'cot a')?.extensions?.similar).toEqual(['cat', 'cut']);
+    expect(refusal(guardRail, 'echo; pyton3 a.py')?.extensions?.similar).toEqual(expect.arrayContaining(['python3']));
   });
 
   it('says what to do instead, or why a program is left out, when the policy is a guard-rail', () => {
@@ -220,7 +226,7 @@ describe('a guard-rail', () => {
     'ls # comment\nnc',
     '{nc,-l}',
     'sudo ls',
-    'ssh host',
+    'telnet host',
     'mkfs.ext4 /dev/sda',
     'export x=1; nc',
     'f() { ls; }; nc',

@@ -136,14 +136,14 @@ function withReason(refusal: Refusal, mode: CommandPolicy['mode'], allowed: read
 function refusalError(command: string, { word, offset, reason }: Refusal, allowed: readonly string[]): SandboxError {
   const position = positionAt(command, offset);
   const quoted = quoteWord(word);
-  const list = allowed.length <= NAMES_IN_DETAIL ? allowed.join(', ') : longList(quoted, allowed);
+  const similar = similarNames(quoted, allowed);
+  const list = allowed.length <= NAMES_IN_DETAIL ? allowed.join(', ') : longList(similar, allowed);
   const subject = quoted === '' ? 'The end of the command' : `\`${quoted}\``;
   const detail = `${subject} at line ${position.line}, column ${position.column} is not allowed: ${reason}. Allowed: ${list}.`;
-  return new SandboxError(ErrorCode.COMMAND_NOT_ALLOWED, detail, { extensions: { word: quoted, position, reason, allowed } });
+  return new SandboxError(ErrorCode.COMMAND_NOT_ALLOWED, detail, { extensions: { word: quoted, position, reason, similar, allowed } });
 }
 
-function longList(word: string, allowed: readonly string[]): string {
-  const similar = similarNames(word, allowed);
+function longList(similar: readonly string[], allowed: readonly string[]): string {
   const alike = similar.length === 0 ? '' : `, among them ${similar.join(', ')}`;
   return `${allowed.length} programs${alike}; REST lists them in \`allowed\``;
 }

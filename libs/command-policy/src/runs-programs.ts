@@ -17,7 +17,8 @@ const RUNS_OTHERS: Readonly<Record<string, string>> = {
     dumb-init gosu su-exec s6-setuidgid supervisord cron crontab at batch screen tmux dtach abduco systemd-run concurrently nodemon pm2
     watchexec ssh-agent dbus-run-session xvfb-run logsave choom uclampset i386 x86_64 scriptlive service invoke-rc.d`,
   byAnOptionOrCommandOfTheirs: `find fd fdfind awk gawk mawk nawk original-awk sed gsed ed red ex vi vim view vimdiff nvim nano pico emacs
-    micro joe ne mc mcedit less more most man info zless zmore dc m4 tar bsdtar zip cpio rsync scp sftp ssh git git-lfs gh tig hub svn hg
+    micro joe ne mc mcedit less more most man info zless zmore dc m4 tar bsdtar zip cpio rsync scp sftp ssh slogin
+    ssh-argv0 ssh-copy-id git git-lfs gh tig hub svn hg
     cvs pre-commit delta bat batcat ack ag rg fzf diff3 sdiff patch zgrep zdiff zcmp bzgrep xzgrep zstdgrep zipgrep ldd wget
     curl aria2c openssl gpg socat nc ncat netcat telnet ftp lftp tftp mail mailx mutt ip tcpdump docker podman kubectl nerdctl ctr crictl
     helm ansible ansible-playbook terraform vagrant pssh psql mysql mariadb sqlite sqlite3 duckdb mongosh mongo
