@@ -1,0 +1,230 @@
+import { randomBytes } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { type Config, loadConfig } from '@sandbox/config';
+import type { SandboxOwner } from '../sandbox-runtime';
+import { ApiServer } from './api-server';
+import { ANNOTATION, sessionName } from './names';
+import { Pods } from './pods';
+import { PooledPods } from './pooled-pods';
+import { SessionLocks } from './session-locks';
+import { SessionPods } from './session-pods';
+import { endExec, FakeCluster, RUNNING } from './testing/fake-cluster';
+import { WorkspaceClaims } from './workspace-claims';
+
+const PODS = '/api/v1/namespaces/boxes/pods';
+const LEASES = '/apis/coordination.k8s.io/v1/namespaces/boxes/leases';
+const config: Config = loadConfig({ DEPLOYMENT: 'blue', ALLOW_PERSISTENT_SESSIONS: 'true' }, { needsAuth: false });
+let cluster: FakeCluster;
+let processes: ReturnType<typeof makeProcess>[];
+
+/** What one API process has. */
+function makeProcess() {
+  const server = new ApiServer(cluster.access);
+  const pods = new Pods(server, config);
+  const locks = new SessionLocks(server, config);
+  return {
+    pods,
+    locks,
+    sessions: new SessionPods(pods, locks, new WorkspaceClaims(server, config, '')),
+    pooled: new PooledPods(pods, locks),
+  };
+}
+
+beforeEach(async () => {
+  Logger.overrideLogger(false);
+  cluster = await FakeCluster.begin();
+  processes = [makeProcess(), makeProcess()];
+});
+afterEach(async () => {
+  for (const { pods } of processes) pods.watch.stop();
+  await cluster.end();
+});
+
+const someOwner = (): SandboxOwner => ({ key: randomBytes(32).toString('hex'), userKey: 'u'.repeat(64) });
+const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+const ensure = (owner: SandboxOwner, options: object | null = null, n = 0) =>
+  processes[n]!.sessions.ensure({ owner, options, settings: {} }, soon());
+const remove = (owner: SandboxOwner, n = 0) => processes[n]!.sessions.remove(owner.key, soon());
+const setStatus = (key: string, status: object): void => {
+  const path = `${PODS}/${sessionName(config, key)}`;
+  cluster.put(path, { ...cluster.objects.get(path)!, status: status as Record<string, unknown> });
+};
+const left = (): number[] => [cluster.all('pods').length, cluster.all('leases').length];
+
+describe('SessionPods', () => {
+  it('makes one pod and one lock when ten ask at once, and finds them again', async () => {
+    const owner = someOwner();
+    const all = await Promise.all(Array.from({ length: 10 }, (_, n) => ensure(owner, { cpus: 0.25 }, n % 2)));
+    expect(new Set(all.map(({ id }) => id)).size).toBe(1);
+    expect(all.filter(({ created }) => created)).toHaveLength(1);
+    expect(left()).toEqual([1, 1]);
+    expect(await processes[1]!.sessions.find(owner.key, soon())).toMatchObject({ id: all[0]!.id, key: owner.key, options: { cpus: 0.25 } });
+  });
+
+  it.each([
+    ['has ended', (key: string) => setStatus(key, { phase: 'Failed' })],
+    ['is gone', (key: string) => cluster.remove(`${PODS}/${sessionName(config, key)}`)],
+  ])('makes another pod, with the same options, when the old one %s', async (_, harm) => {
+    const owner = someOwner();
+    const first = await ensure(owner, { cpus: 0.25 });
+    harm(owner.key);
+    const second = await ensure(owner);
+    expect(second).toMatchObject({ created: true, options: { cpus: 0.25 } });
+    expect(second.id).not.toBe(first.id);
+    expect(left()).toEqual([1, 1]);
+  });
+
+  it('kills the processes before it removes a pod, and the lock last', async () => {
+    const owner = someOwner();
+    await ensure(owner);
+    cluster.requests.length = 0;
+    await remove(owner);
+    const name = sessionName(config, owner.key);
+    const changes = cluster.requests.filter((each) => !each.startsWith('GET'));
+    expect(changes).toEqual([`PATCH ${LEASES}/${name}`, 'EXEC kill -9 -1', `DELETE ${PODS}/${name}`, `DELETE ${LEASES}/${name}`]);
+    await remove(owner);
+    expect(left()).toEqual([0, 0]);
+  });
+
+  it('waits for the node when the processes cannot be killed', async () => {
+    const owner = someOwner();
+    await ensure(owner);
+    cluster.exec = (socket) => endExec(socket, 126);
+    cluster.requests.length = 0;
+    await remove(owner);
+    expect(cluster.requests.filter((each) => each.startsWith('DELETE') && each.includes('/pods/'))).toHaveLength(2);
+    expect(left()).toEqual([0, 0]);
+  });
+
+  it('leaves nothing when a session is removed while its pod is made', async () => {
+    const owner = someOwner();
+    const name = sessionName(config, owner.key);
+    const begun = cluster.start;
+    cluster.start = (pod) => {
+      cluster.start = begun;
+      cluster.remove(`${LEASES}/${name}`);
+      return begun(pod);
+    };
+    const made = await ensure(owner);
+    // The pod of the lock that was removed is not given to anybody.
+    expect(cluster.requests.filter((each) => each === `POST ${PODS}`)).toHaveLength(2);
+    expect(cluster.all('pods').map(({ metadata }) => metadata.uid.replaceAll('-', ''))).toEqual([made.id]);
+    expect(left()).toEqual([1, 1]);
+  });
+
+  it('goes on with a removal that another process has begun', async () => {
+    const owner = someOwner();
+    const first = await ensure(owner);
+    const lock = `${LEASES}/${sessionName(config, owner.key)}`;
+    const { metadata, ...rest } = cluster.objects.get(lock)!;
+    cluster.put(lock, { ...rest, metadata: { ...metadata, annotations: { ...metadata.annotations, [ANNOTATION.closing]: 'true' } } });
+    expect((await ensure(owner)).id).not.toBe(first.id);
+    expect(left()).toEqual([1, 1]);
+  });
+
+  it('leaves nothing, and names the image, when the cluster does not get it', async () => {
+    const owner = someOwner();
+    cluster.start = () => ({
+      phase: 'Pending',
+      initContainerStatuses: [{ name: 'workspace', state: { waiting: { reason: 'ErrImagePull', message: 'secret.host' } } }],
+    });
+    const failure = ensure(owner, { image: 'absent:1' });
+    await expect(failure).rejects.toMatchObject({ code: 'SANDBOX_IMAGE_UNUSABLE', message: expect.stringContaining('absent:1') });
+    await expect(failure).rejects.not.toMatchObject({ message: expect.stringContaining('secret.host') });
+    expect(left()).toEqual([0, 0]);
+  });
+
+  it('leaves nothing when the cluster refuses the pod', async () => {
+    cluster.intercept = (request, response) => {
+      if (request.method !== 'POST' || request.url !== PODS) return false;
+      response.writeHead(403).end(JSON.stringify({ kind: 'Status', code: 403, reason: 'Forbidden', message: 'exceeded quota: q' }));
+      return true;
+    };
+    await expect(ensure(someOwner())).rejects.toMatchObject({ status: 403 });
+    expect(left()).toEqual([0, 0]);
+  });
+
+  it('refuses a lock that is another’s', async () => {
+    const owner = someOwner();
+    const name = sessionName(config, owner.key);
+    cluster.put(`${LEASES}/${name}`, { metadata: { name, uid: 'x', resourceVersion: '' } });
+    await expect(ensure(owner)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
+  });
+});
+
+describe('PooledPods', () => {
+  const claim = (owner: SandboxOwner, waiting: Awaited<ReturnType<PooledPods['make']>>, n = 0) =>
+    processes[n]!.pooled.claim(owner, waiting!, soon());
+
+  it('gives a waiting pod to one of two sessions', async () => {
+    for (let round = 0; round < 20; round++) {
+      const waiting = await processes[0]!.pooled.make(0, soon());
+      const owners = [someOwner(), someOwner()];
+      const claims = await Promise.all(owners.map((owner, n) => claim(owner, waiting, n)));
+      const winner = claims.findIndex((each) => each !== null);
+      expect(claims.filter((each) => each !== null)).toEqual([
+        expect.objectContaining({ id: waiting!.id, key: owners[winner]!.key, slot: null }),
+      ]);
+      expect(await processes[1]!.sessions.find(owners[winner]!.key, soon())).toMatchObject({ id: waiting!.id });
+      expect(await processes[1]!.sessions.isVacant(owners[1 - winner]!.key, soon())).toBe(true);
+      await remove(owners[winner]!);
+      expect(left()).toEqual([0, 0]);
+    }
+  });
+
+  it('gives nothing to a session that has a pod', async () => {
+    const waiting = await processes[0]!.pooled.make(0, soon());
+    const owner = someOwner();
+    await ensure(owner);
+    expect(await claim(owner, waiting)).toBeNull();
+    expect((await processes[0]!.pooled.waiting(soon())).ready).toMatchObject([{ id: waiting!.id, slot: { number: 0, current: true } }]);
+  });
+
+  it('makes a pod for the session when a claimant died before the pod was the session’s', async () => {
+    const waiting = await processes[0]!.pooled.make(0, soon());
+    const owner = someOwner();
+    await processes[0]!.locks.create(owner, waiting!.name, {}, {}, soon());
+    const made = await ensure(owner, null, 1);
+    expect(made.created).toBe(true);
+    expect(made.id).not.toBe(waiting!.id);
+    expect((await processes[0]!.pooled.waiting(soon())).ready).toHaveLength(1);
+  });
+
+  it('gives up a claim when another process has made the session’s pod meanwhile', async () => {
+    const waiting = await processes[0]!.pooled.make(0, soon());
+    const owner = someOwner();
+    // The other process comes between the lock and the pod.
+    const { create } = processes[0]!.locks;
+    let other: Awaited<ReturnType<typeof ensure>> | undefined;
+    processes[0]!.locks.create = async (...given) => {
+      const lock = await create.apply(processes[0]!.locks, given);
+      other = await ensure(owner, null, 1);
+      return lock;
+    };
+    expect(await claim(owner, waiting)).toBeNull();
+    expect(await ensure(owner)).toMatchObject({ id: other!.id, created: false });
+    expect(left()).toEqual([1, 1]);
+  });
+
+  it('claims at a later version when the kubelet has changed the pod', async () => {
+    const waiting = await processes[0]!.pooled.make(0, soon());
+    const path = `${PODS}/${waiting!.name}`;
+    let changes = 0;
+    cluster.intercept = (request) => {
+      if (request.method === 'PATCH' && request.url === path && changes++ < 2)
+        cluster.put(path, { ...cluster.objects.get(path)!, status: RUNNING });
+      return false;
+    };
+    expect(await claim(someOwner(), waiting)).toMatchObject({ id: waiting!.id });
+    expect(changes).toBe(3);
+  });
+
+  it('discards a waiting pod, and none that a session has', async () => {
+    const [one, other] = [await processes[0]!.pooled.make(0, soon()), await processes[0]!.pooled.make(1, soon())];
+    await claim(someOwner(), other);
+    expect(await processes[1]!.pooled.discard(one!, soon())).toBe(true);
+    expect(await processes[1]!.pooled.discard(one!, soon())).toBe(true);
+    expect(await processes[1]!.pooled.discard(other!, soon())).toBe(false);
+    expect(left()).toEqual([1, 1]);
+  });
+});

@@ -1,0 +1,186 @@
+import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
+import { diskLimit, isPersistent } from '../../options/disk-limit';
+import { formatSize } from '../../options/session-options';
+import { repeatUntilDone } from '../repeat-until-done';
+import type { EnsuredSandbox, Sandbox, SandboxOwner } from '../sandbox-runtime';
+import { notOurs, statusOf } from './kubernetes-errors';
+import { ANNOTATION, isOfSession, isOurs, KIND, sessionName, sessionSelector } from './names';
+import { hasEnded, isReady, type Lease, type Pod } from './objects';
+import { sessionPod, specHash } from './pod-spec';
+import { PodFailedError } from './pod-failure';
+import type { Pods } from './pods';
+import { holderOf, isClosing, networkOf, optionsOf, ownerReference, type SessionLocks } from './session-locks';
+import { limitOf, type WorkspaceClaims } from './workspace-claims';
+
+/** What a caller wants of a session's sandbox. */
+interface Wanted {
+  readonly owner: SandboxOwner;
+  /** Null: those of the sandbox that is replaced. */
+  readonly options: SandboxOptions | null;
+  readonly settings: SessionSettings;
+}
+
+/**
+ * The pods of sessions. A session has a lock, and the pod that the lock names as its holder. If
+ * another caller can have caused an outcome, a method looks again, until its signal aborts.
+ */
+export class SessionPods {
+  constructor(
+    private readonly pods: Pods,
+    private readonly locks: SessionLocks,
+    private readonly claims: WorkspaceClaims,
+  ) {}
+
+  async ensure(wanted: Wanted, signal: AbortSignal): Promise<EnsuredSandbox> {
+    return repeatUntilDone(signal, () => this.tryEnsure(wanted, signal));
+  }
+
+  async find(key: string, signal: AbortSignal): Promise<Sandbox | null> {
+    const lock = await this.locks.find(key, signal);
+    const pod = lock && (await this.pods.find(holderOf(lock), signal));
+    return pod !== null && this.isOf(pod, key) ? this.pods.describe(pod) : null;
+  }
+
+  async isVacant(key: string, signal: AbortSignal): Promise<boolean> {
+    if ((await this.locks.find(key, signal)) !== null) return false;
+    return !this.pods.config.ALLOW_PERSISTENT_SESSIONS || (await this.claims.find(key, signal)) === null;
+  }
+
+  /** Removes what a session has, but for its volume. Resolves when no process of it runs. */
+  async remove(key: string, signal: AbortSignal): Promise<void> {
+    await repeatUntilDone(signal, async () => {
+      const lock = await this.locks.find(key, signal);
+      if (lock !== null) return (await this.close(lock, key, signal)) ? true : null;
+      // A pod that has lost its lock.
+      await this.removePods(key, signal);
+      return true;
+    });
+  }
+
+  /**
+   * Removes the pods of a session, and then its lock. Any caller may go on with what another one
+   * has begun.
+   * @returns false if another caller has changed the lock meanwhile
+   */
+  private async close(lock: Lease, key: string, signal: AbortSignal): Promise<boolean> {
+    const closing = await this.locks.markClosing(lock, signal);
+    if (closing === null) return false;
+    await this.removePods(key, signal);
+    await this.locks.remove(closing, signal);
+    return true;
+  }
+
+  private async removePods(key: string, signal: AbortSignal): Promise<void> {
+    const found = await this.pods.list(sessionSelector(this.pods.config, key), signal);
+    await Promise.all(found.filter((pod) => isOfSession(pod, key)).map((pod) => this.pods.remove(pod, signal)));
+  }
+
+  /** Looks once and takes one step towards a running pod. Null means: look again. */
+  private async tryEnsure(wanted: Wanted, signal: AbortSignal): Promise<EnsuredSandbox | null> {
+    const { key } = wanted.owner;
+    const lock = await this.locks.find(key, signal);
+    if (lock === null) return this.begin(wanted, signal);
+    if (isClosing(lock)) {
+      await this.close(lock, key, signal);
+      return null;
+    }
+    const pod = await this.pods.find(holderOf(lock), signal);
+    if (pod === null) return this.make(wanted, lock, optionsOf(lock), signal);
+    if (!this.isOf(pod, key)) {
+      // It is one of the pool, whose claimant has died or is about to say that it is the session's.
+      if (isOurs(this.pods.config, pod, KIND.session)) return this.make(wanted, lock, optionsOf(lock), signal);
+      throw notOurs('pod');
+    }
+    const { options } = this.pods.describe(pod);
+    const isCurrent = pod.metadata.annotations?.[ANNOTATION.spec] === specHash(this.pods.config, options);
+    if (isCurrent && isReady(pod)) return { ...this.described(pod, lock), created: false };
+    if (isCurrent && !hasEnded(pod) && pod.metadata.deletionTimestamp === undefined) {
+      // Its maker waits for it too, or has died.
+      return this.whenReady(pod, lock, false, signal);
+    }
+    await this.pods.remove(pod, signal);
+    return this.make(wanted, lock, options, signal);
+  }
+
+  private async begin(wanted: Wanted, signal: AbortSignal): Promise<EnsuredSandbox | null> {
+    const { owner, options, settings } = wanted;
+    const name = sessionName(this.pods.config, owner.key);
+    const lock = await this.locks.create(owner, name, options ?? {}, settings, signal);
+    if (lock === null) return null;
+    try {
+      return await this.make(wanted, lock, {}, signal);
+    } catch (error) {
+      // The cluster takes no such pod, as with a quota that is used up.
+      const status = statusOf(error);
+      if (!signal.aborted && status !== null && status < 500) await this.locks.remove(lock, signal);
+      throw error;
+    }
+  }
+
+  /**
+   * Makes the session's pod, under the session's own name.
+   * @param found the options of the pod that it replaces
+   */
+  private async make(
+    { owner, options, settings }: Wanted,
+    lock: Lease,
+    found: SandboxOptions,
+    signal: AbortSignal,
+  ): Promise<EnsuredSandbox | null> {
+    const { config } = this.pods;
+    const settled = await this.settle(owner, options ?? found, signal);
+    const name = sessionName(config, owner.key);
+    const assigned = await this.locks.assign(lock, name, settled, settings, signal);
+    if (assigned === null) return null;
+    const limit = diskLimit(config, settled);
+    const claim = limit === null ? null : await this.claims.ensure(owner, limit, signal);
+    const parts = { name, owner: ownerReference(assigned), claim, options: settled, settings };
+    const pod = await this.pods.create(sessionPod(config, owner, parts), signal);
+    return pod && this.whenReady(pod, assigned, true, signal);
+  }
+
+  /** Waits for a pod, and then looks whether the session still has its lock. */
+  private async whenReady(pod: Pod, lock: Lease, created: boolean, signal: AbortSignal): Promise<EnsuredSandbox | null> {
+    let ready: Pod | null;
+    try {
+      ready = await this.pods.untilReady(pod, signal);
+    } catch (error) {
+      // A pod that only takes long stays for the next call. One that fails must not.
+      if (!signal.aborted && error instanceof PodFailedError) await this.abandon(pod, lock, signal);
+      throw error;
+    }
+    if (ready === null) return null;
+    if (await this.locks.isHeld(lock, pod.metadata.name, signal)) return { ...this.described(ready, lock), created };
+    await this.pods.remove(ready, signal);
+    return null;
+  }
+
+  private async abandon(pod: Pod, lock: Lease, signal: AbortSignal): Promise<void> {
+    await this.pods.remove(pod, signal);
+    await this.locks.remove(lock, signal);
+  }
+
+  /**
+   * Completes the options of a new pod. If the session has a volume, it gets the volume again,
+   * whether or not the caller asks for it: a volume stays until its session is deleted. It has the
+   * limit that it was made with.
+   */
+  private async settle({ key }: SandboxOwner, options: SandboxOptions, signal: AbortSignal): Promise<SandboxOptions> {
+    const { config } = this.pods;
+    const mayHave = options.persistent ?? (config.WORKSPACE_PERSIST_VOLUMES || config.ALLOW_PERSISTENT_SESSIONS);
+    const volume = mayHave ? await this.claims.find(key, signal) : null;
+    const kept = volume === null || isPersistent(config, options) ? options : { ...options, persistent: true };
+    const limit = (volume && limitOf(volume)) ?? diskLimit(config, kept);
+    return limit === null ? kept : { ...kept, disk: formatSize(limit) };
+  }
+
+  private described(pod: Pod, lock: Lease): Sandbox {
+    const sandbox = this.pods.describe(pod);
+    const network = networkOf(lock);
+    return network === null ? sandbox : { ...sandbox, settings: { ...sandbox.settings, network } };
+  }
+
+  private isOf(pod: Pod, key: string): boolean {
+    return isOurs(this.pods.config, pod, KIND.session) && isOfSession(pod, key);
+  }
+}

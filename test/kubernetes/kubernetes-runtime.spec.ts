@@ -1,0 +1,121 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { createKubernetesRuntime } from '@sandbox/orchestrator';
+import { describeSandboxRuntime } from '../medium/contracts/sandbox-runtime';
+import { run, sh, testConfig, testOwner } from '../support/adapters/docker';
+import { eventually } from '../support/service/processes';
+
+jest.setTimeout(600_000);
+
+/** What `scripts/engines/kubernetes/cluster.mjs` says of the cluster that it has made. */
+interface Cluster {
+  readonly kubeconfig: string;
+  readonly namespace: string;
+  readonly kubectl: string;
+  readonly ctr: string;
+  readonly containerd: string;
+}
+
+interface Pod {
+  readonly metadata: { readonly name: string; readonly uid: string };
+  readonly status: { readonly phase: string; readonly containerStatuses?: readonly { readonly containerID: string }[] };
+}
+
+const cluster = JSON.parse(process.env.SANDBOX_TEST_CLUSTER ?? 'null') as Cluster | null;
+if (cluster === null) throw new Error('These tests need a cluster: run `npm run test:kubernetes`.');
+
+const { DEPLOYMENT } = testConfig();
+// Each runtime that requires isolation makes a pod of its own to look. One test does.
+const create = (variables: Record<string, string> = {}, requireIsolation = false) => {
+  const { kubeconfig, namespace } = cluster;
+  return createKubernetesRuntime(testConfig({ DEPLOYMENT, ...variables }), { kubeconfig, namespace, storageClass: '', requireIsolation });
+};
+
+const execute = promisify(execFile);
+const kubectl = async (...args: string[]): Promise<string> => {
+  const own = ['--kubeconfig', cluster.kubeconfig, '--namespace', cluster.namespace];
+  return (await execute(cluster.kubectl, [...own, ...args], { maxBuffer: 2 ** 28 })).stdout;
+};
+const podOf = async (key: string): Promise<Pod> => {
+  const listed = await kubectl('get', 'pods', '--selector', `sandbox-api.session=${key.slice(0, 32)}`, '--output', 'json');
+  return (JSON.parse(listed) as { items: Pod[] }).items[0]!;
+};
+
+afterAll(async () => {
+  await kubectl('delete', 'pods', '--all', '--grace-period=0', '--force');
+  await kubectl('delete', 'leases.coordination.k8s.io,persistentvolumeclaims', '--all');
+});
+
+describeSandboxRuntime({
+  create: (variables) => create(variables),
+  kill: async (key) => {
+    const { status } = await podOf(key);
+    const id = status.containerStatuses![0]!.containerID.replace('containerd://', '');
+    await execute(cluster.ctr, [
+      '--address',
+      cluster.containerd,
+      '--namespace',
+      'k8s.io',
+      'tasks',
+      'kill',
+      '--all',
+      '--signal',
+      'SIGKILL',
+      id,
+    ]);
+    // The kubelet looks once a second.
+    await eventually('the pod has failed', async () => (await podOf(key)).status.phase === 'Failed', 60);
+  },
+  vanish: async (key) => kubectl('delete', 'pod', (await podOf(key)).metadata.name, '--grace-period=0', '--force'),
+  restart: null,
+  notesNetwork: true,
+});
+
+describe('the Kubernetes runtime', () => {
+  const runtime = create();
+
+  it('answers a ping', async () => {
+    await runtime.ping();
+  });
+
+  it('gives no process an address of the cluster, and no power', async () => {
+    const { id } = await runtime.ensureSandbox(testOwner());
+    const status = await sh(
+      runtime,
+      id,
+      'id -u; grep -E "^(CapEff|NoNewPrivs|Seccomp):" /proc/self/status; touch /x 2>&1; env; tr "\\0" "\\n" </proc/1/environ',
+    );
+    expect(status.stdout).toMatch(/^1000\n/);
+    expect(status.stdout).toMatch(/CapEff:\s0+\n[^]*NoNewPrivs:\s1\n[^]*Seccomp:\s2\n[^]*Read-only file system/);
+    expect(status.stdout).not.toMatch(/^KUBERNETES_.*=./m);
+    // PID 1 writes to no log.
+    expect((await sh(runtime, id, 'readlink /proc/1/fd/1 /proc/1/fd/2')).stdout).toBe('/dev/null\n/dev/null\n');
+    expect((await run(runtime, id, ['sh', '-c', 'ls /var/run/secrets 2>/dev/null'])).stdout).toBe('');
+  });
+
+  it('finds that pods of this cluster have no network, and makes sandboxes then', async () => {
+    const careful = create({}, true);
+    const owner = testOwner();
+    expect(await careful.ensureSandbox(owner)).toMatchObject({ created: true });
+    await careful.removeSandbox(owner.key);
+  });
+
+  it('removes a sandbox within a moment, with what runs in it', async () => {
+    const owner = testOwner();
+    const { id } = await runtime.ensureSandbox(owner);
+    const { stream } = await runtime.startProcess(id, ['sh', '-c', 'trap "" TERM HUP INT; echo begun; while :; do sleep 1; done']);
+    await new Promise((resolve) => stream.once('data', resolve));
+    await runtime.removeSandbox(owner.key);
+    const left = await execute('pgrep', ['-f', 'trap "" TERM HUP INT; echo begun']).catch(() => ({ stdout: '' }));
+    expect(left.stdout).toBe('');
+  });
+
+  it('says that the cluster is full when its quota is used up', async () => {
+    await kubectl('create', 'quota', 'none', '--hard=pods=0');
+    try {
+      await expect(runtime.ensureSandbox(testOwner())).rejects.toMatchObject({ code: 'HOST_FULL' });
+    } finally {
+      await kubectl('delete', 'quota', 'none');
+    }
+  });
+});
