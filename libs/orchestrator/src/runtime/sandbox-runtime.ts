@@ -1,7 +1,8 @@
-import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
+import type { SandboxOptions, SessionNetworkRules, SessionSettings } from '@sandbox/sessions';
 import type { DirectListener } from '../channel/direct-listener';
 import type { SandboxProcess } from '../channel/sandbox-process';
-import type { RuntimeCapabilities } from '../options/runtime-capabilities';
+import type { DiskBound, RuntimeCapabilities } from '../options/runtime-capabilities';
+import type { Surroundings } from '../surroundings/surroundings';
 
 /** The session that a sandbox is made for. */
 export interface SandboxOwner {
@@ -55,8 +56,8 @@ export interface SandboxStart {
 }
 
 /**
- * Runs sandboxes. The Docker engine is the one implementation today. `test/medium/contracts` has
- * the tests that each implementation has to pass.
+ * Runs sandboxes: as containers of a Docker engine, or as pods of a Kubernetes cluster.
+ * `test/medium/contracts` has the tests that each implementation has to pass.
  *
  * Every method has a deadline of its own. Each throws SandboxError: RUNTIME_UNAVAILABLE if the
  * engine is away or hangs, SANDBOX_IMAGE_UNUSABLE if the image is missing, SANDBOX_LOST if the
@@ -64,6 +65,11 @@ export interface SandboxStart {
  */
 export interface SandboxRuntime {
   readonly capabilities: RuntimeCapabilities;
+  /**
+   * What the agent has to write when it starts, before anything else runs; null: nothing. The
+   * runtime has made the variables and directories.
+   */
+  readonly surroundings: Surroundings | null;
   /**
    * Returns the session's running sandbox, and makes it if there is none. The name is the lock. Of
    * two callers one makes the sandbox, and the other one gets it, whatever options it was made
@@ -74,6 +80,8 @@ export interface SandboxRuntime {
    * @param options of a sandbox that is made; null: those of the one that it replaces
    */
   ensureSandbox(owner: SandboxOwner, options?: SandboxOptions | null, settings?: SessionSettings): Promise<EnsuredSandbox>;
+  /** Returns the session's sandbox, in whatever state it is; null if there is none. */
+  findSandbox(key: string): Promise<Sandbox | null>;
   /**
    * Makes sandboxes by this process's settings until `size` of them wait in the pool. It yields
    * each one when it runs. All processes share one pool, and a runtime may fill it by itself. So
@@ -105,13 +113,29 @@ export interface SandboxRuntime {
    * one.
    */
   listenDirectly(sandboxId: string): Promise<DirectListener | null>;
-  /** Kills and removes the session's sandbox. Resolves when it is gone. Volumes stay. */
+  /**
+   * Notes the rules of a session's network beside its sandbox, so that a store that has lost them
+   * gets them back by `ensureSandbox`. A runtime that has no place for them notes nothing. It says
+   * of sandboxes that it finds that their programs may reach nothing.
+   */
+  rememberNetwork(sandboxId: string, rules: SessionNetworkRules): Promise<void>;
+  /**
+   * Kills and removes the session's sandbox. Resolves when it is gone. A persistent volume stays;
+   * another workspace on the disk goes with it.
+   */
   removeSandbox(key: string): Promise<void>;
   /**
    * Removes the persistent volume of a session, if it has one.
    * @returns false if a sandbox still uses the volume
    */
   removeVolume(key: string): Promise<boolean>;
+  /**
+   * Removes workspaces on the disk that have lost their sandbox and are not persistent.
+   * @returns how many
+   */
+  removeLostVolumes(): Promise<number>;
+  /** Tells how the workspaces that are made now are bounded, if they are on the disk. */
+  diskBound(): Promise<DiskBound>;
   /** Lists every sandbox of the deployment, running or not, and those that are half made. */
   listSandboxes(): Promise<Sandbox[]>;
   /** Resolves when the engine answers. */

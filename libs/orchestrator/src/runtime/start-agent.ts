@@ -3,6 +3,7 @@ import type { Channel } from '../channel/channel';
 import type { DirectListener } from '../channel/direct-listener';
 import type { SandboxProcess } from '../channel/sandbox-process';
 import { openChannel } from '../channel/agent-channel';
+import { provideSurroundings } from './provide-surroundings';
 import type { Sandbox, SandboxRuntime, SandboxStart } from './sandbox-runtime';
 
 /** A sandbox and this process's channel into it. */
@@ -18,8 +19,7 @@ export interface Connection {
  * channel takes no more.
  */
 export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: string): Promise<Channel> {
-  const { process, direct } = await startAgent(runtime, sandboxId);
-  return openChannel(process, sandboxId, direct);
+  return openTo(runtime, sandboxId, await startAgent(runtime, sandboxId));
 }
 
 /**
@@ -28,8 +28,7 @@ export async function openAgentChannel(runtime: SandboxRuntime, sandboxId: strin
  * the question costs no time.
  */
 export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Promise<Connection> {
-  const { process, direct } = await startAgent(runtime, sandbox.id);
-  const opening = openChannel(process, sandbox.id, direct);
+  const opening = openTo(runtime, sandbox.id, await startAgent(runtime, sandbox.id));
   try {
     const [channel, start] = await Promise.all([opening, runtime.startOf(sandbox.id)]);
     return { sandbox, channel, start };
@@ -39,8 +38,25 @@ export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Prom
   }
 }
 
+/** Opens the channel, and lets the agent write what programs are to find. */
+async function openTo({ surroundings }: SandboxRuntime, sandboxId: string, { process, direct }: StartedAgent): Promise<Channel> {
+  const channel = await openChannel(process, sandboxId, direct);
+  try {
+    if (surroundings) await provideSurroundings(channel, surroundings, sandboxId);
+    return channel;
+  } catch (error) {
+    channel.close();
+    throw error;
+  }
+}
+
+interface StartedAgent {
+  readonly process: SandboxProcess;
+  readonly direct: DirectListener | null;
+}
+
 /** Starts the agent's process and listens for it. If the one fails, the other is closed. */
-async function startAgent(runtime: SandboxRuntime, sandboxId: string): Promise<{ process: SandboxProcess; direct: DirectListener | null }> {
+async function startAgent(runtime: SandboxRuntime, sandboxId: string): Promise<StartedAgent> {
   // Both are waited for in any case. A failure that nobody waits for would end this API process.
   const [listening, starting] = await Promise.allSettled([runtime.listenDirectly(sandboxId), runtime.startProcess(sandboxId, AGENT_ARGV)]);
   if (starting.status === 'fulfilled' && listening.status === 'fulfilled') return { process: starting.value, direct: listening.value };

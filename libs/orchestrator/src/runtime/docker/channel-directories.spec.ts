@@ -142,4 +142,39 @@ describe('ChannelDirectories', () => {
     expect(all.isCauseOf(new Error(`bind source path does not exist: ${join(base(), name)}`))).toBe(true);
     expect(warn).toHaveBeenCalledTimes(1);
   });
+
+  describe('a note about a container', () => {
+    it('is read as it was written last, by another process too, and is not in the container’s directory', async () => {
+      const name = (await directories().makeDirectory())!;
+      expect(await directories().readNote(name)).toBe('');
+      for (const text of ['["é\\"\\n"]', '[]']) {
+        await directories().writeNote(name, text);
+        expect(await directories().readNote(name)).toBe(text);
+      }
+      expect(readdirSync(join(base(), name))).toEqual([]);
+      expect(readdirSync(base())).toEqual([name, `${name}.note`]);
+    });
+
+    it('cannot be read when there is no directory to have it in', async () => {
+      expect(await directories('').readNote('0123456789ab')).toBeNull();
+      expect(await directories().readNote(undefined)).toBeNull();
+      expect(await directories().readNote('../x')).toBeNull();
+      await directories().writeNote('../x', 'text');
+      expect(readdirSync(parent)).toHaveLength(1);
+    });
+
+    it('goes with its container, or once no container has it', async () => {
+      const [removed, left, used] = [
+        await directories().makeDirectory(),
+        await directories().makeDirectory(),
+        await directories().makeDirectory(),
+      ];
+      for (const name of [removed, left, used]) await directories().writeNote(name!, 'text');
+      writeFileSync(join(base(), `${left}.note.0123456789ab`), 'half');
+      await directories().removeDirectory(removed!);
+      for (const each of readdirSync(base())) isOld(join(base(), each));
+      await directories().sweep(new Set([used!]));
+      expect(readdirSync(base()).sort()).toEqual([used, `${used}.note`]);
+    });
+  });
 });

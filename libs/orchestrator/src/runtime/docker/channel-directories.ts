@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import type { Config } from '@sandbox/config';
@@ -11,6 +11,10 @@ import { type DirectListener, listenDirectly } from '../../channel/direct-listen
  */
 const TARGET = '/run/sandbox';
 const NAME = /^[0-9a-f]{12}$/;
+/** Directories, notes, and notes that a killed process has not finished. */
+const OURS = /^[0-9a-f]{12}(\.note(\.[0-9a-f]{12})?)?$/;
+/** The end of the name of a note. */
+const NOTE = '.note';
 /**
  * What no container has is removed once it is this old. A younger directory may belong to a
  * container that is being made, and a younger socket to an agent that starts.
@@ -81,16 +85,46 @@ export class ChannelDirectories {
     }
   }
 
+  /**
+   * Writes a note about a container beside its directory, where the container does not see it.
+   * Without a directory nothing is written.
+   */
+  async writeNote(name: string | undefined, text: string): Promise<void> {
+    const base = await this.safeBase();
+    if (base === null || name === undefined || !NAME.test(name)) return;
+    const path = join(base, `${name}${NOTE}`);
+    const unfinished = `${path}.${randomBytes(6).toString('hex')}`;
+    await writeFile(unfinished, text, { mode: 0o600, flag: 'wx' });
+    await rename(unfinished, path);
+  }
+
+  /**
+   * Reads the note of a container.
+   * @returns '' if none was written; null if none can have been written
+   */
+  async readNote(name: string | undefined): Promise<string | null> {
+    const base = await this.safeBase();
+    if (base === null || name === undefined || !NAME.test(name)) return null;
+    try {
+      return await readFile(join(base, `${name}${NOTE}`), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw error;
+    }
+  }
+
   async removeDirectory(name: string | undefined): Promise<void> {
     if (name === undefined || !NAME.test(name)) return;
     const base = await this.safeBase();
-    if (base !== null) await rm(join(base, name), { recursive: true, force: true }).catch(() => undefined);
+    if (base === null) return;
+    for (const path of [join(base, name), join(base, `${name}${NOTE}`)])
+      await rm(path, { recursive: true, force: true }).catch(() => undefined);
   }
 
   /** Removes the directories that no container has. */
   async sweep(used: ReadonlySet<string | undefined>): Promise<void> {
     const base = await this.safeBase();
-    if (base !== null) await removeOld(base, (name) => used.has(name) || !NAME.test(name)).catch(() => undefined);
+    if (base !== null) await removeOld(base, (name) => used.has(name.slice(0, 12)) || !OURS.test(name)).catch(() => undefined);
   }
 
   /** Whether the engine could not mount a directory, also if that has turned them off already. */

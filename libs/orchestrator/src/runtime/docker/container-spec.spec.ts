@@ -1,6 +1,8 @@
 import { loadConfig } from '@sandbox/config';
 import type { SandboxOptions } from '@sandbox/sessions';
 import { containerName, containerSpec, pooledSpec, specHash, volumeName } from './container-spec';
+import { watchingInit } from '../init-process';
+import { workspaceMount } from './workspace-volume';
 
 const configOf = (variables: NodeJS.ProcessEnv = {}) => loadConfig({ DEPLOYMENT: 'prod', ...variables }, { needsAuth: false });
 const owner = { key: 'ab'.repeat(32), userKey: 'cd'.repeat(32) };
@@ -42,6 +44,10 @@ describe('containerSpec', () => {
       'NPM_CONFIG_PREFIX=/workspace/.local',
       'CARGO_INSTALL_ROOT=/workspace/.local',
       'GOBIN=/workspace/.local/bin',
+      'CARGO_HOME=/workspace/.cargo',
+      'GOPATH=/workspace/go',
+      'GRADLE_USER_HOME=/workspace/.gradle',
+      'MAVEN_OPTS=-Duser.home=/workspace',
     ]);
     expect(spec.HostConfig).toMatchObject({
       ReadonlyRootfs: true,
@@ -58,6 +64,15 @@ describe('containerSpec', () => {
       'no-new-privileges:true',
       expect.stringMatching(/^seccomp=\{"defaultAction":"SCMP_ACT_ERRNO"/),
     ]);
+  });
+
+  it('has the variables and directories of mirrors when some are set', () => {
+    const { Env, HostConfig } = containerSpec(configOf({ EGRESS_MIRRORS: 'npm=https://n.test/,cargo=https://c.test/' }), owner);
+    expect(Env!.filter((entry) => !spec.Env!.includes(entry))).toEqual(expect.arrayContaining(['NPM_CONFIG_REGISTRY=https://n.test/']));
+    const { '/run/surroundings': run, '/.cargo': cargo, ...others } = HostConfig.Tmpfs!;
+    expect(others).toEqual(tmpfs());
+    expect(run).toBe('rw,nosuid,nodev,noexec,uid=1000,gid=1000,mode=0755,size=4194304,nr_inodes=1024');
+    expect(cargo).toBe('rw,nosuid,nodev,noexec,uid=1000,gid=1000,mode=0755,size=65536,nr_inodes=16');
   });
 
   it.each([
@@ -119,18 +134,13 @@ describe('containerSpec', () => {
     expect(inodes('177m', { CONTAINER_TMPFS_TMP_SIZE: '1m' })).toBe(32_768);
   });
 
-  it('mounts the session’s volume at /workspace when workspaces persist', () => {
-    const persistent = containerSpec(configOf({ WORKSPACE_PERSIST_VOLUMES: 'true' }), owner);
-    expect(Object.keys(persistent.HostConfig.Tmpfs!)).toEqual(['/tmp', '/dev/shm']);
-    expect(persistent.HostConfig.Mounts).toEqual([
-      expect.objectContaining({ Type: 'volume', Source: volumeName(config, owner.key), Target: '/workspace' }),
-    ]);
-  });
-
   const { '/workspace': _workspace, ...otherTmpfs } = tmpfs()!;
-  const mount = expect.objectContaining({ Type: 'volume', Source: volumeName(config, owner.key), Target: '/workspace' });
+  const onDisk = (bytes: number, entries: number, changes: object = {}): [object, object] => [
+    { Tmpfs: otherTmpfs, ...changes },
+    { Entrypoint: watchingInit(bytes, entries), Env: [...spec.Env!, 'TMPDIR=/workspace/.tmp'] },
+  ];
 
-  it.each<[SandboxOptions, object]>([
+  it.each<[SandboxOptions, object, object?]>([
     [{}, {}],
     [{ image: 'debian:12' }, {}],
     [{ env: { A: 'b' } }, {}],
@@ -146,18 +156,27 @@ describe('containerSpec', () => {
     [{ cpus: 0.001 }, { CpuQuota: 1_000 }],
     [{ pids: 7 }, { PidsLimit: 7 }],
     [{ persistent: false }, {}],
-    [{ persistent: true }, { Tmpfs: otherTmpfs, Mounts: [mount] }],
+    [{ persistent: true }, ...onDisk(10 * 1024 ** 3, 1_310_720)],
+    [{ disk: '2g' }, ...onDisk(2 * 1024 ** 3, 262_144)],
     [
-      { image: 'debian:12', memory: '1g', cpus: 2, pids: 9, persistent: true, env: {} },
-      { Memory: 1024 ** 3, MemorySwap: 1024 ** 3, CpuQuota: 200_000, PidsLimit: 9, Tmpfs: otherTmpfs, Mounts: [mount] },
+      { image: 'debian:12', memory: '1g', cpus: 2, pids: 9, persistent: true, disk: '16m', env: {} },
+      ...onDisk(16 * 1024 ** 2, 100_000, { Memory: 1024 ** 3, MemorySwap: 1024 ** 3, CpuQuota: 200_000, PidsLimit: 9 }),
     ],
-  ])('changes nothing else of the host configuration when the session asks for %j', (options, change) => {
+  ])('changes nothing else when the session asks for %j', (options, change, more = {}) => {
     const { HostConfig, Image, Labels, ...rest } = containerSpec(config, owner, options);
     expect(HostConfig).toEqual({ ...spec.HostConfig, ...change });
     expect(Image).toBe(options.image ?? spec.Image);
     const { HostConfig: _host, Image: _image, Labels: labels, ...others } = spec;
-    expect(rest).toEqual(others);
+    expect(rest).toEqual({ ...others, ...more });
     expect(Labels).toMatchObject({ ...labels, 'sandbox-api.spec': specHash(config, options) });
+  });
+
+  it('mounts a volume, and leaves its bytes to the kernel when that bounds them', () => {
+    const mount = workspaceMount(config, owner, { disk: '2g' }, 2 * 1024 ** 3, 'quota');
+    const bounded = containerSpec(config, owner, { disk: '2g' }, {}, mount, 'quota');
+    expect(bounded.HostConfig.Mounts).toEqual([mount]);
+    expect(bounded.Entrypoint).toEqual(watchingInit(0, 262_144));
+    expect(bounded.Labels).toEqual(containerSpec(config, owner, { disk: '2g' }, {}, mount).Labels);
   });
 
   it('confines a pooled container in the same way as one of a session', () => {
@@ -183,10 +202,14 @@ describe('specHash', () => {
     expect(specHash(configOf({ [name]: value }))).not.toBe(specHash(configOf()));
   });
 
-  it.each<[SandboxOptions]>([[{ image: 'debian:12' }], [{ memory: '300m' }], [{ cpus: 1 }], [{ pids: 7 }], [{ persistent: true }]])(
-    'changes when the session asks for %j',
-    (options) => expect(specHash(configOf(), options)).not.toBe(specHash(configOf())),
-  );
+  it.each<[SandboxOptions]>([
+    [{ image: 'debian:12' }],
+    [{ memory: '300m' }],
+    [{ cpus: 1 }],
+    [{ pids: 7 }],
+    [{ persistent: true }],
+    [{ disk: '1g' }],
+  ])('changes when the session asks for %j', (options) => expect(specHash(configOf(), options)).not.toBe(specHash(configOf())));
 
   it.each([
     ['PORT', '1'],

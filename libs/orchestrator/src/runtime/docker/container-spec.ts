@@ -2,8 +2,14 @@ import { createHash } from 'node:crypto';
 import { type Config, MIN_FREE_MEMORY_BYTES, SHM_BYTES } from '@sandbox/config';
 import { formatOptions, formatSettings, type SandboxOptions, type SessionSettings } from '@sandbox/sessions';
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+import { diskLimit, entryLimit } from '../../options/disk-limit';
 import { memoryLimit } from '../../options/memory-limit';
+import type { DiskBound } from '../../options/runtime-capabilities';
+import { sandboxEnvironment, WORKSPACE } from '../../surroundings/environment';
+import { surroundingsOf } from '../../surroundings/surroundings';
 import type { Sandbox, SandboxOwner } from '../sandbox-runtime';
+import { WAITING_INIT, watchingInit } from '../init-process';
+import { SANDBOX_UID } from '../sandbox-user';
 import { SECCOMP_PROFILE } from './seccomp-profile';
 
 export const LABEL = {
@@ -16,13 +22,17 @@ export const LABEL = {
   settings: 'sandbox-api.settings',
   /** The name of the container's directory (channel-directories.ts). */
   channel: 'sandbox-api.channel',
+  /** Of a volume: one of VOLUME. Older volumes have none, and are persistent. */
+  volume: 'sandbox-api.volume',
+  /** Of a persistent volume: its limit in bytes. */
+  disk: 'sandbox-api.disk',
 } as const;
 
 /** Values of LABEL.kind. */
 export const KIND = { session: 'session', volumeInit: 'volume-init' } as const;
 
-export const WORKSPACE = '/workspace';
-export const SANDBOX_UID = 1000;
+/** Values of LABEL.volume: it outlives its container, or ends with it. */
+export const VOLUME = { persistent: 'persistent', disk: 'disk' } as const;
 
 const PAGE_BYTES = 4096;
 /**
@@ -32,22 +42,6 @@ const PAGE_BYTES = 4096;
  * container before and after it makes 40,000 empty files in a tmpfs.
  */
 const INODE_BYTES = 1000;
-/**
- * A command's stdout is a pipe, and for a pipe Python keeps what is printed until 8 KiB have come
- * together. A caller would see nothing of it live, and a timeout or a signal would lose it.
- */
-const PYTHON_PRINTS_AT_ONCE = 'PYTHONUNBUFFERED=1';
-/**
- * Package managers put programs below the home directory, since the root is read-only. The agent
- * has its `bin` first on every command's PATH (agent/processes/shell.py). pip does so by itself
- * once it does not refuse an image whose Python belongs to the distribution (PEP 668).
- */
-const INSTALLS_INTO_HOME = [
-  'PIP_BREAK_SYSTEM_PACKAGES=1',
-  `NPM_CONFIG_PREFIX=${WORKSPACE}/.local`,
-  `CARGO_INSTALL_ROOT=${WORKSPACE}/.local`,
-  `GOBIN=${WORKSPACE}/.local/bin`,
-];
 const OOM_SCORE_ADJ = 500;
 /**
  * The weight of a sandbox for the CPU. Other processes have 1024. So the service, which all
@@ -57,25 +51,8 @@ const CPU_SHARES = 128;
 /** The smallest quota that the kernel takes, µs. */
 const MIN_CPU_QUOTA = 1_000;
 
-/**
- * The script of PID 1. It waits, and by that reaps every orphan. If its sleeping child is killed,
- * the loop starts another one. If the process limit is used up, that start fails and ends the
- * shell. The trap then puts a new shell in its place, without a fork. `$0` is this very text.
- *
- * Dead orphans alone may use the limit up, so that the shell never comes to wait. `jobs` collects
- * them without a fork; in dash, only after a SIGCHLD has been seen.
- */
-const WAIT_FOREVER = `trap 'exec sh -c "$0" "$0"' EXIT; kill -s CHLD $$; jobs; while :; do sleep 2147483647 & wait $!; done`;
-
-/**
- * The kernel shields PID 1 from its own namespace's signals, but for those it has handlers for, and
- * shells handle SIGINT; gVisor's kernel shields it from none. Those that would end it are ignored
- * here, and stay ignored in all that follows. And some OCI runtimes give a tmpfs the mode of the
- * directory that it hides, whatever mode= says.
- */
-const PID_1 = `trap '' 1 2 3 4 5 6 7 8 10 11 12 13 14 15 24 25 26 27 29 30 31; chmod 0700 ${WORKSPACE}; exec sh -c "$0" "$0"`;
-
 type SandboxHostConfig = HostConfig & { CgroupnsMode: 'private' };
+export type WorkspaceMount = NonNullable<HostConfig['Mounts']>[number];
 type SandboxSpec = ContainerCreateOptions & { HostConfig: SandboxHostConfig };
 
 /** A session's container. The whole key: a claimed container has no label that says whose it is. */
@@ -132,6 +109,11 @@ export function volumeName(config: Config, key: string): string {
   return `${prefix(config)}${key.slice(0, 32)}-workspace`;
 }
 
+/** Makes the name of the volume by which an engine shows whether it can set quotas. */
+export function quotaProbeName(config: Config, random: string): string {
+  return `${prefix(config)}quota-${random}`;
+}
+
 /** Makes the labels of everything that a session has on the engine. */
 export function ownerLabels(config: Config, owner: SandboxOwner, kind: string): Record<string, string> {
   return { [LABEL.deployment]: config.DEPLOYMENT, [LABEL.kind]: kind, [LABEL.session]: owner.key, [LABEL.user]: owner.userKey };
@@ -148,21 +130,21 @@ export function specHash(config: Config, options: SandboxOptions = {}): string {
     .slice(0, 16);
 }
 
-export function isPersistent(config: Config, { persistent }: SandboxOptions): boolean {
-  return persistent ?? config.WORKSPACE_PERSIST_VOLUMES;
-}
-
 /**
  * Makes the request to Docker for the container of a session. Its labels tell a store that has
  * forgotten the session which options it has.
+ * @param mount the volume of a workspace on the disk; null: the workspace is in memory
+ * @param bound who bounds that volume
  */
 export function containerSpec(
   config: Config,
   owner: SandboxOwner,
   options: SandboxOptions = {},
   settings: SessionSettings = {},
+  mount: WorkspaceMount | null = null,
+  bound: DiskBound = 'measured',
 ): SandboxSpec {
-  const spec = commonSpec(config, options);
+  const spec = commonSpec(config, options, bound);
   const [asked, set] = [formatOptions(options), formatSettings(settings)];
   return {
     ...spec,
@@ -173,7 +155,7 @@ export function containerSpec(
       ...(asked === '' ? {} : { [LABEL.options]: asked }),
       ...(set === '{}' ? {} : { [LABEL.settings]: set }),
     },
-    HostConfig: isPersistent(config, options) ? { ...spec.HostConfig, Mounts: [workspaceMount(config, owner)] } : spec.HostConfig,
+    HostConfig: mount === null ? spec.HostConfig : { ...spec.HostConfig, Mounts: [mount] },
   };
 }
 
@@ -190,36 +172,30 @@ export function pooledSpec(config: Config, slot: number): SandboxSpec {
   };
 }
 
-/**
- * The session's named volume at /workspace; Docker makes it with the container where it is not
- * there. The local driver's volumes cannot be mounted nosuid or nodev: without capabilities and
- * with no-new-privileges a set-uid file or a device node gains nobody anything, and none can be
- * made.
- */
-export function workspaceMount(config: Config, owner: SandboxOwner): NonNullable<HostConfig['Mounts']>[number] {
-  return {
-    Type: 'volume',
-    Source: volumeName(config, owner.key),
-    Target: WORKSPACE,
-    VolumeOptions: { NoCopy: true, Labels: ownerLabels(config, owner, KIND.session), DriverConfig: { Name: 'local', Options: {} } },
-  };
-}
-
-function commonSpec(config: Config, options: SandboxOptions): SandboxSpec {
+function commonSpec(config: Config, options: SandboxOptions, bound: DiskBound = 'measured'): SandboxSpec {
+  const disk = diskLimit(config, options);
   return {
     Image: options.image ?? config.CONTAINER_IMAGE,
     Hostname: 'sandbox',
     User: `${SANDBOX_UID}:${SANDBOX_UID}`,
     WorkingDir: WORKSPACE,
-    Entrypoint: ['sh', '-c', PID_1, WAIT_FOREVER],
+    Entrypoint: disk === null ? [...WAITING_INIT] : watchingInit(bound === 'quota' ? 0 : disk, entryLimit(disk)),
     Cmd: [],
-    // Docker adds the image's own, and a PATH where the image has none.
-    Env: [`HOME=${WORKSPACE}`, 'LANG=C.UTF-8', PYTHON_PRINTS_AT_ONCE, ...INSTALLS_INTO_HOME],
+    Env: sandboxEnvironment(disk !== null, surroundingsOf(config)),
     Tty: false,
     OpenStdin: false,
     Healthcheck: { Test: ['NONE'] },
-    HostConfig: { ...confinement(config), ...limits(config, options), ...mounts(config, options) },
+    HostConfig: { ...confinement(config), ...resolver(config), ...limits(config, options), ...mounts(config, options) },
   };
+}
+
+/**
+ * Has programs ask the agent for names (agent/PROTOCOL.md, "resolver"), which binds port 53 without
+ * a privilege. Without EGRESS_ALLOW nobody answers there, so a sandbox is made as ever.
+ */
+function resolver({ EGRESS_ALLOW }: Config) {
+  if (EGRESS_ALLOW.length === 0) return {};
+  return { Dns: ['127.0.0.1'], Sysctls: { 'net.ipv4.ip_unprivileged_port_start': '0' } };
 }
 
 function confinement(config: Config) {
@@ -261,7 +237,7 @@ function limits(config: Config, options: SandboxOptions) {
 }
 
 /**
- * All three may execute: a command can run what it puts in /workspace anyway. `noexec` on the
+ * The three may execute: a command can run what it puts in /workspace anyway. `noexec` on the
  * others stops nobody, and it breaks compilers, `go test`, ctypes and test runners. Without the
  * word `exec` the engine mounts a tmpfs noexec.
  */
@@ -273,9 +249,18 @@ function mounts(config: Config, options: SandboxOptions) {
       '/tmp': tmpfs(config.CONTAINER_TMPFS_TMP_SIZE, 'exec,mode=1777'),
       // ShmSize alone leaves its inodes without a bound.
       '/dev/shm': tmpfs(SHM_BYTES, 'exec,mode=1777'),
-      ...(isPersistent(config, options) ? {} : { [WORKSPACE]: workspaceTmpfs(config, memoryLimit(config, options)) }),
+      ...(diskLimit(config, options) !== null ? {} : { [WORKSPACE]: workspaceTmpfs(config, memoryLimit(config, options)) }),
+      ...surroundingMounts(config),
     },
   };
+}
+
+/** The agent writes there, and has the uid of the programs. Nothing there is to be executed. */
+function surroundingMounts(config: Config): Record<string, string> {
+  const directories = Object.entries(surroundingsOf(config)?.directories ?? {});
+  return Object.fromEntries(
+    directories.map(([path, bytes]) => [path, tmpfs(bytes, `noexec,uid=${SANDBOX_UID},gid=${SANDBOX_UID},mode=0755`)]),
+  );
 }
 
 /**

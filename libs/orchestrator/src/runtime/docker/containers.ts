@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import type Docker from 'dockerode';
-import type { SandboxOptions } from '@sandbox/sessions';
+import { formatNetwork, parseNetwork, type SandboxOptions, type SessionNetworkRules } from '@sandbox/sessions';
+import { repeatUntilDone } from '../repeat-until-done';
 import type { EnsuredSandbox, Sandbox, SandboxStart } from '../sandbox-runtime';
 import { type containerSpec, LABEL, specHash } from './container-spec';
 import { ChannelDirectories } from './channel-directories';
@@ -9,13 +9,6 @@ import type { DirectListener } from '../../channel/direct-listener';
 import { engineStatus, imageMissing, imageWithoutShell, notOurs } from './engine-errors';
 import { describeSandbox, type Inspected, isOurs, nextStep } from './found-container';
 import { withoutNetworkSetup } from './network-setup';
-
-/**
- * Pause between two looks at a container that another caller is making or removing. It doubles from
- * the first value up to the last.
- */
-const FIRST_PAUSE_MS = 5;
-const LAST_PAUSE_MS = 250;
 
 type Spec = ReturnType<typeof containerSpec>;
 type MadeSpec = { options: SandboxOptions; spec: Spec };
@@ -32,8 +25,8 @@ export interface WantedContainer {
    * @param found the options of the container that is being replaced; undefined if there is none
    */
   readonly make: (found: SandboxOptions | undefined) => Promise<MadeSpec>;
-  /** Runs before each start of the container. */
-  readonly prepare?: (options: SandboxOptions) => Promise<void>;
+  /** Runs before each start of the container, which is made then. */
+  readonly prepare?: (id: string, options: SandboxOptions) => Promise<void>;
 }
 
 /**
@@ -165,6 +158,23 @@ export class Containers {
     return this.directories.listen(found?.Config.Labels[LABEL.channel]);
   }
 
+  /** Notes the rules of the network of a container's session beside the container. */
+  async rememberNetwork(id: string, rules: SessionNetworkRules, signal: AbortSignal): Promise<void> {
+    const found = await this.inspectContainer(id, signal);
+    await this.directories.writeNote(found?.Config.Labels[LABEL.channel], formatNetwork(rules));
+  }
+
+  /**
+   * Adds the noted rules of its session's network to a sandbox. Rules that may be lost allow
+   * nothing.
+   */
+  private async withNetwork(sandbox: Sandbox, found: Inspected): Promise<Sandbox> {
+    if (this.config.EGRESS_ALLOW.length === 0) return sandbox;
+    const note = await this.directories.readNote(found.Config.Labels[LABEL.channel]);
+    const network = note === null ? { allow: [] } : parseNetwork(note);
+    return network === null ? sandbox : { ...sandbox, settings: { ...sandbox.settings, network } };
+  }
+
   private listed(signal: AbortSignal, more: { name?: string[] } = {}): Promise<Docker.ContainerInfo[]> {
     const label = [`${LABEL.deployment}=${this.config.DEPLOYMENT}`];
     return this.docker.listContainers({ all: true, filters: { label, ...more }, abortSignal: signal });
@@ -175,15 +185,19 @@ export class Containers {
     const found = await this.inspectContainer(wanted.name, signal);
     if (found === null) return this.createContainer(wanted, undefined, signal);
     if (!isOurs(this.config, found, wanted.key)) throw notOurs('container');
-    const { options } = this.toSandbox(found);
+    const sandbox = this.toSandbox(found);
+    const { options } = sandbox;
     const step = nextStep(found, wanted.specHashFor(options));
-    if (step === 'adopt') return { ...this.toSandbox(found), created: false };
+    if (step === 'adopt') return { ...(await this.withNetwork(sandbox, found)), created: false };
     if (step === 'unpause') await this.unpauseContainer(found.Id, signal);
     // Its creator is about to start it, or has died. Starting it twice is harmless.
-    if (step === 'start') await this.startLeft(found, () => wanted.prepare?.(options), signal);
+    if (step === 'start') await this.startLeft(found, () => wanted.prepare?.(found.Id, options), signal);
     if (step !== 'replace') return null;
+    // They are the session's, which goes on in the next container.
+    const { network } = (await this.withNetwork(sandbox, found)).settings;
     await this.removeFound(found, signal);
-    return this.createContainer(wanted, options, signal);
+    const made = await this.createContainer(wanted, options, signal);
+    return made && network ? { ...made, settings: { ...made.settings, network } } : made;
   }
 
   /** Returns null if another caller took the name first, or removed the new container. */
@@ -225,7 +239,7 @@ export class Containers {
       if (engineStatus(error) === 404) throw imageMissing(spec.Image ?? '', error);
       throw error;
     }
-    if (!(await this.startContainer(container.id, spec.Image ?? '', () => wanted.prepare?.(options), signal))) return null;
+    if (!(await this.startContainer(container.id, spec.Image ?? '', () => wanted.prepare?.(container.id, options), signal))) return null;
     const made = await this.inspectContainer(container.id, signal);
     return made && { ...this.toSandbox(made), created: true };
   }
@@ -297,18 +311,5 @@ export class Containers {
       if (engineStatus(error) === 404) return null;
       throw error;
     }
-  }
-}
-
-/**
- * Repeats a step until it answers something else than null, with growing pauses.
- * @throws the signal's reason once the signal aborts
- */
-async function repeatUntilDone<T>(signal: AbortSignal, step: () => Promise<T | null>): Promise<T> {
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LAST_PAUSE_MS)) {
-    signal.throwIfAborted();
-    const result = await step();
-    if (result !== null) return result;
-    await sleep(pause, undefined, { signal });
   }
 }

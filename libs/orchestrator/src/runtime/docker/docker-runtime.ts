@@ -1,20 +1,23 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
-import type { SandboxOptions, SessionSettings } from '@sandbox/sessions';
+import type { SandboxOptions, SessionNetworkRules, SessionSettings } from '@sandbox/sessions';
 import Docker from 'dockerode';
 import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxRuntime, SandboxStart } from '../sandbox-runtime';
+import type { DiskBound } from '../../options/runtime-capabilities';
 import type { DirectListener } from '../../channel/direct-listener';
 import type { SandboxProcess } from '../../channel/sandbox-process';
+import { type Surroundings, surroundingsOf } from '../../surroundings/surroundings';
 import { Containers } from './containers';
-import { withDeadline } from './deadline';
+import { withDeadline } from '../deadline';
+import { DiskBounds } from './disk-bounds';
 import { engineAddress } from './engine-address';
 import { engineStatus, imageMissing, sandboxLost, toSandboxError } from './engine-errors';
 import { engineGet } from './engine-get';
 import { execProcess } from './exec-process';
 import { PooledContainers } from './pooled-containers';
 import { SessionContainers } from './session-containers';
-import { removeVolume } from './workspace-volume';
+import { removeLostVolumes, removeVolume } from './workspace-volume';
 
 /** How long the engine may take for one operation, in milliseconds. */
 export interface EngineDeadlines {
@@ -37,11 +40,13 @@ export function createDockerRuntime(config: Config, deadlines?: EngineDeadlines)
 
 /** Runs sandboxes as containers of a Docker engine. It touches only containers with our labels. */
 export class DockerRuntime implements SandboxRuntime {
-  readonly capabilities = { pids: true, persistent: true, ociRuntime: true };
+  readonly capabilities = { pids: true, persistent: true, disk: true, ociRuntime: true };
+  readonly surroundings: Surroundings | null;
   private readonly docker: Docker;
   private readonly containers: Containers;
   private readonly sessions: SessionContainers;
   private readonly pooled: PooledContainers;
+  private readonly disk: DiskBounds;
 
   /** @throws Error if DOCKER_HOST cannot be used */
   constructor(
@@ -49,13 +54,19 @@ export class DockerRuntime implements SandboxRuntime {
     private readonly deadlines: EngineDeadlines = DEADLINES,
   ) {
     this.docker = new Docker(engineAddress(config));
+    this.surroundings = surroundingsOf(config);
     this.containers = new Containers(this.docker, config);
-    this.sessions = new SessionContainers(this.containers);
+    this.disk = new DiskBounds(this.docker, config);
+    this.sessions = new SessionContainers(this.containers, this.disk);
     this.pooled = new PooledContainers(this.containers);
   }
 
   ensureSandbox(owner: SandboxOwner, options: SandboxOptions | null = null, settings: SessionSettings = {}): Promise<EnsuredSandbox> {
     return operation(this.deadlines.lifecycle, (signal) => this.sessions.ensureContainer(owner, options, settings, signal));
+  }
+
+  findSandbox(key: string): Promise<Sandbox | null> {
+    return operation(this.deadlines.call, (signal) => this.sessions.findContainer(key, signal));
   }
 
   async *fillPool(size: number): AsyncIterable<Sandbox> {
@@ -112,12 +123,24 @@ export class DockerRuntime implements SandboxRuntime {
     return operation(this.deadlines.call, (signal) => this.containers.listenDirectly(sandboxId, signal));
   }
 
+  rememberNetwork(sandboxId: string, rules: SessionNetworkRules): Promise<void> {
+    return operation(this.deadlines.call, (signal) => this.containers.rememberNetwork(sandboxId, rules, signal));
+  }
+
   removeSandbox(key: string): Promise<void> {
     return operation(this.deadlines.lifecycle, (signal) => this.sessions.removeContainer(key, signal));
   }
 
   removeVolume(key: string): Promise<boolean> {
     return operation(this.deadlines.call, (signal) => removeVolume(this.docker, this.config, key, signal));
+  }
+
+  removeLostVolumes(): Promise<number> {
+    return operation(this.deadlines.lifecycle, (signal) => removeLostVolumes(this.docker, this.config, signal));
+  }
+
+  diskBound(): Promise<DiskBound> {
+    return operation(this.deadlines.ping, (signal) => this.disk.bound(signal));
   }
 
   listSandboxes(): Promise<Sandbox[]> {

@@ -1,5 +1,6 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { DeadlineError, engineStatus, toSandboxError } from './engine-errors';
+import { DeadlineError } from '../deadline';
+import { engineStatus, toSandboxError } from './engine-errors';
 
 const HOST_PATH = '/var/lib/docker/overlay2/secret';
 const answered = (statusCode: number) => Object.assign(new Error(HOST_PATH), { statusCode });

@@ -1,11 +1,9 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { isObject } from '@sandbox/text';
+import { DeadlineError } from '../deadline';
 
 /** When a caller may try again. */
 const RETRY_AFTER_SECONDS = 2;
-
-/** The engine did not answer in time. */
-export class DeadlineError extends Error {}
 
 /** Returns the HTTP status of the engine's answer, or null for an error of another kind. */
 export function engineStatus(error: unknown): number | null {

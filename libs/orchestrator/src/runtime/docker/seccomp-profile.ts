@@ -23,6 +23,11 @@ const NO_ERROR = 0;
 const PR_SET_SECCOMP = 22;
 const RLIMIT_CORE = 4;
 
+const PRIO_PROCESS = 0;
+/** These change the project of a file, and whether new files get that of their directory. */
+const FS_IOC_FSSETXATTR = 0x401c5820;
+const FS_IOC_SETFLAGS = 0x40086602;
+
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
 const NEW_NAMESPACES = 0x7e020000;
 
@@ -40,7 +45,7 @@ const words = (text: string): string[] => text.trim().split(/\s+/);
 const FILES = words(`
   access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise64 fallocate fchdir
   fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat fstatfs fsync
-  ftruncate futimesat getcwd getdents getdents64 getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioctl lchown
+  ftruncate futimesat getcwd getdents getdents64 getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch lchown
   lgetxattr link linkat listxattr llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod mknodat newfstatat open openat
   openat2 pipe pipe2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink readlinkat readv removexattr rename
   renameat renameat2 rmdir sendfile setxattr splice stat statfs statx symlink symlinkat sync_file_range syncfs tee truncate umask
@@ -55,8 +60,8 @@ const PROCESSES = words(`
   getpgrp getpid getppid getpriority getresgid getresuid getrlimit getrusage getsid gettid getuid ioprio_get ioprio_set kill
   landlock_add_rule landlock_create_ruleset landlock_restrict_self pidfd_open pidfd_send_signal restart_syscall rseq
   sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler
-  sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield set_robust_list set_thread_area
-  set_tid_address setfsgid setfsuid setgid setgroups setpgid setpriority setregid setresgid setresuid setreuid setsid setuid sysinfo
+  sched_rr_get_interval sched_setaffinity sched_setparam sched_yield set_robust_list set_thread_area
+  set_tid_address setfsgid setfsuid setgid setgroups setpgid setregid setresgid setresuid setreuid setsid setuid sysinfo
   times tgkill tkill uname vfork wait4 waitid`);
 
 const SIGNALS_AND_TIME = words(`
@@ -85,6 +90,8 @@ const maskedEquals = (index: number, mask: number, value: number) => ({
   op: 'SCMP_CMP_MASKED_EQ' as const,
 });
 
+const hasBit = (value: number, mask: number): boolean => Math.floor(value / mask) % 2 === 1;
+
 /**
  * Allows a call with any value of one argument except this one, by a rule for each bit in which the
  * value may differ. The kernel uses 32 bits of the argument, but the filter sees 64. So "is not
@@ -92,7 +99,34 @@ const maskedEquals = (index: number, mask: number, value: number) => ({
  */
 function allowUnless(name: string, index: number, value: number): SyscallRule[] {
   return Array.from({ length: 32 }, (_, bit) => 2 ** bit).map((mask) =>
-    allow([name], { args: [maskedEquals(index, mask, Math.floor(value / mask) % 2 === 1 ? 0 : mask)] }),
+    allow([name], { args: [maskedEquals(index, mask, hasBit(value, mask) ? 0 : mask)] }),
+  );
+}
+
+/** As `allowUnless`, for two values. A bit in which they differ says which of them to avoid. */
+function allowUnlessEither(name: string, index: number, values: readonly [number, number]): SyscallRule[] {
+  const masks = Array.from({ length: 32 }, (_, bit) => 2 ** bit);
+  const apart = masks.find((mask) => hasBit(values[0], mask) !== hasBit(values[1], mask))!;
+  return values.flatMap((value) =>
+    masks
+      .filter((mask) => mask !== apart)
+      .map((mask) => {
+        const wanted = (hasBit(value, apart) ? apart : 0) + (hasBit(value, mask) ? 0 : mask);
+        return allow([name], { args: [maskedEquals(index, apart + mask, wanted)] });
+      }),
+  );
+}
+
+/** Pids are below 2 ** 22 (proc(5), pid_max). */
+const PID_BITS = 22;
+
+/**
+ * Allows a call for each process but PID 1, which must not be slowed down: it may watch the disk.
+ * @param index of the argument that is the pid; 0 is the caller itself
+ */
+function allowButForInit(name: string, index: number, more: NonNullable<SyscallRule['args']> = []): SyscallRule[] {
+  return Array.from({ length: PID_BITS }, (_, bit) =>
+    allow([name], { args: [...more, maskedEquals(index, 2 ** bit, bit === 0 ? 0 : 2 ** bit)] }),
   );
 }
 
@@ -116,6 +150,12 @@ const SYSCALLS: SyscallRule[] = [
   // clone.
   { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
   ...allowUnless('prctl', 0, PR_SET_SECCOMP),
+  // A project quota may bound the workspace, and the owner of a file could take it out of that.
+  ...allowUnlessEither('ioctl', 1, [FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS]),
+  // For process groups and users too, PID 1 could be among them.
+  ...allowButForInit('setpriority', 1, [equals(0, PRIO_PROCESS)]),
+  ...allowButForInit('sched_setscheduler', 0),
+  ...allowButForInit('sched_setattr', 0),
   // The limit on core files keeps the kernel from starting the host's crash handler, so it must not
   // change (container-spec.ts). Some programs, such as gpg, give up if they cannot lower it. They
   // are told that they did.

@@ -1,25 +1,89 @@
 import type { Config } from '@sandbox/config';
+import type { SandboxOptions } from '@sandbox/sessions';
 import type Docker from 'dockerode';
+import type { VolumeInspectInfo } from 'dockerode';
 import type { SandboxOwner } from '../sandbox-runtime';
+import { SANDBOX_UID } from '../sandbox-user';
 import { TAR_BLOCK_BYTES, tarHeader } from '../../bytes/tar-header';
-import { KIND, LABEL, ownerLabels, SANDBOX_UID, volumeName, WORKSPACE, workspaceMount } from './container-spec';
+import { isPersistent } from '../../options/disk-limit';
+import type { DiskBound } from '../../options/runtime-capabilities';
+import { KIND, LABEL, ownerLabels, VOLUME, volumeName, type WorkspaceMount } from './container-spec';
+import { WORKSPACE } from '../../surroundings/environment';
 import { engineStatus, notOurs } from './engine-errors';
 
 /**
- * Gives the session's volume to the sandbox's user, since a new volume belongs to root. The engine
- * itself does it: it unpacks an archive with one directory entry into a helper container that has
- * the volume. The helper is never started, so no process runs as root. This is done before every
- * first start and can be repeated, so a crash in between leaves no volume that cannot be used.
- * @throws SandboxError INTERNAL_ERROR if a volume of that name is not ours
+ * Describes the volume at /workspace; Docker makes it with the container where it is not there. A
+ * persistent one has a name. Another one has none: Docker removes such a volume with its container,
+ * in one step.
+ *
+ * The local driver's volumes cannot be mounted nosuid or nodev: without capabilities and with
+ * no-new-privileges a set-uid file or a device node gains nobody anything, and none can be made.
+ * @param limit bytes
  */
-export async function prepareVolume(docker: Docker, config: Config, owner: SandboxOwner, signal: AbortSignal): Promise<void> {
-  const volume = await docker.getVolume(volumeName(config, owner.key)).inspect({ abortSignal: signal });
+export function workspaceMount(
+  config: Config,
+  owner: SandboxOwner,
+  options: SandboxOptions,
+  limit: number,
+  bound: DiskBound,
+): WorkspaceMount {
+  const persistent = isPersistent(config, options);
+  const labels: Record<string, string> = persistent
+    ? { [LABEL.volume]: VOLUME.persistent, [LABEL.disk]: String(limit) }
+    : { [LABEL.volume]: VOLUME.disk };
+  return {
+    Type: 'volume',
+    Source: persistent ? volumeName(config, owner.key) : '',
+    Target: WORKSPACE,
+    VolumeOptions: {
+      NoCopy: true,
+      Labels: { ...ownerLabels(config, owner, KIND.session), ...labels },
+      DriverConfig: { Name: 'local', Options: bound === 'quota' ? sizeOption(limit) : {} },
+    },
+  };
+}
+
+/** The option by which the local driver sets a project quota. An engine that cannot refuses it. */
+export function sizeOption(bytes: number): { size: string } {
+  return { size: String(bytes) };
+}
+
+/**
+ * Gives the volume of a container to the sandbox's user, since a new volume belongs to root. The
+ * engine itself does it: it unpacks an archive with one directory entry into a helper container
+ * that has the volume. The helper is never started, so no process runs as root. This is done before
+ * every first start and can be repeated, so a crash in between leaves no volume that cannot be
+ * used.
+ * @throws SandboxError INTERNAL_ERROR if the volume is not ours
+ */
+export async function prepareVolume(
+  docker: Docker,
+  config: Config,
+  owner: SandboxOwner,
+  container: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { Mounts } = await docker.getContainer(container).inspect({ abortSignal: signal });
+  const name = Mounts.find(({ Destination }) => Destination === WORKSPACE)?.Name ?? '';
+  const volume = await docker.getVolume(name).inspect({ abortSignal: signal });
   if (!isOurVolume(config, owner.key, volume.Labels)) throw notOurs('volume');
   const helper = await docker.createContainer({
     Image: config.CONTAINER_IMAGE,
     Entrypoint: ['sh'],
     Labels: ownerLabels(config, owner, KIND.volumeInit),
-    HostConfig: { NetworkMode: 'none', CapDrop: ['ALL'], Mounts: [workspaceMount(config, owner)] },
+    HostConfig: {
+      NetworkMode: 'none',
+      CapDrop: ['ALL'],
+      // By its name, so that it does not go with the helper.
+      Mounts: [
+        {
+          Type: 'volume',
+          Source: name,
+          Target: WORKSPACE,
+          VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: 'local', Options: {} } },
+        },
+      ],
+    },
     abortSignal: signal,
   });
   try {
@@ -30,14 +94,48 @@ export async function prepareVolume(docker: Docker, config: Config, owner: Sandb
   }
 }
 
-export async function volumeExists(docker: Docker, config: Config, key: string, signal: AbortSignal): Promise<boolean> {
+/** Returns the session's persistent volume, or null if it has none. */
+export async function findVolume(docker: Docker, config: Config, key: string, signal: AbortSignal): Promise<VolumeInspectInfo | null> {
   try {
-    await docker.getVolume(volumeName(config, key)).inspect({ abortSignal: signal });
-    return true;
+    return await docker.getVolume(volumeName(config, key)).inspect({ abortSignal: signal });
   } catch (error) {
-    if (engineStatus(error) === 404) return false;
+    if (engineStatus(error) === 404) return null;
     throw error;
   }
+}
+
+/** Returns the limit that a volume was made with, in bytes; null if an older version made it. */
+export function limitOf({ Labels }: VolumeInspectInfo): number | null {
+  const bytes = Number(Labels?.[LABEL.disk]);
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null;
+}
+
+/** Tells whether the kernel bounds a volume. */
+export function boundOf({ Options }: VolumeInspectInfo): DiskBound {
+  return Options?.size === undefined ? 'measured' : 'quota';
+}
+
+/**
+ * Removes volumes that should have gone with their container. That is left to do if somebody
+ * removed the container without its volumes, or the engine died meanwhile. The engine refuses to
+ * remove one that a container has.
+ * @returns how many it has removed
+ */
+export async function removeLostVolumes(docker: Docker, config: Config, signal: AbortSignal): Promise<number> {
+  const label = [`${LABEL.deployment}=${config.DEPLOYMENT}`, `${LABEL.volume}=${VOLUME.disk}`];
+  const filters = JSON.stringify({ dangling: ['true'], label });
+  const { Volumes } = await docker.listVolumes({ filters, abortSignal: signal });
+  let removed = 0;
+  for (const { Name } of Volumes ?? []) {
+    try {
+      await docker.getVolume(Name).remove({ abortSignal: signal });
+      removed++;
+    } catch (error) {
+      const status = engineStatus(error);
+      if (status !== 404 && status !== 409) throw error;
+    }
+  }
+  return removed;
 }
 
 /**

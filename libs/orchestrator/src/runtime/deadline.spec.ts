@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { withDeadline } from './deadline';
-import { DeadlineError } from './engine-errors';
+import { DeadlineError, withDeadline } from './deadline';
 
 describe('withDeadline', () => {
   it('gives the result, and never aborts the signal, when the call is in time', async () => {

@@ -1,5 +1,7 @@
 import { within } from '@sandbox/errors';
-import { DeadlineError } from './engine-errors';
+
+/** The engine did not answer in time. */
+export class DeadlineError extends Error {}
 
 /**
  * Runs an operation of one or more engine calls. At the deadline the operation's signal aborts and

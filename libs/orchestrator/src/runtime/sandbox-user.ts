@@ -1,0 +1,2 @@
+/** The uid and gid of all processes in a sandbox. */
+export const SANDBOX_UID = 1000;
