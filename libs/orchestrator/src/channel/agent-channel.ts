@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { Logger } from '@nestjs/common';
-import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { clientClosed, ErrorCode, SandboxError } from '@sandbox/errors';
 import type { ChannelStream } from './channel-stream';
 import { type StreamHeader, type StreamOffer, type StreamOptions, StreamSet } from './stream-set';
 import type { SandboxProcess } from './sandbox-process';
@@ -99,7 +99,7 @@ class AgentChannel implements Channel, RequestPort {
   sendRequest(request: AgentRequest, options: CallOptions): Promise<Record<string, unknown>> {
     return new Promise((resolve, reject) => {
       if (!this.open) throw new RequestNotSentError('The channel is closed.');
-      if (options.signal?.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
+      if (options.signal?.aborted) throw clientClosed();
       if (this.requests.size >= MAX_OPEN_REQUESTS) {
         throw new SandboxError(ErrorCode.TOO_MANY_COMMANDS, `The session runs ${MAX_OPEN_REQUESTS} calls already.`, { retryAfter: 1 });
       }

@@ -10,24 +10,29 @@ const AGENT_DIRECTORY = join(__dirname, '../../../../agent');
 const BOOTSTRAP = 'bootstrap.py';
 const LOADER = 'loader.py';
 const TESTS = 'tests/';
+/** The room of a program of its own: PID 1 of a sandbox whose workspace is on the host's disk. */
+const DISK = 'disk/';
+/** The module that the loader runs. */
+const MAIN = 'main';
 
 const source = (file: string): string => readFileSync(join(AGENT_DIRECTORY, file), 'utf8');
 
 /**
- * Returns the files of the agent's modules, relative to its directory, in a fixed order. The
+ * Returns the files of all modules, relative to the agent's directory, in a fixed order. The
  * bootstrap, the loader and the tests are no modules.
  */
 function moduleFiles(): string[] {
   const files = readdirSync(AGENT_DIRECTORY, { encoding: 'utf8', recursive: true });
-  return files.filter((file) => file.endsWith('.py') && file !== BOOTSTRAP && file !== LOADER && !file.startsWith(TESTS)).sort();
+  return files.filter((file) => file.endsWith('.py') && ![BOOTSTRAP, LOADER].includes(file) && !file.startsWith(TESTS)).sort();
 }
 
-/** Returns the name that the agent imports a file by: `wire` for `wire/__init__.py`. */
+/** Returns the name that a file is imported by: `wire` for `wire/__init__.py`. */
 const moduleName = (file: string): string => file.replace(/(\/__init__)?\.py$/, '').replaceAll('/', '.');
 
-function buildBundle(): Buffer {
-  const modules = Object.fromEntries(moduleFiles().map((file) => [moduleName(file), source(file)]));
-  return Buffer.from(`MODULES = ${JSON.stringify(modules)}\n${source(LOADER)}`);
+/** Returns the source of a program that is made of these files. It runs its module `main`. */
+function buildBundle(files: readonly string[], main: string): string {
+  const modules = Object.fromEntries(files.map((file) => [file === main ? MAIN : moduleName(file), source(file)]));
+  return `MODULES = ${JSON.stringify(modules)}\n${source(LOADER)}`;
 }
 
 /**
@@ -37,7 +42,17 @@ function buildBundle(): Buffer {
 export const AGENT_ARGV: readonly string[] = Object.freeze(['python3', '-I', '-S', '-u', '-c', source(BOOTSTRAP).trimEnd()]);
 
 // Read once, at start. So an installation without the agent fails at start, not at the first call.
-const BUNDLE = buildBundle();
+const FILES = moduleFiles();
+const OF_DISK = FILES.filter((file) => file.startsWith(DISK));
+const BUNDLE = Buffer.from(
+  buildBundle(
+    FILES.filter((file) => !OF_DISK.includes(file)),
+    `${MAIN}.py`,
+  ),
+);
+
+/** The program of PID 1 in a sandbox whose workspace is on the host's disk. It has no channel. */
+export const DISK_WATCH = `DIRECT = None\n${buildBundle(OF_DISK, `${DISK}${MAIN}.py`)}`;
 
 /**
  * Returns what the bootstrap reads from its stdin, in two pieces: the length of the source with the

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { GrowingBuffer } from '../bytes/growing-buffer';
-import { decodeCredit, encodeCredit, encodeFrame, STREAM_WINDOW_BYTES, StreamFrame } from './frames';
+import { decodeCredit, encodeCredit, encodeFrame, framePieces, STREAM_WINDOW_BYTES, StreamFrame, WIDE_STREAM_WINDOW_BYTES } from './frames';
 import { formatReset, StreamError, StreamErrorCode } from './stream-error';
 
 /** Credit is given in steps of so many bytes, so that small reads cost no frame each. */
@@ -9,7 +9,7 @@ const DATA_BYTES = 64 * 1024;
 
 /** The parts of a channel that a stream needs. */
 export interface StreamPort {
-  sendFrame(frame: Buffer): void;
+  sendFrame(...pieces: Buffer[]): void;
   /** Asks the channel to call `sendInput` when it has room. */
   wantsToSend(stream: ChannelStream): void;
   /** Tells the channel that neither side has anything more to say. */
@@ -19,7 +19,8 @@ export interface StreamPort {
 /**
  * One stream over a channel. Each direction has a window of STREAM_WINDOW_BYTES: the sender waits
  * for credit, and the reader gives it as bytes are taken. So a reader that stalls holds at most a
- * window, and stalls its own stream alone.
+ * window, and stalls its own stream alone. The agent may let the host's window grow, to
+ * WIDE_STREAM_WINDOW_BYTES at most.
  *
  * Ending it sends EOF, and what comes can still be read. Destroying it resets the stream. A reset
  * by the other side destroys it with a StreamError.
@@ -70,7 +71,7 @@ export class ChannelStream extends Duplex {
 
   receiveCredit(payload: Buffer): string | null {
     const bytes = decodeCredit(payload);
-    if (bytes === null || bytes === 0 || this.credit + bytes > STREAM_WINDOW_BYTES) return 'bad credit';
+    if (bytes === null || bytes === 0 || this.credit + bytes > WIDE_STREAM_WINDOW_BYTES) return 'bad credit';
     this.credit += bytes;
     if (this.toSend !== null) this.port.wantsToSend(this);
     return null;
@@ -90,7 +91,7 @@ export class ChannelStream extends Duplex {
     if (size === 0) return false;
     this.credit -= size;
     this.idleTicks = 0;
-    this.port.sendFrame(encodeFrame(StreamFrame.DATA, this.id, bytes.subarray(0, size)));
+    this.port.sendFrame(...framePieces(StreamFrame.DATA, this.id, bytes.subarray(0, size)));
     if (size < bytes.length) {
       this.toSend = { bytes: bytes.subarray(size), done };
       return this.credit > 0;
@@ -106,6 +107,8 @@ export class ChannelStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
+    // Node's HTTP client writes nothing, to send headers that it has sent already.
+    if (chunk.length === 0) return done();
     this.toSend = { bytes: chunk, done };
     this.port.wantsToSend(this);
   }

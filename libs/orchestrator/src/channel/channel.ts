@@ -41,6 +41,15 @@ export type AgentRequest =
   | { readonly op: 'own_programs'; readonly names: readonly string[]; readonly search_path?: string }
   /** `first` is true for one call in the life of the sandbox, over all its channels. */
   | { readonly op: 'mark_claimed' }
+  /**
+   * Writes files, by path, and those that hold certificates. `trusted` is false if the image has no
+   * public certificates and `otherwise` has none in their place. Then those files are not written.
+   */
+  | {
+      readonly op: 'provide_files';
+      readonly files: Readonly<Record<string, string>>;
+      readonly trust: { readonly directory: string; readonly certificates: string; readonly otherwise: string | null } | null;
+    }
   | { readonly op: 'job_list' }
   | { readonly op: 'job_stat' | 'job_delete'; readonly job_id: string }
   | {
@@ -64,6 +73,10 @@ export type AgentRequest =
   | { readonly op: 'job_stdin'; readonly job_id: string; readonly eof: boolean }
   | { readonly op: 'job_resize'; readonly job_id: string; readonly columns: number; readonly rows: number }
   | { readonly op: 'job_signal'; readonly job_id: string; readonly signal: number }
+  /** Asks how much the sandbox uses of its memory, CPUs and disk. */
+  | { readonly op: 'usage' }
+  /** Asks for the TCP ports on which programs listen. */
+  | { readonly op: 'list_ports' }
   | (WorkspacePath & { readonly op: 'list'; readonly depth?: number; readonly limit?: number })
   | (WorkspacePath & {
       readonly op: 'read';

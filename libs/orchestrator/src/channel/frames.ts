@@ -23,6 +23,8 @@ export const MAX_AGENT_PAYLOAD_BYTES = 64 * 1024;
 export const WINDOW_BYTES = 256 * 1024;
 /** The same for a stream. There may be hundreds, each held by a reader that stalls. */
 export const STREAM_WINDOW_BYTES = 64 * 1024;
+/** The most that the agent may let the host send without credit, once it gives more. */
+export const WIDE_STREAM_WINDOW_BYTES = 256 * 1024;
 export const MAX_REQUEST_ID = 0xffff_ffff;
 /** The id of frames that concern the channel itself. */
 export const CHANNEL_ID = 0;

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { clientClosed, ErrorCode, SandboxError } from '@sandbox/errors';
 import { type AgentAnswer, parseAnswer } from './agent-answer';
 import type { CallOptions } from './channel';
 import { AgentFrame, decodeCredit, encodeCredit, encodeFrame, framePieces, type Frame, HostFrame } from './frames';
@@ -143,7 +143,7 @@ export class OpenRequest {
   }
 
   private readonly onAbort = (): void => {
-    this.cancel(new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.'), false);
+    this.cancel(clientClosed(), false);
   };
 
   /**

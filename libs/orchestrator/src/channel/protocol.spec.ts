@@ -26,7 +26,9 @@ const SHELL = { command: '', shell: '', cwd: '', env: '', timeout_ms: '', max_ou
 const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
   exec: SHELL,
   own_programs: { names: '', search_path: '?' },
+  usage: {},
   mark_claimed: {},
+  provide_files: { files: '', trust: '' },
   job_start: { ...SHELL, job_id: '', open_stdin: '', terminal: '?' },
   job_list: {},
   job_stat: { job_id: '' },
@@ -36,6 +38,7 @@ const REQUESTS: { [Op in AgentRequest['op']]: Fields<Requests<Op>> } = {
   job_signal: { job_id: '', signal: '' },
   job_resize: { job_id: '', columns: '', rows: '' },
   job_delete: { job_id: '' },
+  list_ports: {},
   list: { ...PATH, depth: '?', limit: '?' },
   read: { ...PATH, offset: '', length: '', max_length: '', if_range: '?', lines: '?', excerpt: '?' },
   write: { ...PATH, max_size: '', mode: '?', ...CONDITIONS },
@@ -137,12 +140,14 @@ print(json.dumps({op: parameters(operations.find_handler(op)) for op in operatio
 
   it('has the frames of streams, and the limits, of the agent', () => {
     const frames = table('type', 'frame of a stream', 'payload').map(([type, name]) => [name, Number(type)] as const);
-    const names = [...frames.map(([name]) => name), 'STREAM_WINDOW', 'MAX_STREAMS'];
+    const names = [...frames.map(([name]) => name), 'STREAM_WINDOW', 'WIDE_STREAM_WINDOW', 'MAX_STREAMS', 'MAX_WIDE_STREAMS'];
     const values = askAgent(`from wire import frames; print(json.dumps([getattr(frames, name) for name in ${JSON.stringify(names)}]))`);
-    const limits = [64 * 1024, 256];
+    const limits = [64 * 1024, 256 * 1024, 256, 4];
     expect(values).toEqual([...frames.map(([, type]) => type), ...limits]);
     expect(PROTOCOL).toContain(`begins with a window of ${limits[0]! >> 10} KiB`);
-    expect(PROTOCOL).toContain(`at most ${limits[1]} streams at a time`);
+    expect(PROTOCOL).toContain(`never over ${limits[1]! >> 10}\nKiB`);
+    expect(PROTOCOL).toContain(`at most ${limits[2]} streams at a time`);
+    expect(PROTOCOL).toContain(`for ${limits[3]} streams at a time`);
   });
 
   it('has the frames, and the limits, of both sides', () => {

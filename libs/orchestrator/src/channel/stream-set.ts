@@ -107,8 +107,8 @@ export class StreamSet implements StreamPort {
 
   /* What ChannelStream needs. */
 
-  sendFrame(frame: Buffer): void {
-    this.port.sendFrame(frame);
+  sendFrame(...pieces: Buffer[]): void {
+    this.port.sendFrame(...pieces);
   }
 
   wantsToSend(stream: ChannelStream): void {

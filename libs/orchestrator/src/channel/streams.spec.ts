@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { Channel } from './channel';
 import { openChannel } from './agent-channel';
-import { encodeCredit, STREAM_WINDOW_BYTES, StreamFrame } from './frames';
+import { encodeCredit, STREAM_WINDOW_BYTES, StreamFrame, WIDE_STREAM_WINDOW_BYTES } from './frames';
 import { StreamError } from './stream-error';
 import { MAX_STREAMS, type StreamOffer } from './stream-set';
 import { FakeAgent, settle } from './testing/fake-agent';
@@ -68,6 +68,14 @@ describe('A stream that the host opens', () => {
     expect(channel.open).toBe(true);
   });
 
+  it('goes on after a write of nothing', async () => {
+    const { stream, id } = await opened();
+    for (const piece of ['', 'a', '', 'b']) stream.write(piece);
+    stream.end('');
+    await settle();
+    expect([sent(id).toString(), framesOf(StreamFrame.EOF, id).length]).toEqual(['ab', 1]);
+  });
+
   it('sends no more than a window without credit, and goes on when credit comes', async () => {
     const { stream, id } = await opened();
     const bytes = Buffer.from(Array.from({ length: 3 * STREAM_WINDOW_BYTES }, (_, at) => at % 251));
@@ -83,6 +91,17 @@ describe('A stream that the host opens', () => {
     }
     expect(sent(id).equals(bytes)).toBe(true);
     expect(framesOf(StreamFrame.EOF, id)).toHaveLength(1);
+  });
+
+  it('sends up to the widest window without credit when the agent has let it grow', async () => {
+    const { stream, id } = await opened();
+    agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, WIDE_STREAM_WINDOW_BYTES - STREAM_WINDOW_BYTES));
+    stream.end(Buffer.alloc(2 * WIDE_STREAM_WINDOW_BYTES));
+    await settle();
+    expect(sent(id)).toHaveLength(WIDE_STREAM_WINDOW_BYTES);
+    agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, WIDE_STREAM_WINDOW_BYTES));
+    await settle();
+    expect(sent(id)).toHaveLength(2 * WIDE_STREAM_WINDOW_BYTES);
   });
 
   it('gives credit as bytes are read, and none while its reader stalls', async () => {
@@ -231,7 +250,10 @@ describe('A channel is closed when the agent sends', () => {
     ['data after its EOF', (id) => (agent.send(StreamFrame.EOF, id), agent.send(StreamFrame.DATA, id, 'x'))],
     ['a second EOF', (id) => (agent.send(StreamFrame.EOF, id), agent.send(StreamFrame.EOF, id))],
     ['an EOF with bytes', (id) => agent.send(StreamFrame.EOF, id, 'x')],
-    ['credit for what was not sent', (id) => agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, 1))],
+    [
+      'credit past the widest window',
+      (id) => agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, WIDE_STREAM_WINDOW_BYTES - STREAM_WINDOW_BYTES + 1)),
+    ],
     ['a malformed credit', (id) => agent.send(StreamFrame.CREDIT, id, 'xyz')],
     ['a second ACCEPT', (id) => agent.send(StreamFrame.ACCEPT, id, '{}')],
     ['a malformed RESET', (id) => agent.send(StreamFrame.RESET, id, '{"code":"not a code","detail":""}')],
