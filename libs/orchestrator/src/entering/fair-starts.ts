@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { within } from '@sandbox/errors';
-import { type Admits, FairLimit } from './fair-limit';
+import { type Admits, FairLimit } from '../turns/fair-limit';
 import { tooManyStarting } from './limit-errors';
 
 /**

@@ -1,11 +1,15 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import { SESSION_STORE, type AttachResult, type SandboxOptions, type SessionRecord, type SessionStore } from '@sandbox/sessions';
+import { SESSION_STORE, type AttachResult, type SessionRecord, type SessionStore } from '@sandbox/sessions';
 import { connectTo, type Connection } from '../runtime/start-agent';
 import type { Channel, Transport } from '../channel/channel';
-import { FairLimit } from './fair-limit';
+import { OutgoingNetwork } from '../outgoing/outgoing-network';
+import { SandboxNetwork } from '../outgoing/sandbox-network';
+import { FairLimit } from '../turns/fair-limit';
 import { tooManyWaiting } from './limit-errors';
+import type { OpenSandbox } from './open-sandbox';
 import { SANDBOX_RUNTIME, type Sandbox, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { isDefaultSandbox } from '../options/session-options';
 import { WarmPool } from '../pool/warm-pool';
@@ -17,30 +21,6 @@ const CREATE_QUEUE = 256;
  */
 const MAX_MADE = 1_000;
 
-/** A session's sandbox, for the time of one call. */
-export interface OpenSandbox {
-  readonly channel: Channel;
-  readonly containerId: string;
-  /** The sandbox's start that the channel leads into: what ran in another one is gone. */
-  readonly startId: string;
-  /** The session's record when the call entered it. */
-  readonly record: SessionRecord;
-  /** The options that the sandbox was made with. */
-  readonly options: SandboxOptions;
-  /** Whether this call made the session. It is true for one call of a session. */
-  readonly created: boolean;
-  /**
-   * Whether the session's sandbox was made or started anew, and no call had said so when this one
-   * entered.
-   */
-  readonly restarted: boolean;
-  /**
-   * Resolves with whether this call is the one to say so. It is true for one call, or for two if
-   * the store is away. It asks the store only if `restarted` is true, and never rejects.
-   */
-  readonly takeRestarted: () => Promise<boolean>;
-}
-
 /**
  * A call has to enter its session again: another call has just made the connection, or the session
  * was closed or begun anew meanwhile.
@@ -51,6 +31,8 @@ export class EnterAgainError extends Error {}
 interface SessionConnection extends Connection {
   /** Whether the store has been told of it. */
   attached: boolean;
+  /** Null until the store has been told of it. */
+  network: SandboxNetwork | null;
 }
 
 /**
@@ -62,6 +44,7 @@ interface SessionConnection extends Connection {
 export class SessionConnections {
   private readonly connections = new Map<string, SessionConnection>();
   private readonly connecting = new Map<string, Promise<OpenSandbox>>();
+  private readonly joining = new Map<string, Promise<void>>();
   private readonly creations: FairLimit;
   /**
    * Ids of sandboxes that this process has made and that no session's record has yet. If a call
@@ -74,6 +57,7 @@ export class SessionConnections {
     @Inject(SESSION_STORE) private readonly store: SessionStore,
     @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
     private readonly pool: WarmPool,
+    private readonly outgoing: OutgoingNetwork,
   ) {
     const most = config.CREATE_CONCURRENCY;
     // One user gets at most all places but one. So a user whose sandboxes start slowly, even on
@@ -115,7 +99,11 @@ export class SessionConnections {
     const { key } = record.ref;
     const connection = this.connections.get(key);
     if (connection?.channel.open && connection.sandbox.id === record.containerId) {
-      if (record.startId === null || record.startId === connection.start.id) return this.openSandboxOf(record, connection, record);
+      if (record.startId === null || record.startId === connection.start.id) {
+        const changing = this.followNetwork(record, connection);
+        if (changing !== undefined) await changing;
+        return this.openSandboxOf(record, connection, record);
+      }
       // Another process has found the sandbox started again. This channel has ended, and its
       // `close` event has not come yet.
       connection.channel.close();
@@ -140,12 +128,57 @@ export class SessionConnections {
   }
 
   /**
+   * Gets into a live session's sandbox if that runs. Makes and starts none.
+   * @returns null if the sandbox of the record does not run
+   */
+  async joinSandbox({ ref: { key }, containerId }: SessionRecord): Promise<Channel | null> {
+    const open = (): Channel | null => {
+      const known = this.connections.get(key);
+      return known?.channel.open && known.sandbox.id === containerId ? known.channel : null;
+    };
+    if (open() === null) await (this.connecting.get(key) ?? this.join(key, containerId)).catch(ignoreLost);
+    return open();
+  }
+
+  /**
+   * Has the rules of a session's network hold at once, after the store has got them. Connections
+   * that they do not allow any more are cut.
+   */
+  async changeNetwork({ ref, containerId, network }: SessionRecord): Promise<void> {
+    if (containerId !== null && network !== null) await this.runtime.rememberNetwork(containerId, network);
+    await this.connections.get(ref.key)?.network?.readRules();
+  }
+
+  /** What this process knows of a session's network. */
+  networkOf(key: string): SandboxNetwork | null {
+    return this.connections.get(key)?.network ?? null;
+  }
+
+  /**
    * Tells a store that has forgotten the session which sandbox it has, if a channel into it is
    * open.
    */
   async remind({ ref, generation }: SessionRecord): Promise<void> {
     const connection = this.connections.get(ref.key);
     if (connection?.channel.open) await this.attach(generation, ref.key, connection);
+  }
+
+  /** Opens a channel for all who want to join at the same time. */
+  private join(key: string, containerId: string | null): Promise<void> {
+    const others = this.joining.get(key);
+    if (others) return others;
+    const joining = this.connectIfThere(key, containerId).finally(() => this.joining.delete(key));
+    this.joining.set(key, joining);
+    return joining;
+  }
+
+  private async connectIfThere(key: string, containerId: string | null): Promise<void> {
+    const sandbox = await this.runtime.findSandbox(key);
+    if (sandbox === null || sandbox.id !== containerId) return;
+    const connection = await connectTo(this.runtime, sandbox);
+    // A call may have opened another channel meanwhile.
+    if (this.isOpen(key)) connection.channel.close();
+    else this.connected(key, connection);
   }
 
   /**
@@ -157,18 +190,32 @@ export class SessionConnections {
     const connection = (await this.claimPooled(record)) ?? (await this.creations.runLimited(userKey, make, turn));
     const attached = await this.attach(record.generation, key, connection);
     if (!attached.live) throw new EnterAgainError();
+    await this.followNetwork(record, connection);
+    const rules = connection.network?.givenRules ?? null;
+    const { id, settings } = connection.sandbox;
+    if (rules !== null && !isDeepStrictEqual(rules, settings.network)) await this.runtime.rememberNetwork(id, rules);
     return this.openSandboxOf(record, connection, attached);
+  }
+
+  /**
+   * Lets the sandbox reach what the session's rules allow.
+   * @returns a promise if that takes time
+   */
+  private followNetwork(record: SessionRecord, connection: SessionConnection): Promise<void> | undefined {
+    if (!this.outgoing.isOffered) return undefined;
+    connection.network ??= new SandboxNetwork(this.outgoing, record, connection.channel);
+    return connection.network.follow(record);
   }
 
   private openSandboxOf(
     record: SessionRecord,
-    { sandbox, channel, start }: SessionConnection,
+    { sandbox, channel, start, network }: SessionConnection,
     { restarted, created = false }: { restarted: boolean; created?: boolean },
   ): OpenSandbox {
     const takeRestarted = async (): Promise<boolean> =>
       restarted && (await this.store.takeRestarted(record.ref.key, record.generation).catch(() => true));
     const { id: containerId, options } = sandbox;
-    return { containerId, startId: start.id, options, record, channel, created, restarted, takeRestarted };
+    return { containerId, startId: start.id, options, network, record, channel, created, restarted, takeRestarted };
   }
 
   /** Takes a sandbox from the pool if the session is new and has the default options. */
@@ -221,7 +268,7 @@ export class SessionConnections {
 
   private connected(key: string, connection: Connection): SessionConnection {
     this.connections.get(key)?.channel.close();
-    const known = { ...connection, attached: false };
+    const known = { ...connection, attached: false, network: null };
     this.connections.set(key, known);
     void connection.channel.closed.then(() => {
       if (this.connections.get(key) === known) this.connections.delete(key);
@@ -247,6 +294,11 @@ export class SessionConnections {
  */
 function ignoreClosed(error: unknown): void {
   if (!hasLeft(error)) throw error;
+}
+
+/** The sandbox has ended, or another call could not make it. Then there is none to join. */
+function ignoreLost(error: unknown): void {
+  if (!(error instanceof EnterAgainError) && !(error instanceof SandboxError && error.code === ErrorCode.SANDBOX_LOST)) throw error;
 }
 
 function hasLeft(error: unknown): boolean {

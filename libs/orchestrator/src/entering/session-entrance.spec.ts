@@ -5,9 +5,11 @@ import { createSessionStore, sessionRef, type SessionStore } from '@sandbox/sess
 import { connectTo } from '../runtime/start-agent';
 import { RequestNotSentError } from '../channel/channel';
 import type { SandboxOwner, SandboxRuntime } from '../runtime/sandbox-runtime';
-import { type OpenSandbox, SessionConnections } from './session-connections';
+import type { OpenSandbox } from './open-sandbox';
+import { SessionConnections } from './session-connections';
 import { SessionEntrance } from './session-entrance';
 import { FakeSandboxes } from './testing/fake-sandboxes';
+import { OutgoingNetwork } from '../outgoing/outgoing-network';
 import type { WarmPool } from '../pool/warm-pool';
 
 const config = loadConfig({ SESSION_STORE: 'memory', CREATE_CONCURRENCY: '3' }, { needsAuth: false });
@@ -40,13 +42,26 @@ describe('SessionEntrance', () => {
   afterEach(() => Promise.all(begun.splice(0).map((each) => each.onApplicationShutdown())));
 
   function begin(pool = NO_POOL, runtime = engine.runtime): SessionEntrance {
-    const sandboxes = new SessionEntrance(config, store, runtime, new SessionConnections(config, store, runtime, pool));
+    const sandboxes = new SessionEntrance(
+      config,
+      store,
+      runtime,
+      new SessionConnections(config, store, runtime, pool, new OutgoingNetwork(config, store)),
+    );
     begun.push(sandboxes);
     return sandboxes;
   }
 
   const enter = (sandboxes = processes[0]!, work: (sandbox: OpenSandbox) => Promise<News> = told): Promise<News> =>
     sandboxes.enterSession(REF, 1_000, work);
+
+  it('makes no session when the user’s calls enter live sessions only', async () => {
+    const ref = sessionRef(config.DEPLOYMENT, { id: 'jwt:user', onlyLive: true }, 's');
+    const enterLive = (): Promise<News> => processes[0]!.enterSession(ref, 1_000, told);
+    await expect(enterLive()).rejects.toMatchObject({ code: ErrorCode.SESSION_NOT_FOUND });
+    expect(await enter()).toEqual(CREATED);
+    expect(await enterLive()).toEqual(NOTHING);
+  });
 
   it('lets another user in when one user’s sandboxes do not start', async () => {
     const asked: string[] = [];

@@ -16,7 +16,8 @@ import { ENTER_DEADLINE_MS, sandboxUnresponsive } from './enter-deadline';
 import { FairStarts } from './fair-starts';
 import { limitReached } from './limit-errors';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
-import { EnterAgainError, type OpenSandbox, SessionConnections } from './session-connections';
+import type { OpenSandbox } from './open-sandbox';
+import { EnterAgainError, SessionConnections } from './session-connections';
 import { withSessionNews } from './session-news';
 import { closeSession, removeClosed } from './session-removal';
 
@@ -94,6 +95,7 @@ export class SessionEntrance implements OnApplicationShutdown {
    * @param maxMs the longest time that `work` can take, without the time to get in; the session
    * lives at least that long
    * @throws SandboxError TOO_MANY_SESSIONS, TOO_MANY_COMMANDS, HOST_FULL, SESSION_DELETED;
+   * SESSION_NOT_FOUND if the user's calls enter live sessions only;
    * SANDBOX_UNRESPONSIVE if it takes over 28 s to get in; what `work` throws
    */
   async enterSession<T>(
@@ -139,6 +141,7 @@ export class SessionEntrance implements OnApplicationShutdown {
       const result = await this.store.beginCall(ref, hold, this.store.now(), options);
       if (result.state === 'live') return result.record;
       if (result.state === 'full') throw limitReached(result.limit);
+      if (result.state === 'absent') throw new SandboxError(ErrorCode.SESSION_NOT_FOUND, 'There is no such session.');
       if (this.store.now() > giveUpAt) throw sandboxUnresponsive();
       const abandoned = result.until < this.store.now();
       if (abandoned && (await closeSession(this.store, ref.key))) await removeClosed(this.store, this.runtime, ref.key);

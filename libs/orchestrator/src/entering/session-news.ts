@@ -1,6 +1,6 @@
 import type { Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
-import type { OpenSandbox } from './session-connections';
+import type { OpenSandbox } from './open-sandbox';
 import { sandboxShape } from '../options/session-options';
 
 /**

@@ -14,7 +14,10 @@ interface Container {
  * An engine that holds sandboxes in memory. What happens to one at a given moment, between two
  * calls of the product, no real engine can be made to do.
  */
-export class FakeSandboxes implements Pick<SandboxRuntime, 'ensureSandbox' | 'startOf' | 'startProcess' | 'listenDirectly'> {
+export class FakeSandboxes implements Pick<
+  SandboxRuntime,
+  'ensureSandbox' | 'findSandbox' | 'startOf' | 'startProcess' | 'listenDirectly'
+> {
   /** By the session's key. */
   private readonly containers = new Map<string, Container>();
   /**
@@ -32,6 +35,10 @@ export class FakeSandboxes implements Pick<SandboxRuntime, 'ensureSandbox' | 'st
     const known = this.containers.get(key);
     if (known) return { ...known.sandbox, created: false };
     return { ...this.make(key).sandbox, created: true };
+  }
+
+  async findSandbox(key: string): Promise<Sandbox | null> {
+    return this.containers.get(key)?.sandbox ?? null;
   }
 
   async startOf(id: string): Promise<SandboxStart> {

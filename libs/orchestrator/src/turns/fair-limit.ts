@@ -1,4 +1,4 @@
-import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { clientClosed } from '@sandbox/errors';
 
 interface Waiter {
   admit(): void;
@@ -62,7 +62,7 @@ export class FairLimit {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.remove(user, waiter);
-        reject(new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.'));
+        reject(clientClosed());
       };
       const waiter: Waiter = {
         admit: () => (signal?.removeEventListener('abort', leave), resolve()),
