@@ -3,8 +3,8 @@ import { SandboxError } from '@sandbox/errors';
 import type { SessionRef, User } from '@sandbox/sessions';
 import { firstCharacters } from '@sandbox/text';
 import type { WorkspacePath } from '../paths/workspace-path';
+import { loggedCommand } from './logged-command';
 
-const COMMAND_CHARACTERS = 200;
 /** No longer path exists, but a caller may ask for one. */
 const PATH_CHARACTERS = 4096;
 
@@ -20,15 +20,17 @@ export interface AuditSubject {
   readonly file?: WorkspacePath;
   readonly to?: WorkspacePath;
   readonly job?: string;
+  readonly port?: number;
 }
 
 /**
  * Runs one command or file call and writes its one log line, also if the call fails.
+ * @param ref without a session id if the call is about no session
  * @param outcome members of the line that only the result knows, such as the exit code
  */
 export async function audited<T>(
   { requestId }: User,
-  ref: SessionRef,
+  ref: Pick<SessionRef, 'userId'> & { readonly sessionId?: string },
   subject: AuditSubject,
   call: () => Promise<T>,
   outcome: (result: T) => Record<string, unknown> = () => ({}),
@@ -41,9 +43,10 @@ export async function audited<T>(
       op: subject.op,
       user: ref.userId,
       session_id: ref.sessionId,
-      ...(subject.command === undefined ? {} : { command: firstCharacters(subject.command, COMMAND_CHARACTERS) }),
+      ...(subject.command === undefined ? {} : { command: loggedCommand(subject.command) }),
       ...logged('path', subject.file),
       ...(subject.job === undefined ? {} : { job: subject.job }),
+      ...(subject.port === undefined ? {} : { port: subject.port }),
       ...logged('to', subject.to),
       ...more,
       duration_ms: Math.round(performance.now() - started),

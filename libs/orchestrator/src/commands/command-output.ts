@@ -1,6 +1,6 @@
 import type { Config } from '@sandbox/config';
 import { RequestNotSentError } from '../channel/channel';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import { executeExit, executeStart, type ExecuteExit, type ExecuteResult, type ExecuteStart } from './execute-answer';
 import { OutputCapture } from './output-capture';
 import { OutputText } from './output-text';

@@ -3,7 +3,7 @@ import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
 import { CONFIG, type Config } from '@sandbox/config';
 import { sessionRef, type User } from '@sandbox/sessions';
 import { audited } from '../audit/audit-log';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import { SessionEntrance } from '../entering/session-entrance';
 import { CollectedOutput, StreamedOutput, type CommandOutput, type ExecuteWatcher } from './command-output';
 import type { ExecuteExit, ExecuteResult } from './execute-answer';

@@ -1,6 +1,7 @@
 import type { Config } from '@sandbox/config';
-import { oomReport, type OomReport } from './oom';
-import type { OpenSandbox } from '../entering/session-connections';
+import { limitReport, type LimitReport } from './limit-report';
+import type { NetworkReport } from '../outgoing/network-report';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import { shortId } from '../entering/short-id';
 import type { CommandEnd } from './run-command';
 
@@ -18,7 +19,7 @@ export interface ExecuteStart {
 }
 
 /** Tells how a command ended. */
-export interface ExecuteExit extends OomReport {
+export interface ExecuteExit extends LimitReport, NetworkReport {
   exit_code: number;
   /** Seconds, 3 decimals. */
   execution_time: number;
@@ -40,17 +41,13 @@ export async function executeStart({ containerId, created, takeRestarted }: Open
 }
 
 /** Makes the last part of an answer. */
-export function executeExit(
-  { exitCode, timedOut, oomKilled, seconds }: CommandEnd,
-  truncated: boolean,
-  config: Config,
-  { options }: OpenSandbox,
-): ExecuteExit {
+export function executeExit(end: CommandEnd, truncated: boolean, config: Config, { options }: OpenSandbox): ExecuteExit {
   return {
-    exit_code: exitCode,
-    execution_time: Number(seconds.toFixed(3)),
-    timed_out: timedOut,
+    exit_code: end.exitCode,
+    execution_time: Number(end.seconds.toFixed(3)),
+    timed_out: end.timedOut,
     truncated,
-    ...oomReport(oomKilled, config, options),
+    ...limitReport(end, config, options),
+    ...end.network,
   };
 }

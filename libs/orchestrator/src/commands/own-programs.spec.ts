@@ -2,7 +2,7 @@ import { createCommandPolicy } from '@sandbox/command-policy';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { AgentRequest } from '../channel/channel';
 import { afterOwnPrograms } from './own-programs';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import { checkPolicy } from './shell-command';
 
 const policy = createCommandPolicy([]);

@@ -1,6 +1,6 @@
 import type { UnlistedPrograms } from '@sandbox/command-policy';
 import { isCount, unsound } from '../channel/agent-values';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 
 /** How long an agent may look for programs on PATH, milliseconds. */
 const LOOKUP_MS = 5_000;
@@ -18,12 +18,20 @@ export function afterOwnPrograms<T>(
 ): (sandbox: OpenSandbox) => Promise<T> {
   if (unlisted === undefined) return work;
   return async (sandbox) => {
-    await findAll(sandbox, unlisted, signal);
+    await findOwnPrograms(sandbox, unlisted, signal);
     return work(sandbox);
   };
 }
 
-async function findAll({ channel, options }: OpenSandbox, unlisted: UnlistedPrograms, signal?: AbortSignal): Promise<void> {
+/**
+ * Asks the sandbox whether these are programs of the session's own.
+ * @throws SandboxError COMMAND_NOT_ALLOWED for the first name that is no such program
+ */
+export async function findOwnPrograms(
+  { channel, options }: Pick<OpenSandbox, 'channel' | 'options'>,
+  unlisted: UnlistedPrograms,
+  signal?: AbortSignal,
+): Promise<void> {
   const { names } = unlisted;
   // A command that sets PATH itself has no names to ask about.
   const request = { op: 'own_programs', names, search_path: options.env?.PATH } as const;

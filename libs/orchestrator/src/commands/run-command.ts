@@ -1,5 +1,6 @@
 import type { CallOptions } from '../channel/channel';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
+import { type NetworkReport, watchDenials } from '../outgoing/network-report';
 import { execEnd, type ExecEnd } from './exec-end';
 import type { ExecRequest, ParsedExecuteCommand } from './execute-command';
 import { withSessionEnv } from './shell-command';
@@ -9,9 +10,10 @@ export interface RunnableCommand extends ParsedExecuteCommand {
   readonly request: ExecRequest;
 }
 
-/** How a command ended, and how long the call took. */
+/** How a command ended, how long the call took, and what the network refused meanwhile. */
 export interface CommandEnd extends ExecEnd {
   readonly seconds: number;
+  readonly network: NetworkReport;
 }
 
 /**
@@ -21,12 +23,13 @@ export interface CommandEnd extends ExecEnd {
  * @throws SandboxError the agent's own, or as Channel.sendRequest
  */
 export async function runCommand(
-  { channel, options }: OpenSandbox,
+  { channel, options, network }: OpenSandbox,
   { request, stdin, deadlineMs }: RunnableCommand,
   onOutput: CallOptions['onOutput'],
   signal: AbortSignal | undefined,
 ): Promise<CommandEnd> {
   const started = performance.now();
+  const refused = watchDenials(network);
   const end = await channel.sendRequest(withSessionEnv(request, options), {
     input: stdin === undefined ? undefined : Buffer.from(stdin),
     onOutput,
@@ -34,5 +37,5 @@ export async function runCommand(
     deadlineMs,
   });
   const seconds = (performance.now() - started) / 1000;
-  return { ...execEnd(end), seconds };
+  return { ...execEnd(end), seconds, network: await refused() };
 }

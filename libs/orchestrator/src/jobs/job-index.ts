@@ -1,6 +1,6 @@
 import type { Config } from '@sandbox/config';
 import type { JobRecord, SessionRef, SessionStore } from '@sandbox/sessions';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import type { KeptJob } from '../keepers/job-answers';
 
 /** A job's hold outlives its deadline by this long, because the agent needs time to end the job. */

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { SessionRef } from '@sandbox/sessions';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import { JobIndex } from './job-index';
 import { JobWatch } from './job-watch';
 import { CONFIG, ended, idOf, line, linesOf, REF, setUp } from './testing/fake-keepers';

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { SessionRef } from '@sandbox/sessions';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import type { JobIndex } from './job-index';
 import { listKept } from '../keepers/keeper-calls';
 

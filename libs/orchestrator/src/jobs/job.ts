@@ -1,7 +1,8 @@
 import type { Config } from '@sandbox/config';
 import type { JobRecord, SandboxOptions } from '@sandbox/sessions';
-import { oomReport, type OomReport } from '../commands/oom';
-import type { OpenSandbox } from '../entering/session-connections';
+import { limitReport, type LimitReport } from '../commands/limit-report';
+import type { OpenSandbox } from '../entering/open-sandbox';
+import type { NetworkReport } from '../outgoing/network-report';
 import type { ShellCommand } from '../commands/shell-command';
 import type { JobState, JobStream, KeptJob } from '../keepers/job-answers';
 
@@ -16,7 +17,7 @@ export interface JobCommand extends ShellCommand {
 }
 
 /** A job as the API shows it. The field names are those of REST. */
-export interface Job extends OomReport {
+export interface Job extends LimitReport, NetworkReport {
   job_id: string;
   command: string;
   state: JobState;
@@ -71,7 +72,7 @@ export function keptJob(job: KeptJob, config: Config, options: SandboxOptions): 
     signal,
     started_at: new Date(startedAt).toISOString(),
     ended_at: endedAt === null ? null : new Date(endedAt).toISOString(),
-    ...oomReport(job.oomKilled, config, options),
+    ...limitReport(job, config, options),
     stdout_bytes: stdoutBytes,
     stderr_bytes: stderrBytes,
   };

@@ -1,3 +1,4 @@
+import type timers from 'node:timers/promises';
 import { setImmediate } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { createCommandPolicy } from '@sandbox/command-policy';
@@ -177,5 +178,66 @@ describe('JobsService.streamOutput', () => {
   it('says that there is no such job when neither the sandbox nor the store knows it', async () => {
     const fail = new SandboxError(ErrorCode.JOB_NOT_FOUND, 'There is no such job.');
     expect((await stream({}, { bytes: '', fail })).failure).toMatchObject({ code: 'JOB_NOT_FOUND' });
+  });
+});
+
+describe('JobsService.waitForJob', () => {
+  const services: JobsService[] = [];
+  afterEach(() => services.splice(0).forEach((each) => each.beforeApplicationShutdown()));
+
+  /** The job runs until `rounds` waits are over. Each of them ends at once. */
+  async function wait(seconds: number, rounds: number, { fail, gone = false }: { fail?: SandboxError; gone?: boolean } = {}) {
+    let waits = 0;
+    const end = new AbortController();
+    const { calls, store, sandbox } = await setUp((request, send) => {
+      if (request.op === 'job_output') {
+        waits++;
+        if (gone) end.abort();
+        if (fail !== undefined) throw fail;
+        return {};
+      }
+      send(Buffer.from('"true"'));
+      return (waits < rounds ? line(1) : ended(1)) as Record<string, unknown>;
+    });
+    const entrance = { enterSession: (_ref: unknown, _maxMs: number, work: (entered: typeof sandbox) => unknown) => work(sandbox) };
+    const jobs = new JobsService(CONFIG, store, createCommandPolicy(['*']), entrance as unknown as SessionEntrance);
+    services.push(jobs);
+    const job = await jobs.waitForJob(USER, 'session', idOf(1), seconds, end.signal).catch((error: unknown) => error);
+    const asked = calls.map((call) => (call.op === 'job_output' ? call.offsets : call.op));
+    return { job, asked, calls };
+  }
+
+  it('asks for the job alone when it has ended, or when it is not to wait', async () => {
+    expect(await wait(30, 0)).toMatchObject({ job: { state: 'exited' }, asked: ['job_stat'] });
+    expect(await wait(0, 1)).toMatchObject({ job: { state: 'running' }, asked: ['job_stat'] });
+  });
+
+  it('lets the keeper wait for the end, and reads no output, when the job runs', async () => {
+    const { job, asked, calls } = await wait(30, 1);
+    expect([job, asked]).toEqual([expect.objectContaining({ state: 'exited' }), ['job_stat', {}, 'job_stat']]);
+    expect(calls[1]).toMatchObject({ op: 'job_output', wait_ms: expect.any(Number) });
+    expect((calls[1] as { wait_ms: number }).wait_ms).toBeGreaterThan(25_000);
+  });
+
+  it('asks the keeper again, and not at once, when it has not waited', async () => {
+    const sleep = jest.spyOn(jest.requireActual<typeof timers>('node:timers/promises'), 'setTimeout').mockResolvedValue(undefined);
+    expect((await wait(30, 3)).asked).toEqual(['job_stat', {}, 'job_stat', {}, 'job_stat', {}, 'job_stat']);
+    expect(sleep.mock.calls).toEqual([[1_000], [1_000]]);
+    sleep.mockRestore();
+  });
+
+  it('tells the job as it is when the time is over', async () => {
+    expect((await wait(0.5, 99)).job).toMatchObject({ state: 'running' });
+  });
+
+  it('looks again when there is no keeper yet', async () => {
+    const fail = new SandboxError(ErrorCode.JOB_NOT_FOUND, 'There is no such job.');
+    expect(await wait(30, 1, { fail })).toMatchObject({ job: { state: 'exited' }, asked: ['job_stat', {}, 'job_stat'] });
+  });
+
+  it('ends when the client goes away, or the sandbox does', async () => {
+    expect((await wait(30, 9, { gone: true })).job).toMatchObject({ code: 'CLIENT_CLOSED_REQUEST' });
+    const fail = new SandboxError(ErrorCode.SANDBOX_LOST, 'It is gone.');
+    expect((await wait(30, 9, { fail })).job).toBe(fail);
   });
 });

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
-import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { clientClosed, ErrorCode, SandboxError } from '@sandbox/errors';
 import { SESSION_STORE, sessionRef, type SessionRef, type SessionStore, type User } from '@sandbox/sessions';
 import { audited } from '../audit/audit-log';
 import type { AgentRequest, CallOptions } from '../channel/channel';
 import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import { SessionEntrance } from '../entering/session-entrance';
 import { afterOwnPrograms } from '../commands/own-programs';
 import { checkPolicy, parseShellCommand, timeoutMs, withSessionEnv } from '../commands/shell-command';
@@ -16,7 +16,7 @@ import { type Job, type JobCommand, type JobOutput, type OutputQuery, type Start
 import type { JobStream } from '../keepers/job-answers';
 import { JobReader, type JobOffsets, type JobWatcher } from './job-reader';
 import { SessionJobs } from './session-jobs';
-import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, knownId, readKept } from '../keepers/keeper-calls';
+import { HASTY_PAUSE_MS, KEEPER_CALL_MS, type KeptOutput, ignoreNotFound, knownId, readKept, waitForKept } from '../keepers/keeper-calls';
 import { FOLLOW_MS, type JobByteWatcher, STREAM_LIMITS, streamKept, type StreamRange } from '../keepers/stream-kept';
 import { signalNumber } from './signals';
 
@@ -64,12 +64,18 @@ export class JobsService implements BeforeApplicationShutdown {
   /**
    * Starts a command as a job. Resolves once the command has started. A running job keeps its
    * session alive.
+   * @param jobId 32 hex digits that no job of the session has
    * @throws SandboxError COMMAND_NOT_ALLOWED, VALIDATION_FAILED (timeout), INVALID_WORKING_DIR,
    *   SHELL_NOT_AVAILABLE, TOO_MANY_JOBS, and those of every method
    */
-  async startJob(user: User, sessionId: string, command: JobCommand, signal?: AbortSignal): Promise<StartedJob> {
+  async startJob(
+    user: User,
+    sessionId: string,
+    command: JobCommand,
+    signal?: AbortSignal,
+    jobId = randomBytes(16).toString('hex'),
+  ): Promise<StartedJob> {
     const ref = this.ref(user, sessionId);
-    const jobId = randomBytes(16).toString('hex');
     return audited(user, ref, { op: 'job_start', command: command.command }, async () => {
       const request = this.startRequest(jobId, command);
       const { shell, unlisted } = checkPolicy(command, this.policy, this.config.EXEC_SHELL);
@@ -104,6 +110,27 @@ export class JobsService implements BeforeApplicationShutdown {
   async getJob(user: User, sessionId: string, jobId: string, signal?: AbortSignal): Promise<Job> {
     const ref = this.ref(user, sessionId);
     return this.entrance.enterSession(ref, KEEPER_CALL_MS, (sandbox) => this.jobs.getJob(ref, sandbox, jobId, signal));
+  }
+
+  /**
+   * Waits until a job has ended, at most `seconds`. A client that goes away ends the wait.
+   * @returns the job as it is then
+   */
+  async waitForJob(user: User, sessionId: string, jobId: string, seconds: number, signal?: AbortSignal): Promise<Job> {
+    const ref = this.ref(user, sessionId);
+    const giveUpAt = performance.now() + seconds * 1000;
+    const leftMs = (): number => Math.ceil(giveUpAt - performance.now());
+    for (let rounds = 0; ; rounds++) {
+      const job = await this.getJob(user, sessionId, jobId, signal);
+      if (job.state !== 'running' || leftMs() <= 0) return job;
+      // A real keeper waits until the end, unless too many others ask it.
+      if (rounds > 0) await sleep(Math.min(HASTY_PAUSE_MS, leftMs()));
+      const waitMs = Math.max(leftMs(), 0);
+      await this.entrance
+        .enterSession(ref, KEEPER_CALL_MS + waitMs, (sandbox) => waitForKept(sandbox, jobId, waitMs, signal))
+        .catch(ignoreNotFound); // it is about to start, or lost, or deleted: the next look tells
+      if (signal?.aborted) throw clientClosed();
+    }
   }
 
   /**
@@ -147,7 +174,7 @@ export class JobsService implements BeforeApplicationShutdown {
         while (!reader.done) {
           const { bytes, parts, hasty } = await this.readKept(ref, jobId, reader.wanted, FOLLOW_READ_BYTES, FOLLOW_WAIT_MS, signal);
           await reader.takeOutput(bytes, parts);
-          if (signal.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
+          if (signal.aborted) throw clientClosed();
           const little = bytes.stdout.length + bytes.stderr.length < LITTLE_BYTES;
           if (little && !reader.done) await sleep(hasty ? HASTY_PAUSE_MS : PACE_MS);
         }
@@ -188,7 +215,7 @@ export class JobsService implements BeforeApplicationShutdown {
         );
         const left = range.limit === null ? null : range.limit - size;
         if (eof || left === 0 || wait_seconds !== undefined) return;
-        if (signal.aborted) throw new SandboxError(ErrorCode.CLIENT_CLOSED_REQUEST, 'The client closed the request.');
+        if (signal.aborted) throw clientClosed();
         // A real keeper answers for FOLLOW_MS, unless too many others wait.
         if (performance.now() - began < FOLLOW_MS / 2) await sleep(size === 0 ? HASTY_PAUSE_MS : PACE_MS);
         range = { stream, offset: nextOffset, limit: left };

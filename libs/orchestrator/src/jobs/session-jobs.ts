@@ -2,8 +2,10 @@ import type { Config } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { JobRecord, SessionRef, SessionStore } from '@sandbox/sessions';
 import { RequestNotSentError } from '../channel/channel';
-import type { OpenSandbox } from '../entering/session-connections';
-import { deleteKept, listKept, statKept } from '../keepers/keeper-calls';
+import type { OpenSandbox } from '../entering/open-sandbox';
+import { networkReport } from '../outgoing/network-report';
+import { deleteKept, ignoreNotFound, listKept, statKept } from '../keepers/keeper-calls';
+import type { KeptJob } from '../keepers/job-answers';
 import { absentJob, type Job, keptJob, silentJob } from './job';
 import { JobIndex } from './job-index';
 import { JobWatch } from './job-watch';
@@ -73,9 +75,8 @@ export class SessionJobs {
     const others = known
       .filter(({ jobId }) => !there.has(jobId))
       .map((job) => (silent.has(job.jobId) ? silentJob(job) : absentJob(job, sandbox, this.store.now())));
-    const jobs = [...kept.map((job) => keptJob(job, this.config, sandbox.options)), ...others].sort((a, b) =>
-      a.started_at.localeCompare(b.started_at),
-    );
+    const told = await this.tellJobs(sandbox, kept);
+    const jobs = [...told, ...others].sort((a, b) => a.started_at.localeCompare(b.started_at));
     if (jobs.some(({ state }) => state === 'running')) this.watchSession(ref, sandbox);
     return jobs;
   }
@@ -89,7 +90,7 @@ export class SessionJobs {
       const kept = await statKept(sandbox, jobId, signal);
       await this.index.settleJob(ref, sandbox, kept);
       if (kept.state === 'running') this.watchSession(ref, sandbox);
-      return keptJob(kept, this.config, sandbox.options);
+      return (await this.tellJobs(sandbox, [kept]))[0]!;
     } catch (error) {
       return this.findAbsent(ref, sandbox, jobId, error);
     }
@@ -120,6 +121,16 @@ export class SessionJobs {
     return absentJob(record, sandbox, this.store.now());
   }
 
+  /** Describes jobs, with what the network refused while they ran. */
+  private async tellJobs({ network, options }: OpenSandbox, jobs: readonly KeptJob[]): Promise<Job[]> {
+    const first = Math.min(...jobs.map(({ startedAt }) => startedAt));
+    const denials = network === null || jobs.length === 0 ? [] : await network.allDenialsSince(first);
+    return jobs.map((job) => {
+      const meanwhile = denials.filter(({ at }) => at >= job.startedAt && at <= (job.endedAt ?? Infinity));
+      return { ...keptJob(job, this.config, options), ...networkReport(meanwhile) };
+    });
+  }
+
   /**
    * @returns the oldest ended job that the store knows. A sandbox can list other jobs without end,
    *   and deleting those makes no room.
@@ -128,8 +139,4 @@ export class SessionJobs {
     const known = new Set((await this.index.listJobs(ref)).map(({ jobId }) => jobId));
     return (await this.listJobs(ref, sandbox, signal)).find(({ job_id, state }) => state !== 'running' && known.has(job_id));
   }
-}
-
-function ignoreNotFound(error: unknown): void {
-  if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
 }

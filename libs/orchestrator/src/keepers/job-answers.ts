@@ -18,6 +18,7 @@ export interface KeptJob {
   startedAt: number;
   /** The kernel killed a process of the sandbox for memory while the job ran. */
   oomKilled: boolean;
+  diskLimit: boolean;
   /** When the job's time is over. */
   endsBy: number;
   endedAt: number | null;
@@ -58,7 +59,7 @@ export function isJobId(text: unknown): text is string {
  * @throws SandboxError SANDBOX_LOST if the answer makes no sense
  */
 export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
-  const { job_id, state, exit_code, signal, started_at, ends_by, ended_at, oom_killed, stdout_bytes, stderr_bytes, terminal } =
+  const { job_id, state, exit_code, signal, started_at, ends_by, ended_at, stdout_bytes, stderr_bytes, terminal, ...limits } =
     parseObject(answer);
   if (!isJobId(job_id) || !isKeptState(state)) throw unsound();
   const exitCode = state === 'running' ? null : parseCount(exit_code);
@@ -71,8 +72,9 @@ export function parseKeptJob(answer: unknown): Omit<KeptJob, 'command'> {
     startedAt: time(started_at),
     endsBy: time(ends_by),
     endedAt: state === 'running' ? null : time(ended_at),
-    // The keeper of a job that an older API started does not send this field.
-    oomKilled: oom_killed === true,
+    // The keeper of a job that an older API started does not send these fields.
+    oomKilled: limits.oom_killed === true,
+    diskLimit: limits.disk_limit === true,
     stdoutBytes: parseCount(stdout_bytes),
     stderrBytes: parseCount(stderr_bytes),
     terminal: parseFlag(terminal),

@@ -2,7 +2,7 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { parseAgentJson, unsound } from '../channel/agent-values';
 import type { AgentRequest, CallOptions } from '../channel/channel';
 import { GrowingBuffer } from '../bytes/growing-buffer';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import {
   isJobId,
   parseCommand,
@@ -66,6 +66,16 @@ export async function readKept(
 }
 
 /**
+ * Waits at most `waitMs` until a job has ended, and reads nothing. It may return sooner: a keeper
+ * that many others ask does not wait, and a command may pose as a keeper. So ask for the job then.
+ * @throws SandboxError JOB_NOT_FOUND
+ */
+export async function waitForKept(sandbox: OpenSandbox, jobId: string, waitMs: number, signal?: AbortSignal): Promise<void> {
+  const request = { op: 'job_output', job_id: knownId(jobId), offsets: {}, limit: 1, wait_ms: waitMs } as const;
+  await sandbox.channel.sendRequest(request, { signal, deadlineMs: KEEPER_CALL_MS + waitMs });
+}
+
+/**
  * Asks the keepers for the session's jobs, without the terminals. A keeper that is silent does not
  * say which of the two it is; the store knows that.
  */
@@ -124,6 +134,11 @@ function parsed(text: Buffer): unknown {
 export function knownId(jobId: string): string {
   if (!isJobId(jobId)) throw notFound();
   return jobId;
+}
+
+/** @throws the given error, unless it says that there is no such job */
+export function ignoreNotFound(error: unknown): void {
+  if (!(error instanceof SandboxError) || error.code !== ErrorCode.JOB_NOT_FOUND) throw error;
 }
 
 export function notFound(): SandboxError {

@@ -3,7 +3,7 @@ import { LineThenBytes } from '../channel/line-then-bytes';
 import { findJsonObject } from '../channel/agent-answer';
 import { parseCount, parseFlag, unsound } from '../channel/agent-values';
 import type { CallOptions } from '../channel/channel';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import type { JobStream } from './job-answers';
 import { knownId } from './keeper-calls';
 

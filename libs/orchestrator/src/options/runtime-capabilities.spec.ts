@@ -2,12 +2,13 @@ import { loadConfig } from '@sandbox/config';
 import { unmetSettings } from './runtime-capabilities';
 
 const configOf = (env: Record<string, string>) => loadConfig({ SESSION_STORE: 'memory', ...env }, { needsAuth: false });
-const ALL = { pids: true, persistent: true, ociRuntime: true };
+const ALL = { pids: true, persistent: true, disk: true, ociRuntime: true };
 
 describe('unmetSettings', () => {
   it.each([
     [{ CONTAINER_RUNTIME: 'runsc' }, 'ociRuntime'],
     [{ ALLOW_PERSISTENT_SESSIONS: 'true' }, 'persistent'],
+    [{ MAX_SESSION_DISK: '1g' }, 'disk'],
     [{ WORKSPACE_PERSIST_VOLUMES: 'true' }, 'persistent'],
   ] as const)('names %j when the runtime has no %s', (env, capability) => {
     const [name] = Object.keys(env);

@@ -6,9 +6,18 @@ export interface RuntimeCapabilities {
   readonly pids: boolean;
   /** Keeps a workspace when its sandbox ends: the option `persistent`. */
   readonly persistent: boolean;
+  /** Puts a workspace on a disk, within a limit: the option `disk`. */
+  readonly disk: boolean;
   /** Runs sandboxes by an OCI runtime of the operator's choice: CONTAINER_RUNTIME. */
   readonly ociRuntime: boolean;
 }
+
+/**
+ * Who keeps a workspace on the disk within its limit. With `quota` the kernel refuses what is past
+ * it. With `measured` the sandbox measures itself, and ends its commands. `unguarded` is the same
+ * under a kernel that lets commands stop PID 1, and with it the measurement.
+ */
+export type DiskBound = 'quota' | 'measured' | 'unguarded';
 
 /**
  * Compares the settings with what the runtime can do.
@@ -17,10 +26,15 @@ export interface RuntimeCapabilities {
 export function unmetSettings(config: Config, capabilities: RuntimeCapabilities): string[] {
   const asked = {
     persistent: config.WORKSPACE_PERSIST_VOLUMES || config.ALLOW_PERSISTENT_SESSIONS,
+    disk: config.MAX_SESSION_DISK !== null,
     ociRuntime: config.CONTAINER_RUNTIME !== '',
   };
-  const settings = { persistent: 'WORKSPACE_PERSIST_VOLUMES and ALLOW_PERSISTENT_SESSIONS', ociRuntime: 'CONTAINER_RUNTIME' };
-  return (['persistent', 'ociRuntime'] as const)
+  const settings = {
+    persistent: 'WORKSPACE_PERSIST_VOLUMES and ALLOW_PERSISTENT_SESSIONS',
+    disk: 'MAX_SESSION_DISK',
+    ociRuntime: 'CONTAINER_RUNTIME',
+  };
+  return (['persistent', 'disk', 'ociRuntime'] as const)
     .filter((capability) => asked[capability] && !capabilities[capability])
     .map((capability) => `${settings[capability]} cannot be had with SANDBOX_RUNTIME=${config.SANDBOX_RUNTIME}`);
 }

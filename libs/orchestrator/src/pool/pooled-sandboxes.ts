@@ -44,11 +44,18 @@ export class PooledSandboxes {
     if (isOurs) await this.runtime.discardSandbox(pooled.sandbox);
   }
 
-  /** Removes what waits, and what the last refill made or had not seen yet. */
+  /**
+   * Removes what waits, and what the last refill made or had not seen yet. A sandbox that cannot be
+   * removed keeps no other from it. Another process that stops at the same time may be removing it.
+   * @throws the first failure, after all have been tried
+   */
   async discardAll(): Promise<void> {
-    await Promise.all([...this.waiting.values()].map((pooled) => this.discardIfFree(pooled)));
+    const waiting = [...this.waiting.values()].map((pooled) => this.discardIfFree(pooled));
+    await Promise.allSettled(waiting);
     const left = (await this.runtime.listSandboxes()).filter(({ id, slot }) => slot?.current && !this.claimAttempts.has(id));
-    await Promise.all(left.map((sandbox) => this.discardUnconnected(sandbox)));
+    const unconnected = left.map((sandbox) => this.discardUnconnected(sandbox));
+    await Promise.allSettled(unconnected);
+    await Promise.all([...waiting, ...unconnected]);
   }
 
   private async discardUnconnected(sandbox: Sandbox): Promise<void> {

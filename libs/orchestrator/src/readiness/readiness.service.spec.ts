@@ -1,24 +1,20 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SessionStore } from '@sandbox/sessions';
-import { openAgentChannel } from '../runtime/start-agent';
 import { ReadinessService } from './readiness.service';
+import type { DiskBound } from '../options/runtime-capabilities';
 import type { SandboxRuntime } from '../runtime/sandbox-runtime';
 import type { WarmPool } from '../pool/warm-pool';
-
-jest.mock('../runtime/start-agent', () => ({ openAgentChannel: jest.fn() }));
-const openChannel = jest.mocked(openAgentChannel);
+import type { ImageProbe } from './image-probe';
 
 const OK = { docker: 'ok', store: 'ok', image: 'ok' };
 const never = (): Promise<never> => new Promise(() => undefined);
 
 function setUp() {
-  const close = jest.fn();
-  openChannel.mockReset().mockResolvedValue({ close } as never);
+  const images = { probe: jest.fn(async () => ({ transport: 'direct' as const, programs: [] })) };
   const runtime = {
     ping: jest.fn(async (): Promise<void> => undefined),
+    diskBound: jest.fn(async (): Promise<DiskBound> => 'measured'),
     checkImage: jest.fn(async (): Promise<void> => undefined),
-    ensureSandbox: jest.fn(async (_owner: { key: string }, _options: object) => ({ id: 'probe' })),
-    removeSandbox: jest.fn(async (_key: string): Promise<void> => undefined),
   };
   const store = { ping: jest.fn(async (): Promise<void> => undefined) };
   const pool = { state: { size: 1, hits: 2, misses: 3 } };
@@ -26,8 +22,9 @@ function setUp() {
     store as unknown as SessionStore,
     runtime as unknown as SandboxRuntime,
     pool as unknown as WarmPool,
+    images as unknown as ImageProbe,
   );
-  return { readiness, runtime, store, close };
+  return { readiness, runtime, store, images };
 }
 
 beforeEach(() => jest.useFakeTimers());
@@ -41,6 +38,15 @@ describe('ReadinessService', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  it('tells how the disk is bounded once the engine has said it, and is ready without', async () => {
+    const { readiness, runtime } = setUp();
+    runtime.diskBound.mockRejectedValueOnce(new Error('away'));
+    expect([await readiness.checkReadiness(), readiness.disk]).toEqual([OK, null]);
+    expect([await readiness.checkReadiness(), readiness.disk]).toEqual([OK, 'measured']);
+    await readiness.checkReadiness();
+    expect(runtime.diskBound).toHaveBeenCalledTimes(2);
+  });
+
   it('checks once when callers come at the same time, and again when one comes later', async () => {
     const { readiness, runtime, store } = setUp();
     const answers = await Promise.all(Array.from({ length: 20 }, () => readiness.checkReadiness()));
@@ -51,7 +57,7 @@ describe('ReadinessService', () => {
   });
 
   it('shows the message of a SandboxError, and nothing of an error when it is of another kind', async () => {
-    const { readiness, runtime, store } = setUp();
+    const { readiness, runtime, store, images } = setUp();
     runtime.ping.mockRejectedValue(new Error('connect ENOENT /var/run/docker.sock'));
     store.ping.mockRejectedValue(new SandboxError(ErrorCode.STORE_UNAVAILABLE, 'The store is not available.'));
     runtime.checkImage.mockRejectedValue(new SandboxError(ErrorCode.SANDBOX_IMAGE_UNUSABLE, 'There is no such image.'));
@@ -60,7 +66,7 @@ describe('ReadinessService', () => {
       store: 'The store is not available.',
       image: 'There is no such image.',
     });
-    expect(runtime.ensureSandbox).not.toHaveBeenCalled();
+    expect(images.probe).not.toHaveBeenCalled();
   });
 
   it.each(['docker', 'store', 'image'] as const)(
@@ -76,32 +82,12 @@ describe('ReadinessService', () => {
     },
   );
 
-  it('tries the image once in a sandbox that it removes, and trusts it when it worked', async () => {
-    const { readiness, runtime, close } = setUp();
-    await readiness.checkReadiness();
-    const [owner, options] = runtime.ensureSandbox.mock.lastCall!;
-    expect(owner.key).toMatch(/^[0-9a-f]{64}$/);
-    expect(options).toEqual({ persistent: false });
-    expect(openChannel).toHaveBeenCalledWith(runtime, 'probe');
-    expect(close).toHaveBeenCalledTimes(1);
-    expect(runtime.removeSandbox.mock.calls).toEqual([[owner.key]]);
-    await jest.advanceTimersByTimeAsync(3_600_000);
+  it('tries the image, and tells the way to it', async () => {
+    const { readiness, images } = setUp();
+    expect(readiness.transport).toBe('exec');
+    images.probe.mockRejectedValueOnce(new SandboxError(ErrorCode.SANDBOX_IMAGE_UNUSABLE, 'The image has no python3.'));
+    expect(await readiness.checkReadiness()).toEqual({ ...OK, image: 'The image has no python3.' });
     expect(await readiness.checkReadiness()).toEqual(OK);
-    expect(runtime.ensureSandbox).toHaveBeenCalledTimes(1);
-  });
-
-  it('tries an image again after 10 s when it gave no usable sandbox, and removes that sandbox', async () => {
-    const { readiness, runtime } = setUp();
-    openChannel.mockRejectedValue(new SandboxError(ErrorCode.SANDBOX_IMAGE_UNUSABLE, 'The image has no python3.'));
-    const unusable = { ...OK, image: 'The image has no python3.' };
-    expect(await readiness.checkReadiness()).toEqual(unusable);
-    expect(runtime.removeSandbox).toHaveBeenCalledTimes(1);
-    await jest.advanceTimersByTimeAsync(9_000);
-    expect(await readiness.checkReadiness()).toEqual(unusable);
-    expect(runtime.ensureSandbox).toHaveBeenCalledTimes(1);
-    openChannel.mockResolvedValue({ close: () => undefined } as never);
-    await jest.advanceTimersByTimeAsync(1_000);
-    expect(await readiness.checkReadiness()).toEqual(OK);
-    expect(runtime.ensureSandbox).toHaveBeenCalledTimes(2);
+    expect(readiness.transport).toBe('direct');
   });
 });

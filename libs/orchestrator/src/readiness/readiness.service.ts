@@ -1,11 +1,11 @@
-import { createHash, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { SandboxError, within } from '@sandbox/errors';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import type { Transport } from '../channel/channel';
-import { openAgentChannel } from '../runtime/start-agent';
+import type { DiskBound } from '../options/runtime-capabilities';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { WarmPool, type PoolState } from '../pool/warm-pool';
+import { ImageProbe } from './image-probe';
 
 /** The state of each thing that commands need: `ok`, or what is wrong. */
 export interface ReadinessChecks {
@@ -16,20 +16,19 @@ export interface ReadinessChecks {
 
 /** The deadline of one check. It is below the 3 s within which GET /ready answers. */
 const CHECK_DEADLINE_MS = 2_500;
-/** How long an image counts as unusable before it is tried again. */
-const FAILED_PROBE_MS = 10_000;
 
 /** Tells whether commands can run now. GET /ready reports it. */
 @Injectable()
 export class ReadinessService {
   private checking: Promise<ReadinessChecks> | undefined;
-  private probe: Promise<void> | undefined;
   private probedTransport: Transport = 'exec';
+  private foundBound: DiskBound | null = null;
 
   constructor(
     @Inject(SESSION_STORE) private readonly store: SessionStore,
     @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
     private readonly warmPool: WarmPool,
+    private readonly images: ImageProbe,
   ) {}
 
   /** The state of the warm pool in this process. */
@@ -40,6 +39,11 @@ export class ReadinessService {
   /** The way that the frames took to the sandbox in which the image was tried. */
   get transport(): Transport {
     return this.probedTransport;
+  }
+
+  /** How workspaces on the disk are bounded; null if the engine has not told yet. */
+  get disk(): DiskBound | null {
+    return this.foundBound;
   }
 
   /**
@@ -55,35 +59,20 @@ export class ReadinessService {
     const [docker, store, image] = await Promise.all([
       outcome(this.runtime.ping()),
       outcome(this.store.ping()),
-      outcome(this.runtime.checkImage().then(() => this.probed())),
+      outcome(this.runtime.checkImage().then(() => this.tryImage())),
+      outcome(this.noteBound()),
     ]);
     return { docker, store, image };
   }
 
-  /**
-   * Tries the image. An image that worked once is trusted from then on. One that did not work is
-   * tried again later.
-   */
-  private probed(): Promise<void> {
-    this.probe ??= this.probeImage().catch((error: unknown) => {
-      setTimeout(() => (this.probe = undefined), FAILED_PROBE_MS).unref();
-      throw error;
-    });
-    return this.probe;
+  /** For information: it says nothing of whether commands can run. */
+  private async noteBound(): Promise<void> {
+    this.foundBound ??= await this.runtime.diskBound();
   }
 
-  /** Creates a sandbox, checks that its agent starts (so sh and python3 exist), and removes it. */
-  private async probeImage(): Promise<void> {
-    const key = createHash('sha256').update(`probe ${randomUUID()}`).digest('hex');
-    try {
-      // Without a volume, since nothing would remove it if this process died here.
-      const sandbox = await this.runtime.ensureSandbox({ key, userKey: key }, { persistent: false });
-      const channel = await openAgentChannel(this.runtime, sandbox.id);
-      this.probedTransport = channel.transport;
-      channel.close();
-    } finally {
-      await this.runtime.removeSandbox(key);
-    }
+  private async tryImage(): Promise<void> {
+    const { transport } = await this.images.probe();
+    this.probedTransport = transport;
   }
 }
 

@@ -13,10 +13,11 @@ import {
   type User,
 } from '@sandbox/sessions';
 import { audited } from '../audit/audit-log';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import { SessionEntrance } from '../entering/session-entrance';
 import { SessionRemoval } from '../entering/session-removal';
 import { shortId } from '../entering/short-id';
+import { ruleTexts } from '../options/network-rules';
 import { checkSessionOptions, differences, sandboxShape, type OptionLimits, type SandboxShape } from '../options/session-options';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 
@@ -39,6 +40,14 @@ export interface SessionInfo extends SandboxShape {
   expires_at: string;
   ttl_seconds: number;
   metadata: Record<string, string>;
+  /** The names that its programs may reach. */
+  network: { allow: string[] };
+}
+
+/** A live session and its owner. */
+export interface OwnedSession {
+  readonly user: User;
+  readonly sessionId: string;
 }
 
 /** Makes, lists, changes and deletes a user's sessions. */
@@ -66,7 +75,9 @@ export class SessionsService {
     const ref = this.ref(user, sessionId);
     const answer = async (sandbox: OpenSandbox): Promise<CreatedSession> => {
       const { ttlMs, metadata } = sandbox.record;
-      const errors = differences(this.config, options, { ...sandbox.options, ttl_seconds: ttlMs / 1000, metadata });
+      const network = sandbox.network?.givenRules ?? undefined;
+      const has = { ...sandbox.options, ttl_seconds: ttlMs / 1000, metadata, network };
+      const errors = differences(this.config, options, has);
       if (errors.length > 0) {
         throw new SandboxError(ErrorCode.SESSION_OPTIONS_DIFFER, 'The session is there, with other options.', { errors });
       }
@@ -110,6 +121,15 @@ export class SessionsService {
   }
 
   /**
+   * Lists the live sessions of all users, MAX_LISTED at most. Nobody but the service itself may
+   * learn of them.
+   */
+  async listOwned(): Promise<OwnedSession[]> {
+    const records = await this.store.listAllSessions(this.store.now());
+    return records.map(({ ref: { userId, sessionId } }) => ({ user: { id: userId }, sessionId }));
+  }
+
+  /**
    * Tells of one live session. It does not prolong it.
    * @throws SandboxError SESSION_NOT_FOUND
    */
@@ -140,6 +160,7 @@ export class SessionsService {
       image: record.image,
       ttl_seconds: record.ttlMs / 1000,
       metadata: record.metadata,
+      network: { allow: [...(record.network?.allow ?? ruleTexts(this.config.EGRESS_DEFAULT))] },
     };
   }
 

@@ -15,6 +15,8 @@ export interface SweepReport {
   readonly expired: number;
   /** Sandboxes removed because no session knew them. */
   readonly unknown: number;
+  /** Workspaces on the disk removed because they had lost their sandbox. */
+  readonly volumes: number;
   /** Removals that failed. A later sweep tries them again. */
   readonly failed: number;
   /** False if the store or the engine was away, or the sweeper was stopped. */
@@ -28,7 +30,7 @@ const MAX_REMOVALS = 500;
 const CONCURRENCY = 4;
 
 /**
- * Removes sandboxes whose time is over. Volumes stay.
+ * Removes sandboxes whose time is over. Persistent volumes stay.
  *
  * The store guards a session that is in use: `closeSession` is atomic, succeeds only if no call is
  * in the session, and answers true to one of two sweepers. A sandbox that no session knows is
@@ -65,7 +67,7 @@ export class Sweeper {
   }
 
   private async sweepOnce(): Promise<SweepReport> {
-    const report = { expired: 0, unknown: 0, failed: 0, complete: true };
+    const report = { expired: 0, unknown: 0, volumes: 0, failed: 0, complete: true };
     try {
       // The engine is asked first. If it is away, no session is closed for a removal that cannot
       // happen.
@@ -76,6 +78,8 @@ export class Sweeper {
       const taken = new Set(expired);
       const unknown = await this.unknownForLong(sandboxes.filter((sandbox) => !taken.has(nameOf(sandbox))));
       await this.removeAll(unknown, 'unknown', byName, report);
+      report.volumes = await this.runtime.removeLostVolumes();
+      if (report.volumes > 0) this.logger.log({ msg: 'lost volumes removed', count: report.volumes });
     } catch (error) {
       report.complete = false;
       this.logger.warn({ msg: 'sweep not finished', err: error });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
@@ -8,7 +9,7 @@ import { audited } from '../audit/audit-log';
 import { isJobId, parseKeptJob } from '../keepers/job-answers';
 import { HASTY_PAUSE_MS, KEEPER_CALL_MS, readKept } from '../keepers/keeper-calls';
 import { COMMAND_POLICY, type CommandPolicy } from '@sandbox/command-policy';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import { SessionEntrance } from '../entering/session-entrance';
 import { afterOwnPrograms } from '../commands/own-programs';
 import { checkPolicy, parseShellCommand, withSessionEnv } from '../commands/shell-command';
@@ -17,6 +18,18 @@ import { checkPolicy, parseShellCommand, withSessionEnv } from '../commands/shel
 export interface TerminalSize {
   cols: number;
   rows: number;
+}
+
+/** What a terminal may be started with, besides its command and size. */
+export interface TerminalOptions {
+  /** Its id: 32 hex digits that no terminal or job of the session has. */
+  readonly terminal?: string;
+  readonly working_dir?: string;
+  readonly env?: Record<string, string>;
+  /** How long it may live, in milliseconds. A day at most, and by default. */
+  readonly lifeMs?: number;
+  /** How long it lives while no client is connected to it, in milliseconds; by default a minute. */
+  readonly detachedMs?: number;
 }
 
 /** Receives the output of a terminal. */
@@ -67,7 +80,7 @@ export class TerminalsService {
    * Starts a terminal.
    * @param command what runs in it; by default bash if the image has it, else sh
    * @returns the terminal's id
-   * @throws SandboxError COMMAND_NOT_ALLOWED, and those of every method
+   * @throws SandboxError COMMAND_NOT_ALLOWED, INVALID_WORKING_DIR, and those of every method
    */
   async openTerminal(
     user: User,
@@ -75,25 +88,26 @@ export class TerminalsService {
     command: string | undefined,
     { cols, rows }: TerminalSize,
     signal?: AbortSignal,
+    options: TerminalOptions = {},
   ): Promise<string> {
     const ref = this.ref({ user, sessionId });
-    const terminal = randomBytes(16).toString('hex');
+    const { terminal = randomBytes(16).toString('hex'), working_dir, env, lifeMs = MAX_LIFE_MS, detachedMs = DETACHED_MS } = options;
     const shown = command ?? this.interactiveShell();
     await audited(user, ref, { op: 'terminal', command: shown, job: terminal }, async () => {
-      const { shell, unlisted } = checkPolicy({ command: shown }, this.policy, this.config.EXEC_SHELL);
+      const { shell, unlisted } = checkPolicy({ command: shown, env }, this.policy, this.config.EXEC_SHELL);
       const request = {
         op: 'job_start',
         job_id: terminal,
-        ...parseShellCommand({ command: shown }),
+        ...parseShellCommand({ command: shown, working_dir, env }),
         shell,
-        timeout_ms: MAX_LIFE_MS,
+        timeout_ms: Math.min(lifeMs, MAX_LIFE_MS),
         max_output: RING_BYTES,
         stdin: false,
         open_stdin: true,
-        terminal: { columns: cols, rows, detached_ms: DETACHED_MS },
+        terminal: { columns: cols, rows, detached_ms: detachedMs },
       } as const;
-      const start = ({ channel, options }: OpenSandbox): Promise<unknown> =>
-        channel.sendRequest(withSessionEnv(request, options), { signal, deadlineMs: KEEPER_CALL_MS });
+      const start = (sandbox: OpenSandbox): Promise<unknown> =>
+        sandbox.channel.sendRequest(withSessionEnv(request, sandbox.options), { signal, deadlineMs: KEEPER_CALL_MS });
       await this.entrance.enterSession(ref, KEEPER_CALL_MS, afterOwnPrograms(unlisted, signal, start));
     });
     return terminal;
@@ -144,6 +158,20 @@ export class TerminalsService {
   async resizeTerminal(name: TerminalName, { cols, rows }: TerminalSize, signal?: AbortSignal): Promise<void> {
     const request = { op: 'job_resize', job_id: idOf(name), columns: cols, rows } as const;
     await this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) => channel.sendRequest(request, { signal, deadlineMs: KEEPER_CALL_MS }));
+  }
+
+  /**
+   * Sends a signal to what runs in the terminal.
+   * @throws SandboxError JOB_ENDED
+   */
+  async sendSignal(name: TerminalName, signal: 'SIGTERM' | 'SIGKILL', abort?: AbortSignal): Promise<void> {
+    const ref = this.ref(name);
+    const request = { op: 'job_signal', job_id: idOf(name), signal: constants.signals[signal] } as const;
+    await audited(name.user, ref, { op: 'terminal_signal', job: name.terminal }, () =>
+      this.enterTerminal(name, KEEPER_CALL_MS, ({ channel }) =>
+        channel.sendRequest(request, { signal: abort, deadlineMs: KEEPER_CALL_MS }),
+      ),
+    );
   }
 
   private async stat(name: TerminalName): Promise<ReturnType<typeof parseKeptJob>> {

@@ -5,7 +5,7 @@ import { audited } from '../audit/audit-log';
 import type { AgentRequest, CallOptions } from '../channel/channel';
 import type { AgentConditions, EntityTags } from '../channel/file-requests';
 import { GrowingBuffer } from '../bytes/growing-buffer';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import type { SessionEntrance } from '../entering/session-entrance';
 import { LineParser } from './line-parser';
 import { type GivenPath, shownBytes, workspaceFile, type WorkspacePath } from '../paths/workspace-path';
@@ -68,7 +68,8 @@ export function fileCall(
   });
 }
 
-function loggedPath(path: GivenPath): WorkspacePath {
+/** A path as the log shows it: relative to /workspace, or as it came if it is refused. */
+export function loggedPath(path: GivenPath): WorkspacePath {
   try {
     return workspaceFile(path);
   } catch {

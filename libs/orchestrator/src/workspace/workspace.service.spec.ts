@@ -4,7 +4,7 @@ import { Logger } from '@nestjs/common';
 import type { Config } from '@sandbox/config';
 import type { User } from '@sandbox/sessions';
 import type { CallOptions } from '../channel/channel';
-import type { OpenSandbox } from '../entering/session-connections';
+import type { OpenSandbox } from '../entering/open-sandbox';
 import type { SessionEntrance } from '../entering/session-entrance';
 import { WorkspaceEntriesService } from './workspace-entries.service';
 import { WorkspaceService } from './workspace.service';

@@ -1,7 +1,7 @@
 import { loadConfig } from '@sandbox/config';
 import { createSessionStore, sessionRef, type SessionStore } from '@sandbox/sessions';
 import type { AgentRequest, CallOptions } from '../../channel/channel';
-import type { OpenSandbox } from '../../entering/session-connections';
+import type { OpenSandbox } from '../../entering/open-sandbox';
 
 export const USER = { id: 'key:user' };
 export const CONFIG = loadConfig({ SESSION_STORE: 'memory', MAX_JOBS_PER_SESSION: '3', ALLOWED_COMMANDS: '*' }, { needsAuth: false });
@@ -22,6 +22,7 @@ export function line(number: number, more: object = {}): object {
     ends_by: started_at + 7200,
     ended_at: null,
     oom_killed: false,
+    disk_limit: false,
     stdout_bytes: 1,
     stderr_bytes: 2,
     terminal: false,
@@ -63,6 +64,7 @@ export async function setUp(answers: Answers) {
     return answers(request, (output, stream = 'stdout') => void onOutput?.(stream, output));
   };
   const sandbox = {
+    network: null,
     channel: { open: true, sendRequest: call },
     containerId: 'container',
     startId: 'start',
