@@ -4,6 +4,14 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { type Config, configOrExit, loadProcessConfig } from '@sandbox/config';
 import { JsonLogger } from '@sandbox/logging';
 import { COMMAND_POLICY, type CommandPolicy, describePolicy } from '@sandbox/command-policy';
+import {
+  describeDisk,
+  describeSurroundings,
+  PortsService,
+  SANDBOX_RUNTIME,
+  type SandboxRuntime,
+  WorkspaceWatchService,
+} from '@sandbox/orchestrator';
 import { AppModule } from './app.module';
 import { configureApp } from './configure-app';
 import { ExpressServerAdapter } from './server/express-server';
@@ -17,13 +25,33 @@ async function startApi(config: Config): Promise<void> {
   });
   app.useLogger(new JsonLogger(config));
   configureApp(app, config);
-  shutDownOnSignal(app, config, { onStopping: () => app.get(UpgradeRouter).closeAll() });
+  shutDownOnSignal(app, config, { onStopping: () => endConnections(app) });
   await app.listen(config.PORT, config.HOST);
   const logger = new NestLogger('Start');
   logger.log(describePolicy(app.get<CommandPolicy>(COMMAND_POLICY)));
   const { CHANNEL_DIRECTORY: sockets } = config;
   logger.log(sockets === '' ? 'Frames pass through the engine (CHANNEL_DIRECTORY is empty)' : `Frames go by sockets in ${sockets}`);
+  const surroundings = describeSurroundings(config);
+  if (surroundings !== null) logger.log(surroundings);
+  void logDisk(app.get<SandboxRuntime>(SANDBOX_RUNTIME), config, logger);
   logger.log(`Listening on ${await app.getUrl()}`);
+}
+
+/** Ends the connections that would not end by themselves. Their clients come back elsewhere. */
+function endConnections(app: NestExpressApplication): void {
+  app.get(UpgradeRouter).closeAll();
+  app.get(PortsService).endConnections();
+  app.get(WorkspaceWatchService).endWatches();
+}
+
+/** Nothing waits for it: the engine may be away. GET /ready says the same. */
+async function logDisk(runtime: SandboxRuntime, config: Config, logger: NestLogger): Promise<void> {
+  try {
+    const text = describeDisk(config, await runtime.diskBound());
+    if (text !== null) logger.log(text);
+  } catch {
+    // The readiness check says that the engine is away.
+  }
 }
 
 startApi(configOrExit(loadProcessConfig)).catch((error: unknown) => {

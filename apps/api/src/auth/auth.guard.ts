@@ -1,8 +1,9 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { ModuleRef, Reflector } from '@nestjs/core';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { Response } from 'express';
 import { Admission } from './admission';
+import { admittedBy, type Admitting } from './admitted-by.decorator';
 import type { AuthenticatedRequest } from './authenticated-request';
 import { isPublic } from './public.decorator';
 
@@ -12,6 +13,7 @@ export class AuthGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly admission: Admission,
+    private readonly modules: ModuleRef,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -19,7 +21,7 @@ export class AuthGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<AuthenticatedRequest>();
     try {
-      const { user, expiresAt } = await this.admission.admit(request);
+      const { user, expiresAt } = await this.admitting(context).admit(request);
       request.user = { ...user, requestId: request.id };
       request.credentialExpiresAt = expiresAt;
       return true;
@@ -29,5 +31,10 @@ export class AuthGuard implements CanActivate {
       }
       throw error;
     }
+  }
+
+  private admitting(context: ExecutionContext): Admitting {
+    const type = admittedBy(this.reflector, context);
+    return type === undefined ? this.admission : this.modules.get(type, { strict: false });
   }
 }

@@ -15,6 +15,11 @@ const WINDOW_MS = 60_000;
 export class FailedAttempts {
   private readonly attempts = new FixedWindows(WINDOW_MS);
 
+  /** Whether the address has used up its attempts. Asking counts nothing. */
+  isBlocked(address: string | undefined): boolean {
+    return this.attempts.hitsOf(normalizeIp(address ?? '')) > MAX_ATTEMPTS;
+  }
+
   /**
    * Counts one attempt.
    * @returns the seconds to wait if the address has used up its attempts, else null

@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
+import { REPLAYED } from '../idempotency/idempotency.docs';
 import { ProblemDto } from '../openapi/problem.dto';
 import { EVENT_STREAM } from '../request/event-stream';
 import { ExecuteExitDto, ExecuteResultDto, ExecuteStartDto, OutputEventDto } from './execute.dto';
@@ -13,6 +14,7 @@ export function ApiExecuteAnswers(): MethodDecorator {
     ApiResponse({
       status: 200,
       description: 'How the command ended, whatever its exit code; or, with `Accept: text/event-stream`, its events',
+      headers: REPLAYED,
       content: {
         'application/json': { schema: { $ref: getSchemaPath(ExecuteResultDto) } },
         [EVENT_STREAM]: {

@@ -1,5 +1,6 @@
-import { ApiProperty, ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
+import { ApiProperty, IntersectionType } from '@nestjs/swagger';
 import type { ExecuteCommand, ExecuteExit, ExecuteResult, ExecuteStart } from '@sandbox/orchestrator';
+import { CommandReportDto } from './command-report.dto';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { OneOf } from '../validation/fields';
 import { ShellCommandDto } from './shell-command.dto';
@@ -33,7 +34,10 @@ export class ExecuteStartDto implements ExecuteStart {
   session_restarted: boolean;
 }
 
-export class ExecuteExitDto implements ExecuteExit {
+/** Reasons are texts to a client, which may meet a newer one. */
+type Told<Answer> = Omit<Answer, 'network_denied'>;
+
+export class ExecuteExitDto extends CommandReportDto implements Told<ExecuteExit> {
   @ApiProperty({
     type: 'integer',
     description: 'As the shell gives it: 127 not found, 126 not executable, 128+n killed by signal n; 124 on timeout',
@@ -52,12 +56,9 @@ export class ExecuteExitDto implements ExecuteExit {
 
   @ApiProperty({ description: 'The kernel killed a process of the sandbox for memory meanwhile', example: false })
   oom_killed: boolean;
-
-  @ApiPropertyOptional({ type: 'integer', description: 'With oom_killed: the sandbox’s memory, bytes', example: 268435456 })
-  memory_limit?: number;
 }
 
-export class ExecuteResultDto extends IntersectionType(ExecuteExitDto, ExecuteStartDto) implements ExecuteResult {
+export class ExecuteResultDto extends IntersectionType(ExecuteExitDto, ExecuteStartDto) implements Told<ExecuteResult> {
   @ApiProperty({ description: 'Standard output, cut in its middle where it is too long', example: 'hello from /workspace\n' })
   stdout: string;
 

@@ -4,7 +4,7 @@ import { MAX_ENV_BYTES, MAX_ENV_ENTRIES } from '../validation/rules';
 
 export const MAX_COMMAND_CHARACTERS = 32_000;
 const MAX_WORKING_DIR_CHARACTERS = 512;
-const MAX_STDIN_BYTES = 1024 * 1024;
+export const MAX_STDIN_BYTES = 1024 * 1024;
 
 /** The fields of a command, whether it runs in the call or as a job. */
 export class ShellCommandDto {

@@ -7,7 +7,7 @@ describe('Health routes', () => {
   const check = jest.fn();
 
   beforeAll(async () => {
-    app = await TestApp.start({ readiness: { checkReadiness: check, pool: POOL, transport: 'direct' } });
+    app = await TestApp.start({ readiness: { checkReadiness: check, pool: POOL, transport: 'direct', disk: 'measured' } });
   });
   beforeEach(() => check.mockReset());
   afterAll(() => app.stop());
@@ -26,7 +26,7 @@ describe('Health routes', () => {
   it('answers that it is ready when everything is there', async () => {
     const checks = { docker: 'ok', store: 'ok', image: 'ok' };
     check.mockResolvedValue(checks);
-    expect(await get('/ready')).toEqual([200, { status: 'ready', checks, pool: POOL, channel: 'direct' }]);
+    expect(await get('/ready')).toEqual([200, { status: 'ready', checks, pool: POOL, channel: 'direct', disk: 'measured' }]);
   });
 
   it('names what is missing when it is not ready', async () => {

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { PoolState, ReadinessChecks, Transport } from '@sandbox/orchestrator';
+import type { DiskBound, PoolState, ReadinessChecks, Transport } from '@sandbox/orchestrator';
 
 export class HealthDto {
   @ApiProperty({ enum: ['ok'], example: 'ok' })
@@ -44,4 +44,13 @@ export class ReadyDto {
     example: 'direct',
   })
   channel: Transport;
+
+  @ApiProperty({
+    enum: ['quota', 'measured', 'unguarded'],
+    nullable: true,
+    description:
+      'How a workspace on the disk is kept within its limit: by a quota of the host’s kernel, by its sandbox, which measures, or by that where a command can stop it (gVisor)',
+    example: 'measured',
+  })
+  disk: DiskBound | null;
 }

@@ -192,3 +192,34 @@ describe('GET /sessions/{id}/jobs/{job}/output', () => {
     expect(timeout).toBe(0);
   });
 });
+
+describe('GET /sessions/{id}/jobs/{job}', () => {
+  let app: TestApp;
+  const waitForJob = jest.fn<Promise<object>, unknown[]>(async () => JOB);
+
+  beforeAll(async () => {
+    app = await TestApp.start({ jobs: { waitForJob } as never });
+  });
+  afterAll(() => app.stop());
+  beforeEach(() => waitForJob.mockClear());
+
+  it.each([
+    ['', 0],
+    ['?wait_seconds=0', 0],
+    ['?wait_seconds=30', 30],
+  ])('waits as long as the query says when it is %j', async (query, seconds) => {
+    const response = await app.fetch(`/sessions/s/jobs/a${query}`);
+    expect([response.status, await response.json()]).toEqual([200, JOB]);
+    expect(waitForJob.mock.calls).toEqual([[expect.anything(), 's', 'a', seconds, expect.any(AbortSignal)]]);
+  });
+
+  it.each(['wait_seconds=31', 'wait_seconds=-1', 'wait_seconds=1.5', 'wait_seconds=', 'wait=1'])(
+    'answers 422 when the query has %s',
+    async (query) => {
+      const response = await app.fetch(`/sessions/s/jobs/a?${query}`);
+      const field = query.split('=')[0];
+      expect([response.status, await response.json()]).toMatchObject([422, { code: 'VALIDATION_FAILED', errors: [{ field }] }]);
+      expect(waitForJob).not.toHaveBeenCalled();
+    },
+  );
+});

@@ -3,8 +3,11 @@ import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, 
 import { JobsService, MAX_JOB_INPUT_BYTES } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import type { Request, Response } from 'express';
+import type { AuthenticatedRequest } from '../auth/authenticated-request';
 import { CurrentUser } from '../auth/current-user.decorator';
 import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
+import { AnswerOnce } from '../idempotency/answer-once';
+import { ApiIdempotencyKey, REPLAYED } from '../idempotency/idempotency.docs';
 import { requireIdentityEncoding } from '../request/body-headers';
 import { ClientSignal } from '../request/client-signal.decorator';
 import { EVENT_STREAM } from '../request/event-stream';
@@ -17,7 +20,17 @@ import { sendJobBytes } from './job-bytes';
 import { lastOffsets, sendJobOutput } from './job-events';
 import { ApiJobInput, ApiJobOutput } from './jobs.docs';
 import { byteQuery } from './byte-query';
-import { JobDto, JobIdDto, JobInputQuery, JobListDto, JobOutputQueryDto, SignalDto, StartedJobDto, StartJobDto } from './jobs.dto';
+import {
+  JobDto,
+  JobIdDto,
+  JobInputQuery,
+  JobListDto,
+  JobOutputQueryDto,
+  JobQuery,
+  SignalDto,
+  StartedJobDto,
+  StartJobDto,
+} from './jobs.dto';
 import { outputForm } from './output-form';
 
 const SESSION = [...PROBLEMS.GUARDED, ...PROBLEMS.SANDBOX, 'BAD_REQUEST', 'TOO_MANY_COMMANDS'] as const;
@@ -26,7 +39,10 @@ const JOB = [...SESSION, 'JOB_NOT_FOUND'] as const;
 @ApiTags('jobs')
 @Controller('sessions/:session_id/jobs')
 export class JobsController {
-  constructor(private readonly jobs: JobsService) {}
+  constructor(
+    private readonly jobs: JobsService,
+    private readonly once: AnswerOnce,
+  ) {}
 
   @Post()
   @HttpCode(201)
@@ -36,15 +52,26 @@ export class JobsController {
     description:
       'Runs a command in the background and answers when it has started. It goes on without a client, and keeps its session alive, until it ends or `timeout` (at most JOB_MAX_SECONDS) is over.',
   })
-  @ApiCreatedResponse({ type: StartedJobDto, description: 'It has started' })
-  @ApiProblems(...SESSION, ...PROBLEMS.JSON_BODY, 'INVALID_WORKING_DIR', 'SHELL_NOT_AVAILABLE', 'COMMAND_NOT_ALLOWED', 'TOO_MANY_JOBS')
+  @ApiIdempotencyKey()
+  @ApiCreatedResponse({ type: StartedJobDto, description: 'It has started', headers: REPLAYED })
+  @ApiProblems(
+    ...SESSION,
+    ...PROBLEMS.JSON_BODY,
+    ...PROBLEMS.IDEMPOTENT,
+    'STORAGE_FULL',
+    'INVALID_WORKING_DIR',
+    'SHELL_NOT_AVAILABLE',
+    'COMMAND_NOT_ALLOWED',
+    'TOO_MANY_JOBS',
+  )
   start(
     @CurrentUser() user: User,
     @Param() { session_id }: SessionIdDto,
     @Body() command: StartJobDto,
-    @ClientSignal() signal: AbortSignal,
-  ): Promise<StartedJobDto> {
-    return this.jobs.startJob(user, session_id, command, signal);
+    @Req() request: AuthenticatedRequest,
+    @Res() response: Response,
+  ): Promise<void> {
+    return this.once.answer(request, response, (signal) => this.jobs.startJob(user, session_id, command, signal));
   }
 
   @Get()
@@ -57,12 +84,19 @@ export class JobsController {
   }
 
   @Get(':job_id')
-  @UseGuards(NoQueryGuard)
-  @ApiOperation({ summary: 'Look at a job' })
+  @ApiOperation({
+    summary: 'Look at a job',
+    description: 'With `wait_seconds`: as it is when it has ended, or when that time is over. Ask again then, if it is `running`.',
+  })
   @ApiOkResponse({ type: JobDto, description: 'The job' })
   @ApiProblems(...JOB)
-  get(@CurrentUser() user: User, @Param() { session_id, job_id }: JobIdDto, @ClientSignal() signal: AbortSignal): Promise<JobDto> {
-    return this.jobs.getJob(user, session_id, job_id, signal);
+  get(
+    @CurrentUser() user: User,
+    @Param() { session_id, job_id }: JobIdDto,
+    @Query() { wait_seconds = 0 }: JobQuery,
+    @ClientSignal() signal: AbortSignal,
+  ): Promise<JobDto> {
+    return this.jobs.waitForJob(user, session_id, job_id, wait_seconds, signal);
   }
 
   @Get(':job_id/output')

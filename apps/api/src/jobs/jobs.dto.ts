@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty } from '@nestjs/swagger';
 import {
   JOB_STATES,
   JOB_SIGNALS,
@@ -14,6 +14,7 @@ import {
   type StartedJob,
 } from '@sandbox/orchestrator';
 import { ShellCommandDto } from '../execute/shell-command.dto';
+import { CommandReportDto } from '../execute/command-report.dto';
 import { SessionIdDto } from '../sessions/sessions.dto';
 import { Field, type FieldOptions, Flag, OneOf, Text, Whole } from '../validation/fields';
 import { rule } from '../validation/rules';
@@ -23,12 +24,24 @@ export class JobIdDto extends SessionIdDto {
   job_id: string;
 }
 
+export class JobQuery {
+  @Whole({
+    optional: true,
+    min: 0,
+    max: MAX_JOB_WAIT_SECONDS,
+    default: 0,
+    description: 'Seconds to wait for the job’s end',
+    example: 30,
+  })
+  wait_seconds?: number;
+}
+
 export class StartJobDto extends ShellCommandDto implements JobCommand {
   @Flag({ optional: true, description: 'Leaves stdin open, for POST …/stdin to add to', default: false, example: false })
   open_stdin?: boolean;
 }
 
-export class JobDto implements Job {
+export class JobDto extends CommandReportDto implements Omit<Job, 'network_denied'> {
   @ApiProperty({ example: '9f86d081884c7d659a2feaa0c55ad015' })
   job_id: string;
 
@@ -58,9 +71,6 @@ export class JobDto implements Job {
   @ApiProperty({ description: 'The kernel killed a process of the sandbox for memory while it ran', example: false })
   oom_killed: boolean;
 
-  @ApiPropertyOptional({ type: 'integer', description: 'With oom_killed: the sandbox’s memory, bytes', example: 268435456 })
-  memory_limit?: number;
-
   @ApiProperty({
     type: 'integer',
     nullable: true,
@@ -78,7 +88,7 @@ export class JobDto implements Job {
   stderr_bytes: number | null;
 }
 
-export class StartedJobDto extends JobDto implements StartedJob {
+export class StartedJobDto extends JobDto implements Omit<StartedJob, 'network_denied'> {
   @ApiProperty({ description: 'This call made the session: what an earlier one of its name had is gone', example: false })
   session_created: boolean;
 

@@ -9,6 +9,7 @@ import type {
   ExecuteResult,
   Job,
   JobsService,
+  PortsService,
   SessionsService,
   WorkspaceEntriesService,
   WorkspaceService,
@@ -16,7 +17,11 @@ import type {
   WorkspaceSearchService,
   WorkspaceViewService,
 } from '@sandbox/orchestrator';
+import type { CapabilitiesDocument } from '../capabilities/capabilities-document';
+import type { CapabilitiesDto } from '../capabilities/capabilities.dto';
+import { CapabilitiesResource } from './capabilities-resource';
 import { McpServerFactory } from './mcp-server.factory';
+import type { PreviewHosts } from '../previews/preview-hosts';
 import { SandboxTools } from './tools/sandbox-tools';
 
 const CONFIG_UNDER_TEST = loadConfig({
@@ -141,6 +146,16 @@ const editing: Pick<WorkspaceEditService, 'editFile'> = {
     note({ diff: '--- a\n', etag: '"1"', truncated: false, session_created: false }, 'edit', user.id, session, path, edits),
 };
 
+const ports: Pick<PortsService, 'exposePort'> = {
+  exposePort: (user, session, port, lifetime) => note({ token: 'token', expiresAt: 1000 }, 'expose', user.id, session, port, lifetime),
+};
+const hosts: Pick<PreviewHosts, 'urlOf'> = { urlOf: ({ port, token }) => `http://${port}-${token}.localhost/` };
+
+const BUDGET = { limit: 100, left: 99, reset: 60 };
+const capabilities: Pick<CapabilitiesDocument, 'describeFor'> = {
+  describeFor: (user, budget) => note({ images: ['i'] } as CapabilitiesDto, 'capabilities', user.id, budget),
+};
+
 describe('tools, as the official client sees them', () => {
   let client: Client;
 
@@ -156,11 +171,14 @@ describe('tools, as the official client sees them', () => {
         searches as WorkspaceSearchService,
         editing as WorkspaceEditService,
         views as WorkspaceViewService,
+        ports as PortsService,
+        hosts as PreviewHosts,
         CONFIG_UNDER_TEST,
       ),
+      new CapabilitiesResource(capabilities as CapabilitiesDocument),
     );
     const [ours, theirs] = InMemoryTransport.createLinkedPair();
-    await factory.create({ user: { id: USER }, signal: new AbortController().signal, requestId: 'id' }).connect(ours);
+    await factory.create({ user: { id: USER }, signal: new AbortController().signal, requestId: 'id', budget: () => BUDGET }).connect(ours);
     client = new Client({ name: 'test', version: '1' });
     await client.connect(theirs);
     // The client checks structured content against the output schemas it has listed.
@@ -179,9 +197,23 @@ describe('tools, as the official client sees them', () => {
 
   const text = (result: CallToolResult): string => result.content.map((block) => (block.type === 'text' ? block.text : '')).join('');
 
-  it('names itself, its one capability and its limits when a client connects', () => {
+  it('offers one resource, which tells what can be done here', async () => {
+    const { resources } = await client.listResources();
+    expect(resources.map(({ uri, mimeType }) => [uri, mimeType])).toEqual([['sandbox://capabilities', 'application/json']]);
+    expect(await client.readResource({ uri: 'sandbox://capabilities' })).toEqual({
+      contents: [{ uri: 'sandbox://capabilities', mimeType: 'application/json', text: '{"images":["i"]}' }],
+    });
+    expect(calls).toEqual([['capabilities', USER, BUDGET]]);
+  });
+
+  it('says why the resource cannot be read when the store is away', async () => {
+    failure = new SandboxError(ErrorCode.STORE_UNAVAILABLE, 'The store is away.');
+    await expect(client.readResource({ uri: 'sandbox://capabilities' })).rejects.toThrow('STORE_UNAVAILABLE: The store is away.');
+  });
+
+  it('names itself, its capabilities and its limits when a client connects', () => {
     expect(client.getServerVersion()).toEqual({ name: 'sandbox-under-test', version: '1' });
-    expect(client.getServerCapabilities()).toEqual({ tools: { listChanged: false } });
+    expect(client.getServerCapabilities()).toEqual({ tools: { listChanged: false }, resources: { listChanged: false } });
     expect(client.getInstructions()).toContain('600 seconds');
   });
 
@@ -196,6 +228,7 @@ describe('tools, as the official client sees them', () => {
     job_output: READS,
     job_input: MAKES,
     job_stop: DESTROYS,
+    expose_port: MAKES,
     workspace_list: READS,
     workspace_read: READS,
     workspace_write: { ...DESTROYS, idempotentHint: true },
@@ -210,6 +243,7 @@ describe('tools, as the official client sees them', () => {
       'create_session',
       'delete_session',
       'execute',
+      'expose_port',
       'job_input',
       'job_output',
       'job_stop',
@@ -318,6 +352,18 @@ describe('tools, as the official client sees them', () => {
       { session_id: 's', glob: '*.py', pattern: 'te.t' },
       ['search', USER, 's', '', { glob: '*.py', pattern: 'te.t', limit: 200 }],
       { matches: MATCHES, truncated: false, skipped: [] },
+    ],
+    [
+      'expose_port',
+      { session_id: 's', port: 8000 },
+      ['expose', USER, 's', 8000, 3600],
+      { url: 'http://8000-token.localhost/', expires_at: '1970-01-01T00:00:01.000Z' },
+    ],
+    [
+      'expose_port',
+      { session_id: 's', port: 1, expires_in: 60 },
+      ['expose', USER, 's', 1, 60],
+      { url: 'http://1-token.localhost/', expires_at: '1970-01-01T00:00:01.000Z' },
     ],
     ['workspace_delete', { session_id: 's', path: 'a' }, ['delete', USER, 's', 'a'], { status: 'deleted', session_id: 's', path: 'a' }],
   ])('calls the service, and answers its result, when the tool is %s', async (name, args, asked, answer) => {

@@ -4,13 +4,16 @@ import {
   CallToolRequestSchema,
   ErrorCode as RpcErrorCode,
   type JSONRPCMessage,
+  ListResourcesRequestSchema,
   ListToolsRequestSchema,
   McpError,
+  ReadResourceRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { CONFIG, type Config } from '@sandbox/config';
 import { firstCharacters } from '@sandbox/text';
 import { z } from 'zod';
+import { CAPABILITIES_RESOURCE, CapabilitiesResource } from './capabilities-resource';
 import { ProgressNotes } from './progress-notes';
 import { serverInstructions } from './tools/server-instructions';
 import { SandboxTools } from './tools/sandbox-tools';
@@ -19,6 +22,7 @@ import type { ToolCaller } from './tools/tool';
 // The SDK checks the params of a tool call itself and answers -32602. A schema that fails here
 // would be an internal error.
 const ToolCall = CallToolRequestSchema.extend({ params: z.unknown() });
+const ResourceRead = ReadResourceRequestSchema.extend({ params: z.unknown().optional() });
 
 /** The version of the tools' arguments and results. The OpenAPI document has one for REST. */
 const INTERFACE_VERSION = '1';
@@ -28,7 +32,6 @@ const INTERFACE_VERSION = '1';
  * error as a broken server.
  */
 const EMPTY_LISTS: ReadonlyMap<string, Record<string, never[]>> = new Map<string, Record<string, never[]>>([
-  ['resources/list', { resources: [] }],
   ['resources/templates/list', { resourceTemplates: [] }],
   ['prompts/list', { prompts: [] }],
 ]);
@@ -45,6 +48,7 @@ export class McpServerFactory {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     private readonly tools: SandboxTools,
+    private readonly resource: CapabilitiesResource,
   ) {
     this.instructions = serverInstructions(config);
   }
@@ -64,7 +68,11 @@ export class McpServerFactory {
   create(caller: ToolCaller, isBehind?: () => boolean): Server {
     const server = new Server(
       { name: this.config.APP_NAME, version: INTERFACE_VERSION },
-      { capabilities: { tools: { listChanged: false } }, instructions: this.instructions, jsonSchemaValidator: this.jsonSchemaValidator },
+      {
+        capabilities: { tools: { listChanged: false }, resources: { listChanged: false } },
+        instructions: this.instructions,
+        jsonSchemaValidator: this.jsonSchemaValidator,
+      },
     );
     server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: this.tools.list() }));
     server.setRequestHandler(ToolCall, async (request, { sendNotification }) => {
@@ -83,6 +91,11 @@ export class McpServerFactory {
         sendNotification({ method: 'notifications/progress', params }).catch(() => undefined);
       }, isBehind);
       return tool.call(args, { ...caller, onOutput: notes.add }).finally(() => notes.endNotes());
+    });
+    server.setRequestHandler(ListResourcesRequestSchema, () => ({ resources: [CAPABILITIES_RESOURCE] }));
+    server.setRequestHandler(ResourceRead, ({ params }) => {
+      const { uri } = (params ?? {}) as { uri?: unknown };
+      return this.resource.readResource(uri, caller.user, caller.budget(), caller.requestId);
     });
     server.fallbackRequestHandler = async ({ method }) => {
       const list = EMPTY_LISTS.get(method);

@@ -143,7 +143,14 @@ describe('McpController, by JSON-RPC', () => {
     ['text that is no JSON', '{"jsonrpc"', 400, { code: 'BAD_REQUEST' }],
     ['JSON that is no message', { hello: 'world' }, 400, { error: { code: -32600 } }],
     ['a batch', [PING, PING], 400, { error: { code: -32600 } }],
-    ['an unknown method', request('resources/read'), 200, { id: 7, error: { code: -32601 } }],
+    ['an unknown method', request('resources/subscribe'), 200, { id: 7, error: { code: -32601 } }],
+    ['the read of no resource', request('resources/read'), 200, { id: 7, error: { code: -32602 } }],
+    [
+      'an unknown resource',
+      request('resources/read', { uri: 'file:///etc/passwd' }),
+      200,
+      { id: 7, error: { code: -32002, message: /sandbox:\/\/capabilities/ } },
+    ],
     [
       'an unknown tool',
       request('tools/call', { name: 'rm_rf' }),
@@ -165,7 +172,6 @@ describe('McpController, by JSON-RPC', () => {
   });
 
   it.each([
-    ['resources/list', { resources: [] }],
     ['resources/templates/list', { resourceTemplates: [] }],
     ['prompts/list', { prompts: [] }],
   ])('answers an empty list when %s asks for one', async (method, result) => {

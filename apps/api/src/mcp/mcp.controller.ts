@@ -17,6 +17,7 @@ import { ClientSignal } from '../request/client-signal.decorator';
 import { Cancellations } from './cancellations';
 import { HttpExchange } from './http-exchange';
 import { McpServerFactory } from './mcp-server.factory';
+import { type Budget, toldBudget } from '../rate-limit/budget';
 import { EntersSession } from '../rate-limit/enters-session.decorator';
 import { canBeAnswered, CLIENT_ID_HEADER, cancelledRequest, clientId, readMessage } from './messages';
 import type { ToolCaller } from './tools/tool';
@@ -61,7 +62,8 @@ export class McpController {
     const isCall = message.method === 'tools/call';
     const call = client === null || !isCall ? null : this.cancellations.watch({ user, client, requestId: message.id }, signal);
     try {
-      await this.answer(message, { user, signal: call?.signal ?? signal, requestId: request.id }, request, response);
+      const budget = (): Budget => toldBudget(response);
+      await this.answer(message, { user, signal: call?.signal ?? signal, requestId: request.id, budget }, request, response);
     } finally {
       call?.done();
     }

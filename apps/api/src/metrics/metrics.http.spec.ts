@@ -16,6 +16,8 @@ describe('GET /metrics', () => {
         'sandbox_api_pool_hits_total 0',
         'sandbox_api_channels_open{channel="direct"} 0',
         'sandbox_api_channels_open{channel="exec"} 0',
+        'sandbox_api_port_connections_open 0',
+        'sandbox_api_port_connections_total 0',
       ]) {
         expect(text).toContain(`\n${name}\n`);
       }

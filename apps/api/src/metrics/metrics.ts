@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
-import { SessionEntrance, WarmPool } from '@sandbox/orchestrator';
+import { OutgoingNetwork, PortsService, SessionEntrance, WarmPool } from '@sandbox/orchestrator';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
 /**
@@ -17,6 +17,8 @@ export class Metrics {
     @Inject(CONFIG) config: Pick<Config, 'METRICS_TOKEN'>,
     private readonly pool: WarmPool,
     private readonly entrance: SessionEntrance,
+    private readonly ports: PortsService,
+    { totals }: OutgoingNetwork,
   ) {
     // Watching the event loop costs time, so it is done only if somebody may ask.
     if (config.METRICS_TOKEN === '') return;
@@ -26,7 +28,13 @@ export class Metrics {
     this.gauge('sandbox_api_creations_waiting', 'Sessions that wait for their sandbox to be made', () => this.entrance.state.waiting);
     this.gauge('sandbox_api_pool_size', 'Sandboxes that wait for a new session', () => this.pool.state.size);
     this.counter('sandbox_api_pool_hits_total', 'New sessions that took a waiting sandbox', () => this.pool.state.hits);
+    this.gauge('sandbox_api_port_connections_open', 'Open connections to ports of sandboxes', () => this.ports.state.open);
+    this.counter('sandbox_api_port_connections_total', 'Connections that were made to ports of sandboxes', () => this.ports.state.total);
     this.counter('sandbox_api_pool_misses_total', 'New sessions that could have, and found none', () => this.pool.state.misses);
+    this.gauge('sandbox_api_outgoing_open', 'Open connections of sandboxes to servers', () => totals.open);
+    this.counter('sandbox_api_outgoing_bytes_total', 'Bytes of such connections, in and out together', () => totals.bytes);
+    this.counters('sandbox_api_outgoing_ended_total', 'Such connections, by how they have ended', 'end', totals.ended);
+    this.counters('sandbox_api_outgoing_denied_total', 'Names and connections refused, by reason', 'reason', totals.denied);
   }
 
   /** @returns the figures in the Prometheus text format */
@@ -56,5 +64,13 @@ export class Metrics {
       this.inc(value());
     };
     this.registry.registerMetric(new Counter({ name, help, registers: [], collect }));
+  }
+
+  private counters(name: string, help: string, label: string, values: Readonly<Record<string, number>>): void {
+    const collect = function (this: Counter<string>): void {
+      this.reset();
+      for (const [value, count] of Object.entries(values)) this.inc({ [label]: value }, count);
+    };
+    this.registry.registerMetric(new Counter({ name, help, labelNames: [label], registers: [], collect }));
   }
 }

@@ -18,6 +18,14 @@ const SANDBOX: readonly ErrorCode[] = [
   'HOST_FULL',
 ];
 const JSON_BODY: readonly ErrorCode[] = ['BAD_REQUEST', 'REQUEST_TIMEOUT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
+/** The problems of every route that takes an Idempotency-Key. */
+const IDEMPOTENT: readonly ErrorCode[] = [
+  'IDEMPOTENCY_RUNNING',
+  'IDEMPOTENCY_UNKNOWN',
+  'IDEMPOTENCY_ANSWER_NOT_KEPT',
+  'IDEMPOTENCY_KEY_REUSED',
+  'TOO_MANY_IDEMPOTENCY_KEYS',
+];
 const FILE_PATH: readonly ErrorCode[] = [
   'BAD_REQUEST',
   'INVALID_PATH',
@@ -36,7 +44,7 @@ const RESPONSE_HEADERS: Record<number, ApiResponseOptions['headers']> = {
 };
 
 /** Lists of problems that many routes share. */
-export const PROBLEMS = { GUARDED, SANDBOX, JSON_BODY, FILE_PATH };
+export const PROBLEMS = { GUARDED, SANDBOX, JSON_BODY, IDEMPOTENT, FILE_PATH };
 
 /**
  * Documents the problems that a route answers with: one response for each status, one example for

@@ -36,11 +36,16 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     if (error.retryAfter !== undefined) response.setHeader('Retry-After', String(Math.ceil(error.retryAfter)));
-    response.statusCode = error.status;
-    response.setHeader('Content-Type', PROBLEM_CONTENT_TYPE);
     // A client that is still sending would otherwise never read the answer. The server's request
     // timeout ends it.
     readToNowhere(request);
+    this.sendError(error, request, response);
+  }
+
+  /** Writes status, content type and body of the answer. */
+  protected sendError(error: SandboxError, request: Request, response: Response): void {
+    response.statusCode = error.status;
+    response.setHeader('Content-Type', PROBLEM_CONTENT_TYPE);
     response.end(JSON.stringify(toProblem(error, request.id)));
   }
 

@@ -5,6 +5,7 @@ import { Allowance } from '@sandbox/sessions';
 import type { Response } from 'express';
 import type { AuthenticatedRequest } from '../auth/authenticated-request';
 import { isPublic } from '../auth/public.decorator';
+import { tellBudget } from './budget';
 import { ENTERS_SESSION } from './enters-session.decorator';
 import { rateLimited } from './rate-limited';
 import type { StoreRateLimitStorage } from './store-rate-limit.storage';
@@ -44,9 +45,7 @@ export class RateLimitGuard extends ThrottlerGuard {
     { limit, ttl, requestId }: { limit: number; ttl: number; requestId: string | undefined },
   ): Promise<void> {
     const { totalHits, timeToExpire, isBlocked } = await this.storageService.countRequest(userId, ttl, limit, requestId);
-    response.setHeader('RateLimit-Limit', String(limit));
-    response.setHeader('RateLimit-Remaining', String(Math.max(0, limit - totalHits)));
-    response.setHeader('RateLimit-Reset', String(timeToExpire));
+    tellBudget(response, { limit, left: Math.max(0, limit - totalHits), reset: timeToExpire });
     if (isBlocked) throw rateLimited(limit, ttl / 1000, timeToExpire);
   }
 }

@@ -21,7 +21,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   requireIdentityEncoding(request);
   if (!isUtf8Json(request)) throw new SandboxError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, 'The body has to be application/json, in UTF-8.');
   const bytes = await readBytes(request, MAX_JSON_BYTES);
-  return bytes.length === 0 ? undefined : parse(bytes);
+  return bytes.length === 0 ? undefined : parseJson(bytes);
 }
 
 /** Whether the content type is JSON, in any charset. */
@@ -39,7 +39,11 @@ function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || (declaredLength(request) ?? 0) > 0;
 }
 
-function parse(bytes: Buffer): unknown {
+/**
+ * Parses JSON text of a bounded depth.
+ * @throws SandboxError BAD_REQUEST
+ */
+export function parseJson(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw new SandboxError(ErrorCode.BAD_REQUEST, 'The body is not UTF-8.');
   let value: unknown;
   try {

@@ -30,6 +30,14 @@ describe('ExpressServerAdapter', () => {
       expect(String(await once(client, 'data'))).toMatch(/^HTTP\/1\.1 200 /);
       client.write(`POST /execute HTTP/1.1\r\nHost: x\r\n${offer}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`);
       expect(String(await once(client, 'data'))).toMatch(/^HTTP\/1\.1 401 /);
+      // A WebSocket begins with a GET that has no content.
+      const webSocket = 'Connection: Upgrade\r\nUpgrade: websocket';
+      for (const method of ['POST', 'GET']) {
+        client.write(
+          `${method} /sessions HTTP/1.1\r\nHost: x\r\n${webSocket}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`,
+        );
+        expect(String(await once(client, 'data'))).toMatch(/^HTTP\/1\.1 401 [^]*Connection: keep-alive/);
+      }
       client.destroy();
     } finally {
       await app.stop();

@@ -1,6 +1,19 @@
 import { createServer, IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express } from 'express';
+
+/**
+ * Serves requests for host names that are not the API's. Nothing that holds for the API holds
+ * there.
+ */
+export interface OtherHosts {
+  /** Decides by the Host header alone. It is asked before anything else looks at the request. */
+  owns(request: IncomingMessage): boolean;
+  serveRequest(request: IncomingMessage, response: ServerResponse): void;
+  /** Takes over a connection that asks for a WebSocket. */
+  serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
 
 /**
  * Runs Express on a server whose requests and responses have Express's own methods from the start.
@@ -10,6 +23,17 @@ import type { Express } from 'express';
  * prototype is already the one that Express wants, its change has no effect.
  */
 export class ExpressServerAdapter extends ExpressAdapter {
+  private otherHosts: OtherHosts | null = null;
+
+  serveOtherHosts(hosts: OtherHosts): void {
+    this.otherHosts = hosts;
+  }
+
+  /** Returns who serves the host name of the request; null if the API does. */
+  otherHostOf(request: IncomingMessage): OtherHosts | null {
+    return this.otherHosts?.owns(request) ? this.otherHosts : null;
+  }
+
   override initHttpServer(): void {
     const express = this.getInstance<Express>();
     class Request extends IncomingMessage {
@@ -20,7 +44,7 @@ export class ExpressServerAdapter extends ExpressAdapter {
        * as h2c by `curl --http2` and Java (RFC 9110, section 7.8).
        */
       get upgrade(): boolean {
-        return this.offered && (this.method === 'CONNECT' || /^websocket$/i.test(this.headers.upgrade ?? ''));
+        return this.offered && (this.method === 'CONNECT' || asksForWebSocket(this));
       }
 
       set upgrade(offered: boolean) {
@@ -30,8 +54,25 @@ export class ExpressServerAdapter extends ExpressAdapter {
     class Response extends ServerResponse {}
     adopt(express, 'request', Request);
     adopt(express, 'response', Response);
-    this.httpServer = createServer({ IncomingMessage: Request as typeof IncomingMessage, ServerResponse: Response }, express);
+    const types = { IncomingMessage: Request as typeof IncomingMessage, ServerResponse: Response };
+    const server = createServer(types, (request, response) => {
+      const other = this.otherHostOf(request);
+      if (other === null) express(request, response);
+      else other.serveRequest(request, response);
+    });
+    // Another host's program decides whether the client may send the content.
+    server.on('checkContinue', (request, response) => {
+      if (this.otherHostOf(request) === null) response.writeContinue();
+      server.emit('request', request, response);
+    });
+    this.httpServer = server;
   }
+}
+
+/** Only a GET does (RFC 6455, section 4.1). Content in it would be taken for messages. */
+function asksForWebSocket({ method, headers }: IncomingMessage): boolean {
+  const hasContent = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return method === 'GET' && !hasContent && /^websocket$/i.test(headers.upgrade ?? '');
 }
 
 /** Makes a class's prototype the one that the application gives to its requests (or responses). */

@@ -38,6 +38,9 @@ export function limitServer(server: Server, config: Limits): void {
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = requestTimeout(config);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+  // Their size is bounded. Node would drop all past a number, and so what says how long the content
+  // is.
+  server.maxHeadersCount = 0;
   server.timeout = config.MAX_EXEC_TIMEOUT_SECONDS * 1000 + MAX_SILENCE_MS;
   const underWay = new WeakMap<Socket, ServerResponse>();
   server.on('request', (request, response) => {

@@ -53,6 +53,17 @@ describe('shutDownOnSignal', () => {
     expect(await code).toBe(0);
   });
 
+  it('closes a connection when nothing has come on it', async () => {
+    const code = exited();
+    const client = connect(app.port, '127.0.0.1');
+    await once(client, 'connect');
+    // The server takes connections in turn, so it has taken that one too.
+    await (await app.fetch('/health')).text();
+    process.emit('SIGTERM');
+    expect(await code).toBe(0);
+    client.destroy();
+  });
+
   it('exits at its deadline when a WebSocket stays open', async () => {
     process.removeAllListeners('SIGTERM');
     // The time it waits is ten seconds longer than a command's.

@@ -74,8 +74,11 @@ function openSockets(server: Server): ReadonlySet<Socket> {
  */
 async function drain(server: Server, sockets: ReadonlySet<Socket>, deadlineMs: number): Promise<void> {
   // A connection that has its answer stays open for the next request. Without this, closing the
-  // server would wait for it in vain.
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  // server would wait for it in vain. Node does not count one as idle on which nothing has come.
+  const idle = setInterval(() => {
+    server.closeIdleConnections();
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  }, IDLE_CHECK_MS);
   const deadline = setTimeout(() => {
     for (const socket of sockets) socket.destroy();
   }, deadlineMs);

@@ -13,6 +13,7 @@ import { logFailure } from '../problems/log-failure';
 import { toProblem, toSandboxError } from '../problems/problem';
 import { rateLimited } from '../rate-limit/rate-limited';
 import { givenId } from '../request/request-id';
+import type { ExpressServerAdapter } from './express-server';
 import { rawProblem } from './raw-response';
 
 /** How long a client may take to read the refusal of an upgrade. */
@@ -67,7 +68,11 @@ export class UpgradeRouter implements OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     const server = this.adapterHost.httpAdapter.getHttpServer() as Server;
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.routeUpgrade(request, socket, head));
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const other = (this.adapterHost.httpAdapter as ExpressServerAdapter).otherHostOf(request);
+      if (other === null) void this.routeUpgrade(request, socket, head);
+      else other.serveUpgrade(request, socket, head);
+    });
   }
 
   addRoute<Address>(route: UpgradeRoute<Address>): void {

@@ -14,8 +14,10 @@ const INFO = {
   cpus: 0.5,
   pids: 128,
   persistent: false,
+  disk: null,
   ttl_seconds: 600,
   metadata: { team: 'blue' },
+  network: { allow: [] },
 };
 
 const OPTIONS = {
@@ -25,8 +27,10 @@ const OPTIONS = {
   pids: 64,
   ttl_seconds: 60,
   persistent: true,
+  disk: '2g',
   env: { GREETING: 'hello' },
   metadata: { team: 'blue', 'a.b-c_d': '' },
+  network: { allow: ['pypi.org', '*.example.com:22'] },
 };
 
 const MADE = { container_id: '0123456789ab', session_created: true, session_restarted: false };
@@ -73,8 +77,17 @@ describe('the session API', () => {
     { ttl_seconds: 0 },
     { ttl_seconds: '60' },
     { persistent: 'yes' },
+    { disk: 2 },
+    { disk: '2 GB' },
     { env: { '1': 'x' } },
     { metadata: [] },
+    { network: ['pypi.org'] },
+    { network: {} },
+    { network: { allow: 'pypi.org' } },
+    { network: { allow: [7] } },
+    { network: { allow: [''] } },
+    { network: { allow: [], deny: [] } },
+    { network: { allow: Array.from({ length: 257 }, (_, at) => `n${at}.org`) } },
     { metadata: { '': 'x' } },
     { metadata: { 'a b': 'x' } },
     { metadata: { __proto__: 1, a: 1 } },

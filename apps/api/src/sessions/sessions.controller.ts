@@ -1,10 +1,13 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { SessionsService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
+import type { Response } from 'express';
+import type { AuthenticatedRequest } from '../auth/authenticated-request';
 import { CurrentUser } from '../auth/current-user.decorator';
+import { AnswerOnce } from '../idempotency/answer-once';
+import { ApiIdempotencyKey, REPLAYED } from '../idempotency/idempotency.docs';
 import { ApiProblems, PROBLEMS } from '../openapi/problem-responses';
-import { ClientSignal } from '../request/client-signal.decorator';
 import { NoQueryGuard } from '../validation/no-query.guard';
 import { metadataPairs } from './metadata';
 import {
@@ -21,7 +24,10 @@ import {
 @ApiTags('sessions')
 @Controller('sessions')
 export class SessionsController {
-  constructor(private readonly sessions: SessionsService) {}
+  constructor(
+    private readonly sessions: SessionsService,
+    private readonly once: AnswerOnce,
+  ) {}
 
   @Post()
   @UseGuards(NoQueryGuard)
@@ -32,14 +38,16 @@ export class SessionsController {
       'Idempotent, and optional: every call into a session makes it where it is not there. Options are for its whole life but for ' +
       '`ttl_seconds` and `metadata`; one that differs from a session that is there is a 409.',
   })
-  @ApiOkResponse({ type: SessionCreatedDto, description: 'It is there' })
-  @ApiProblems(...PROBLEMS.GUARDED, ...PROBLEMS.JSON_BODY, ...PROBLEMS.SANDBOX, 'SESSION_OPTIONS_DIFFER')
+  @ApiIdempotencyKey()
+  @ApiOkResponse({ type: SessionCreatedDto, description: 'It is there', headers: REPLAYED })
+  @ApiProblems(...PROBLEMS.GUARDED, ...PROBLEMS.JSON_BODY, ...PROBLEMS.IDEMPOTENT, ...PROBLEMS.SANDBOX, 'SESSION_OPTIONS_DIFFER')
   create(
     @CurrentUser() user: User,
     @Body() { session_id, ...options }: CreateSessionDto,
-    @ClientSignal() signal: AbortSignal,
-  ): Promise<SessionCreatedDto> {
-    return this.sessions.createSession(user, session_id, options, signal);
+    @Req() request: AuthenticatedRequest,
+    @Res() response: Response,
+  ): Promise<void> {
+    return this.once.answer(request, response, (signal) => this.sessions.createSession(user, session_id, options, signal));
   }
 
   @Get()

@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { CreatedSession, SessionInfo } from '@sandbox/orchestrator';
+import { SessionNetwork } from './network-rules';
 import { Decimal, Environment, Flag, Pattern, Text, Whole } from '../validation/fields';
 import { MAX_ENV_BYTES } from '../validation/rules';
 import { Metadata, MetadataFilter } from './metadata';
@@ -50,8 +51,17 @@ export class CreateSessionDto extends SessionIdDto {
   @Pattern({
     optional: true,
     pattern: SIZE,
+    message: 'must be a size such as 2g',
+    description: 'Puts /workspace on the host’s disk instead of memory, with this limit',
+    example: '2g',
+  })
+  disk?: string;
+
+  @Pattern({
+    optional: true,
+    pattern: SIZE,
     message: 'must be a size such as 512m',
-    description: 'Memory, its files in /workspace and /tmp included',
+    description: 'Memory, with its files in /tmp, and in /workspace without `disk`',
     example: '512m',
   })
   memory?: string;
@@ -77,6 +87,13 @@ export class CreateSessionDto extends SessionIdDto {
 
   @Metadata({ optional: true })
   metadata?: Record<string, string>;
+
+  @SessionNetwork({
+    optional: true,
+    description: 'Which names its programs may reach, as PUT …/network takes it. Absent: as the operator has set it, by default none',
+    example: { allow: ['packages'] },
+  })
+  network?: { allow: string[] };
 }
 
 export class ListSessionsQuery {
@@ -104,6 +121,11 @@ export class SessionCreatedDto implements CreatedSession {
     example: false,
   })
   session_restarted: boolean;
+}
+
+export class SessionNetworkDto {
+  @ApiProperty({ type: [String], example: ['packages'] })
+  allow: string[];
 }
 
 export class SessionDto implements SessionInfo {
@@ -137,11 +159,22 @@ export class SessionDto implements SessionInfo {
   @ApiProperty({ description: 'Whether its files outlive its sandbox', example: false })
   persistent: boolean;
 
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'The limit of a /workspace on the host’s disk; null if it is in memory',
+    example: '2g',
+  })
+  disk: string | null;
+
   @ApiProperty({ type: 'integer', description: 'Seconds after which it is removed when it is not used', example: 600 })
   ttl_seconds: number;
 
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' }, example: { team: 'blue' } })
   metadata: Record<string, string>;
+
+  @ApiProperty({ type: SessionNetworkDto, description: 'Which names its programs may reach' })
+  network: SessionNetworkDto;
 }
 
 export class SessionListDto {

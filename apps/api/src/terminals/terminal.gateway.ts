@@ -1,9 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { type TerminalName, TerminalsService } from '@sandbox/orchestrator';
 import type { User } from '@sandbox/sessions';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Identity } from '../auth/identity';
+import { decodePart } from '../request/decode-part';
 import { parseQuery } from '../request/query-parser';
 import { type AcceptUpgrade, type UpgradeCaller, type UpgradeRoute, UpgradeRouter } from '../server/upgrade-router';
 import { SessionIdDto } from '../sessions/sessions.dto';
@@ -73,14 +73,5 @@ export class TerminalGateway implements UpgradeRoute<TerminalAddress>, OnModuleI
     socket.once('close', () => this.connections.delete(connection));
     void connection.runTerminal(since, expiresAt);
     if (this.stopping) connection.close(CLOSE.GOING_AWAY);
-  }
-}
-
-/** @throws SandboxError BAD_REQUEST */
-function decodePart(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new SandboxError(ErrorCode.BAD_REQUEST, 'The address is not percent-encoded UTF-8.');
   }
 }

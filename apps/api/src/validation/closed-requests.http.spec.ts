@@ -72,16 +72,21 @@ describe('an API that closes its requests', () => {
   it('describes a body as invalid when it has an unknown field', () => {
     const objects = operations.flatMap(({ route, json }) => (json ? objectsIn(json, route) : []));
     expect([...new Set(objects.map(([name]) => name))].sort()).toEqual([
+      'CheckNetworkDto',
+      'CheckPolicyDto',
       'CreateSessionDto',
       'EditDto',
       'ExecuteDto',
+      'ExposePortDto',
       'MakeDirectoryDto',
       'MoveDto',
+      'SetNetworkDto',
       'SignalDto',
       'StartJobDto',
       'TextEditDto',
       'UpdateSessionDto',
       'WriteContentDto',
+      'a part of CreateSessionDto',
     ]);
     for (const [name, { additionalProperties }] of objects) expect([name, additionalProperties]).toEqual([name, false]);
   });

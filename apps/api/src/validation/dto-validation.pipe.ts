@@ -10,6 +10,6 @@ export class DtoValidationPipe implements PipeTransform {
   transform(value: unknown, { metatype, type }: ArgumentMetadata): unknown {
     if (type === 'custom' || metatype === undefined || BUILT_IN.includes(metatype)) return value;
     const dto = metatype as Type<object>;
-    return validateDto(dto, type === 'query' ? withIntegers(dto, value) : value);
+    return validateDto(dto, type === 'query' || type === 'param' ? withIntegers(dto, value) : value);
   }
 }

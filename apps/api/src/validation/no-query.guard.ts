@@ -9,11 +9,13 @@ import { validationFailed } from './validate-dto';
 @Injectable()
 export class NoQueryGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    const names = Object.keys(context.switchToHttp().getRequest<Request>().query);
-    if (names.length > 0)
-      throw validationFailed(
-        names.slice(0, 20).map((name) => ({ field: firstCharacters(name, 100), message: 'is not a known parameter' })),
-      );
+    refuseParameters(Object.keys(context.switchToHttp().getRequest<Request>().query));
     return true;
   }
+}
+
+/** @throws SandboxError VALIDATION_FAILED if there are any */
+export function refuseParameters(names: readonly string[]): void {
+  if (names.length === 0) return;
+  throw validationFailed(names.slice(0, 20).map((name) => ({ field: firstCharacters(name, 100), message: 'is not a known parameter' })));
 }

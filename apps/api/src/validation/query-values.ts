@@ -3,9 +3,9 @@ import { getMetadataStorage } from 'class-validator';
 import { INTEGER_RULE } from './rules';
 
 /**
- * Turns digits into integers for the fields that are integers, because a query string holds texts
- * only. Nothing else is converted. The rules for a field then say the same of a query and of a
- * body.
+ * Turns digits into integers for the fields that are integers, because a query string or a path
+ * holds texts only. Nothing else is converted. The rules for a field then say the same of a query
+ * and of a body.
  */
 export function withIntegers(dto: Type<object>, query: unknown): unknown {
   const integers = integerFields(dto);

@@ -10,6 +10,7 @@ import { SandboxTools } from '../mcp/tools/sandbox-tools';
 
 /** A configuration in which every limit differs from the default. */
 const LIMITS = {
+  EGRESS_ALLOW: 'packages',
   MAX_EXEC_TIMEOUT_SECONDS: '66',
   JOB_MAX_SECONDS: '77',
   MAX_SESSION_TTL_SECONDS: '7777',
@@ -18,6 +19,7 @@ const LIMITS = {
   MAX_SESSION_MEMORY: '300m',
   ALLOWED_IMAGES: 'node:24',
   ALLOW_PERSISTENT_SESSIONS: 'true',
+  MAX_SESSION_DISK: '1024g',
 };
 
 /** Fields with a limit in bytes. A schema cannot say that; its length holds for ASCII. */
@@ -75,13 +77,25 @@ function services(): { sessions: SessionsService; commands: CommandsService; job
       config,
       store,
       policy,
-      { capabilities: { pids: true, persistent: true, ociRuntime: true } },
+      { capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true } },
       entrance,
       removal,
     ),
     commands: new CommandsService(config, policy, entrance),
     jobs: new JobsService(config, store, policy, entrance),
   };
+}
+
+/**
+ * The operator's images are not told to everybody: a text of another length is refused, and of
+ * those that fit only the operator's are taken.
+ */
+function withAnyImage(properties: Record<string, PropertySchema>): Record<string, PropertySchema> {
+  return properties.image ? { ...properties, image: { example: properties.image.example } } : properties;
+}
+
+function badImages(field: string): string[] {
+  return field === 'image' ? ['', 'a'.repeat(257)] : [];
 }
 
 function fieldsOf(problem: unknown): string[] {
@@ -142,13 +156,10 @@ describe('REST', () => {
       const found: string[] = [];
       for (const operation of bodies) {
         const { properties = {} } = resolve(operation.body!.$ref ?? '') ?? {};
-        // The operator's images are not told to everybody: a text of another length is refused, and
-        // of those that fit only the operator's are taken.
-        const image = properties.image && { image: { example: properties.image.example } };
-        const result = await differences(operation.route, { ...properties, ...image }, resolve, {
+        const result = await differences(operation.route, withAnyImage(properties), resolve, {
           send: (field, value) => send(operation, 'body', field, value),
           terse: false,
-          extra: (name) => [null, ...(name === 'image' ? ['', 'a'.repeat(257)] : [])],
+          extra: (name) => [null, ...badImages(name)],
         });
         found.push(...result.found);
         expect(result.count).toBeGreaterThan(Object.keys(properties).length);
@@ -168,13 +179,14 @@ describe('REST', () => {
         const properties = Object.fromEntries(
           of(operation, place).map((each) => [each.name, { ...each.schema, example: each.example ?? each.schema.example }]),
         );
-        const result = await differences(operation.route, properties, resolve, {
+        const result = await differences(operation.route, withAnyImage(properties), resolve, {
           // An empty part of a path is another route, and an absent part cannot be sent.
           send: async (field, value) => {
             const impossible = place === 'path' && (value === '' || !(field in properties));
             return impossible ? [field] : send(operation, place, field, value);
           },
           terse: place === 'path',
+          extra: badImages,
         });
         found.push(...result.found);
       }
@@ -191,11 +203,16 @@ describe('MCP', () => {
     sessions,
     commands,
     jobs,
-    ...([{}, {}, {}, {}, {}] as unknown as [never, never, never, never, never]),
+    ...([{}, {}, {}, {}, {}, {}, {}] as unknown as [never, never, never, never, never, never, never]),
     loadConfig({ API_KEYS: API_KEY, ...LIMITS }),
   );
   const user = userFromApiKey(API_KEY);
-  const caller = { user: { ...user, requestId: 'r' }, signal: new AbortController().signal, requestId: 'r' };
+  const caller = {
+    user: { ...user, requestId: 'r' },
+    signal: new AbortController().signal,
+    requestId: 'r',
+    budget: () => ({ limit: 1, left: 1, reset: 1 }),
+  };
 
   it.each(tools.list().map(({ name, inputSchema }) => [name, inputSchema as PropertySchema] as const))(
     '%s refuses an argument exactly when its schema does',

@@ -1,5 +1,6 @@
 import type { ExecuteToolResultDto } from './execute-tool.dto';
-import { oomNotes } from './oom-note';
+import { limitNotes } from './limit-notes';
+import { networkNotes } from './network-note';
 import { newsText } from './session-news';
 
 /** Shows a command's outcome as a terminal would. Empty streams are left out. */
@@ -15,7 +16,8 @@ function headline({ job_id, exit_code, execution_time, timed_out }: ExecuteToolR
 function notes(result: ExecuteToolResultDto): string[] {
   const { truncated, session_restarted } = result;
   return [
-    ...oomNotes(result),
+    ...limitNotes(result),
+    ...networkNotes(result),
     ...(truncated ? ['note: output was cut in its middle'] : []),
     ...newsText(result),
     ...(session_restarted

@@ -1,5 +1,7 @@
 import { ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { ExecuteDto, ExecuteResultDto } from '../../execute/execute.dto';
+import { DENIED } from './network-note';
+import type { DeniedDto } from '../../network/network.dto';
 import { Flag } from '../../validation/fields';
 
 export class ExecuteToolArgs extends ExecuteDto {
@@ -14,4 +16,7 @@ export class ExecuteToolArgs extends ExecuteDto {
 export class ExecuteToolResultDto extends PartialType(ExecuteResultDto) {
   @ApiPropertyOptional({ description: 'Of a command in the background', example: '9f86d081884c7d659a2feaa0c55ad015' })
   job_id?: string;
+
+  @ApiPropertyOptional(DENIED)
+  declare network_denied?: DeniedDto[];
 }

@@ -6,6 +6,7 @@ import { MAX_ENV_BYTES } from '../../validation/rules';
 import { cutBase64, cutText } from './cut-text';
 import { executeText } from './execute-text';
 import { ExecuteToolArgs, ExecuteToolResultDto } from './execute-tool.dto';
+import { networkText } from './network-note';
 import { defineTool, type Tool } from './tool';
 
 const SHELL = { auto: 'shell (bash if the command needs it)', sh: 'sh', bash: 'bash' };
@@ -71,7 +72,7 @@ function description(config: Config): string {
   return [
     'Runs a shell command and waits for its end.',
     `Each call is a fresh ${SHELL[config.EXEC_SHELL]} in /workspace: files stay, cd and export do not; join steps with &&.`,
-    'No network, no root; only /workspace and /tmp are writable.',
+    `${networkText(config)}, no root; only /workspace and /tmp are writable.`,
     `At timeout (${config.DEFAULT_EXEC_TIMEOUT_SECONDS} s by default, at most ${config.MAX_EXEC_TIMEOUT_SECONDS}) it is killed with all it started: exit_code 124, timed_out, the output so far.`,
     `Output over ${config.MCP_MAX_OUTPUT_CHARS} characters loses its middle: send long output to a file and read parts.`,
     'Stdin is empty unless given.',

@@ -1,6 +1,8 @@
-import { ApiProperty, IntersectionType, PickType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, IntersectionType, PickType } from '@nestjs/swagger';
 import { type Job, type JobState, MAX_JOB_INPUT_BYTES } from '@sandbox/orchestrator';
 import { JobDto, JobIdDto, JobOutputDto, JobOutputQueryDto } from '../../jobs/jobs.dto';
+import type { DeniedDto } from '../../network/network.dto';
+import { DENIED } from './network-note';
 import { TextOfBytes, Flag } from '../../validation/fields';
 
 /** Without the `limit` of REST, because the server decides how much a model reads. */
@@ -27,5 +29,8 @@ export class JobStateDto implements Pick<Job, 'state' | 'exit_code'> {
 
 export class JobOutputResultDto extends IntersectionType(
   JobOutputDto,
-  PickType(JobDto, ['state', 'exit_code', 'oom_killed', 'memory_limit']),
-) {}
+  PickType(JobDto, ['state', 'exit_code', 'oom_killed', 'memory_limit', 'disk_limit']),
+) {
+  @ApiPropertyOptional(DENIED)
+  network_denied?: DeniedDto[];
+}

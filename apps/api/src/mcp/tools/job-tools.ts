@@ -1,7 +1,8 @@
 import type { Config } from '@sandbox/config';
 import type { JobsService } from '@sandbox/orchestrator';
 import { defineTool, type Tool } from './tool';
-import { oomNotes } from './oom-note';
+import { limitNotes } from './limit-notes';
+import { networkNotes } from './network-note';
 import { JobInputArgs, JobOutputArgs, JobOutputResultDto, JobStateDto, JobStopArgs } from './job-tools.dto';
 
 export function jobTools(jobs: JobsService, config: Config): Tool[] {
@@ -22,13 +23,20 @@ function outputTool(jobs: JobsService, { MCP_MAX_OUTPUT_CHARS, JOB_MAX_OUTPUT_BY
     output: JobOutputResultDto,
     callTool: async ({ session_id, job_id, ...query }, { user, signal }) => {
       const output = await jobs.readOutput(user, session_id, job_id, { ...query, limit: MCP_MAX_OUTPUT_CHARS }, signal);
-      const { state, exit_code, oom_killed, memory_limit } = await jobs.getJob(user, session_id, job_id, signal);
-      return { ...output, state, exit_code, oom_killed, ...(memory_limit === undefined ? {} : { memory_limit }) };
+      const { state, exit_code, oom_killed, memory_limit, disk_limit, network_denied } = await jobs.getJob(
+        user,
+        session_id,
+        job_id,
+        signal,
+      );
+      const news = { ...(memory_limit && { memory_limit }), ...(disk_limit && { disk_limit }), ...(network_denied && { network_denied }) };
+      return { ...output, state, exit_code, oom_killed, ...news };
     },
-    text: ({ data, next_offset, eof, gap, state, exit_code, ...memory }) =>
+    text: ({ data, next_offset, eof, gap, state, exit_code, ...news }) =>
       [
         `${state}${exit_code === null ? '' : `, exit code ${exit_code}`}; next_offset ${next_offset}${eof ? ', nothing follows' : ''}`,
-        ...oomNotes(memory),
+        ...limitNotes(news),
+        ...networkNotes(news),
         ...(gap > 0 ? [`note: ${gap} bytes before this are gone`] : []),
         ...(data === '' ? [] : ['---', data]),
       ].join('\n'),

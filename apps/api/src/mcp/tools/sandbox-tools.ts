@@ -4,6 +4,7 @@ import { CONFIG, type Config } from '@sandbox/config';
 import {
   CommandsService,
   JobsService,
+  PortsService,
   SessionsService,
   WorkspaceEntriesService,
   WorkspaceService,
@@ -11,8 +12,10 @@ import {
   WorkspaceSearchService,
   WorkspaceViewService,
 } from '@sandbox/orchestrator';
+import { PreviewHosts } from '../../previews/preview-hosts';
 import { executeTool } from './execute-tool';
 import { jobTools } from './job-tools';
+import { portTools } from './port-tools';
 import { sessionTools } from './session-tools';
 import { readTool } from './read-tool';
 import type { Tool } from './tool';
@@ -37,12 +40,15 @@ export class SandboxTools {
     searches: WorkspaceSearchService,
     edits: WorkspaceEditService,
     views: WorkspaceViewService,
+    ports: PortsService,
+    hosts: PreviewHosts,
     @Inject(CONFIG) config: Config,
   ) {
     const tools = [
       ...sessionTools(sessions, config),
       executeTool(commands, jobs, config),
       ...jobTools(jobs, config),
+      ...portTools(ports, hosts),
       ...workspaceTools(workspace, entries, config),
       readTool(views, config),
       searchTool(searches, config),

@@ -8,6 +8,7 @@ import {
   type Job,
   type JobsService,
   type JobState,
+  type PortsService,
   type SessionsService,
   type CommandsService,
   type WorkspaceEntry,
@@ -18,6 +19,7 @@ import {
   type WorkspaceViewService,
 } from '@sandbox/orchestrator';
 import { closed, metaSchemaFaults, schemaFaults } from '../../../../../test/support/json-schema';
+import type { PreviewHosts } from '../../previews/preview-hosts';
 import { SandboxTools } from './sandbox-tools';
 
 const JOB_ID = 'a'.repeat(32);
@@ -107,6 +109,8 @@ const tools = new SandboxTools(
   { searchFiles: services.search } as Pick<WorkspaceSearchService, 'searchFiles'> as WorkspaceSearchService,
   { editFile: services.edit } as Pick<WorkspaceEditService, 'editFile'> as WorkspaceEditService,
   { viewFile: services.view } as Pick<WorkspaceViewService, 'viewFile'> as WorkspaceViewService,
+  { exposePort: async () => ({ token: 'token', expiresAt: 0 }) } as Pick<PortsService, 'exposePort'> as PortsService,
+  { urlOf: ({ port, token }) => `http://${port}-${token}.localhost/` } as Pick<PreviewHosts, 'urlOf'> as PreviewHosts,
   loadConfig({ API_KEYS: 'test-key', MCP_MAX_OUTPUT_CHARS: '1000' }),
 );
 
@@ -118,6 +122,7 @@ const ARGUMENTS: Record<string, Record<string, unknown>> = {
   job_output: { job_id: JOB_ID },
   job_input: { job_id: JOB_ID, data: 'y\n' },
   job_stop: { job_id: JOB_ID },
+  expose_port: { port: 8000 },
   workspace_list: {},
   workspace_read: { path: 'a' },
   workspace_write: { path: 'a', content: 'text' },
@@ -127,7 +132,12 @@ const ARGUMENTS: Record<string, Record<string, unknown>> = {
 };
 
 function call(name: string, args: Record<string, unknown> = {}): Promise<CallToolResult> {
-  const caller = { user: { id: 'jwt:alice' }, signal: new AbortController().signal, requestId: 'id' };
+  const caller = {
+    user: { id: 'jwt:alice' },
+    signal: new AbortController().signal,
+    requestId: 'id',
+    budget: () => ({ limit: 1, left: 1, reset: 1 }),
+  };
   return tools.find(name)!.call({ session_id: 's', ...ARGUMENTS[name], ...args }, caller);
 }
 

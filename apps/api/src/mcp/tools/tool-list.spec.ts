@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { loadConfig } from '@sandbox/config';
 import type {
   CommandsService,
   JobsService,
+  PortsService,
   SessionsService,
   WorkspaceEntriesService,
   WorkspaceService,
@@ -10,10 +13,11 @@ import type {
   WorkspaceSearchService,
   WorkspaceViewService,
 } from '@sandbox/orchestrator';
+import type { PreviewHosts } from '../../previews/preview-hosts';
 import { SandboxTools } from './sandbox-tools';
 
 /** Every conversation of every agent pays for these bytes. */
-const MAX_BYTES = 12_000;
+const MAX_BYTES = 13_000;
 
 function list(env: Record<string, string> = {}): Tool[] {
   const config = loadConfig({ API_KEYS: 'test-key', ...env });
@@ -27,6 +31,8 @@ function list(env: Record<string, string> = {}): Tool[] {
     searches as WorkspaceSearchService,
     edits as WorkspaceEditService,
     views as WorkspaceViewService,
+    {} as PortsService,
+    {} as PreviewHosts,
     config,
   ).list();
 }
@@ -76,6 +82,10 @@ describe('the list of tools', () => {
     ['job_output', 'the states of a job', /running, exited, killed, timed_out, lost/],
     ['job_input', 'that a job has to take input, and how a line ends', /open_stdin: true; end a line with \\\\n/],
     ['job_stop', 'that output is gone after it', /forgets it: read its output first/],
+    ['expose_port', 'what the URL is for, and where', /URL for a browser to a server in the session/],
+    ['expose_port', 'how to run a server', /background: true/],
+    ['expose_port', 'who gets in, and how long', /Whoever has it gets in, for expires_in seconds \(3600\)/],
+    ['expose_port', 'the bounds of the time', /"expires_in":{[^}]*"minimum":60,"maximum":86400/],
     ['workspace_list', 'how to see below a directory', /depth over 1 goes into subdirectories/],
     ['workspace_list', 'that a long list is cut', /20001 characters the rest is left out \(truncated\)/],
     ['workspace_read', 'how paths are read', /Relative to \/workspace, or absolute within it/],
@@ -122,6 +132,12 @@ describe('the list of tools', () => {
 
   it('has a description when it names a tool', () => {
     expect([...new Set(FACTS.map(([name]) => name))].sort()).toEqual(tools.map(({ name }) => name).sort());
+  });
+
+  it('has only tools that docs/mcp.md names, and all of these', () => {
+    const page = readFileSync(join(__dirname, '../../../../../docs/mcp.md'), 'utf8');
+    const rows = [...page.matchAll(/^\| (`.*) \|.*\|$/gm)].flatMap(([, names]) => names!.replaceAll('`', '').split(', '));
+    expect(rows.sort()).toEqual(tools.map(({ name }) => name).sort());
   });
 
   it('says that files are kept when they are, and nothing of the policy when it is off', () => {

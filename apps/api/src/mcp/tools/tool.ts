@@ -1,6 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { CallToolResult, Tool as ToolDescriptor, ToolAnnotations } from '@modelcontextprotocol/sdk/types.js';
 import type { User } from '@sandbox/sessions';
+import type { Budget } from '../../rate-limit/budget';
 import { validateDto } from '../../validation/validate-dto';
 import { argumentsSchema, type JsonSchema, type ObjectSchema, resultSchema, withoutWords } from './dto-schema';
 import { clientArguments } from './client-arguments';
@@ -12,6 +13,8 @@ export interface ToolCaller {
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
   readonly requestId: string;
+  /** What is left of the user's budget, once its request is counted. */
+  readonly budget: () => Budget;
   /**
    * Tells the client what a command has written since the last time. Absent if the client did not
    * ask for progress.
@@ -44,6 +47,8 @@ export interface ToolDefinition<Args extends object, Result extends object> {
   readonly output: Type<Result>;
   /** Replaces what the DTO says of arguments. REST's document has room for longer descriptions. */
   readonly args?: { readonly [Name in keyof Args]?: Words };
+  /** Arguments that are of no use in this deployment, so that no model need read of them. */
+  readonly leaveOut?: readonly (keyof Args)[];
   callTool(args: Args, caller: ToolCaller): Promise<Result | Shown<Result>>;
   /** Shows the result in the form that a model reads best. JSON if absent. */
   text?(result: Result): string;
@@ -89,8 +94,10 @@ export function defineTool<Args extends object, Result extends object>(definitio
   };
 }
 
-function inputSchema<Args extends object>({ input, args = {} }: Pick<ToolDefinition<Args, object>, 'input' | 'args'>): ObjectSchema {
+function inputSchema<Args extends object>(definition: Pick<ToolDefinition<Args, object>, 'input' | 'args' | 'leaveOut'>): ObjectSchema {
+  const { input, args = {}, leaveOut = [] } = definition;
   const schema = argumentsSchema(input);
+  for (const name of leaveOut) delete schema.properties[name as string];
   for (const [name, words] of Object.entries<Words | undefined>(args)) {
     const property = schema.properties[name];
     if (property !== undefined && words !== undefined) schema.properties[name] = inWords(property, words);
