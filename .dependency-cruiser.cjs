@@ -1,17 +1,18 @@
 /**
  * The rules for imports: apps -> orchestrator -> sessions, command-policy -> redis -> config,
- * counters, errors, text.
+ * counters, errors, text -> egress.
  */
 const MAY_IMPORT = {
   errors: [],
-  config: [],
+  egress: [],
+  config: ['egress'],
   logging: [],
   text: [],
   counters: [],
   redis: ['config', 'errors'],
   'command-policy': ['errors', 'text'],
   sessions: ['redis', 'config', 'counters', 'errors', 'text'],
-  orchestrator: ['sessions', 'command-policy', 'config', 'errors', 'text'],
+  orchestrator: ['sessions', 'command-policy', 'config', 'egress', 'errors', 'text'],
 };
 
 const arrows = Object.entries(MAY_IMPORT).map(([library, allowed]) => ({
@@ -32,6 +33,25 @@ module.exports = {
       to: { path: '^libs/', pathNot: ['^libs/$1/', '^libs/[^/]+/src/index\\.ts$'] },
     },
     {
+      name: 'the-client-knows-no-server',
+      comment: 'It is published, and has only what its own package.json names.',
+      severity: 'error',
+      from: { path: '^packages/client/src/', pathNot: '\\.spec\\.ts$' },
+      to: { pathNot: '^(packages/client/src/|node_modules/(openapi-fetch|openapi-typescript-helpers|eventsource-parser)/)' },
+    },
+    {
+      name: 'the-command-line-knows-the-client-alone',
+      severity: 'error',
+      from: { path: '^apps/cli/' },
+      to: { path: '^libs/' },
+    },
+    {
+      name: 'no-server-knows-the-client',
+      severity: 'error',
+      from: { path: '^(apps/(api|cleanup)|libs)/' },
+      to: { path: '^packages/' },
+    },
+    {
       name: 'no-sideways-between-apps',
       severity: 'error',
       from: { path: '^apps/([^/]+)/' },
@@ -44,14 +64,20 @@ module.exports = {
       to: { path: '^node_modules/(@types/)?(dockerode|docker-modem)/' },
     },
     {
-      name: 'docker-is-behind-its-port',
+      name: 'runtimes-are-behind-their-port',
       comment: 'createSandboxRuntime alone chooses a runtime.',
       severity: 'error',
       from: {
         path: '^libs/orchestrator/src/',
         pathNot: ['^libs/orchestrator/src/runtime/', '^libs/orchestrator/src/index\\.ts$', '\\.spec\\.ts$'],
       },
-      to: { path: '^libs/orchestrator/src/runtime/docker/' },
+      to: { path: '^libs/orchestrator/src/runtime/(docker|kubernetes)/' },
+    },
+    {
+      name: 'no-runtime-knows-another',
+      severity: 'error',
+      from: { path: '^libs/orchestrator/src/runtime/(docker|kubernetes)/' },
+      to: { path: '^libs/orchestrator/src/runtime/(docker|kubernetes)/', pathNot: '^libs/orchestrator/src/runtime/$1/' },
     },
     {
       name: 'bytes-and-paths-are-leaves',
@@ -70,7 +96,7 @@ module.exports = {
       name: 'calls-enter-and-know-no-runtime',
       comment: 'A call gets into its sandbox by entering/, whatever runs the sandbox.',
       severity: 'error',
-      from: { path: '^libs/orchestrator/src/(commands|workspace|jobs|terminals|keepers)/' },
+      from: { path: '^libs/orchestrator/src/(commands|workspace|jobs|terminals|ports|keepers)/' },
       to: { path: '^libs/orchestrator/src/(runtime|pool)/' },
     },
     {
@@ -108,6 +134,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^packages/[^/]+/dist/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

@@ -6,6 +6,7 @@ RUN npm ci --include=dev
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY agent agent
 COPY libs libs
+COPY packages packages
 COPY apps apps
 RUN npm run build && npm prune --omit=dev
 

@@ -18,9 +18,10 @@ const base = {
   // unbash is ESM only: Node loads it by require(esm), jest has to transform it.
   transformIgnorePatterns: ['/node_modules/(?!unbash/)'],
   moduleNameMapper: {
-    '^@sandbox/(command-policy|config|counters|errors|logging|orchestrator|redis|sessions|text)$': '<rootDir>/libs/$1/src',
+    '^@sandbox/client$': '<rootDir>/packages/client/src',
+    '^@sandbox/(command-policy|config|counters|egress|errors|logging|orchestrator|redis|sessions|text)$': '<rootDir>/libs/$1/src',
   },
-  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/packages/.*/dist/'],
 };
 
 module.exports = {
@@ -31,7 +32,7 @@ module.exports = {
       ...base,
       displayName: 'unit',
       testEnvironment: '<rootDir>/test/support/closed-environment.cjs',
-      testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts', '<rootDir>/test/*.spec.ts'],
+      testMatch: ['<rootDir>/{apps,libs,packages}/**/*.spec.ts', '<rootDir>/test/*.spec.ts'],
       testPathIgnorePatterns: ['/node_modules/', '\\.http\\.spec\\.ts$'],
     },
     {
@@ -41,6 +42,12 @@ module.exports = {
       testMatch: ['<rootDir>/{apps,test}/**/*.http.spec.ts'],
     },
     { ...base, displayName: 'medium', testMatch: ['<rootDir>/test/medium/**/*.spec.ts'] },
-    { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'] },
+    { ...base, displayName: 'kubernetes', testMatch: ['<rootDir>/test/kubernetes/**/*.spec.ts'] },
+    {
+      ...base,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'],
+      setupFilesAfterEnv: ['<rootDir>/test/support/service/leave-no-sandbox.ts'],
+    },
   ],
 };

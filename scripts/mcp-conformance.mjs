@@ -21,7 +21,7 @@ const SUITE_NODE_MAJOR = 22;
 const CACHE = resolve(import.meta.dirname, '../node_modules/.cache/mcp-conformance');
 
 const NO_SUCH_TOOL = 'calls a tool that only the suite’s reference server has';
-const NO_RESOURCES = 'the server offers no resources';
+const NO_RESOURCES = 'reads a resource that only the suite’s reference server has';
 const NO_PROMPTS = 'the server offers no prompts';
 const ONE_WAY = 'the server is stateless and asks its clients nothing';
 
@@ -48,8 +48,8 @@ const NOT_APPLICABLE = {
   'resources-read-text': NO_RESOURCES,
   'resources-read-binary': NO_RESOURCES,
   'resources-templates-read': NO_RESOURCES,
-  'resources-subscribe': NO_RESOURCES,
-  'resources-unsubscribe': NO_RESOURCES,
+  'resources-subscribe': ONE_WAY,
+  'resources-unsubscribe': ONE_WAY,
   'prompts-get-simple': NO_PROMPTS,
   'prompts-get-with-args': NO_PROMPTS,
   'prompts-get-embedded-resource': NO_PROMPTS,

@@ -10,6 +10,7 @@ const OPTIONS = {
   http: [],
   // With --forceExit, a connection that a failed test left open cannot keep the sum from being
   // printed.
+  kubernetes: ['--runInBand', '--forceExit'],
   medium: ['--maxWorkers=2', '--forceExit'],
   // With more files at a time, two cores are so busy that calls to Redis run out of time. The
   // files that take longest begin first.
@@ -18,7 +19,7 @@ const OPTIONS = {
 
 /**
  * Runs one project of jest and shows its output.
- * @param {'unit' | 'http' | 'medium' | 'e2e'} project
+ * @param {'unit' | 'http' | 'medium' | 'kubernetes' | 'e2e'} project
  * @param {readonly string[]} jestArguments
  * @param {{ env: NodeJS.ProcessEnv, signal?: AbortSignal }} options
  */

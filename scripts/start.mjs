@@ -1,16 +1,17 @@
 /** `npm start`: goes from a fresh clone to a running API, on a machine that only has Node. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keptApiKey } from './setup/api-key.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
+import { machineLimits } from './setup/machine-limits.mjs';
 import { build, installPackages } from './setup/node-project.mjs';
 import { ensureSandboxImage, SANDBOX_IMAGE } from './setup/sandbox-image.mjs';
-import { ROOT, runMain, say, SetupError, step } from './setup/steps.mjs';
+import { ROOT, runMain, say, SetupError, STATE_DIR, step } from './setup/steps.mjs';
 
 const SANDBOX_UID = 1000;
 const READY_DEADLINE_MS = 60_000;
@@ -31,9 +32,11 @@ await runMain(async () => {
   const image = chosen('CONTAINER_IMAGE', SANDBOX_IMAGE);
   if (image === SANDBOX_IMAGE) await step('sandbox image', () => ensureSandboxImage(docker.engine));
   if (process.getuid?.() === SANDBOX_UID)
-    say('this user has the uid of the sandboxes, who share some of the kernel’s limits with it (README, Security)');
+    say('this user has the uid of the sandboxes, who share some of the kernel’s limits with it (docs/security.md)');
   const store = chosen('SESSION_STORE', 'memory');
   const env = {
+    // What is set, also to nothing, wins.
+    ...(await machineLimits(docker.engine)),
     ...process.env,
     HOST: host,
     PORT: String(port),
@@ -50,6 +53,7 @@ await runMain(async () => {
   const ended = exitCodeOf(api);
   forwardSignals(api);
   const url = urlOf(host, port);
+  writeFileSync(join(STATE_DIR, 'api-url'), `${url}\n`); // for `npm run sandbox`
   if (await isReady(url, ended)) {
     console.log(`\nReady after ${((performance.now() - begun) / 1000).toFixed(1)} s. ${invitation(url, env)}`);
   }

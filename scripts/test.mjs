@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { sayKubernetesIsNotRun, testOnKubernetes } from './engines/kubernetes/kubernetes-tests.mjs';
 import { OTHER_ENGINES, sayWhatIsNotRun, testOnOtherEngine } from './engines/other-engines.mjs';
 import { runJest } from './run-jest.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
@@ -33,13 +34,14 @@ const CHECKS = [
     args: ['--test', '--test-reporter=tap', ...scriptTests],
     count: countOfNodeTests,
   },
-  {
-    title: 'tests of agent/',
+  // Two halves that take about the same time. They mostly wait, so they run at the same time.
+  ...['a-j', '!a-j'].map((letters) => ({
+    title: `tests of agent/, test_[${letters}]*.py`,
     command: 'python3',
     // Verbose, so that the reasons of skipped tests are printed.
-    args: ['-m', 'unittest', 'discover', '-v', '-s', 'agent/tests'],
+    args: ['-m', 'unittest', 'discover', '-v', '-s', 'agent/tests', '-p', `test_[${letters}]*.py`],
     count: countOfUnittest,
-  },
+  })),
 ];
 
 await runMain(async () => {
@@ -58,8 +60,13 @@ await runMain(async () => {
   counts.push(...(await checks));
   counts.push(await test('e2e', jestArguments, env));
   if (jestArguments.length === 0) {
-    if (process.env.TEST_ENGINES !== 'all') sayWhatIsNotRun();
-    else for (const name of Object.keys(OTHER_ENGINES)) counts.push(...(await testOnOtherEngine(name, docker.engine, [])));
+    if (process.env.TEST_ENGINES === 'all') {
+      for (const name of Object.keys(OTHER_ENGINES)) counts.push(...(await testOnOtherEngine(name, docker.engine, [])));
+      counts.push(...(await testOnKubernetes(docker.engine, [])));
+    } else {
+      sayWhatIsNotRun();
+      sayKubernetesIsNotRun();
+    }
   }
   finish(counts);
 });
@@ -68,21 +75,26 @@ async function test(project, jestArguments, env) {
   return (await step(`jest: ${project}`, () => runJest(project, jestArguments, { env }))).count;
 }
 
-/**
- * Runs the checks one after the other. Each is printed as a whole once it has ended, because other
- * steps print meanwhile.
- */
+/** Runs the checks, two at a time. */
 async function runChecks(checks) {
+  const left = [...checks];
   const counts = [];
-  for (const { title, command, args, count = countOfCheck } of checks) {
-    const begun = performance.now();
-    const { succeeded, output } = await outcomeOf(command, args);
-    counts.push(count(succeeded, output));
-    const { passed, failed } = counts.at(-1);
-    const shown = succeeded ? [...output.matchAll(/^.* \.\.\. skipped .*$/gm)].map(([line]) => `\n  ${line}`).join('') : `\n${output}`;
-    console.log(`• ${title}: ${passed} passed, ${failed} failed (${((performance.now() - begun) / 1000).toFixed(1)} s)${shown}`);
-  }
+  const runNext = async () => {
+    for (let check = left.shift(); check !== undefined; check = left.shift()) counts.push(await runCheck(check));
+  };
+  await Promise.all([runNext(), runNext()]);
   return counts;
+}
+
+/** Runs a check. Prints it as a whole when it has ended, because other steps print meanwhile. */
+async function runCheck({ title, command, args, count = countOfCheck }) {
+  const begun = performance.now();
+  const { succeeded, output } = await outcomeOf(command, args);
+  const counted = count(succeeded, output);
+  const { passed, failed } = counted;
+  const shown = succeeded ? [...output.matchAll(/^.* \.\.\. skipped .*$/gm)].map(([line]) => `\n  ${line}`).join('') : `\n${output}`;
+  console.log(`• ${title}: ${passed} passed, ${failed} failed (${((performance.now() - begun) / 1000).toFixed(1)} s)${shown}`);
+  return counted;
 }
 
 function outcomeOf(command, args) {

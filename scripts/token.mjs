@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 // Prints a JWT for testing: npm run token -- --sub alice [--minutes 60]
+// Or a new API key, for API_KEYS: npm run token -- --key
 import { createHmac } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { newApiKey } from './new-api-key.mjs';
 
-const USAGE = 'Usage: npm run token -- --sub NAME [--minutes 60]';
+const USAGE = 'Usage: npm run token -- --sub NAME [--minutes 60], or npm run token -- --key';
 const HASHES = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' };
 const MIN_SECRET_BYTES = 32;
 const MAX_SUBJECT_LENGTH = 256;
@@ -17,8 +19,10 @@ function fail(message) {
 
 function readArguments() {
   try {
-    const { values } = parseArgs({ options: { sub: { type: 'string' }, minutes: { type: 'string', default: '60' } } });
-    return { subject: values.sub ?? '', minutes: Number(values.minutes) };
+    const options = { sub: { type: 'string' }, minutes: { type: 'string' }, key: { type: 'boolean', default: false } };
+    const { key, sub = '', minutes } = parseArgs({ options }).values;
+    if (key && (sub !== '' || minutes !== undefined)) fail(USAGE);
+    return { key, subject: sub, minutes: Number(minutes ?? 60) };
   } catch (error) {
     return fail(`${error.message}\n${USAGE}`);
   }
@@ -41,7 +45,11 @@ function sign(claims, { secret, algorithm }) {
   return `${content}.${createHmac(HASHES[algorithm], secret).update(content).digest('base64url')}`;
 }
 
-const { subject, minutes } = readArguments();
+const { key, subject, minutes } = readArguments();
+if (key) {
+  console.log(newApiKey());
+  process.exit(0);
+}
 if (subject === '' || subject.length > MAX_SUBJECT_LENGTH) fail(USAGE);
 if (!(minutes > 0 && minutes <= MAX_MINUTES)) fail(`--minutes must be a number up to ${MAX_MINUTES}.\n${USAGE}`);
 const now = Math.floor(Date.now() / 1000);

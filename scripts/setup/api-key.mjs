@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { newApiKey } from '../new-api-key.mjs';
 import { STATE_DIR } from './steps.mjs';
 
 const FILE = join(STATE_DIR, 'api-key');
@@ -10,6 +10,6 @@ const FILE = join(STATE_DIR, 'api-key');
  * it.
  */
 export function keptApiKey() {
-  if (!existsSync(FILE)) writeFileSync(FILE, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
+  if (!existsSync(FILE)) writeFileSync(FILE, `${newApiKey()}\n`, { mode: 0o600 });
   return readFileSync(FILE, 'utf8').trim();
 }

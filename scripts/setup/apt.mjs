@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, say, which } from './steps.mjs';
 
@@ -24,11 +24,33 @@ export function suite() {
 /** Installs Debian packages, and nothing that they merely recommend. */
 export async function aptInstall(packages) {
   say(`installing ${packages.join(', ')} with apt-get`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args) => run('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], { env, deadlineMs: APT_DEADLINE_MS });
+  await updateLists();
+  await apt('install', '-y', '--no-install-recommends', ...packages);
+}
+
+/**
+ * Unpacks Debian packages, and what they need that is not installed, into a directory. None of them
+ * is installed, so no server of theirs starts.
+ */
+export async function aptUnpack(packages, directory) {
+  say(`unpacking ${packages.join(', ')}`);
+  await updateLists();
+  const archives = join(directory, 'archives');
+  mkdirSync(join(archives, 'partial'), { recursive: true });
+  await apt('-o', `Dir::Cache::archives=${archives}`, 'install', '-y', '--download-only', '--no-install-recommends', ...packages);
+  const files = readdirSync(archives).filter((name) => name.endsWith('.deb'));
+  for (const name of files) await run('dpkg', ['-x', join(archives, name), directory], { deadlineMs: APT_DEADLINE_MS });
+  rmSync(archives, { recursive: true });
+}
+
+async function updateLists() {
   if (!listsUpdated) await apt('update');
   listsUpdated = true;
-  await apt('install', '-y', '--no-install-recommends', ...packages);
+}
+
+function apt(...args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  return run('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], { env, deadlineMs: APT_DEADLINE_MS });
 }
 
 /**

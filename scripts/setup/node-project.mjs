@@ -3,7 +3,16 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { ROOT, run } from './steps.mjs';
 
-const BUILD_INPUTS = ['apps', 'libs', 'agent', 'nest-cli.json', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+const BUILD_INPUTS = [
+  'apps',
+  'libs',
+  'packages/client/src',
+  'agent',
+  'nest-cli.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package-lock.json',
+];
 const BUILD_STAMP = join(ROOT, 'dist', '.built-from');
 
 /** Installs the packages of package-lock.json, unless that was done since the file last changed. */

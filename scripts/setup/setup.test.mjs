@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { distributionSources } from './apt.mjs';
 import { callEngine, engineAt, imageLabels, runOnEngine, whyNoEngine } from './docker-api.mjs';
+import { machineLimits } from './machine-limits.mjs';
 import { tarOfOneFile } from './tar.mjs';
 
 const directory = mkdtempSync(join(tmpdir(), 'sandbox-setup-'));
@@ -103,4 +104,15 @@ test('distributionSources reads both formats and leaves out other suites and ven
     'deb http://mirror/debian bookworm main contrib',
     'deb [signed-by=/k.gpg] http://security bookworm-security main',
   ]);
+});
+
+test('machineLimits offers a part of what the machine has', async () => {
+  const limitsOf = (info) => withEngine((_, response) => response.end(JSON.stringify(info)), machineLimits);
+  const machine = { MemTotal: 24 * 1024 ** 3, NCPU: 8, DockerRootDir: '/nowhere' };
+  assert.deepEqual(await limitsOf(machine), { MAX_SESSION_MEMORY: '4g', MAX_SESSION_CPUS: '4' });
+  assert.deepEqual(await limitsOf({ MemTotal: 3 * 1024 ** 3, NCPU: 1 }), { MAX_SESSION_MEMORY: '512m', MAX_SESSION_CPUS: '1' });
+  assert.deepEqual(await limitsOf({}), {});
+  const { MAX_SESSION_DISK } = await limitsOf({ ...machine, DockerRootDir: directory });
+  assert.match(MAX_SESSION_DISK, /^\d+[gm]$/);
+  assert.deepEqual(await withEngine((_, response) => response.writeHead(500).end(), machineLimits), {});
 });
