@@ -102,25 +102,33 @@ function createFloor(spec) {
 
 export const removeFloors = () => removeLabelled(FLOOR_LABEL);
 
+/** An engine with a thousand containers is slow to end them. */
+const REMOVAL_MS = 1_800_000;
+
 /**
  * Removes containers until none is left. The engine may still be creating one for a process that is
- * gone.
+ * gone. A busy engine fails to end a container in time, and then is asked again.
  */
 export async function removeLabelled(label) {
   const filters = { label: [label] };
+  const giveUpAt = performance.now() + REMOVAL_MS;
   for (let quiet = 0; quiet < 2;) {
     const found = await docker.listContainers({ all: true, filters });
     quiet = found.length === 0 ? quiet + 1 : 0;
-    await withWidth(REMOVALS_AT_A_TIME, found, ({ Id }) => removeContainer(Id));
+    const passed = performance.now() < giveUpAt ? RETRIED : GONE;
+    await withWidth(REMOVALS_AT_A_TIME, found, ({ Id }) => removeContainer(Id, passed));
     await sleep(300);
   }
 }
 
-async function removeContainer(id) {
+/** It is gone already, or somebody else is removing it. */
+const GONE = [404, 409];
+const RETRIED = [...GONE, 500];
+
+async function removeContainer(id, passed) {
   try {
     await docker.getContainer(id).remove({ force: true, v: true });
   } catch (error) {
-    // It is gone already, or somebody else is removing it.
-    if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
+    if (!passed.includes(error.statusCode)) throw error;
   }
 }

@@ -15,8 +15,10 @@ import * as fairness from './scenarios/fairness.mjs';
 import * as files from './scenarios/files.mjs';
 import * as firstCommand from './scenarios/first-command.mjs';
 import * as gvisor from './scenarios/gvisor.mjs';
+import * as install from './scenarios/install.mjs';
 import * as listing from './scenarios/listing.mjs';
 import * as mcp from './scenarios/mcp.mjs';
+import * as network from './scenarios/network.mjs';
 import * as output from './scenarios/output.mjs';
 import * as sessions from './scenarios/sessions.mjs';
 import * as stalledReaders from './scenarios/stalled-readers.mjs';
@@ -31,8 +33,10 @@ const SCENARIOS = [
   sessions,
   files,
   archives,
+  install,
   listing,
   output,
+  network,
   fairness,
   stalledReaders,
   density,

@@ -1,5 +1,6 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { Sandbox } from '../../dist/packages/client/src/index.js';
 import { timeRow } from '../figures.mjs';
 import { interleaved } from '../measure.mjs';
 import { warmSession } from '../scenario-run.mjs';
@@ -12,19 +13,20 @@ const CALL = { session_id: warmSession(0), command: 'true' };
 const WARM_UP_CALLS = { full: 1_500, quick: 200 };
 
 /**
- * Compares the protocols, and not two HTTP clients. The official client calls by `fetch`, so the
- * bench calls REST by `fetch` too. Both keep their connections.
+ * Compares the protocols as users have them, each with its client: the official one, and ours.
+ * Both call by `fetch`, and keep their connections.
  */
 export async function run(scope) {
   const { ports, key } = await scope.shared();
-  const address = { url: `http://127.0.0.1:${ports[0]}`, headers: { 'X-API-Key': key } };
-  const client = await connect(address);
-  const sides = [() => overMcp(client), () => overRest(address)];
+  const url = `http://127.0.0.1:${ports[0]}`;
+  const client = await connect({ url, headers: { 'X-API-Key': key } });
+  const sandbox = Sandbox.of(CALL.session_id, { url, apiKey: key });
+  const sides = [() => overMcp(client), () => overRest(sandbox)];
   try {
     for (let call = 0; call < scope.pick(WARM_UP_CALLS.full, WARM_UP_CALLS.quick); call++) for (const side of sides) await side();
     const [ours, floor] = await interleaved(scope.pick(20, 6), ...sides.map((call) => ({ perRound: 50, call })));
     scope.row(
-      timeRow({ what: '`execute` of `true` by the official client', ours, floor, floorName: 'POST /execute by `fetch`', goal: 1.1 }),
+      timeRow({ what: '`execute` of `true` by the official client', ours, floor, floorName: 'POST /execute by our client', goal: 1.1 }),
     );
   } finally {
     await client.close();
@@ -44,12 +46,7 @@ async function overMcp(client) {
   if (structuredContent?.exit_code !== 0) throw new Error('the tool did not run the command');
 }
 
-async function overRest({ url, headers }) {
-  const answer = await fetch(`${url}/execute`, {
-    method: 'POST',
-    headers: { ...headers, 'Content-Type': 'application/json' },
-    body: JSON.stringify(CALL),
-  });
-  const { exit_code: exitCode } = await answer.json();
-  if (exitCode !== 0) throw new Error(`POST /execute: ${answer.status}`);
+async function overRest(sandbox) {
+  const { exitCode } = await sandbox.commands.run(CALL.command);
+  if (exitCode !== 0) throw new Error('POST /execute did not run the command');
 }
