@@ -26,6 +26,9 @@ function beginningIn(path: string): RegExp | undefined {
   return BEGINNINGS[extname(path)];
 }
 
+/** Its comments are the texts of docs/openapi.json. */
+const GENERATED = 'packages/client/src/schema.ts';
+
 /** @returns the files of the repository, as paths from its root */
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
@@ -49,7 +52,7 @@ describe('a comment', () => {
     expect(files.length).toBeGreaterThan(400);
     const faults = files.flatMap((path) => {
       const beginning = beginningIn(path);
-      if (beginning === undefined) return [];
+      if (beginning === undefined || path === GENERATED) return [];
       return longComments(readFileSync(join(ROOT, path), 'utf8'), beginning).map((fault) => `${path}, ${fault}`);
     });
     expect(faults).toEqual([]);

@@ -47,7 +47,17 @@ describe('npm run token', () => {
     expect(lifetime(claims(['--minutes', '5']))).toBe(300);
   });
 
+  it('prints a new API key, as E2B’s SDKs want it, when --key asks for one', async () => {
+    const [first, second] = [run(['--key']), run(['--key'])];
+    for (const { code, out } of [first, second]) expect([code, out]).toEqual([0, expect.stringMatching(/^e2b_[0-9a-f]{48}$/)]);
+    expect(first.out).not.toBe(second.out);
+    const authenticator = new Authenticator(loadConfig({ API_KEYS: first.out }));
+    const { user } = await authenticator.authenticate({ headersDistinct: { 'x-api-key': [first.out] } });
+    expect(user?.id).toMatch(/^key:/);
+  });
+
   it.each<[string, string[], Record<string, string>]>([
+    ['a key and a user', ['--key', '--sub', 'a'], { JWT_SECRET: SECRET }],
     ['no secret', ['--sub', 'a'], {}],
     ['the secret of the example', ['--sub', 'a'], { JWT_SECRET: 'change-me-in-production' }],
     ['a short secret', ['--sub', 'a'], { JWT_SECRET: 'x'.repeat(31) }],

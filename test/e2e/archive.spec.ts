@@ -32,7 +32,7 @@ function put(client: Client, session: string, archive: Buffer, path?: string): P
 }
 
 async function get(client: Client, session: string, path?: string, gzip?: boolean): Promise<{ response: Response; bytes: Buffer }> {
-  const response = await fetch(client.url + archiveUrl(session, path, gzip), { headers: client.headers });
+  const response = await client.send('GET', archiveUrl(session, path, gzip));
   return { response, bytes: Buffer.from(await response.arrayBuffer()) };
 }
 
@@ -222,13 +222,13 @@ describe.each(SETUPS)('The service, for archives (%s)', (setup) => {
   it('ends a download when its client goes away', async () => {
     await cluster.alice.run('gone', 'head -c 40M /dev/urandom > big');
     const gone = new AbortController();
-    const response = await fetch(cluster.alice.url + archiveUrl('gone'), { headers: cluster.alice.headers, signal: gone.signal });
+    const response = await cluster.alice.send('GET', archiveUrl('gone'), { signal: gone.signal });
     await response.body!.getReader().read();
     gone.abort();
     // The agent serves 64 calls at once: more than that many ended ones leave room for another.
     for (let round = 0; round < 70; round++) {
       const again = new AbortController();
-      const next = await fetch(cluster.alice.url + archiveUrl('gone'), { headers: cluster.alice.headers, signal: again.signal });
+      const next = await cluster.alice.send('GET', archiveUrl('gone'), { signal: again.signal });
       expect(next.status).toBe(200);
       again.abort();
     }

@@ -131,12 +131,16 @@ describe('docker-compose up --build', () => {
   });
 
   test.each(['api', 'cleanup'])(
-    'gives %s a read-only root, no capabilities or new privileges, and only the host’s socket and the directory of channels',
+    'gives %s a read-only root, no capabilities or new privileges, and only the mounts of its settings',
     async (service) => {
       const { HostConfig, Mounts } = await composition.inspect(service);
       expect(HostConfig).toMatchObject({ ReadonlyRootfs: true, CapDrop: ['ALL'], Privileged: false });
       expect(HostConfig.SecurityOpt).toContainEqual(expect.stringMatching(/^no-new-privileges/));
-      expect(Mounts.map(({ Destination }) => Destination).sort()).toEqual(['/run/sandbox-api', '/var/run/docker.sock']);
+      expect(Mounts.map(({ Destination }) => Destination).sort()).toEqual([
+        '/run/no-certificates',
+        '/run/sandbox-api',
+        '/var/run/docker.sock',
+      ]);
     },
   );
 

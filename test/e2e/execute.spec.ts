@@ -52,9 +52,11 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
     const own = (image.Config.Env ?? []).map((entry) => entry.split('=')[0]!);
     const { stdout } = await cluster.alice.run('env', 'env', { env: { GREETING: 'a b=c\n$(id)' } });
     const names = [...stdout.matchAll(/^([A-Za-z_]+)=/gm)].map((match) => match[1]!);
-    // The shell itself adds PWD, and some shells _ and SHLVL.
-    const INSTALLS = ['PIP_BREAK_SYSTEM_PACKAGES', 'NPM_CONFIG_PREFIX', 'CARGO_INSTALL_ROOT', 'GOBIN'];
-    const expected = new Set(['PATH', 'HOME', 'LANG', 'PYTHONUNBUFFERED', ...INSTALLS, 'GREETING', 'PWD', 'OLDPWD', '_', 'SHLVL', ...own]);
+    // The shell itself adds PWD, and some shells add _ and SHLVL.
+    const installs = ['PIP_BREAK_SYSTEM_PACKAGES', 'NPM_CONFIG_PREFIX', 'CARGO_INSTALL_ROOT', 'GOBIN'];
+    const caches = ['CARGO_HOME', 'GOPATH', 'GRADLE_USER_HOME', 'MAVEN_OPTS'];
+    const shell = ['PWD', 'OLDPWD', '_', 'SHLVL'];
+    const expected = new Set(['PATH', 'HOME', 'LANG', 'PYTHONUNBUFFERED', ...installs, ...caches, 'GREETING', ...shell, ...own]);
     expect(names.filter((name) => !expected.has(name))).toEqual([]);
     expect(names).toEqual(expect.arrayContaining(['PATH', 'HOME', 'LANG', 'GREETING']));
     expect(stdout).toContain('HOME=/workspace\n');
@@ -102,7 +104,7 @@ describe.each(SETUPS)('POST /execute (%s)', (setup) => {
   it('answers U+FFFD, or exact base64, when output is no UTF-8', async () => {
     const command = "printf 'a\\377b'";
     expect((await cluster.alice.run('bytes', command)).stdout).toBe('a\ufffdb');
-    const { stdout } = await cluster.alice.run('bytes', command, { encoding: 'base64' });
+    const { stdout } = (await cluster.alice.execute('bytes', command, { encoding: 'base64' })).body;
     expect(Buffer.from(stdout, 'base64')).toEqual(Buffer.from([0x61, 0xff, 0x62]));
   });
 

@@ -193,6 +193,18 @@ describe.each(SETUPS)('The service, for jobs (%s)', (setup) => {
     expect((await call('GET', '/not-an-id')).body.code).toBe('JOB_NOT_FOUND');
   });
 
+  it('waits for a job’s end when it is asked to', async () => {
+    const job = await start(`${UNTIL('go')}; exit 6`);
+    const waiting = call('GET', `/${job.job_id}?wait_seconds=30`);
+    expect((await call('GET', `/${job.job_id}?wait_seconds=1`)).body).toMatchObject({ state: 'running', exit_code: null });
+    await cluster.alice.run(session, 'touch go');
+    expect((await waiting).body).toMatchObject({ state: 'exited', exit_code: 6 });
+    expect((await call('GET', `/${job.job_id}?wait_seconds=30`)).body).toEqual((await waiting).body);
+    for (const query of ['wait_seconds=31', 'wait_seconds=x', 'wait=1'])
+      expect(await call('GET', `/${job.job_id}?${query}`)).toMatchObject(refusalOf(query.split('=')[0]!));
+    expect((await call('GET', `/${'0'.repeat(32)}?wait_seconds=30`)).body.code).toBe('JOB_NOT_FOUND');
+  });
+
   it('keeps a session alive while a job runs, and no longer', async () => {
     const job = await start(UNTIL('never-there'), { timeout: 9 });
     const path = `/sessions/${encodeURIComponent(session)}`;

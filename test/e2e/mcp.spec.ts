@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Tools } from '../support/service/mcp';
 import { eventually, TestRedis } from '../support/service/processes';
 import { ALICE, BOB, type Client, Service, TestDeployment } from '../support/service/service';
@@ -65,28 +63,6 @@ describe('MCP', () => {
     const deleted = await alice.call('delete_session', { session_id });
     expect(deleted.structuredContent).toEqual({ status: 'deleted', session_id });
     expect(await rest.request('GET', `/sessions/${encodeURIComponent(session_id)}`)).toMatchObject({ status: 404 });
-  });
-
-  it('works when a client is configured as the README says', async () => {
-    const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8');
-    const cursor = JSON.parse(/^Cursor[^]*?```json\n([^]*?)```/m.exec(readme)![1]!) as {
-      mcpServers: { sandbox: { url: string; headers: Record<string, string> } };
-    };
-    const [, url, header] = /^claude mcp add --transport http sandbox (\S+) --header "([^:]+): \$\(cat \.sandbox\/api-key\)"$/m.exec(
-      readme,
-    )!;
-    const { sandbox } = cursor.mcpServers;
-    const ways = [
-      { url: sandbox.url, headers: Object.fromEntries(Object.keys(sandbox.headers).map((name) => [name, ALICE])) },
-      { url: url!, headers: { [header!]: ALICE } },
-    ];
-    for (const way of ways) {
-      expect(new URL(way.url).port).toBe('8000');
-      const tools = await Tools.connectTo(way.url.replace('127.0.0.1:8000', `127.0.0.1:${service.port}`), way.headers);
-      const result = await tools.call('execute', { session_id: 'readme', command: 'echo connected' });
-      expect(result.structuredContent).toMatchObject({ stdout: 'connected\n' });
-      await tools.close();
-    }
   });
 
   it('shows no session when it is another user’s', async () => {
@@ -265,9 +241,8 @@ describe('MCP', () => {
       method: 'tools/call',
       params: { name: 'execute', arguments: { session_id: 'gone', command: 'touch begun; sleep 77' } },
     };
-    const answer = fetch(`${service.url}/mcp`, {
-      method: 'POST',
-      headers: { 'X-API-Key': ALICE, 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
+    const answer = rest.send('POST', '/mcp', {
+      headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
       body: JSON.stringify(body),
       signal: gone.signal,
     });

@@ -1,6 +1,6 @@
 import { Cluster, SETUPS } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
-import { BOB } from '../support/service/service';
+import { Client } from '../support/service/service';
 
 jest.setTimeout(180_000);
 
@@ -28,6 +28,14 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean; tar
   'get /sessions/{session_id}': {},
   'delete /sessions/{session_id}': {},
   'patch /sessions/{session_id}': { body: { ttl_seconds: 1, metadata: { bob: 'was here' } } },
+  'get /sessions/{session_id}/network': {},
+  'put /sessions/{session_id}/network': { body: { allow: [] } },
+  'post /network/check': { body: { session_id: SESSION, host: 'pypi.org', port: 443 } },
+  'get /capabilities': {},
+  'post /policy/check': { body: { session_id: SESSION, command: 'cat secret' } },
+  'get /sessions/{session_id}/ports': {},
+  'post /sessions/{session_id}/ports/{port}': { body: {} },
+  'delete /sessions/{session_id}/ports/{port}': {},
   'get /sessions/{session_id}/workspace': {},
   'delete /sessions/{session_id}/workspace': { query: 'path=secret' },
   'get /sessions/{session_id}/workspace/content': { query: 'path=secret' },
@@ -44,6 +52,7 @@ const CALLS: Record<string, { query?: string; body?: object; form?: boolean; tar
   'post /sessions/{session_id}/workspace/move': { body: { from: 'secret', to: 'taken', overwrite: true } },
   'post /sessions/{session_id}/workspace/mkdir': { body: { path: 'bob-was-here' } },
   'get /sessions/{session_id}/workspace/search': { query: 'pattern=.' },
+  'get /sessions/{session_id}/workspace/watch': { query: 'path=secret' },
   'post /sessions/{session_id}/workspace/edit': { body: { path: 'secret', edits: [{ old: 'a', new: 'b', all: true }] } },
   'post /sessions/{session_id}/terminal': {},
   'get /sessions/{session_id}/workspace/archive': {},
@@ -59,6 +68,7 @@ const TOOL_CALLS: Record<string, object> = {
   create_session: {},
   delete_session: {},
   execute: { command: 'cat secret; ls -A' },
+  expose_port: { port: 8080 },
   job_output: { job_id: ALICE_JOB },
   job_input: { job_id: ALICE_JOB, data: 'x' },
   job_stop: { job_id: ALICE_JOB },
@@ -107,17 +117,15 @@ describe.each(SETUPS)('The service, for a session of another user (%s)', (setup)
       const [method, path] = route.split(' ') as [string, string];
       if (call === 'public') {
         // The first /ready tries the image, and may answer that the result is not known yet.
-        await eventually(`${route} is open`, async () => (await fetch(cluster.bob.url + path)).status === 200);
+        await eventually(`${route} is open`, async () => (await new Client(cluster.bob.url, {}).send('GET', path)).status === 200);
         continue;
       }
-      const url = `${path.replace('{session_id}', encodeURIComponent(SESSION)).replace('{job_id}', aliceJob)}${call.query ? `?${call.query}` : ''}`;
+      const url = `${path.replace('{session_id}', encodeURIComponent(SESSION)).replace('{job_id}', aliceJob).replace('{port}', '8080')}${call.query ? `?${call.query}` : ''}`;
       const form = new FormData();
       form.append('file', new Blob(['bob was here']), 'secret');
       const send = (headers: Record<string, string>): Promise<Response> =>
-        fetch(cluster.bob.url + url, {
-          method: method.toUpperCase(),
+        new Client(cluster.bob.url, headers).send(method.toUpperCase(), url, {
           headers: {
-            ...headers,
             ...(call.body && { 'Content-Type': 'application/json' }),
             ...(call.tar && { 'Content-Type': 'application/x-tar' }),
           },
@@ -130,7 +138,7 @@ describe.each(SETUPS)('The service, for a session of another user (%s)', (setup)
         expect.stringMatching(/^application\/problem\+json/),
       ]);
       expect(anonymous.headers.get('www-authenticate')).toBeTruthy();
-      const asBob = await send({ 'X-API-Key': BOB });
+      const asBob = await send(cluster.bob.headers);
       expect([route, asBob.status < 500]).toEqual([route, true]);
       await untouched(await asBob.text());
     }
@@ -138,9 +146,8 @@ describe.each(SETUPS)('The service, for a session of another user (%s)', (setup)
 
   it('shows and changes nothing of it when any MCP tool is called, and refuses a call without a credential', async () => {
     const rpc = async (method: string, params: object, headers: Record<string, string> = cluster.bob.headers): Promise<Response> =>
-      fetch(`${cluster.bob.url}/mcp/`, {
-        method: 'POST',
-        headers: { ...headers, 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
+      new Client(cluster.bob.url, headers).send('POST', '/mcp/', {
+        headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
         body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
       });
     const listed = (await (await rpc('tools/list', {})).json()) as { result: { tools: Tool[] } };

@@ -15,6 +15,7 @@ const CLONE = [
   'agent',
   'apps',
   'libs',
+  'packages',
   'scripts',
   'dist',
   'package.json',

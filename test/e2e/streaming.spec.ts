@@ -22,7 +22,10 @@ describe.each(SETUPS)('The service, for streams (%s)', (setup) => {
 
   it('sends partial lines when the command writes them, and last how it ended', async () => {
     const events = await Events.execute(cluster.alice, 'live', 'printf one; until [ -e go ]; do sleep 0.02; done; printf two >&2; exit 3');
-    expect(events.response.headers).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' });
+    expect(Object.fromEntries(events.response.headers)).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+    });
     expect(await events.next()).toEqual({
       event: 'start',
       data: { container_id: expect.stringMatching(/^[0-9a-f]{12}$/), session_created: true, session_restarted: false },
@@ -60,7 +63,7 @@ describe.each(SETUPS)('The service, for streams (%s)', (setup) => {
 
   it('answers a status when the command cannot begin, and an error event when it breaks off', async () => {
     const refused = await Events.execute(cluster.alice, 'live', 'no-such-program-at-all');
-    expect([refused.status, refused.response.headers['content-type']]).toEqual([400, 'application/problem+json']);
+    expect([refused.status, refused.response.headers.get('content-type')]).toEqual([400, 'application/problem+json']);
     refused.close();
     const [begin, ...rest] = await (await Events.execute(cluster.alice, 'live', 'true', { working_dir: 'missing' })).all();
     expect(begin!.event).toBe('start');

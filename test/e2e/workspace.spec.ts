@@ -59,9 +59,8 @@ async function raw(
   path: string,
   headers: Record<string, string> = {},
 ): Promise<{ response: Response; bytes: Buffer }> {
-  const response = await fetch(client.url + client.workspace(session, path, true), {
-    headers: { ...client.headers, Accept: 'application/octet-stream', ...headers },
-  });
+  const url = client.workspace(session, path, true);
+  const response = await client.send('GET', url, { headers: { Accept: 'application/octet-stream', ...headers } });
   return { response, bytes: Buffer.from(await response.arrayBuffer()) };
 }
 
@@ -161,11 +160,7 @@ describe.each(SETUPS)('The service, for the workspace (%s)', (setup) => {
     const upload = async (name: string, query = '', more = {}): Promise<{ status: number; body: Record<string, unknown> }> => {
       const form = new FormData();
       form.append('file', new Blob(['uploaded']), name);
-      const response = await fetch(`${cluster.alice.url}/sessions/up/workspace/upload${query}`, {
-        method: 'POST',
-        headers: { ...cluster.alice.headers, ...more },
-        body: form,
-      });
+      const response = await cluster.alice.send('POST', `/sessions/up/workspace/upload${query}`, { headers: more, body: form });
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     };
     expect(await upload('a.txt')).toEqual({ status: 201, body: { path: 'a.txt', session_id: 'up', size: 8 } });
@@ -187,9 +182,8 @@ describe.each(SETUPS)('The service, for the workspace (%s)', (setup) => {
         controller.close();
       },
     });
-    const url = cluster.alice.url + cluster.alice.workspace('size', 'f', true);
-    const headers = { ...cluster.alice.headers, 'Content-Type': 'application/octet-stream' };
-    const streamed = await fetch(url, { method: 'PUT', headers, body: stream, duplex: 'half' } as RequestInit);
+    const headers = { 'Content-Type': 'application/octet-stream' };
+    const streamed = await cluster.alice.send('PUT', cluster.alice.workspace('size', 'f', true), { headers, body: stream });
     expect(streamed.status).toBe(413);
     expect((await raw(cluster.alice, 'size', 'f')).bytes.equals(Buffer.alloc(LIMIT, 'a'))).toBe(true);
     await cluster.alice.run('size', 'head -c 1048577 /dev/zero > big; head -c 1048576 /dev/zero > just');

@@ -7,10 +7,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '@sandbox/config';
 import { createDockerRuntime } from '@sandbox/orchestrator';
 import type { ContainerInspectInfo } from 'dockerode';
-import { TEST_CHANNEL } from '../support/engine-under-test';
+import { TEST_CHANNEL, TEST_CHANNEL_DIRECTORY } from '../support/engine-under-test';
+import { leaveNoContainer } from '../support/leave-no-container';
 import { eventually } from '../support/service/processes';
 import { describeSandboxRuntime } from './contracts/sandbox-runtime';
-import { find, pooledIn, removeDeployment, sh, testConfig, testEngine, testOwner } from '../support/adapters/docker';
+import {
+  containersOf,
+  find,
+  pooledIn,
+  removeContainer,
+  removeDeployment,
+  sh,
+  testConfig,
+  testEngine,
+  testOwner,
+} from '../support/adapters/docker';
 
 jest.setTimeout(120_000);
 
@@ -37,6 +48,10 @@ async function makeAgain(found: ContainerInspectInfo, changes: object): Promise<
   return engine.createContainer({ ...found.Config, HostConfig: found.HostConfig, ...changes });
 }
 
+leaveNoContainer(
+  () => containersOf(engine, config),
+  (each) => removeContainer(engine, each),
+);
 afterAll(async () => {
   for (const each of made) await removeDeployment(engine, each);
 });
@@ -50,6 +65,7 @@ describeSandboxRuntime({
   kill: (key) => container(key).kill(),
   vanish: (key) => container(key).remove({ force: true }),
   restart: (key) => container(key).restart({ t: 0 }),
+  notesNetwork: TEST_CHANNEL_DIRECTORY !== '',
 });
 
 describe('the Docker runtime, for the container of a session,', () => {
@@ -146,7 +162,8 @@ describe('the Docker runtime, for an image,', () => {
       });
       expect(await find(runtime, owner.key)).toBeNull();
     } finally {
-      await engine.getImage(image).remove();
+      // gVisor's shim may hold the container a moment longer than the engine lists it.
+      await eventually('the image is removed', () => engine.getImage(image).remove().then(Boolean));
     }
   });
 });
@@ -234,6 +251,8 @@ describe('the Docker runtime, while the engine is away,', () => {
       away.startProcess('0'.repeat(64), ['true']),
       away.removeSandbox(key),
       away.removeVolume(key),
+      away.removeLostVolumes(),
+      away.diskBound(),
       away.listSandboxes(),
       away.ping(),
       away.checkImage(),

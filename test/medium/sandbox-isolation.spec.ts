@@ -208,6 +208,12 @@ def call(x86, arm, *args):
     ['prctl(PR_SET_SECCOMP)', 157, 167, '22, 2, None, 0, 0'],
     ['prctl(PR_SET_SECCOMP) with a bit that the kernel does not look at', 157, 167, 'ctypes.c_ulong(0x100000016), 2, None, 0, 0'],
     ['seccomp', 317, 277, '3, 0, None'],
+    ['a lower priority for PID 1', 141, 140, '0, 1, 19'],
+    ['a lower priority for PID 1, with a bit that the kernel does not look at', 141, 140, '0, ctypes.c_ulong(0x100000001), 19'],
+    ['a lower priority for all processes of a user', 141, 140, '2, 0, 19'],
+    ['the idle policy for PID 1', 144, 119, '1, 5, (ctypes.c_int * 1)(0)'],
+    ['another project for a file', 16, 29, '0, 0x401c5820, ctypes.create_string_buffer(28)'],
+    ['other flags for a file', 16, 29, '0, 0x40086602, ctypes.create_string_buffer(8)'],
   ])('is denied when it is %s', async (_, x86, arm, args) => {
     expect(await call(x86, arm, args)).toBe('EPERM');
   });
@@ -228,6 +234,8 @@ def call(x86, arm, *args):
     ['the question for the personality', 135, 92, 'ctypes.c_ulong(0xffffffff)'],
     ['a socket of AF_UNIX', 41, 198, '1, 1, 0'],
     ['a routing netlink socket', 41, 198, '16, 3, 0'],
+    ['a lower priority for the process itself', 141, 140, '0, 0, 19'],
+    ['the idle policy for the process itself', 144, 119, '0, 5, (ctypes.c_int * 1)(0)'],
   ])('is allowed when it is %s', async (_, x86, arm, args) => {
     expect(await call(x86, arm, args)).toBe('ok');
   });

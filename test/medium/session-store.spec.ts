@@ -5,8 +5,11 @@ import {
   COMMAND_LEASE_MS,
   createSessionStore,
   MAX_LISTED,
+  MAX_PORT_GRANTS,
+  MAX_NETWORK_EVENTS,
   sessionRef,
   type JobRecord,
+  type PortGrant,
   type SessionRef,
   type SessionStore,
 } from '@sandbox/sessions';
@@ -49,6 +52,45 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     } finally {
       jump.mockRestore();
     }
+  });
+
+  it('lists the live sessions of all users', async () => {
+    const deployment = `store-spec-${randomUUID().slice(0, 8)}`;
+    store = openStore(kind, { DEPLOYMENT: deployment });
+    expect(await store.listAllSessions(NOW)).toEqual([]);
+    const refs = ['jwt:a', 'jwt:b'].map((user) => sessionRef(deployment, { id: user }, 's'));
+    await idle(store, refs[0]!);
+    await idle(store, refs[1]!, NOW + SECOND);
+    const keys = async (now: number): Promise<string[]> => (await store.listAllSessions(now)).map(({ ref }) => ref.userId);
+    expect(await keys(NOW + SECOND)).toEqual(['jwt:a', 'jwt:b']);
+    expect(await keys(NOW + TTL)).toEqual(['jwt:b']);
+    expect(await keys(NOW + TTL + SECOND)).toEqual([]);
+  });
+
+  describe('calls that enter live sessions only', () => {
+    const live = (ref: SessionRef): SessionRef => ({ ...ref, onlyLive: true });
+
+    it('make nothing when there is no session', async () => {
+      const ref = live(someRef());
+      expect(await store.beginCall(ref, call(), NOW)).toEqual({ state: 'absent' });
+      expect(await store.listSessions(ref.userKey, NOW)).toEqual([]);
+    });
+
+    it('enter and prolong a session when it is there', async () => {
+      const ref = someRef();
+      await idle(store, ref);
+      const entered = await enter(store, live(ref), call(NOW + SECOND), NOW + SECOND);
+      expect([entered.created, entered.record.ref, entered.record.expiresAt]).toEqual([false, ref, NOW + SECOND + TTL]);
+    });
+
+    it('do not revive a session when it has expired', async () => {
+      const ref = someRef();
+      await idle(store, ref);
+      const later = NOW + TTL;
+      expect(await store.beginCall(live(ref), call(later), later)).toEqual({ state: 'absent' });
+      expect(await store.listExpired(later, 10)).toContain(ref.key);
+      expect((await store.beginCall(ref, call(later), later)).state).toBe('live');
+    });
   });
 
   describe('requests that are counted while they begin', () => {
@@ -129,6 +171,7 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
           options: null,
           ttlMs: TTL,
           metadata: {},
+          network: null,
           restarted: false,
           createdAt: NOW,
           lastUsedAt: NOW,
@@ -769,6 +812,59 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     });
   });
 
+  describe('the network of a session', () => {
+    const RULES = { allow: ['pypi.org', '*.é"\\:22'] };
+
+    it('has the rules of the first call when a session begins, and null when it gave none', async () => {
+      const [given, none, closed] = [someRef(), someRef(), someRef()];
+      expect(await store.beginCall(given, call(), NOW, { network: RULES })).toMatchObject({ record: { network: RULES } });
+      expect(await store.beginCall(none, call(), NOW, {})).toMatchObject({ record: { network: null } });
+      await store.beginCall(closed, call(), NOW, { network: { allow: [] } });
+      expect(await store.getSession(closed.key, NOW)).toMatchObject({ network: { allow: [] } });
+    });
+
+    it('gets other rules when the session is updated, and keeps them when another setting changes', async () => {
+      const ref = someRef();
+      await idle(store, ref);
+      expect(await store.updateSession(ref.key, { network: RULES }, NOW)).toMatchObject({ network: RULES });
+      expect(await store.updateSession(ref.key, { ttl_seconds: 9 }, NOW)).toMatchObject({ network: RULES });
+      expect(await store.updateSession(ref.key, { network: { allow: [] } }, NOW)).toMatchObject({ network: { allow: [] }, ttlMs: 9_000 });
+    });
+
+    it('takes the rules of its sandbox only when it has none and had no sandbox', async () => {
+      const found = (id: string) => sandbox(id, { settings: { network: { allow: [] } } });
+      const [fresh, known, given] = [someRef(), someRef(), someRef()];
+      await store.attachSandbox(fresh.key, (await enter(store, fresh)).record.generation, found('c1'));
+      expect(await store.getSession(fresh.key, NOW)).toMatchObject({ network: { allow: [] } });
+      const { generation } = (await enter(store, known)).record;
+      await store.attachSandbox(known.key, generation, sandbox('c1', {}));
+      await store.attachSandbox(known.key, generation, found('c1'));
+      expect(await store.getSession(known.key, NOW)).toMatchObject({ network: null });
+      const begun = await store.beginCall(given, call(), NOW, { network: RULES });
+      if (begun.state !== 'live') throw new Error(begun.state);
+      await store.attachSandbox(given.key, begun.record.generation, found('c1'));
+      expect(await store.getSession(given.key, NOW)).toMatchObject({ network: RULES });
+    });
+
+    it('keeps the last events, counts all bytes, and forgets both when the session is removed', async () => {
+      const ref = someRef();
+      const { generation } = (await enter(store, ref)).record;
+      expect(await store.addNetworkEvents(ref.key, generation, ['é"\n\0'], 5)).toBe(5);
+      expect(await store.readNetwork(ref.key)).toEqual({ events: ['é"\n\0'], bytes: 5 });
+      const many = Array.from({ length: MAX_NETWORK_EVENTS + 7 }, (_, at) => `${at}`);
+      expect(await store.addNetworkEvents(ref.key, generation, many, 2 ** 40)).toBe(2 ** 40 + 5);
+      expect(await store.addNetworkEvents(ref.key, generation, [], 0)).toBe(2 ** 40 + 5);
+      expect(await store.readNetwork(ref.key)).toEqual({ events: many.slice(7), bytes: 2 ** 40 + 5 });
+      expect(await store.addNetworkEvents(ref.key, 'another', ['x'], 1)).toBeNull();
+      expect(await store.addNetworkEvents('unknown', generation, ['x'], 1)).toBeNull();
+      await store.closeSession(ref.key, 'always', NOW, NOW + 1000);
+      await store.removeSession(ref.key);
+      const { generation: next } = (await enter(store, ref)).record;
+      expect(await store.readNetwork(ref.key)).toEqual({ events: [], bytes: 0 });
+      expect(await store.addNetworkEvents(ref.key, next, [], 0)).toBe(0);
+    });
+  });
+
   it('gives a text to one caller when many ask, and to none after its time', async () => {
     await store.putOnce('name', 'old', 60_000);
     await store.putOnce('name', 'é', 60_000);
@@ -778,6 +874,56 @@ describe.each(['memory', 'redis'] as const)('%s session store', (kind) => {
     await sleep(20);
     expect(await store.takeOnce('short')).toBeNull();
     expect(await store.takeOnce('never')).toBeNull();
+  });
+
+  describe('grants of ports', () => {
+    const grantOf = (key: string, more: Partial<PortGrant> = {}): PortGrant => ({
+      key,
+      containerId: 'c0',
+      port: 8000,
+      expiresAt: store.now() + 60_000,
+      ...more,
+    });
+    const add = (id: string, grant: PortGrant): Promise<void> => store.addPortGrant(id, grant, store.now());
+    const found = (id: string): Promise<PortGrant | null> => store.findPortGrant(id, store.now());
+
+    it('are found by every process until they end', async () => {
+      const [id, short] = [randomUUID(), randomUUID()];
+      const grant = grantOf(someRef().key);
+      await add(id, grant);
+      await add(short, { ...grant, expiresAt: store.now() + 10 });
+      const later = kind === 'redis' ? openStore(kind) : store;
+      expect(await later.findPortGrant(id, store.now())).toEqual(grant);
+      expect(await later.findPortGrant(id, grant.expiresAt)).toBeNull();
+      await sleep(20);
+      expect(await found(short)).toBeNull();
+      expect(await found('unknown')).toBeNull();
+    });
+
+    it('are removed for one port of one session alone', async () => {
+      const [{ key }, { key: other }] = [someRef(), someRef()];
+      const grants = [grantOf(key), grantOf(key), grantOf(key, { port: 80 }), grantOf(key, { port: 8001 }), grantOf(other)];
+      const ids = grants.map(() => randomUUID());
+      for (const [n, grant] of grants.entries()) await add(ids[n]!, grant);
+      await store.removePortGrants(key, 8000);
+      await store.removePortGrants(key, 9999);
+      expect(await Promise.all(ids.map(found))).toEqual([null, null, ...grants.slice(2)]);
+    });
+
+    it('give up the one that ends first when a session has too many', async () => {
+      const [{ key }, { key: other }] = [someRef(), someRef()];
+      const first = randomUUID();
+      const ids = Array.from({ length: MAX_PORT_GRANTS }, () => randomUUID());
+      const rest = ids.slice(1);
+      await add(ids[0]!, grantOf(key, { expiresAt: store.now() + 70_000 }));
+      await add(first, grantOf(key));
+      for (const id of rest) await add(id, grantOf(key, { expiresAt: store.now() + 80_000 }));
+      await add('of another session', grantOf(other));
+      const there = await Promise.all([first, ...ids].map(found));
+      expect(there.map((grant) => grant !== null)).toEqual([false, ...ids.map(() => true)]);
+      await store.removePortGrants(key, 8000);
+      expect(await Promise.all(ids.map(found))).toEqual(ids.map(() => null));
+    });
   });
 
   it('answers a ping when it is there', async () => {

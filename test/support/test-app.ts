@@ -5,16 +5,22 @@ import { Test } from '@nestjs/testing';
 import { type Config, loadConfig } from '@sandbox/config';
 import {
   CommandsService,
+  ImageProbe,
   JobsService,
+  PortsService,
+  NetworkService,
   ReadinessService,
   SANDBOX_RUNTIME,
   type SandboxRuntime,
   SessionsService,
+  TerminalsService,
+  UsageService,
   WorkspaceArchiveService,
   WorkspaceService,
   WorkspaceEditService,
   WorkspaceEntriesService,
   WorkspaceSearchService,
+  WorkspaceWatchService,
 } from '@sandbox/orchestrator';
 import { JsonLogger } from '@sandbox/logging';
 import { AppModule } from '../../apps/api/src/app.module';
@@ -28,13 +34,19 @@ export const JWT_SECRET = 'a secret of at least thirty-two bytes';
 export interface Fakes {
   commands?: Partial<CommandsService>;
   sessions?: Partial<SessionsService>;
+  usage?: Partial<UsageService>;
   workspace?: Partial<WorkspaceService>;
   jobs?: Partial<JobsService>;
+  ports?: Partial<PortsService>;
+  terminals?: Partial<TerminalsService>;
   entries?: Partial<WorkspaceEntriesService>;
   searches?: Partial<WorkspaceSearchService>;
+  watches?: Partial<WorkspaceWatchService>;
   edits?: Partial<WorkspaceEditService>;
   archives?: Partial<WorkspaceArchiveService>;
   readiness?: Partial<ReadinessService>;
+  network?: Partial<NetworkService>;
+  images?: Partial<ImageProbe>;
 }
 
 /** Stands for the engine. Only the sweeper asks it, and there is nothing to sweep. */
@@ -68,20 +80,32 @@ export class TestApp {
       .useValue(fakes.commands ?? {})
       .overrideProvider(SessionsService)
       .useValue(fakes.sessions ?? {})
+      .overrideProvider(UsageService)
+      .useValue(fakes.usage ?? {})
+      .overrideProvider(NetworkService)
+      .useValue(fakes.network ?? {})
       .overrideProvider(JobsService)
       .useValue(fakes.jobs ?? {})
+      .overrideProvider(PortsService)
+      .useValue({ state: { open: 0, total: 0 }, ...fakes.ports })
+      .overrideProvider(TerminalsService)
+      .useValue(fakes.terminals ?? {})
       .overrideProvider(WorkspaceService)
       .useValue(fakes.workspace ?? {})
       .overrideProvider(WorkspaceEntriesService)
       .useValue(fakes.entries ?? {})
       .overrideProvider(WorkspaceSearchService)
       .useValue(fakes.searches ?? {})
+      .overrideProvider(WorkspaceWatchService)
+      .useValue(fakes.watches ?? {})
       .overrideProvider(WorkspaceEditService)
       .useValue(fakes.edits ?? {})
       .overrideProvider(WorkspaceArchiveService)
       .useValue(fakes.archives ?? {})
       .overrideProvider(ReadinessService)
       .useValue(fakes.readiness ?? {})
+      .overrideProvider(ImageProbe)
+      .useValue(fakes.images ?? {})
       .overrideProvider(SANDBOX_RUNTIME)
       .useValue(NO_ENGINE)
       .compile();

@@ -29,7 +29,10 @@ describe('Authentication, for an API key as a Bearer token,', () => {
   it.each([`Bearer ${ALICE}`, `bearer ${ALICE}`, `BEARER   ${ALICE}`, `Bearer ${DOTTED}`])(
     'lets a client in when it sends %j',
     async (Authorization) => {
-      expect(await as({ Authorization }).run('bearer', 'echo in')).toMatchObject({ stdout: 'in\n', exit_code: 0 });
+      expect(await as({ Authorization }).execute('bearer', 'echo in')).toMatchObject({
+        status: 200,
+        body: { stdout: 'in\n', exit_code: 0 },
+      });
     },
   );
 

@@ -154,3 +154,26 @@ it('has each program of the image in the default list when there is no reason ag
   }
   expect(withoutReason).toEqual([]);
 });
+
+describe('POST /policy/check', () => {
+  const SESSION = 'checked';
+  beforeAll(() => commands.rest.run(SESSION, MAKE_PROGRAMS));
+
+  const check = async (body: object): Promise<unknown> => (await commands.rest.request('POST', '/policy/check', body)).body;
+
+  it.each(PASSES)('allows what the session may run when the command is %j', async (command) => {
+    expect(await check({ command, session_id: SESSION })).toEqual({ allowed: true });
+  });
+
+  it.each(REFUSED)('refuses with the words of POST /execute when the command is %j', async (command) => {
+    const { body } = await commands.rest.request<Record<string, unknown>>('POST', '/execute', { command, session_id: SESSION });
+    const { word, position, reason, similar } = body;
+    expect(await check({ command, session_id: SESSION })).toEqual({ allowed: false, word, position, reason, similar });
+  });
+
+  it('knows no program of a session’s own when no session is named, and makes none', async () => {
+    expect(await check({ command: 'mycli' })).toMatchObject({ allowed: false, word: 'mycli' });
+    expect(await check({ command: 'mycli', session_id: 'not made' })).toMatchObject({ code: 'SESSION_NOT_FOUND' });
+    expect((await commands.rest.request('GET', '/sessions/not%20made')).status).toBe(404);
+  });
+});

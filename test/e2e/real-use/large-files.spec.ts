@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 const ask = (method: string, query: string, headers: Record<string, string> = {}): Promise<Response> =>
-  fetch(`${alice.url}/sessions/large/workspace/content?path=${query}`, { method, headers: { ...alice.headers, ...headers } });
+  alice.send(method, `/sessions/large/workspace/content?path=${query}`, { headers });
 
 /** `<tag>` in a header stands for the file's entity tag. */
 type Row = [what: string, query: string, headers: Record<string, string>, status: number, range: string | null, body: unknown];
@@ -197,7 +197,7 @@ describe('The service, for content over WORKSPACE_MAX_FILE_SIZE_BYTES,', () => {
   });
 
   it('sends an archive of one file, and unpacks none over a file, when it is asked to', async () => {
-    const response = await fetch(`${alice.url}/sessions/large/workspace/archive?path=by/tar/in.bin`, { headers: alice.headers });
+    const response = await alice.send('GET', '/sessions/large/workspace/archive?path=by/tar/in.bin');
     expect([response.status, response.headers.get('content-disposition')]).toEqual([200, 'attachment; filename="in.bin.tar"']);
     const entries = entriesOf(Buffer.from(await response.arrayBuffer()));
     expect(entries.map(({ name, content }) => [name, content.equals(BINARY)])).toEqual([['in.bin', true]]);

@@ -22,9 +22,8 @@ interface Result {
 
 /** Sends a call with exactly this text as `params`. */
 async function call(params: string): Promise<Result> {
-  const response = await fetch(`${service.url}/mcp`, {
-    method: 'POST',
-    headers: { 'X-API-Key': ALICE, 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
+  const response = await service.client(ALICE).send('POST', '/mcp', {
+    headers: { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' },
     body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`,
   });
   return ((await response.json()) as { result: Result }).result;

@@ -32,7 +32,7 @@ const ROWS: [title: string, command: string, end: object][] = [
   ['all goes well', 'echo ok', { stdout: 'ok\n', exit_code: 0, oom_killed: false }],
 ];
 
-// gVisor does not count these events. The README's paragraph on gVisor says what happens there.
+// gVisor does not count these events. docs/security.md says what happens there.
 (UNDER_GVISOR ? describe.skip : describe)('The service, for a command that may use up its memory,', () => {
   let commands: CommandService;
 

@@ -1,3 +1,4 @@
+import type { RequestOptions } from '@sandbox/client';
 import { Tools } from '../../support/service/mcp';
 import { eventually } from '../../support/service/processes';
 import { type Answer, ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
@@ -35,7 +36,7 @@ describe('Names that are not UTF-8, and text that is cut,', () => {
     await deployment.removeAll();
   });
 
-  const send = <T>(method: string, call: string, query: Record<string, string> = {}, body?: unknown, init?: RequestInit) => {
+  const send = <T>(method: string, call: string, query: Record<string, string> = {}, body?: unknown, init?: RequestOptions) => {
     const text = new URLSearchParams(query).toString();
     return rest.request<T>(method, `/sessions/${SESSION}/workspace${call}${text && `?${text}`}`, body, init);
   };

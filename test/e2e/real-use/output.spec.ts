@@ -102,7 +102,7 @@ describe('The output of a Python program', () => {
   });
 });
 
-/** The README's ways for other programs. No command ends, but its output comes at once. */
+/** The ways of docs/rest.md for other programs. No command ends, but its output comes at once. */
 it.each([
   ['the shell', 'echo step 1; sleep 600'],
   ['perl', `perl -e '$| = 1; print "step 1\\n"; sleep 600'`],

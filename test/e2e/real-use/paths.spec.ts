@@ -1,3 +1,4 @@
+import type { RequestOptions } from '@sandbox/client';
 import { tar } from '../../support/service/tar';
 import { Tools } from '../../support/service/mcp';
 import { eventually } from '../../support/service/processes';
@@ -30,11 +31,17 @@ describe('The service, for paths as agents write them,', () => {
     await deployment.removeAll();
   });
 
-  const send = <T>(method: string, call: string, query: Record<string, string>, body?: unknown, init?: RequestInit): Promise<Answer<T>> => {
+  const send = <T>(
+    method: string,
+    call: string,
+    query: Record<string, string>,
+    body?: unknown,
+    init?: RequestOptions,
+  ): Promise<Answer<T>> => {
     const text = new URLSearchParams(query).toString();
     return rest.request<T>(method, `/sessions/${SESSION}/workspace${call}${text && `?${text}`}`, body, init);
   };
-  const bytes = (body: Buffer | string, type: string): RequestInit => ({
+  const bytes = (body: Buffer | string, type: string): RequestOptions => ({
     body: typeof body === 'string' ? body : new Uint8Array(body),
     headers: { 'Content-Type': type },
   });

@@ -8,6 +8,11 @@ export interface RuntimeUnderTest {
   kill(key: string): Promise<unknown>;
   /** Removes a session's sandbox. */
   vanish(key: string): Promise<unknown>;
-  /** Starts a session's sandbox again, with what is in memory lost. */
-  restart(key: string): Promise<unknown>;
+  /**
+   * Starts a session's sandbox again, with what is in memory lost; null: a sandbox of this runtime
+   * never starts a second time.
+   */
+  readonly restart: ((key: string) => Promise<unknown>) | null;
+  /** Whether the runtime has a place for the rules of a session's network. */
+  readonly notesNetwork: boolean;
 }

@@ -3,6 +3,7 @@ import type { Sandbox } from '@sandbox/orchestrator';
 import { find, pooledIn, sh, testOwner } from '../../support/adapters/docker';
 import type { RuntimeUnderTest } from './runtime-under-test';
 import { describeDirectWay } from './sandbox-direct';
+import { describeNetwork } from './sandbox-network';
 import { describeExec } from './sandbox-exec';
 import { TEST_IMAGE } from '../../support/engine-under-test';
 
@@ -19,14 +20,15 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   describe('ensure', () => {
     it('makes a sandbox when there is none, and finds it afterwards', async () => {
       const owner = testOwner();
-      expect(await find(runtime, owner.key)).toBeNull();
+      expect([await find(runtime, owner.key), await runtime.findSandbox(owner.key)]).toEqual([null, null]);
       const first = await runtime.ensureSandbox(owner);
       expect(first).toMatchObject({ key: owner.key, image: TEST_IMAGE, created: true });
-      expect(first.id).toMatch(/^[0-9a-f]{64}$/);
+      expect(first.id).toMatch(/^[0-9a-f]{12,}$/);
       const { created, ...sandbox } = await runtime.ensureSandbox(owner);
       expect(created).toBe(false);
       expect({ ...sandbox, created: true }).toEqual(first);
       expect(await find(runtime, owner.key)).toEqual(asListed(sandbox));
+      expect(await runtime.findSandbox(owner.key)).toEqual(sandbox);
     });
 
     it('makes one sandbox when ten ask at once', async () => {
@@ -77,7 +79,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
   });
 
   describe('startOf', () => {
-    it('gives another start each time when a sandbox is restarted', async () => {
+    (subject.restart === null ? it.skip : it)('gives another start each time when a sandbox is restarted', async () => {
       const owner = testOwner();
       const { id } = await runtime.ensureSandbox(owner);
       const first = await runtime.startOf(id);
@@ -85,7 +87,7 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       expect(await runtime.startOf(id)).toEqual(first);
       for (let n = 0, before = first; n < 2; n++) {
         await sh(runtime, id, 'echo x > /workspace/file');
-        await subject.restart(owner.key);
+        await subject.restart!(owner.key);
         const start = await runtime.startOf(id);
         expect(start).toEqual({ id: expect.stringMatching(/^.{1,64}$/), again: true });
         expect(start.id).not.toBe(before.id);
@@ -119,8 +121,9 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       await expect(runtime.checkImage()).resolves.toBeUndefined();
       const absent = subject.create({ CONTAINER_IMAGE: 'sandbox-api-test-absent:1' });
       const expected = { code: 'SANDBOX_IMAGE_UNUSABLE', message: expect.stringContaining('sandbox-api-test-absent:1') };
-      await expect(absent.checkImage()).rejects.toMatchObject(expected);
+      // A runtime may know it only since it has tried.
       await expect(absent.ensureSandbox(testOwner())).rejects.toMatchObject(expected);
+      await expect(absent.checkImage()).rejects.toMatchObject(expected);
     });
   });
 
@@ -186,7 +189,8 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
       await sh(persisting, first.id, 'echo kept > /workspace/file');
       await persisting.removeSandbox(owner.key);
       const second = await persisting.ensureSandbox(owner, {});
-      expect(second.options).toEqual({ persistent: true });
+      expect(second.options).toEqual(first.options);
+      expect(second.options).toMatchObject({ persistent: true });
       expect((await sh(persisting, second.id, 'cat /workspace/file')).stdout).toBe('kept\n');
       await persisting.removeSandbox(owner.key);
       expect(await persisting.removeVolume(owner.key)).toBe(true);
@@ -194,8 +198,65 @@ export function describeSandboxRuntime(subject: RuntimeUnderTest): void {
     });
   });
 
+  (runtime.capabilities.disk ? describe : describe.skip)('a workspace on the disk', () => {
+    const DISK = { disk: '64m' };
+
+    it('is the session’s own, and goes with its sandbox', async () => {
+      const owner = testOwner();
+      const first = await runtime.ensureSandbox(owner, DISK);
+      expect(first.options).toEqual(DISK);
+      const written = await sh(
+        runtime,
+        first.id,
+        'stat -c "%u:%g %a" /workspace && echo mine > /workspace/file && stat -f -c %T /workspace',
+      );
+      expect(written).toMatchObject({ stdout: expect.stringMatching(/^1000:1000 700\n(?!tmpfs)/), exitCode: 0 });
+      await runtime.removeSandbox(owner.key);
+      const second = await runtime.ensureSandbox(owner, DISK);
+      expect((await sh(runtime, second.id, 'ls -A /workspace')).stdout).toBe('');
+      await subject.kill(owner.key);
+      const third = await runtime.ensureSandbox(owner, null);
+      expect(third).toMatchObject({ options: DISK, created: true });
+      expect(await runtime.removeLostVolumes()).toBe(0);
+      await runtime.removeSandbox(owner.key);
+      expect(await runtime.removeVolume(owner.key)).toBe(true);
+      expect(await runtime.removeLostVolumes()).toBe(0);
+    });
+
+    it('is removed later when it has lost its sandbox, and a persistent one is not', async () => {
+      const keeping = subject.create({ ALLOW_PERSISTENT_SESSIONS: 'true' });
+      const [lost, kept, live] = [testOwner(), testOwner(), testOwner()];
+      await runtime.ensureSandbox(lost, DISK);
+      await keeping.ensureSandbox(kept, { ...DISK, persistent: true });
+      const { id } = await runtime.ensureSandbox(live, DISK);
+      await subject.vanish(lost.key);
+      await subject.vanish(kept.key);
+      expect(await runtime.removeLostVolumes()).toBe(1);
+      expect(await runtime.removeLostVolumes()).toBe(0);
+      expect((await sh(runtime, id, 'touch /workspace/file')).exitCode).toBe(0);
+      expect((await keeping.ensureSandbox(kept)).options).toEqual({ ...DISK, persistent: true });
+      await keeping.removeSandbox(kept.key);
+      expect(await keeping.removeVolume(kept.key)).toBe(true);
+    });
+
+    it('keeps the limit that a persistent one was made with', async () => {
+      const owner = testOwner();
+      const keeping = subject.create({ ALLOW_PERSISTENT_SESSIONS: 'true' });
+      await keeping.ensureSandbox(owner, { ...DISK, persistent: true });
+      await keeping.removeSandbox(owner.key);
+      expect((await keeping.ensureSandbox(owner, { disk: '1g' })).options).toEqual({ ...DISK, persistent: true });
+      await keeping.removeSandbox(owner.key);
+      expect(await keeping.removeVolume(owner.key)).toBe(true);
+    });
+
+    it('is bounded by one of two', async () => {
+      expect(['quota', 'measured']).toContain(await runtime.diskBound());
+    });
+  });
+
   describeExec(subject);
   describeDirectWay(subject);
+  describeNetwork(subject);
 
   describe('options', () => {
     const OPTIONS = { memory: '300m', cpus: 0.25, env: { A: 'b' }, ...(runtime.capabilities.pids && { pids: 40 }) };

@@ -34,12 +34,27 @@ export function testEngine(): Docker {
   return new Docker();
 }
 
+const ofDeployment = ({ DEPLOYMENT }: Config) => ({ label: [`sandbox-api.deployment=${DEPLOYMENT}`] });
+
+/** @returns all containers of a deployment, of every kind, running or not */
+export function containersOf(engine: Docker, config: Config): Promise<Docker.ContainerInfo[]> {
+  return engine.listContainers({ all: true, filters: ofDeployment(config) });
+}
+
+/** Removes a container, which may be gone already, or on its way out by the code under test. */
+export async function removeContainer(engine: Docker, { Id }: Docker.ContainerInfo): Promise<void> {
+  try {
+    await engine.getContainer(Id).remove({ force: true, v: true });
+  } catch (error) {
+    const { statusCode } = error as { statusCode?: number };
+    if (statusCode !== 404 && statusCode !== 409) throw error;
+  }
+}
+
 /** Removes all containers and volumes of a deployment, of every kind. */
-export async function removeDeployment(engine: Docker, { DEPLOYMENT }: Config): Promise<void> {
-  const filters = { label: [`sandbox-api.deployment=${DEPLOYMENT}`] };
-  const containers = await engine.listContainers({ all: true, filters });
-  await Promise.all(containers.map(({ Id }) => engine.getContainer(Id).remove({ force: true, v: true })));
-  const { Volumes } = await engine.listVolumes({ filters });
+export async function removeDeployment(engine: Docker, config: Config): Promise<void> {
+  await Promise.all((await containersOf(engine, config)).map((each) => removeContainer(engine, each)));
+  const { Volumes } = await engine.listVolumes({ filters: ofDeployment(config) });
   await Promise.all(Volumes.map(({ Name }) => engine.getVolume(Name).remove()));
 }
 

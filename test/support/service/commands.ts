@@ -24,16 +24,20 @@ type RunCommand = (session: string, command: string, more?: object) => Promise<O
 export class CommandService {
   private constructor(
     private readonly deployment: TestDeployment,
-    private readonly service: Service,
-    readonly rest: Client,
-    private readonly tools: Tools,
+    private readonly env: Env,
+    private service: Service,
+    private tools: Tools,
   ) {}
 
   /** @param env settings that differ from the tests' usual ones */
   static async start(env: Env = {}): Promise<CommandService> {
     const deployment = new TestDeployment();
     const service = await Service.start({ deployment, env });
-    return new CommandService(deployment, service, service.client(ALICE), await Tools.connect(service, ALICE));
+    return new CommandService(deployment, env, service, await Tools.connect(service, ALICE));
+  }
+
+  get rest(): Client {
+    return this.service.client(ALICE);
   }
 
   /** Runs a command, by name of the way. */
@@ -54,6 +58,14 @@ export class CommandService {
    */
   tool(name: string, args: Record<string, unknown>): Promise<CallToolResult> {
     return this.tools.call(name, args);
+  }
+
+  /** Kills the service, and starts another with an empty store for the same sandboxes. */
+  async restart(): Promise<void> {
+    await this.tools.close();
+    await this.service.stop('SIGKILL');
+    this.service = await Service.start({ deployment: this.deployment, env: this.env });
+    this.tools = await Tools.connect(this.service, ALICE);
   }
 
   async stop(): Promise<void> {

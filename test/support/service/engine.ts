@@ -74,6 +74,11 @@ export class TestEngine {
     return join(this.directory, 'data');
   }
 
+  /** If its containers live on, the next engine has to see its mounts, so that execs start. */
+  private get sharesMounts(): boolean {
+    return this.options.keepsContainers === true && process.env.SANDBOX_TEST_ENGINE_ROOT === undefined;
+  }
+
   private get filler(): string {
     return join(this.data, 'filler');
   }
@@ -108,7 +113,7 @@ export class TestEngine {
     // engine's bridge. A mount namespace too, so that the mounts of a killed engine end with it.
     const args = [
       '-n',
-      '-m',
+      ...(this.sharesMounts ? [] : ['-m']),
       ...this.dockerd(),
       '--data-root',
       this.data,
@@ -169,7 +174,8 @@ export class TestEngine {
   async stop(): Promise<void> {
     for (const { Id } of await this.docker.listContainers({ all: true })) await this.docker.getContainer(Id).remove({ force: true });
     await this.down('SIGTERM');
-    if (this.options.diskBytes !== undefined) execFileSync('umount', [this.data]);
+    // The engine has mounted its directory onto itself.
+    if (this.sharesMounts || this.options.diskBytes !== undefined) execFileSync('umount', [this.data]);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

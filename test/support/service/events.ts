@@ -1,4 +1,4 @@
-import { request, type IncomingMessage } from 'node:http';
+import { createParser } from 'eventsource-parser';
 import { wellFormed } from '../well-formed';
 import type { Client } from './service';
 
@@ -9,37 +9,43 @@ export interface ServerEvent {
 }
 
 /**
- * Reads an answer of Server-Sent Events, event by event. Reads nothing ahead, beyond what Node
- * buffers by itself.
+ * Reads an answer of Server-Sent Events, event by event, also those that a client keeps from its
+ * user. Reads nothing ahead, beyond what Node buffers by itself.
  */
 export class Events {
-  private text = '';
   comments = 0;
+  private readonly found: ServerEvent[] = [];
+  private readonly decoder = new TextDecoder();
+  private readonly parser = createParser({
+    onEvent: ({ event, id, data }) =>
+      this.found.push({ event: event!, ...(id === undefined ? {} : { id }), data: wellFormed(JSON.parse(data) as ServerEvent['data']) }),
+    onComment: () => this.comments++,
+    onError: (error) => {
+      throw error;
+    },
+  });
+  private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
 
-  private constructor(readonly response: IncomingMessage) {
-    response.setEncoding('utf8');
+  private constructor(
+    readonly response: Response,
+    private readonly end: AbortController,
+  ) {
+    this.reader = response.body!.getReader() as typeof this.reader;
   }
 
   get status(): number {
-    return this.response.statusCode!;
+    return this.response.status;
   }
 
-  static open(client: Client, method: string, path: string, body?: object, headers: Record<string, string> = {}): Promise<Events> {
-    return new Promise((resolve, reject) => {
-      const call = request(`${client.url}${path}`, {
-        method,
-        agent: false,
-        headers: {
-          ...client.headers,
-          Accept: 'text/event-stream',
-          ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-          ...headers,
-        },
-      });
-      call.once('response', (response) => resolve(new Events(response)));
-      call.once('error', reject);
-      call.end(body === undefined ? undefined : JSON.stringify(body));
+  static async open(client: Client, method: string, path: string, body?: object, headers: Record<string, string> = {}): Promise<Events> {
+    const end = new AbortController();
+    const json = body && { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
+    const response = await client.send(method, path, {
+      ...json,
+      headers: { Accept: 'text/event-stream', ...json?.headers, ...headers },
+      signal: end.signal,
     });
+    return new Events(response, end);
   }
 
   static execute(client: Client, session: string, command: string, more: object = {}): Promise<Events> {
@@ -49,17 +55,11 @@ export class Events {
   /** @returns the next event; null at the end of the answer. Rejects if the connection is cut. */
   async next(): Promise<ServerEvent | null> {
     for (;;) {
-      const end = this.text.indexOf('\n\n');
-      if (end >= 0) {
-        const block = this.text.slice(0, end);
-        this.text = this.text.slice(end + 2);
-        if (block.startsWith(':')) this.comments++;
-        else return parse(block);
-        continue;
-      }
-      const chunk = await this.read();
-      if (chunk === null) return null;
-      this.text += chunk;
+      const event = this.found.shift();
+      if (event !== undefined) return event;
+      const { done, value } = await this.reader.read();
+      if (done) return null;
+      this.parser.feed(this.decoder.decode(value, { stream: true }));
     }
   }
 
@@ -71,38 +71,8 @@ export class Events {
 
   /** Goes away, as a client. */
   close(): void {
-    this.response.on('error', () => undefined).destroy();
+    this.end.abort();
   }
-
-  private read(): Promise<string | null> {
-    const { response } = this;
-    return new Promise((resolve, reject) => {
-      const take = (): void => {
-        const chunk = response.read() as string | null;
-        if (chunk !== null) done(() => resolve(chunk));
-        else if (response.readableEnded) done(() => resolve(null));
-      };
-      const end = (): void => done(() => resolve(null));
-      const cut = (error?: Error): void => done(() => reject(error ?? new Error('the connection was cut')));
-      const done = (settle: () => void): void => {
-        response.off('readable', take).off('end', end).off('error', cut).off('close', cut);
-        settle();
-      };
-      response.on('readable', take).on('end', end).on('error', cut).on('close', cut);
-      take();
-    });
-  }
-}
-
-function parse(block: string): ServerEvent {
-  const fields = Object.fromEntries(
-    block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)] as const),
-  ) as Record<string, string>;
-  return {
-    event: fields.event!,
-    ...(fields.id === undefined ? {} : { id: fields.id }),
-    data: wellFormed(JSON.parse(fields.data!) as Record<string, unknown>),
-  };
 }
 
 /** @returns everything that one stream said */

@@ -3,6 +3,8 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 
 /** The files that take minutes. If one of them began last, it would run on alone. */
 const LONGEST = [
+  'tools',
+  'guides',
   'workspace-calls',
   'faults',
   'compose',
@@ -19,6 +21,7 @@ const LONGEST = [
   'terminal',
   'engine-faults',
   'start',
+  'packages',
   'mcp-conformance',
 ];
 

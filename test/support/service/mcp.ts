@@ -40,6 +40,12 @@ export class Tools {
     return content.map((block) => (block.type === 'text' ? block.text : '')).join('');
   }
 
+  /** @returns the text of a resource */
+  async resource(uri: string): Promise<string> {
+    const { contents } = await this.client.readResource({ uri });
+    return contents.map((each) => ('text' in each ? each.text : '')).join('');
+  }
+
   close(): Promise<void> {
     return this.client.close();
   }

@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { Connection, type ConnectionOptions, type RequestOptions, Sandbox } from '@sandbox/client';
 import Docker from 'dockerode';
+import { snakeCased } from '../../../packages/client/src/naming';
+import type { components } from '../../../packages/client/src/schema';
 import { TEST_CHANNEL_DIRECTORY, TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
 import { wellFormed } from '../well-formed';
 import { Child, eventually, freePort, type TestRedis } from './processes';
@@ -16,12 +19,17 @@ export const BOB = 'bob-key-0123456789';
 
 export type Env = Record<string, string>;
 
+/** The deployments of the test file that runs. */
+export const deployments: TestDeployment[] = [];
+
 /** A name space of containers for one test file. `removeAll` removes what the file left. */
 export class TestDeployment {
   readonly name = `test-${randomBytes(5).toString('hex')}`;
 
   /** @param engine the engine that has the containers; by default the machine's own */
-  constructor(readonly engine: Docker = docker) {}
+  constructor(readonly engine: Docker = docker) {
+    deployments.push(this);
+  }
 
   async containers(): Promise<Docker.ContainerInfo[]> {
     return this.engine.listContainers({ all: true, filters: { label: [`sandbox-api.deployment=${this.name}`] } });
@@ -37,12 +45,16 @@ export class TestDeployment {
     return join(TEST_CHANNEL_DIRECTORY, createHash('sha256').update(this.name).digest('hex').slice(0, 8));
   }
 
+  /** Removes a container, whether it is there or not. */
+  async removeContainer(id: string): Promise<void> {
+    await this.engine
+      .getContainer(id)
+      .remove({ force: true })
+      .catch(() => undefined);
+  }
+
   async removeAll(): Promise<void> {
-    for (const { Id } of await this.containers())
-      await this.engine
-        .getContainer(Id)
-        .remove({ force: true })
-        .catch(() => undefined);
+    for (const { Id } of await this.containers()) await this.removeContainer(Id);
     for (const name of await this.volumes())
       await this.engine
         .getVolume(name)
@@ -157,21 +169,36 @@ export interface Executed {
   session_restarted: boolean;
 }
 
-/** A user of the REST API. */
+/** The fields of a command besides its text. */
+type CommandFields = Partial<Pick<components['schemas']['ExecuteDto'], 'working_dir' | 'env' | 'stdin' | 'timeout' | 'shell'>>;
+
+/** A user of the REST API, by the client that users have. Each call is made once. */
 export class Client {
+  private readonly options: ConnectionOptions;
+  private readonly connection: Connection;
+
+  /** @param headers the credential, or what a test sends instead; `run` needs a key or a token */
   constructor(
     readonly url: string,
     readonly headers: Record<string, string>,
-  ) {}
+  ) {
+    const [apiKey, token] = [headers['X-API-Key'], /^Bearer (.*)$/.exec(headers.Authorization ?? '')?.[1]];
+    this.options = { url, retries: 0, ...(apiKey !== undefined && { apiKey }), ...(token !== undefined && { token }) };
+    this.connection = new Connection(this.options);
+  }
+
+  /** Makes a request. @returns the answer, unread */
+  send(method: string, path: string, { headers, ...init }: RequestOptions = {}): Promise<Response> {
+    return this.connection.send(method, path, { ...init, headers: { ...this.headers, ...headers } });
+  }
 
   /**
    * Makes a request. A JSON body is sent as JSON. A JSON answer is parsed, and all its texts have
    * to be valid Unicode.
    */
-  async request<T = Record<string, unknown>>(method: string, path: string, body?: unknown, init: RequestInit = {}): Promise<Answer<T>> {
+  async request<T = Record<string, unknown>>(method: string, path: string, body?: unknown, init: RequestOptions = {}): Promise<Answer<T>> {
     const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
-    const headers = { ...this.headers, ...json.headers, ...(init.headers as Record<string, string> | undefined) };
-    const response = await fetch(`${this.url}${path}`, { method, ...json, ...init, headers });
+    const response = await this.send(method, path, { ...json, ...init, headers: { ...json.headers, ...init.headers } });
     const text = await response.text();
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, body: (isJson ? wellFormed(JSON.parse(text)) : text) as T };
@@ -182,19 +209,20 @@ export class Client {
     session: string,
     command: string,
     more: object = {},
-    init?: RequestInit,
+    init?: RequestOptions,
   ): Promise<Answer<T>> {
     return this.request<T>('POST', '/execute', { session_id: session, command, ...more }, init);
   }
 
   /**
-   * Runs a command that has to answer 200.
+   * Runs a command, as users do.
    * @returns its result
+   * @throws SandboxError if the service does not run it
    */
-  async run(session: string, command: string, more: object = {}): Promise<Executed> {
-    const answer = await this.execute(session, command, more);
-    if (answer.status !== 200) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);
-    return answer.body;
+  async run(session: string, command: string, { working_dir, env, timeout, ...more }: CommandFields = {}): Promise<Executed> {
+    const timeoutMs = timeout === undefined ? undefined : timeout * 1_000;
+    const options = { ...more, cwd: working_dir, envs: env, timeoutMs };
+    return wellFormed(snakeCased(await Sandbox.of(session, this.options).commands.run(command, options)) as unknown as Executed);
   }
 
   workspace(session: string, path?: string, content = false): string {

@@ -1,0 +1,24 @@
+import { execFileSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { Client } from '../service/service';
+
+const MAX_TAR_BYTES = 512 * 1024 ** 2;
+
+/**
+ * Puts this machine's Node and npm into a session, as `~/.local/bin/node` and `npm`. The session
+ * needs a disk, and the service takes files and archives of any size.
+ */
+export async function putNode(client: Client, session: string): Promise<void> {
+  const npm = dirname(dirname(realpathSync(execFileSync('which', ['npm'], { encoding: 'utf8' }).trim())));
+  const node = realpathSync(process.execPath);
+  const places = [
+    ['-C', dirname(node), `--transform=s,^${basename(node)}$,bin/node,`, basename(node)],
+    ['-C', dirname(npm), `--transform=s,^${basename(npm)}/,lib/npm/,`, `${basename(npm)}/`],
+  ];
+  const tar = execFileSync('tar', ['-c', ...places.flat()], { maxBuffer: MAX_TAR_BYTES });
+  const archive = `/sessions/${session}/workspace/archive?path=.local`;
+  const put = await client.request('PUT', archive, undefined, { body: tar, headers: { 'Content-Type': 'application/x-tar' } });
+  if (put.status !== 200) throw new Error(`${put.status} ${JSON.stringify(put.body)}`);
+  await client.run(session, 'ln -s ../lib/npm/bin/npm-cli.js .local/bin/npm');
+}
