@@ -1,14 +1,14 @@
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, REPLICATED } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
 import { docker } from '../support/service/service';
 
 jest.setTimeout(120_000);
 
-describe.each(SETUPS)('POST /execute (%s)', (setup) => {
+describe('POST /execute', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(setup, { EXEC_MAX_OUTPUT_BYTES: '4096', MAX_EXEC_TIMEOUT_SECONDS: '20' });
+    cluster = await Cluster.start(REPLICATED, { EXEC_MAX_OUTPUT_BYTES: '4096', MAX_EXEC_TIMEOUT_SECONDS: '20' });
   });
   afterAll(() => cluster?.stop());
 

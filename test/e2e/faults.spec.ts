@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, ONE_PROCESS, REPLICATED } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
 import { ALICE, type Answer, docker, type Executed, Service, startCleanup } from '../support/service/service';
 
@@ -17,7 +17,7 @@ describe('The service, at faults of a sandbox,', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(SETUPS[0]);
+    cluster = await Cluster.start(ONE_PROCESS);
   });
   afterAll(() => cluster?.stop());
 
@@ -87,7 +87,7 @@ describe('The service, at faults of a sandbox,', () => {
 
 describe('The service, at faults of the API,', () => {
   it('ends the command and loses nothing when SIGKILL comes during one', async () => {
-    const cluster = await Cluster.start(SETUPS[1]);
+    const cluster = await Cluster.start(REPLICATED);
     try {
       const [first, second] = cluster.services.map((service) => service.client(ALICE)) as [typeof cluster.alice, typeof cluster.alice];
       const { container_id } = await first.run('s', 'echo kept > file; sleep 7777 &');
@@ -107,7 +107,7 @@ describe('The service, at faults of the API,', () => {
   });
 
   it('finds sessions by name when it restarts, with the memory store too', async () => {
-    const cluster = await Cluster.start(SETUPS[0]);
+    const cluster = await Cluster.start(ONE_PROCESS);
     let restarted: Service | undefined;
     try {
       const { container_id } = await cluster.alice.run('s', 'echo kept > file');
@@ -121,7 +121,7 @@ describe('The service, at faults of the API,', () => {
   });
 
   it('leaves the old file or the new one whole when it is killed during writes', async () => {
-    const cluster = await Cluster.start(SETUPS[1], { WORKSPACE_MAX_FILE_SIZE_BYTES: '0' });
+    const cluster = await Cluster.start(REPLICATED, { WORKSPACE_MAX_FILE_SIZE_BYTES: '0' });
     const size = 8 * 1024 * 1024;
     const victims: Service[] = [];
     try {
@@ -163,7 +163,7 @@ describe('The service, at faults of the API,', () => {
   });
 
   it('lets a running command finish when SIGTERM comes, and then exits', async () => {
-    const cluster = await Cluster.start(SETUPS[0]);
+    const cluster = await Cluster.start(ONE_PROCESS);
     try {
       await cluster.alice.run('s', 'true');
       const call = cluster.alice.run('s', 'touch on; sleep 3; echo finished');
@@ -181,7 +181,7 @@ describe('The service, at faults of Redis,', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(SETUPS[1]);
+    cluster = await Cluster.start(REPLICATED);
   });
   afterAll(() => cluster?.stop());
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, ONE_PROCESS } from '../support/service/cluster';
 import { UNDER_GVISOR, itOnHostKernel } from '../support/engine-under-test';
 
 jest.setTimeout(240_000);
@@ -12,7 +12,7 @@ describe('A command in a sandbox', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(SETUPS[0]);
+    cluster = await Cluster.start(ONE_PROCESS);
   });
   afterAll(() => cluster?.stop());
 

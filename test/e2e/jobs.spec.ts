@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, REPLICATED } from '../support/service/cluster';
 import { Events, textOf } from '../support/service/events';
 import { eventually } from '../support/service/processes';
 import { type Answer, docker, Service } from '../support/service/service';
@@ -32,13 +32,13 @@ interface Output {
 const refusalOf = (field: string): object => ({ status: 422, body: { code: 'VALIDATION_FAILED', errors: [{ field }] } });
 const UNTIL = (file: string): string => `until [ -e ${file} ]; do sleep 0.02; done`;
 
-describe.each(SETUPS)('The service, for jobs (%s)', (setup) => {
+describe('The service, for jobs', () => {
   let cluster: Cluster;
   let session: string;
   let count = 0;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(setup, {
+    cluster = await Cluster.start(REPLICATED, {
       JOB_MAX_SECONDS: '60',
       MAX_JOBS_PER_SESSION: '3',
       JOB_MAX_OUTPUT_BYTES: '65536',
@@ -240,7 +240,7 @@ describe.each(SETUPS)('The service, for jobs (%s)', (setup) => {
 
 describe('The service, for jobs at a killed API,', () => {
   it('gives all output of a job when the API was killed and Redis flushed', async () => {
-    const cluster = await Cluster.start(SETUPS[1]);
+    const cluster = await Cluster.start(REPLICATED);
     try {
       const [first] = cluster.services;
       const command = 'i=0; until [ -e stop ]; do i=$((i+1)); echo $i; sleep 0.01; done; echo end';

@@ -1,4 +1,4 @@
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, REPLICATED, SETUPS } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
 import { ALICE, type Client } from '../support/service/service';
 
@@ -91,7 +91,7 @@ describe.each(SETUPS)('The service, at limits (%s)', (setup) => {
 
 describe('The service, at limits of commands,', () => {
   it('stops counting commands when their process was killed, and counts those that run', async () => {
-    const cluster = await Cluster.start(SETUPS[1], { MAX_CONCURRENT_COMMANDS_PER_USER: '2' });
+    const cluster = await Cluster.start(REPLICATED, { MAX_CONCURRENT_COMMANDS_PER_USER: '2' });
     try {
       const [victim, other] = cluster.services.map((service) => service.client(ALICE));
       await victim!.run('s', 'true');

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, ONE_PROCESS } from '../support/service/cluster';
 
 jest.setTimeout(120_000);
 
@@ -8,7 +8,7 @@ describe('The service, at endless output,', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(SETUPS[0]);
+    cluster = await Cluster.start(ONE_PROCESS);
     await cluster.alice.run('output', 'true');
   });
   afterAll(() => cluster?.stop());

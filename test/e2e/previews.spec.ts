@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, REPLICATED, SETUPS } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
 import { beginAnswer, getFrom, listening, preview, sendTo, socketTo, startWebProgram } from '../support/service/preview';
 import { ALICE, type Client, docker, Service } from '../support/service/service';
@@ -260,7 +260,7 @@ describe.each(SETUPS)('The service, for previews (%s)', (setup) => {
 
 describe('The service, for previews after a restart,', () => {
   it('lets the same URL in, and closes WebSockets before it stops', async () => {
-    const cluster = await Cluster.start(SETUPS[1]);
+    const cluster = await Cluster.start(REPLICATED);
     try {
       await startWebProgram(cluster.alice, SESSION, PORT);
       const { url } = await preview(cluster.alice, SESSION, PORT);

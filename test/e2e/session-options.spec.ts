@@ -1,4 +1,4 @@
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, ONE_PROCESS, REPLICATED, SETUPS } from '../support/service/cluster';
 import { docker } from '../support/service/service';
 import { eventually } from '../support/service/processes';
 
@@ -164,7 +164,7 @@ describe.each(SETUPS)('The service, for session options (%s)', (setup) => {
 
 describe('The service, for session options,', () => {
   it('reads options from the sandbox when the store was flushed', async () => {
-    const cluster = await Cluster.start(SETUPS[1]);
+    const cluster = await Cluster.start(REPLICATED);
     try {
       const options = { pids: 60, env: { A: 'kept' }, ttl_seconds: 100, metadata: { a: 'b' } };
       const { body } = await cluster.alice.request<Session>('POST', '/sessions', { session_id: 's', ...options });
@@ -179,7 +179,7 @@ describe('The service, for session options,', () => {
   });
 
   it('refuses variables when the command policy is strict', async () => {
-    const cluster = await Cluster.start(SETUPS[0], { ALLOWED_COMMANDS: 'echo,ls' });
+    const cluster = await Cluster.start(ONE_PROCESS, { ALLOWED_COMMANDS: 'echo,ls' });
     try {
       const made = await cluster.alice.request<Problem>('POST', '/sessions', { session_id: 's', env: { A: 'a[$(id)]' } });
       expect(made).toMatchObject({ status: 422, body: { errors: [{ field: 'env' }] } });

@@ -1,16 +1,16 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, REPLICATED } from '../support/service/cluster';
 import { Events, textOf } from '../support/service/events';
 import { eventually } from '../support/service/processes';
 
 jest.setTimeout(180_000);
 
-describe.each(SETUPS)('The service, for streams (%s)', (setup) => {
+describe('The service, for streams', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(setup, {
+    cluster = await Cluster.start(REPLICATED, {
       MAX_EXEC_TIMEOUT_SECONDS: '60',
       MAX_CONCURRENT_COMMANDS_PER_SESSION: '100',
       MAX_CONCURRENT_COMMANDS_PER_USER: '200',

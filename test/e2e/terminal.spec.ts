@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, REPLICATED } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
 import { Client } from '../support/service/service';
 import { Terminal } from '../support/service/terminal';
@@ -24,12 +24,12 @@ function token(sub: string, exp: number): string {
   return `${content}.${createHmac('sha256', JWT_SECRET).update(content).digest('base64url')}`;
 }
 
-describe.each(SETUPS)('The service, for terminals (%s)', (setup) => {
+describe('The service, for terminals', () => {
   let cluster: Cluster;
   const open: Terminal[] = [];
 
   beforeAll(async () => {
-    cluster = await Cluster.start(setup, { JWT_SECRET, SESSION_TTL_SECONDS: '3' });
+    cluster = await Cluster.start(REPLICATED, { JWT_SECRET, SESSION_TTL_SECONDS: '3' });
   });
   afterEach(async () => {
     for (const terminal of open.splice(0)) await terminal.close();
@@ -215,7 +215,7 @@ describe.each(SETUPS)('The service, for terminals (%s)', (setup) => {
 
 describe('The service, for terminals at a stopping API,', () => {
   it('tells clients to come back elsewhere when it stops', async () => {
-    const cluster = await Cluster.start(SETUPS[1]);
+    const cluster = await Cluster.start(REPLICATED);
     try {
       const [first, second] = cluster.services;
       const headers = cluster.alice.headers;

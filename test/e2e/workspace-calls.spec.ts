@@ -1,4 +1,4 @@
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, REPLICATED } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
 import type { Answer, Client } from '../support/service/service';
 
@@ -39,11 +39,11 @@ interface Matches {
   truncated: boolean;
 }
 
-describe.each(SETUPS)('The service, for file calls (%s)', (setup) => {
+describe('The service, for file calls', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(setup);
+    cluster = await Cluster.start(REPLICATED);
   });
   afterAll(() => cluster?.stop());
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Cluster, SETUPS } from '../support/service/cluster';
+import { Cluster, REPLICATED } from '../support/service/cluster';
 import { type Client } from '../support/service/service';
 
 jest.setTimeout(180_000);
@@ -64,11 +64,11 @@ async function raw(
   return { response, bytes: Buffer.from(await response.arrayBuffer()) };
 }
 
-describe.each(SETUPS)('The service, for the workspace (%s)', (setup) => {
+describe('The service, for the workspace', () => {
   let cluster: Cluster;
 
   beforeAll(async () => {
-    cluster = await Cluster.start(setup);
+    cluster = await Cluster.start(REPLICATED);
   });
   afterAll(() => cluster?.stop());
 

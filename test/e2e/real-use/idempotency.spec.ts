@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, SETUPS } from '../../support/service/cluster';
+import { Cluster, REPLICATED } from '../../support/service/cluster';
 import { eventually } from '../../support/service/processes';
 import { ALICE, type Answer, BOB } from '../../support/service/service';
 
@@ -16,7 +16,7 @@ interface Told {
 describe('A request with an Idempotency-Key, on two processes that share a store', () => {
   let cluster: Cluster;
   beforeAll(async () => {
-    cluster = await Cluster.start(SETUPS[1]);
+    cluster = await Cluster.start(REPLICATED);
   });
   afterAll(() => cluster?.stop());
 

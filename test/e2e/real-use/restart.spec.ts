@@ -1,4 +1,4 @@
-import { Cluster, SETUPS } from '../../support/service/cluster';
+import { Cluster, ONE_PROCESS, SETUPS } from '../../support/service/cluster';
 import { CommandService } from '../../support/service/commands';
 import { Events } from '../../support/service/events';
 import { eventually } from '../../support/service/processes';
@@ -183,7 +183,7 @@ describe('The service, for a session that has expired,', () => {
 
 describe('A process with the memory store', () => {
   it('reports only the sandboxes that were restarted meanwhile when it comes after another process', async () => {
-    const cluster = await Cluster.start(SETUPS[0]);
+    const cluster = await Cluster.start(ONE_PROCESS);
     let later: Service | undefined;
     try {
       const { container_id } = await cluster.alice.run('restarted', 'echo x > file');

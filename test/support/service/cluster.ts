@@ -1,8 +1,15 @@
 import { TestRedis } from './processes';
 import { ALICE, BOB, Client, type Env, Service, TestDeployment } from './service';
 
-/** The two ways to run the service. It behaves the same in both. */
-export const SETUPS = ['memory store, one process', 'Redis store, two processes'] as const;
+export const ONE_PROCESS = 'memory store, one process';
+/** Its calls pass both the store's network and a second process, so it shows more faults. */
+export const REPLICATED = 'Redis store, two processes';
+
+/**
+ * The two ways to run the service. It behaves the same in both. Calls whose answer depends on what
+ * the store keeps are tested in both, the others in one.
+ */
+export const SETUPS = [ONE_PROCESS, REPLICATED] as const;
 export type Setup = (typeof SETUPS)[number];
 
 /**
@@ -20,7 +27,7 @@ export class Cluster {
 
   static async start(setup: Setup, env: Env = {}): Promise<Cluster> {
     const deployment = new TestDeployment();
-    if (setup === SETUPS[0]) return new Cluster(deployment, [await Service.start({ deployment, env })], undefined);
+    if (setup === ONE_PROCESS) return new Cluster(deployment, [await Service.start({ deployment, env })], undefined);
     const redis = await TestRedis.start();
     const starts = await Promise.allSettled([1, 2].map(() => Service.start({ deployment, redis, env })));
     const services = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
