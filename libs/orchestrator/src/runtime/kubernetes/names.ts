@@ -26,6 +26,8 @@ export const ANNOTATION = {
   pooled: 'sandbox-api.pooled',
   /** Of a lock: the rules of the session's network. */
   network: 'sandbox-api.network',
+  /** Of a lock whose pod is there, or was. */
+  begun: 'sandbox-api.begun',
   /** Of a lock whose session is being removed. */
   closing: 'sandbox-api.closing',
   /** Of a volume: its limit in bytes. */
@@ -36,9 +38,17 @@ export const KIND = { session: 'session', lock: 'lock', volume: 'volume', probe:
 
 const LABEL_KEY_LENGTH = 32;
 
-/** The name of a session's lock, and of a pod that is made for it. */
+/** The name of a session's lock. */
 export function sessionName(config: Config, key: string): string {
   return `${prefix(config)}${key}`;
+}
+
+/**
+ * A name for a pod that is made for a session. No two pods ever have the same one: for some
+ * seconds, a kubelet takes a new pod for the removed one whose name it has.
+ */
+export function newPodName(config: Config, key: string): string {
+  return `${sessionName(config, key)}-${randomBytes(4).toString('hex')}`;
 }
 
 /** No two pods of the pool ever have the same name. */

@@ -56,7 +56,7 @@ export class PooledPods {
    * dies between the two, the next call of the session makes a pod for it.
    */
   async claim(owner: SandboxOwner, { id, name }: Sandbox, signal: AbortSignal): Promise<Sandbox | null> {
-    const lock = await this.locks.create(owner, name, {}, {}, signal);
+    const lock = await this.locks.createFor(owner, name, signal);
     if (lock === null) return null;
     const { labels, annotations } = ownerMarks(owner);
     const marks = { labels: { ...labels, [LABEL.pool]: null, [LABEL.slot]: null }, annotations, ownerReferences: [ownerReference(lock)] };

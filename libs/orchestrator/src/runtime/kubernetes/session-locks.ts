@@ -9,11 +9,14 @@ import {
   type SessionNetworkRules,
   type SessionSettings,
 } from '@sandbox/sessions';
+import { repeatUntilDone } from '../repeat-until-done';
 import type { SandboxOwner } from '../sandbox-runtime';
 import type { ApiServer } from './api-server';
 import { notOurs, nullIf } from './kubernetes-errors';
 import { ANNOTATION, deploymentLabels, isOfSession, isOurs, KIND, ownerMarks, selector, sessionName } from './names';
 import type { Lease, OwnerReference } from './objects';
+
+const BEGUN = { [ANNOTATION.begun]: 'true' };
 
 /**
  * The locks of sessions: one Lease for each, with the session's name. The API server lets one
@@ -41,16 +44,28 @@ export class SessionLocks {
   }
 
   /**
-   * @param holder name of the pod that is the session's, whether it is there already or not
+   * @param holder name of a pod that is there already
    * @returns null if another caller has made the lock
    */
-  async create(
+  createFor(owner: SandboxOwner, holder: string, signal: AbortSignal): Promise<Lease | null> {
+    return this.create(owner, holder, { ...recordOf({}, {}), ...BEGUN }, signal);
+  }
+
+  /**
+   * @param holder name of a pod that is still to be made
+   * @returns null if another caller has made the lock
+   */
+  createBefore(
     owner: SandboxOwner,
     holder: string,
     options: SandboxOptions,
     settings: SessionSettings,
     signal: AbortSignal,
   ): Promise<Lease | null> {
+    return this.create(owner, holder, recordOf(options, settings), signal);
+  }
+
+  private create(owner: SandboxOwner, holder: string, record: object, signal: AbortSignal): Promise<Lease | null> {
     const { labels, annotations } = ownerMarks(owner);
     const body = {
       apiVersion: 'coordination.k8s.io/v1',
@@ -58,7 +73,7 @@ export class SessionLocks {
       metadata: {
         name: sessionName(this.config, owner.key),
         labels: { ...deploymentLabels(this.config, KIND.lock), ...labels },
-        annotations: { ...annotations, ...recordOf(options, settings) },
+        annotations: { ...annotations, ...record },
       },
       spec: { holderIdentity: holder },
     };
@@ -66,7 +81,7 @@ export class SessionLocks {
   }
 
   /**
-   * Notes another holder and what it is made with.
+   * Notes a pod that is still to be made as the holder, and what it is made with.
    * @returns null if another caller has changed or removed the lock meanwhile
    */
   async assign(
@@ -79,7 +94,23 @@ export class SessionLocks {
     const annotations = recordOf(options, settings);
     const isSame = Object.entries(annotations).every(([name, value]) => (lock.metadata.annotations?.[name] ?? '') === value);
     if (holderOf(lock) === holder && isSame) return lock;
-    return this.patch(lock, { metadata: { annotations }, spec: { holderIdentity: holder } }, signal);
+    return this.patch(
+      lock,
+      { metadata: { annotations: { ...annotations, [ANNOTATION.begun]: null } }, spec: { holderIdentity: holder } },
+      signal,
+    );
+  }
+
+  /**
+   * Notes that the holder is there now.
+   * @returns false if this very lock has not this holder any more, or its session is being removed
+   */
+  confirm(lock: Lease, holder: string, signal: AbortSignal): Promise<boolean> {
+    return repeatUntilDone(signal, async () => {
+      const now = await this.readHeld(lock, holder, signal);
+      if (now === null || hasBegun(now)) return now !== null;
+      return (await this.patch(now, { metadata: { annotations: BEGUN } }, signal)) && true;
+    });
   }
 
   /**
@@ -103,13 +134,17 @@ export class SessionLocks {
   }
 
   /** Whether this very lock is there with this holder, and its session is not being removed. */
-  async isHeld({ metadata }: Lease, holder: string, signal: AbortSignal): Promise<boolean> {
-    const lock = await this.read(metadata.name, signal);
-    return lock !== null && lock.metadata.uid === metadata.uid && holderOf(lock) === holder && !isClosing(lock);
+  async isHeld(lock: Lease, holder: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.readHeld(lock, holder, signal)) !== null;
   }
 
   async list(signal: AbortSignal): Promise<Lease[]> {
     return (await this.server.list<Lease>(this.path, selector(this.config, KIND.lock), signal)).items;
+  }
+
+  private async readHeld({ metadata }: Lease, holder: string, signal: AbortSignal): Promise<Lease | null> {
+    const lock = await this.read(metadata.name, signal);
+    return lock !== null && lock.metadata.uid === metadata.uid && holderOf(lock) === holder && !isClosing(lock) ? lock : null;
   }
 
   private async patch({ metadata }: Lease, change: { metadata: object; spec?: object }, signal: AbortSignal): Promise<Lease | null> {
@@ -133,6 +168,11 @@ function recordOf(options: SandboxOptions, settings: SessionSettings): Record<st
 
 export function holderOf({ spec }: Lease): string {
   return spec?.holderIdentity ?? '';
+}
+
+/** Whether the holder is there, or was. If not, whoever finds the lock may make it. */
+export function hasBegun({ metadata }: Lease): boolean {
+  return metadata.annotations?.[ANNOTATION.begun] !== undefined;
 }
 
 export function isClosing({ metadata }: Lease): boolean {

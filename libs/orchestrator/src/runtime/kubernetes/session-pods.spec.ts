@@ -45,8 +45,10 @@ const soon = (): AbortSignal => AbortSignal.timeout(20_000);
 const ensure = (owner: SandboxOwner, options: object | null = null, n = 0) =>
   processes[n]!.sessions.ensure({ owner, options, settings: {} }, soon());
 const remove = (owner: SandboxOwner, n = 0) => processes[n]!.sessions.remove(owner.key, soon());
+const podPath = (key: string): string =>
+  `${PODS}/${cluster.all('pods').find(({ metadata }) => metadata.annotations?.[ANNOTATION.session] === key)!.metadata.name}`;
 const setStatus = (key: string, status: object): void => {
-  const path = `${PODS}/${sessionName(config, key)}`;
+  const path = podPath(key);
   cluster.put(path, { ...cluster.objects.get(path)!, status: status as Record<string, unknown> });
 };
 const left = (): number[] => [cluster.all('pods').length, cluster.all('leases').length];
@@ -63,25 +65,32 @@ describe('SessionPods', () => {
 
   it.each([
     ['has ended', (key: string) => setStatus(key, { phase: 'Failed' })],
-    ['is gone', (key: string) => cluster.remove(`${PODS}/${sessionName(config, key)}`)],
-  ])('makes another pod, with the same options, when the old one %s', async (_, harm) => {
+    ['is gone', (key: string) => cluster.remove(podPath(key))],
+  ])('makes another pod, with the same options and another name, when the old one %s', async (_, harm) => {
     const owner = someOwner();
     const first = await ensure(owner, { cpus: 0.25 });
     harm(owner.key);
     const second = await ensure(owner);
     expect(second).toMatchObject({ created: true, options: { cpus: 0.25 } });
     expect(second.id).not.toBe(first.id);
+    expect(second.name).not.toBe(first.name);
     expect(left()).toEqual([1, 1]);
+  });
+
+  it('makes the pod that the lock names when its maker died before', async () => {
+    const owner = someOwner();
+    await processes[0]!.locks.createBefore(owner, 'named-before', {}, {}, soon());
+    expect(await ensure(owner, null, 1)).toMatchObject({ name: 'named-before', created: true });
   });
 
   it('kills the processes before it removes a pod, and the lock last', async () => {
     const owner = someOwner();
-    await ensure(owner);
+    const { name } = await ensure(owner);
     cluster.requests.length = 0;
     await remove(owner);
-    const name = sessionName(config, owner.key);
+    const lock = `${LEASES}/${sessionName(config, owner.key)}`;
     const changes = cluster.requests.filter((each) => !each.startsWith('GET'));
-    expect(changes).toEqual([`PATCH ${LEASES}/${name}`, 'EXEC kill -9 -1', `DELETE ${PODS}/${name}`, `DELETE ${LEASES}/${name}`]);
+    expect(changes).toEqual([`PATCH ${lock}`, 'EXEC kill -9 -1', `DELETE ${PODS}/${name}`, `DELETE ${lock}`]);
     await remove(owner);
     expect(left()).toEqual([0, 0]);
   });
@@ -183,7 +192,7 @@ describe('PooledPods', () => {
   it('makes a pod for the session when a claimant died before the pod was the session’s', async () => {
     const waiting = await processes[0]!.pooled.make(0, soon());
     const owner = someOwner();
-    await processes[0]!.locks.create(owner, waiting!.name, {}, {}, soon());
+    await processes[0]!.locks.createFor(owner, waiting!.name, soon());
     const made = await ensure(owner, null, 1);
     expect(made.created).toBe(true);
     expect(made.id).not.toBe(waiting!.id);
@@ -194,10 +203,10 @@ describe('PooledPods', () => {
     const waiting = await processes[0]!.pooled.make(0, soon());
     const owner = someOwner();
     // The other process comes between the lock and the pod.
-    const { create } = processes[0]!.locks;
+    const { createFor } = processes[0]!.locks;
     let other: Awaited<ReturnType<typeof ensure>> | undefined;
-    processes[0]!.locks.create = async (...given) => {
-      const lock = await create.apply(processes[0]!.locks, given);
+    processes[0]!.locks.createFor = async (...given) => {
+      const lock = await createFor.apply(processes[0]!.locks, given);
       other = await ensure(owner, null, 1);
       return lock;
     };

@@ -4,12 +4,12 @@ import { formatSize } from '../../options/session-options';
 import { repeatUntilDone } from '../repeat-until-done';
 import type { EnsuredSandbox, Sandbox, SandboxOwner } from '../sandbox-runtime';
 import { notOurs, statusOf } from './kubernetes-errors';
-import { ANNOTATION, isOfSession, isOurs, KIND, sessionName, sessionSelector } from './names';
+import { ANNOTATION, isOfSession, isOurs, KIND, newPodName, sessionSelector } from './names';
 import { hasEnded, isReady, type Lease, type Pod } from './objects';
 import { sessionPod, specHash } from './pod-spec';
 import { PodFailedError } from './pod-failure';
 import type { Pods } from './pods';
-import { holderOf, isClosing, networkOf, optionsOf, ownerReference, type SessionLocks } from './session-locks';
+import { hasBegun, holderOf, isClosing, networkOf, optionsOf, ownerReference, type SessionLocks } from './session-locks';
 import { limitOf, type WorkspaceClaims } from './workspace-claims';
 
 /** What a caller wants of a session's sandbox. */
@@ -104,8 +104,8 @@ export class SessionPods {
 
   private async begin(wanted: Wanted, signal: AbortSignal): Promise<EnsuredSandbox | null> {
     const { owner, options, settings } = wanted;
-    const name = sessionName(this.pods.config, owner.key);
-    const lock = await this.locks.create(owner, name, options ?? {}, settings, signal);
+    const name = newPodName(this.pods.config, owner.key);
+    const lock = await this.locks.createBefore(owner, name, options ?? {}, settings, signal);
     if (lock === null) return null;
     try {
       return await this.make(wanted, lock, {}, signal);
@@ -118,7 +118,8 @@ export class SessionPods {
   }
 
   /**
-   * Makes the session's pod, under the session's own name.
+   * Makes the pod that the lock names, or one with a new name if that pod has been there. The lock
+   * names it first. So of several callers, one makes it.
    * @param found the options of the pod that it replaces
    */
   private async make(
@@ -129,7 +130,7 @@ export class SessionPods {
   ): Promise<EnsuredSandbox | null> {
     const { config } = this.pods;
     const settled = await this.settle(owner, options ?? found, signal);
-    const name = sessionName(config, owner.key);
+    const name = hasBegun(lock) ? newPodName(config, owner.key) : holderOf(lock);
     const assigned = await this.locks.assign(lock, name, settled, settings, signal);
     if (assigned === null) return null;
     const limit = diskLimit(config, settled);
@@ -150,7 +151,7 @@ export class SessionPods {
       throw error;
     }
     if (ready === null) return null;
-    if (await this.locks.isHeld(lock, pod.metadata.name, signal)) return { ...this.described(ready, lock), created };
+    if (await this.locks.confirm(lock, pod.metadata.name, signal)) return { ...this.described(ready, lock), created };
     await this.pods.remove(ready, signal);
     return null;
   }
