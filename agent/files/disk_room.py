@@ -35,7 +35,7 @@ class DiskRoom:
         """Goes by a newer measurement, which counts what this call has written so far."""
         free = disk_limits.free_bytes()
         if not self._is_enough(free, size):
-            free = disk_limits.measured_again(free)
+            free = disk_limits.measured_again(lambda now: self._is_enough(now, size))
         if not self._is_enough(free, size):
             raise _full()
         self._measured = self._left = free

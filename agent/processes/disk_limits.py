@@ -18,8 +18,9 @@ _MAX_BYTES = 32
 _NO_ENDS = b"d0"
 # A file system with less than this is full. It is the workspace's own if the kernel keeps a quota.
 _FULL_BYTES = 64 << 10
-# PID 1 looks four times a second. A large workspace takes longer to measure than this.
-_MEASURE_SECONDS, _MEASURE_POLL_SECONDS = 1.0, 0.02
+# PID 1 looks four times a second, and two measurements may be needed. A large workspace takes longer
+# to measure than this.
+_MEASURE_SECONDS, _MEASURE_POLL_SECONDS = 2.0, 0.02
 
 
 def _open_name():
@@ -93,18 +94,18 @@ def measure_soon():
         os.kill(1, signal.SIGUSR2)
 
 
-def measured_again(free):
+def measured_again(is_enough):
     """Has PID 1 measure, since it may have done so before somebody deleted files.
 
-    Returns what `free_bytes` returns as soon as that differs from `free`, and `free` if it does not
-    differ in time.
+    Returns what `free_bytes` returns as soon as that is enough, or when the time is over. The next
+    measurement may have begun before the files were deleted. So one that is not enough does not
+    settle it.
     """
-    if _fd is None:
-        return free
-    give_up_at = time.monotonic() + _MEASURE_SECONDS
-    measure_soon()
-    while free_bytes() == free and time.monotonic() < give_up_at:
-        time.sleep(_MEASURE_POLL_SECONDS)
+    if _fd is not None:
+        give_up_at = time.monotonic() + _MEASURE_SECONDS
+        measure_soon()
+        while not is_enough(free_bytes()) and time.monotonic() < give_up_at:
+            time.sleep(_MEASURE_POLL_SECONDS)
     return free_bytes()
 
 
@@ -115,7 +116,7 @@ def begin_command():
     """
     if _fd is not None:
         if _is_far_past():
-            measured_again(0)
+            measured_again(lambda _: not _is_far_past())
             if _is_far_past():
                 raise RequestError(
                     "STORAGE_FULL", "The workspace holds far more than its disk may, and no command runs: delete files by file calls first."

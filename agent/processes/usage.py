@@ -44,7 +44,7 @@ def _disk():
     """`free` if PID 1 bounds the disk. Its file system is the host's then, or has a quota."""
     if disk_limits.is_bounded():
         free = disk_limits.free_bytes()
-        return {"free": disk_limits.measured_again(None) if free is None else free}
+        return {"free": disk_limits.measured_again(lambda now: now is not None) if free is None else free}
     found = os.statvfs(_WORKSPACE)
     return {"free": found.f_bfree * found.f_frsize, "size": found.f_blocks * found.f_frsize}
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 import unittest
 
 import tars
@@ -117,6 +118,20 @@ class DiskLimitsTest(AgentTestCase):
                 measure.start()
                 self.assertEqual(self.write("file", size).ok["size"], size)
                 measure.join()
+
+    def test_waits_for_another_measurement_when_one_began_before_files_were_gone(self):
+        self.say("d0/1\n")
+        asked = self.told("asked") + 1
+
+        def measure():
+            for free in ("d0/0\n", "d0/3\n"):
+                self.say_when_asked(asked, free)
+                time.sleep(0.2)
+
+        measuring = threading.Thread(target=measure)
+        measuring.start()
+        self.assertEqual(self.write("file", 3 * MIB).ok["size"], 3 * MIB)
+        measuring.join()
 
     def test_goes_by_what_was_measured_since_a_call_began(self):
         self.say("d0/1\n")

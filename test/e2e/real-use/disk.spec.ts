@@ -2,7 +2,7 @@ import { itOnHostKernel, UNDER_GVISOR } from '../../support/engine-under-test';
 import { CommandService } from '../../support/service/commands';
 import { Events } from '../../support/service/events';
 import { eventually } from '../../support/service/processes';
-import { docker } from '../../support/service/service';
+import { docker } from '../../support/service/deployment';
 import { tar } from '../../support/service/tar';
 
 jest.setTimeout(300_000);
@@ -117,8 +117,9 @@ describe('The service, for a session with a disk,', () => {
         headers: { 'Content-Type': 'application/octet-stream' },
       });
     expect((await put('half', 32 * MIB)).status).toBe(204);
-    // PID 1 measures soon after.
+    // PID 1 measures soon after. Until then, more is taken.
     await eventually('the rest is known', async () => (await put('more', 40 * MIB)).status === 507);
+    await request('DELETE', '/sessions/files/workspace?path=more');
     expect(await put('more', 40 * MIB)).toMatchObject({ status: 507, body: { code: 'STORAGE_FULL' } });
     expect((await put('quarter', 16 * MIB)).status).toBe(204);
     expect((await put('note', 4)).status).toBe(204);
