@@ -34,15 +34,21 @@ export async function eventually<T>(what: string, check: () => Promise<T | undef
   }
 }
 
-/** A child process. Its output is kept for the tests. */
+const LAST_WORDS_MS = 1_000;
+
+/** A child process. Its output is kept for the tests. It comes a moment after it was written. */
 export class Child {
   output = '';
   readonly exited: Promise<number | null>;
 
   constructor(readonly process: ChildProcess) {
-    process.stdout?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    process.stderr?.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    this.exited = new Promise((resolve) => process.once('exit', (code) => resolve(code)));
+    for (const stream of [process.stdout, process.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    const closed = new Promise((resolve) => process.once('close', resolve));
+    this.exited = new Promise((resolve) => process.once('exit', resolve)).then(async (code) => {
+      // What it wrote last is still in the pipes. A child of its own may hold them open.
+      await Promise.race([closed, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+      return code as number | null;
+    });
   }
 
   get pid(): number {
