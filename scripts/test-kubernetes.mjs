@@ -1,16 +1,20 @@
 /**
- * `npm run test:kubernetes`: runs the tests of the Kubernetes runtime on a cluster of one
- * node, which is set up on this machine's loopback and removed again. Further arguments go to jest.
+ * `npm run test:kubernetes`: runs the tests of the Kubernetes runtime, and of the service on it,
+ * on a cluster of one node. It is set up on this machine's loopback and removed again. Further
+ * arguments go to jest.
  */
 import { testOnKubernetes } from './engines/kubernetes/kubernetes-tests.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
-import { installPackages } from './setup/node-project.mjs';
+import { build, installPackages } from './setup/node-project.mjs';
 import { ensureSandboxImage } from './setup/sandbox-image.mjs';
 import { runMain, step } from './setup/steps.mjs';
+import { ensureTestPrograms } from './setup/test-programs.mjs';
 import { finish } from './test-counts.mjs';
 
 await runMain(async () => {
   await step('packages', installPackages);
+  await step('programs the tests use', ensureTestPrograms);
+  await step('build', build);
   const docker = await step('Docker engine', ensureDocker);
   await step('sandbox image', () => ensureSandboxImage(docker.engine));
   finish(await testOnKubernetes(docker.engine, process.argv.slice(2)));

@@ -102,7 +102,7 @@ export async function testOnOtherEngine(name, engine, jestArguments) {
 }
 
 /** Chooses the test files. Paths that the caller names replace those of the engine. */
-function fileArguments(project, { paths = [], leftOut = {}, leftOutTests }, jestArguments) {
+export function fileArguments(project, { paths = [], leftOut = {}, leftOutTests }, jestArguments) {
   const at = (file) => `test/${project}/${file}`;
   for (const [file, reason] of Object.entries(leftOut)) say(`left out: ${at(file)}.spec.ts; ${reason}`);
   const options = Object.keys(leftOut).map((file) => `--testPathIgnorePatterns=${at(file)}`);

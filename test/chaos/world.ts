@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TestEngine } from '../support/service/engine';
 import { type Child, TestRedis } from '../support/service/processes';
-import { type Env, Service, type ServiceOptions, startCleanup, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { type Env, Service, type ServiceOptions, startCleanup } from '../support/service/service';
 import { EngineProxy } from './engine-proxy';
 import type { Interval } from './intervals';
 

@@ -1,4 +1,5 @@
-import { ALICE, Client, Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { ALICE, Client, Service } from '../support/service/service';
 import { eventually } from '../support/service/processes';
 import { Terminal } from '../support/service/terminal';
 

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventually, TestRedis } from '../support/service/processes';
-import { startCleanup, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { startCleanup } from '../support/service/service';
 
 /** The worker's process itself; what it removes is told in test/medium/sweeper.spec.ts. */
 

@@ -13,7 +13,8 @@ import {
   Sandbox,
   type SandboxOptions,
 } from '@sandbox/client';
-import { ALICE, Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { ALICE, Service } from '../support/service/service';
 import { Proxy } from '../support/service/tcp-proxy';
 
 jest.setTimeout(180_000);

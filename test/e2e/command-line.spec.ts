@@ -4,7 +4,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, syml
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventually } from '../support/service/processes';
-import { ALICE, type Client, Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { ALICE, type Client, Service } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

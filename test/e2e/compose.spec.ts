@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Child, eventually, freePort } from '../support/service/processes';
-import { ALICE, Client, docker, TestDeployment } from '../support/service/service';
+import { docker, TestDeployment } from '../support/service/deployment';
+import { ALICE, Client } from '../support/service/service';
 
 const ROOT = resolve(__dirname, '../..');
 /** Long enough to build the images without any cache on a slow machine. */

@@ -2,7 +2,8 @@ import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { eventually } from '../support/service/processes';
 import { E2bSdk } from '../support/service/e2b-sdk';
-import { Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { Service } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

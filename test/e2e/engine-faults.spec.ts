@@ -1,7 +1,8 @@
 import { TEST_CHANNEL } from '../support/engine-under-test';
 import { TestEngine } from '../support/service/engine';
 import { eventually } from '../support/service/processes';
-import { ALICE, type Client, Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { ALICE, type Client, Service } from '../support/service/service';
 
 jest.setTimeout(300_000);
 

@@ -1,6 +1,6 @@
 import { Cluster, REPLICATED } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
-import { docker } from '../support/service/service';
+import { docker } from '../support/service/deployment';
 
 jest.setTimeout(120_000);
 
@@ -141,12 +141,12 @@ describe('POST /execute', () => {
 
   it('says session_restarted once when the sandbox had to be replaced', async () => {
     const { container_id } = await cluster.alice.run('restart', 'echo x > file');
-    await docker.getContainer(container_id).remove({ force: true });
+    await cluster.deployment.removeContainer(container_id);
     const anew = await cluster.alice.run('restart', 'ls');
     expect(anew).toMatchObject({ stdout: '', session_restarted: true });
     expect(anew.container_id).not.toBe(container_id);
     for (let i = 0; i < 3; i++) expect((await cluster.alice.run('restart', 'true')).session_restarted).toBe(false);
-    await docker.getContainer(anew.container_id).remove({ force: true });
+    await cluster.deployment.removeContainer(anew.container_id);
     // The answer of a file call has no field for a restart. So the next command reports it.
     const listed = await cluster.alice.request<{ entries: unknown[] }>('GET', cluster.alice.workspace('restart'));
     expect(listed.body.entries).toEqual([]);

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, ONE_PROCESS, REPLICATED } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
-import { ALICE, type Answer, docker, type Executed, Service, startCleanup } from '../support/service/service';
+import { docker } from '../support/service/deployment';
+import { ALICE, type Answer, type Executed, Service, startCleanup } from '../support/service/service';
 
 jest.setTimeout(240_000);
 

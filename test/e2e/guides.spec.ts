@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { installGuidePackages } from '../support/guides/guide-packages';
 import { matches, readGuide, type Step } from '../support/guides/guide-page';
 import { Tools } from '../support/service/mcp';
-import { Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { Service } from '../support/service/service';
 
 /** The first run downloads packages, and programs of others start slowly on a busy machine. */
 jest.setTimeout(600_000);

@@ -1,4 +1,5 @@
-import { ALICE, docker, Service, TestDeployment } from '../support/service/service';
+import { docker, TestDeployment } from '../support/service/deployment';
+import { ALICE, Service } from '../support/service/service';
 import { eventually } from '../support/service/processes';
 import { TEST_IMAGE } from '../support/engine-under-test';
 

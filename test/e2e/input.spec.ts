@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { eventually } from '../support/service/processes';
-import { ALICE, Client, Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { ALICE, Client, Service } from '../support/service/service';
 
 jest.setTimeout(240_000);
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, REPLICATED } from '../support/service/cluster';
 import { Events, textOf } from '../support/service/events';
 import { eventually } from '../support/service/processes';
-import { type Answer, docker, Service } from '../support/service/service';
+import { type Answer, Service } from '../support/service/service';
 
 jest.setTimeout(180_000);
 
@@ -227,7 +227,7 @@ describe('The service, for jobs', () => {
     const job = await start('echo ran >> count; sleep 50');
     const { container_id } = await cluster.alice.run(session, 'true');
     const follower = await Events.open(cluster.alice, 'GET', jobs(`/${job.job_id}/output`));
-    await docker.getContainer(container_id).kill();
+    await cluster.deployment.killContainer(container_id);
     expect((await follower.all()).at(-1)!.event).toMatch(/end|error/);
     expect((await call('GET', `/${job.job_id}`)).body).toMatchObject({ state: 'lost', exit_code: null, stdout_bytes: null });
     expect((await call('GET', `/${job.job_id}/output`)).body.code).toBe('JOB_LOST');

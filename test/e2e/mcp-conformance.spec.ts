@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Child } from '../support/service/processes';
-import { ALICE, Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { ALICE, Service } from '../support/service/service';
 
 jest.setTimeout(300_000);
 

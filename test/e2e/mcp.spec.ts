@@ -1,6 +1,7 @@
 import { Tools } from '../support/service/mcp';
 import { eventually, TestRedis } from '../support/service/processes';
-import { ALICE, BOB, type Client, Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { ALICE, BOB, type Client, Service } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

@@ -9,7 +9,8 @@ import { certificateFor } from '../support/network/certificate';
 import { type DnsServer, startDnsServer } from '../support/network/dns-server';
 import { Tools } from '../support/service/mcp';
 import { eventually, TestRedis } from '../support/service/processes';
-import { ALICE, BOB, type Client, type Env, type Executed, Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { ALICE, BOB, type Client, type Env, type Executed, Service } from '../support/service/service';
 
 jest.setTimeout(180_000);
 
@@ -400,7 +401,7 @@ describe('The rules of a session', () => {
       const alice = service.client(ALICE);
       await alice.request('POST', '/sessions', { session_id: 'dies', network: { allow: ['web.test'] } });
       const { container_id } = await alice.run('dies', 'true');
-      await deployment.engine.getContainer(container_id).remove({ force: true });
+      await deployment.removeContainer(container_id);
       expect(await fetchWeb(alice, 'dies')).toBe(REACHED);
     } finally {
       await service.stop();

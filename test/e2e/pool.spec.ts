@@ -1,5 +1,6 @@
 import { eventually, TestRedis } from '../support/service/processes';
-import { ALICE, BOB, docker, Service, startCleanup, TestDeployment } from '../support/service/service';
+import { docker, TestDeployment } from '../support/service/deployment';
+import { ALICE, BOB, Service, startCleanup } from '../support/service/service';
 
 jest.setTimeout(180_000);
 

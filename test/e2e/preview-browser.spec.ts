@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core';
 import { openPage, startChromium } from '../support/service/chromium';
 import { preview, startWebProgram } from '../support/service/preview';
-import { ALICE, type Client, Service, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { ALICE, type Client, Service } from '../support/service/service';
 
 /** A browser takes a while on a machine that runs other tests. */
 jest.setTimeout(300_000);

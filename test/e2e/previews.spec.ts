@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { Cluster, REPLICATED, SETUPS } from '../support/service/cluster';
 import { eventually } from '../support/service/processes';
 import { beginAnswer, getFrom, listening, preview, sendTo, socketTo, startWebProgram } from '../support/service/preview';
-import { ALICE, type Client, docker, Service } from '../support/service/service';
+import { ALICE, type Client, Service } from '../support/service/service';
 
 jest.setTimeout(120_000);
 
@@ -221,7 +221,7 @@ describe.each(SETUPS)('The service, for previews (%s)', (setup) => {
     const { url: old } = await preview(alice, session, PORT);
     const { container_id } = await alice.run(session, 'true');
     const before = (await cluster.deployment.containers()).length;
-    await docker.getContainer(container_id).remove({ force: true });
+    await cluster.deployment.removeContainer(container_id);
     await eventually('the preview is gone', async () => (await getFrom(old)).status === 404);
     expect((await getFrom(old)).body).toBe(ABSENT);
     expect(await cluster.deployment.containers()).toHaveLength(before - 1);

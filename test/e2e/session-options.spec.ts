@@ -1,5 +1,6 @@
 import { Cluster, ONE_PROCESS, REPLICATED, SETUPS } from '../support/service/cluster';
-import { docker } from '../support/service/service';
+import { itOnDocker } from '../support/cluster-under-test';
+import { docker } from '../support/service/deployment';
 import { eventually } from '../support/service/processes';
 
 jest.setTimeout(180_000);
@@ -43,7 +44,7 @@ describe.each(SETUPS)('The service, for session options (%s)', (setup) => {
   const get = async (id: string): Promise<Session> => (await cluster.alice.request<Session>('GET', `/sessions/${id}`)).body;
   const fields = ({ body }: { body: Problem }) => body.errors.map(({ field }) => field).sort();
 
-  it('makes the sandbox as its options ask, and shows them, when a session has some', async () => {
+  itOnDocker('makes the sandbox as its options ask, and shows them, when a session has some', async () => {
     const options = { memory: '300m', cpus: 0.25, pids: 50, ttl_seconds: 120, metadata: { team: 'blue' } };
     const made = await create('own', options);
     expect(made.status).toBe(200);
@@ -101,10 +102,10 @@ describe.each(SETUPS)('The service, for session options (%s)', (setup) => {
     expect(JSON.stringify(await get('vars'))).not.toContain('it’s');
   });
 
-  it('keeps options when the sandbox dies', async () => {
+  itOnDocker('keeps options when the sandbox dies', async () => {
     const options = { pids: 60, env: { A: 'kept' }, metadata: { a: 'b' } };
     const { container_id } = (await create('dies', options)).body;
-    await docker.getContainer(container_id).kill();
+    await cluster.deployment.killContainer(container_id);
     const again = await cluster.alice.run('dies', 'echo $A');
     expect(again).toMatchObject({ stdout: 'kept\n', session_restarted: true });
     expect(await get('dies')).toMatchObject({ pids: 60, metadata: { a: 'b' } });

@@ -4,7 +4,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Child, eventually, freePort } from '../support/service/processes';
-import { type Env, TestDeployment } from '../support/service/service';
+import { TestDeployment } from '../support/service/deployment';
+import { type Env } from '../support/service/service';
 
 const ROOT = resolve(__dirname, '../..');
 /**

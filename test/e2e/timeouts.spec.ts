@@ -1,5 +1,7 @@
 import { Cluster, REPLICATED } from '../support/service/cluster';
-import { docker, type Executed } from '../support/service/service';
+import { docker } from '../support/service/deployment';
+import { type Executed } from '../support/service/service';
+import { TEST_CLUSTER } from '../support/cluster-under-test';
 import { UNDER_GVISOR } from '../support/engine-under-test';
 
 jest.setTimeout(180_000);
@@ -35,15 +37,16 @@ describe('A timeout', () => {
   afterAll(() => cluster?.stop());
 
   /**
-   * @returns the processes in the container, without the sandbox's own. The host sees them, except
-   *   those of gVisor.
+   * @returns the processes in the sandbox, without its own. A Docker host sees them, except those
+   *   of gVisor.
    */
   async function processes(session: string, containerId: string): Promise<string[]> {
-    const found = UNDER_GVISOR
-      ? (await cluster.alice.run(session, 'ps -eo args --no-headers')).stdout.trim().split('\n')
-      : ((await docker.getContainer(containerId).top({ ps_args: '-eo pid,args' })).Processes as string[][]).map((row) =>
-          row.slice(1).join(' '),
-        );
+    const found =
+      UNDER_GVISOR || TEST_CLUSTER !== null
+        ? (await cluster.alice.run(session, 'ps -eo args --no-headers')).stdout.trim().split('\n')
+        : ((await docker.getContainer(containerId).top({ ps_args: '-eo pid,args' })).Processes as string[][]).map((row) =>
+            row.slice(1).join(' '),
+          );
     return found.filter((args) => !/sleep 2147483647|^python3 -I -S -u -c |ps -eo args/.test(args));
   }
 

@@ -2,71 +2,36 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createKubernetesRuntime } from '@sandbox/orchestrator';
 import { describeSandboxRuntime } from '../medium/contracts/sandbox-runtime';
+import { clusterSettings, kubectl, killPod, podsOf, TEST_CLUSTER, type TestPod, vanishPod } from '../support/cluster-under-test';
 import { run, sh, testConfig, testOwner } from '../support/adapters/docker';
 import { eventually } from '../support/service/processes';
 
 jest.setTimeout(600_000);
 
-/** What `scripts/engines/kubernetes/cluster.mjs` says of the cluster that it has made. */
-interface Cluster {
-  readonly kubeconfig: string;
-  readonly namespace: string;
-  readonly kubectl: string;
-  readonly ctr: string;
-  readonly containerd: string;
-}
-
-interface Pod {
-  readonly metadata: { readonly name: string; readonly uid: string };
-  readonly status: { readonly phase: string; readonly containerStatuses?: readonly { readonly containerID: string }[] };
-}
-
-const cluster = JSON.parse(process.env.SANDBOX_TEST_CLUSTER ?? 'null') as Cluster | null;
+const cluster = TEST_CLUSTER;
 if (cluster === null) throw new Error('These tests need a cluster: run `npm run test:kubernetes`.');
 
 const { DEPLOYMENT } = testConfig();
-// Each runtime that requires isolation makes a pod of its own to look. One test does.
 const create = (variables: Record<string, string> = {}, requireIsolation = false) => {
-  const { kubeconfig, namespace } = cluster;
-  return createKubernetesRuntime(testConfig({ DEPLOYMENT, ...variables }), { kubeconfig, namespace, storageClass: '', requireIsolation });
+  const isolation = { KUBERNETES_REQUIRE_ISOLATION: String(requireIsolation) };
+  return createKubernetesRuntime(testConfig({ DEPLOYMENT, ...clusterSettings(cluster), ...isolation, ...variables }));
 };
 
-const execute = promisify(execFile);
-const kubectl = async (...args: string[]): Promise<string> => {
-  const own = ['--kubeconfig', cluster.kubeconfig, '--namespace', cluster.namespace];
-  return (await execute(cluster.kubectl, [...own, ...args], { maxBuffer: 2 ** 28 })).stdout;
-};
-const podOf = async (key: string): Promise<Pod> => {
-  const listed = await kubectl('get', 'pods', '--selector', `sandbox-api.session=${key.slice(0, 32)}`, '--output', 'json');
-  return (JSON.parse(listed) as { items: Pod[] }).items[0]!;
-};
+const podOf = async (key: string): Promise<TestPod> => (await podsOf(cluster, `sandbox-api.session=${key.slice(0, 32)}`))[0]!;
 
 afterAll(async () => {
-  await kubectl('delete', 'pods', '--all', '--grace-period=0', '--force');
-  await kubectl('delete', 'leases.coordination.k8s.io,persistentvolumeclaims', '--all');
+  await kubectl(cluster, 'delete', 'pods', '--all', '--grace-period=0', '--force');
+  await kubectl(cluster, 'delete', 'leases.coordination.k8s.io,persistentvolumeclaims', '--all');
 });
 
 describeSandboxRuntime({
   create: (variables) => create(variables),
   kill: async (key) => {
-    const { status } = await podOf(key);
-    const id = status.containerStatuses![0]!.containerID.replace('containerd://', '');
-    await execute(cluster.ctr, [
-      '--address',
-      cluster.containerd,
-      '--namespace',
-      'k8s.io',
-      'tasks',
-      'kill',
-      '--all',
-      '--signal',
-      'SIGKILL',
-      id,
-    ]);
+    await killPod(cluster, await podOf(key));
     // The kubelet looks once a second.
     await eventually('the pod has failed', async () => (await podOf(key)).status.phase === 'Failed', 60);
   },
-  vanish: async (key) => kubectl('delete', 'pod', (await podOf(key)).metadata.name, '--grace-period=0', '--force'),
+  vanish: async (key) => vanishPod(cluster, await podOf(key)),
   restart: null,
   notesNetwork: true,
 });
@@ -106,16 +71,16 @@ describe('the Kubernetes runtime', () => {
     const { stream } = await runtime.startProcess(id, ['sh', '-c', 'trap "" TERM HUP INT; echo begun; while :; do sleep 1; done']);
     await new Promise((resolve) => stream.once('data', resolve));
     await runtime.removeSandbox(owner.key);
-    const left = await execute('pgrep', ['-f', 'trap "" TERM HUP INT; echo begun']).catch(() => ({ stdout: '' }));
+    const left = await promisify(execFile)('pgrep', ['-f', 'trap "" TERM HUP INT; echo begun']).catch(() => ({ stdout: '' }));
     expect(left.stdout).toBe('');
   });
 
   it('says that the cluster is full when its quota is used up', async () => {
-    await kubectl('create', 'quota', 'none', '--hard=pods=0');
+    await kubectl(cluster, 'create', 'quota', 'none', '--hard=pods=0');
     try {
       await expect(runtime.ensureSandbox(testOwner())).rejects.toMatchObject({ code: 'HOST_FULL' });
     } finally {
-      await kubectl('delete', 'quota', 'none');
+      await kubectl(cluster, 'delete', 'quota', 'none');
     }
   });
 });

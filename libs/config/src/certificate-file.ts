@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readSettingFile } from './setting-file';
 
 /** What Debian trusts is 220 KB in 144 certificates. */
 const MAX_BYTES = 512 * 1024;
@@ -10,7 +10,7 @@ const MAX_BYTES = 512 * 1024;
  * @throws Error that says what is wrong with the file. It repeats neither path nor content.
  */
 export function readCertificates(path: string): string {
-  const text = readText(path);
+  const text = readSettingFile(path, MAX_BYTES, 'latin1');
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
     throw new Error('must name a file without a private key: every sandbox can read what the file has');
   }
@@ -19,20 +19,6 @@ export function readCertificates(path: string): string {
     throw new Error('names a file with a broken certificate');
   if (blocks.length === 0) throw new Error('must name a file of certificates in PEM (-----BEGIN CERTIFICATE-----), and this one has none');
   return blocks.map(toPem).join('');
-}
-
-function readText(path: string): string {
-  let size: number;
-  try {
-    const status = statSync(path);
-    // A pipe would keep the process waiting.
-    if (!status.isFile()) throw Object.assign(new Error(), { code: 'no regular file' });
-    size = status.size;
-    if (size <= MAX_BYTES) return readFileSync(path, 'latin1');
-  } catch (error) {
-    throw new Error(`must name a file that can be read (${(error as NodeJS.ErrnoException).code})`, { cause: error });
-  }
-  throw new Error(`must name a file of at most ${MAX_BYTES} bytes`);
 }
 
 function toPem(block: string, at: number): string {

@@ -11,4 +11,5 @@ export {
 } from './config';
 export { configOrExit } from './config-or-exit';
 export type { Mirrors } from './mirrors';
+export type { PodTemplate } from './pod-template';
 export { parseSize, VARIABLES, type VariableName } from './variables';

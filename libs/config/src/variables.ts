@@ -3,6 +3,7 @@ import { readCertificates } from './certificate-file';
 import { items } from './comma-list';
 import { addressRanges, dnsServers, egressRules } from './egress-values';
 import { parseMirrors } from './mirrors';
+import { NO_TEMPLATE, readPodTemplate } from './pod-template';
 
 /**
  * One environment variable of the product: its default as a .env file has it, its meaning, and how
@@ -235,7 +236,28 @@ export const VARIABLES = {
   ),
   ALLOWED_COMMANDS: variable('', 'Programs a command may name, comma-separated; empty: the built-in list; `*`: no policy', list),
 
-  SANDBOX_RUNTIME: variable('docker', 'What runs the sandboxes: `docker`', oneOf('docker')),
+  SANDBOX_RUNTIME: variable(
+    'docker',
+    'What runs the sandboxes: `docker`, or `kubernetes`: each is a pod of a cluster',
+    oneOf('docker', 'kubernetes'),
+  ),
+  KUBERNETES_KUBECONFIG: variable(
+    '',
+    'File that says where the cluster is and who the service is there; empty: the service account of the pod that the service runs in',
+    text,
+  ),
+  KUBERNETES_NAMESPACE: variable('', 'Namespace of the sandboxes; empty: that of the kubeconfig or of the service account', text),
+  KUBERNETES_STORAGE_CLASS: variable('', 'Storage class of persistent workspaces; empty: the cluster’s default', text),
+  KUBERNETES_REQUIRE_ISOLATION: variable(
+    'true',
+    'Make no sandbox if a pod reaches the cluster’s API server or the metadata address of a cloud',
+    boolean,
+  ),
+  KUBERNETES_POD_TEMPLATE: variable(
+    '',
+    'File in YAML that says more of the pods: their labels, which nodes they may have and others (docs/scaling.md); empty: nothing',
+    (value) => (value === '' ? NO_TEMPLATE : readPodTemplate(value)),
+  ),
   CONTAINER_IMAGE: variable('python:3.12-slim', 'Image of the sandboxes; needs `sh` and python3 ≥ 3.8', image),
   ALLOWED_IMAGES: variable('', 'Images that a session may ask for instead of CONTAINER_IMAGE, comma-separated', images),
   CONTAINER_RUNTIME: variable('', 'OCI runtime of the sandboxes, such as `runsc` (gVisor); empty: the engine’s default', text),

@@ -553,7 +553,7 @@ export interface paths {
         };
         /**
          * Can commands be run?
-         * @description Asks Docker, the store and for the image; answers within 3 s.
+         * @description Asks what makes the sandboxes, the store and for the image; answers within 3 s.
          */
         get: operations["HealthController_ready"];
         put?: never;
@@ -1855,8 +1855,16 @@ export interface components {
             status: "ok";
         };
         ReadinessChecksDto: {
-            /** @example ok */
-            docker: string;
+            /**
+             * @description With SANDBOX_RUNTIME=docker
+             * @example ok
+             */
+            docker?: string;
+            /**
+             * @description With SANDBOX_RUNTIME=kubernetes
+             * @example ok
+             */
+            kubernetes?: string;
             /** @example ok */
             store: string;
             /** @example ok */

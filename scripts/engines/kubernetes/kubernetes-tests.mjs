@@ -1,9 +1,39 @@
 import { runJest } from '../../run-jest.mjs';
 import { SANDBOX_IMAGE } from '../../setup/sandbox-image.mjs';
 import { say, step } from '../../setup/steps.mjs';
-import { interruption } from '../other-engines.mjs';
+import { fileArguments, interruption } from '../other-engines.mjs';
 import { startCluster } from './cluster.mjs';
 import { ensureKubernetesPrograms } from './kubernetes-programs.mjs';
+
+/** The tests that run on a cluster, by project: see OTHER_ENGINES. The API is outside of it. */
+const PROJECTS = {
+  kubernetes: {},
+  e2e: {
+    paths: [
+      'archive',
+      'execute',
+      'input',
+      'jobs',
+      'limits',
+      'network',
+      'output',
+      'ownership',
+      'persistence',
+      'previews',
+      'real-use/ports',
+      'session-options',
+      'sessions',
+      'streaming',
+      'terminal',
+      'timeouts',
+      'workspace',
+    ],
+    leftOutTests: {
+      names: '\\(memory store, one process\\)',
+      reason: 'where the sessions are kept is the same for each runtime',
+    },
+  },
+};
 
 /** Prints what a run leaves out. */
 export function sayKubernetesIsNotRun() {
@@ -11,8 +41,8 @@ export function sayKubernetesIsNotRun() {
 }
 
 /**
- * Starts a cluster of one node, runs the tests of the Kubernetes runtime and removes the cluster
- * again, even if it is interrupted.
+ * Starts a cluster of one node, runs the tests of the Kubernetes runtime and of the service on it,
+ * and removes the cluster again, even if it is interrupted.
  * @param {object} engine this machine's engine, which has the sandbox image
  * @param {readonly string[]} jestArguments
  * @returns the counts of each project
@@ -34,9 +64,14 @@ export async function testOnKubernetes(engine, jestArguments) {
       SANDBOX_TEST_CLUSTER: JSON.stringify(facts),
     };
     signal.throwIfAborted();
-    const { count } = await step('jest: kubernetes', () => runJest('kubernetes', jestArguments, { env, signal }));
+    const counts = [];
+    for (const [project, files] of Object.entries(PROJECTS)) {
+      signal.throwIfAborted();
+      const args = fileArguments(project, files, jestArguments);
+      counts.push((await step(`jest: ${project}, Kubernetes`, () => runJest(project, args, { env, signal }))).count);
+    }
     signal.throwIfAborted();
-    return [count];
+    return counts;
   } finally {
     await cluster?.stop();
     forget();

@@ -1,5 +1,5 @@
 import { CommandService, type Outcome } from '../../support/service/commands';
-import { docker } from '../../support/service/service';
+import { docker } from '../../support/service/deployment';
 import { Terminal } from '../../support/service/terminal';
 import { TEST_IMAGE } from '../../support/engine-under-test';
 

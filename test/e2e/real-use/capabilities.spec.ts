@@ -1,5 +1,6 @@
 import { Tools } from '../../support/service/mcp';
-import { ALICE, BOB, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, BOB, Service } from '../../support/service/service';
 import { eventually } from '../../support/service/processes';
 import { TEST_IMAGE } from '../../support/engine-under-test';
 

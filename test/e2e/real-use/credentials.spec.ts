@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Tools } from '../../support/service/mcp';
-import { ALICE, BOB, Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, BOB, Client, Service } from '../../support/service/service';
 import { Terminal } from '../../support/service/terminal';
 
 jest.setTimeout(120_000);

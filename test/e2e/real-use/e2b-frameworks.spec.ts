@@ -1,5 +1,6 @@
 import { installFrameworks, runFramework } from '../../support/service/e2b-frameworks';
-import { Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { Service } from '../../support/service/service';
 
 /** A slow registry. */
 jest.setTimeout(900_000);

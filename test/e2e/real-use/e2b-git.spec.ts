@@ -1,5 +1,6 @@
 import { E2bSdk } from '../../support/service/e2b-sdk';
-import { Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { Service } from '../../support/service/service';
 
 jest.setTimeout(300_000);
 

@@ -1,5 +1,6 @@
 import { Tools } from '../../support/service/mcp';
-import { type Answer, ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { type Answer, ALICE, type Client, Service } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 

@@ -1,5 +1,6 @@
 import { Tools } from '../../support/service/mcp';
-import { ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, type Client, Service } from '../../support/service/service';
 import { tar, type TarEntry } from '../../support/service/tar';
 
 jest.setTimeout(180_000);

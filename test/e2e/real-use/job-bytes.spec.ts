@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { eventually } from '../../support/service/processes';
-import { ALICE, BOB, type Client, docker, Service, TestDeployment } from '../../support/service/service';
+import { docker, TestDeployment } from '../../support/service/deployment';
+import { ALICE, BOB, type Client, Service } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Tools } from '../../support/service/mcp';
-import { ALICE, type Answer, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, type Answer, type Client, Service } from '../../support/service/service';
 import { entriesOf, tar } from '../../support/service/tar';
 
 jest.setTimeout(180_000);

@@ -1,4 +1,5 @@
-import { ALICE, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, Service } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 

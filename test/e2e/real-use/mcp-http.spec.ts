@@ -6,7 +6,8 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { browserFetch } from '../../support/service/browser';
 import { Tools } from '../../support/service/mcp';
 import { eventually } from '../../support/service/processes';
-import { ALICE, type Client, docker, Service, TestDeployment } from '../../support/service/service';
+import { docker, TestDeployment } from '../../support/service/deployment';
+import { ALICE, type Client, Service } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 

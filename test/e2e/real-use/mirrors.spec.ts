@@ -7,7 +7,9 @@ import { join, normalize } from 'node:path';
 import { certificateOfAuthority } from '../../support/network/certificate';
 import { type DnsServer, startDnsServer } from '../../support/network/dns-server';
 import { TEST_CHANNEL_DIRECTORY } from '../../support/engine-under-test';
-import { ALICE, type Client, docker, type Env, type Executed, Service, TestDeployment } from '../../support/service/service';
+import { docker, TestDeployment } from '../../support/service/deployment';
+import { eventually } from '../../support/service/processes';
+import { ALICE, type Client, type Env, type Executed, Service } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 
@@ -162,7 +164,7 @@ describe.each(transports)('With mirrors and an authority of the operator, by the
     await service.stop();
     await start();
     expect(await run('filled', 'echo goes on')).toMatchObject({ stdout: 'goes on\n', session_created: false });
-    expect(service.child.output).toContain('without the files of mirrors and certificates');
+    await eventually('it is logged', async () => service.child.output.includes('without the files of mirrors and certificates'));
   });
 });
 

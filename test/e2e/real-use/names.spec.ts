@@ -1,7 +1,8 @@
 import type { RequestOptions } from '@sandbox/client';
 import { Tools } from '../../support/service/mcp';
 import { eventually } from '../../support/service/processes';
-import { type Answer, ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { type Answer, ALICE, type Client, Service } from '../../support/service/service';
 import { tar } from '../../support/service/tar';
 
 jest.setTimeout(180_000);
@@ -261,8 +262,9 @@ for _ in range(6):
     });
   });
 
-  it('are in the log with their exact bytes, without half a surrogate pair, when a call has named them', () => {
-    expect(service.child.output).toContain(`"path":"w\ufffd/\ufffd","path_base64":"${base64('w\xff/\x80')}"`);
+  it('are in the log with their exact bytes, without half a surrogate pair, when a call has named them', async () => {
+    const logged = `"path":"w\ufffd/\ufffd","path_base64":"${base64('w\xff/\x80')}"`;
+    await eventually('it is logged', async () => service.child.output.includes(logged));
     expect(service.child.output).not.toMatch(/\\ud[89a-f]/i);
   });
 });

@@ -1,6 +1,7 @@
 import { Events } from '../../support/service/events';
 import { Tools } from '../../support/service/mcp';
-import { ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, type Client, Service } from '../../support/service/service';
 
 jest.setTimeout(60_000);
 

@@ -6,7 +6,8 @@ import { openPage, startChromium } from '../../support/service/chromium';
 import { Tools } from '../../support/service/mcp';
 import { eventually } from '../../support/service/processes';
 import { listening, preview } from '../../support/service/preview';
-import { ALICE, type Client, type Executed, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, type Client, type Executed, Service } from '../../support/service/service';
 
 /** A slow machine, and a slow registry. */
 jest.setTimeout(600_000);

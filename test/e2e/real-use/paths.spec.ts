@@ -2,7 +2,8 @@ import type { RequestOptions } from '@sandbox/client';
 import { tar } from '../../support/service/tar';
 import { Tools } from '../../support/service/mcp';
 import { eventually } from '../../support/service/processes';
-import { type Answer, ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { type Answer, ALICE, type Client, Service } from '../../support/service/service';
 
 jest.setTimeout(180_000);
 

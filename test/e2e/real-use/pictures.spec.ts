@@ -1,6 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import { Tools } from '../../support/service/mcp';
-import { ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, type Client, Service } from '../../support/service/service';
 import { tar } from '../../support/service/tar';
 
 jest.setTimeout(180_000);

@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 import { Tools } from '../../support/service/mcp';
 import { eventually } from '../../support/service/processes';
 import { listening } from '../../support/service/preview';
-import { ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, type Client, Service } from '../../support/service/service';
 
 jest.setTimeout(120_000);
 

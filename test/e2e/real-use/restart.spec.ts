@@ -2,7 +2,8 @@ import { Cluster, ONE_PROCESS, SETUPS } from '../../support/service/cluster';
 import { CommandService } from '../../support/service/commands';
 import { Events } from '../../support/service/events';
 import { eventually } from '../../support/service/processes';
-import { ALICE, type Client, docker, type Executed, Service } from '../../support/service/service';
+import { docker } from '../../support/service/deployment';
+import { ALICE, type Client, type Executed, Service } from '../../support/service/service';
 
 jest.setTimeout(240_000);
 

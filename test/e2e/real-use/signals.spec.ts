@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../support/service/processes';
-import { ALICE, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, type Client, Service } from '../../support/service/service';
 import { Terminal } from '../../support/service/terminal';
 
 jest.setTimeout(120_000);

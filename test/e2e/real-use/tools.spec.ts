@@ -13,7 +13,8 @@ import { putNode } from '../../support/network/node-tools';
 import { startPostgres } from '../../support/network/postgres-server';
 import { addressesOf, aptSources, type CaFile, PREPARE_APT, ruleOf, writeCaFile } from '../../support/network/registries';
 import { type SshServer, startSshServer } from '../../support/network/ssh-server';
-import { ALICE, type Client, type Executed, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, type Client, type Executed, Service } from '../../support/service/service';
 
 /** A slow machine, and slow downloads. */
 jest.setTimeout(900_000);

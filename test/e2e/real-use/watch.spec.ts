@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Events, type ServerEvent } from '../../support/service/events';
-import { ALICE, BOB, type Client, Service, TestDeployment } from '../../support/service/service';
+import { TestDeployment } from '../../support/service/deployment';
+import { ALICE, BOB, type Client, Service } from '../../support/service/service';
 
 jest.setTimeout(300_000);
 

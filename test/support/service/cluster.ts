@@ -1,5 +1,6 @@
 import { TestRedis } from './processes';
-import { ALICE, BOB, Client, type Env, Service, TestDeployment } from './service';
+import { TestDeployment } from './deployment';
+import { ALICE, BOB, Client, type Env, Service } from './service';
 
 export const ONE_PROCESS = 'memory store, one process';
 /** Its calls pass both the store's network and a second process, so it shows more faults. */

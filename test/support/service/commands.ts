@@ -1,6 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { Tools } from './mcp';
-import { ALICE, type Client, type Env, Service, TestDeployment } from './service';
+import { TestDeployment } from './deployment';
+import { ALICE, type Client, type Env, Service } from './service';
 
 /** The result of a command, as a caller reads it by REST or MCP. */
 export interface Outcome {

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { Child, eventually } from './processes';
-import { docker } from './service';
+import { docker } from './deployment';
 import { TEST_IMAGE } from '../engine-under-test';
 
 const IN_ROOT = join(__dirname, '../../../scripts/engines/in-root.sh');

@@ -1,68 +1,22 @@
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Connection, type ConnectionOptions, type RequestOptions, Sandbox } from '@sandbox/client';
-import Docker from 'dockerode';
 import { snakeCased } from '../../../packages/client/src/naming';
 import type { components } from '../../../packages/client/src/schema';
+import { clusterSettings, TEST_CLUSTER } from '../cluster-under-test';
 import { TEST_CHANNEL_DIRECTORY, TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
 import { wellFormed } from '../well-formed';
+import type { TestDeployment } from './deployment';
 import { Child, eventually, freePort, type TestRedis } from './processes';
 
 const ROOT = resolve(__dirname, '../../..');
-export const docker = new Docker();
 
 /** One API key for each test user. */
 export const ALICE = 'alice-key-0123456789';
 export const BOB = 'bob-key-0123456789';
 
 export type Env = Record<string, string>;
-
-/** The deployments of the test file that runs. */
-export const deployments: TestDeployment[] = [];
-
-/** A name space of containers for one test file. `removeAll` removes what the file left. */
-export class TestDeployment {
-  readonly name = `test-${randomBytes(5).toString('hex')}`;
-
-  /** @param engine the engine that has the containers; by default the machine's own */
-  constructor(readonly engine: Docker = docker) {
-    deployments.push(this);
-  }
-
-  async containers(): Promise<Docker.ContainerInfo[]> {
-    return this.engine.listContainers({ all: true, filters: { label: [`sandbox-api.deployment=${this.name}`] } });
-  }
-
-  async volumes(): Promise<string[]> {
-    const { Volumes } = await this.engine.listVolumes({ filters: { label: [`sandbox-api.deployment=${this.name}`] } });
-    return (Volumes ?? []).map((volume) => volume.Name);
-  }
-
-  /** The directory below CHANNEL_DIRECTORY that has one directory for each container. */
-  get channels(): string {
-    return join(TEST_CHANNEL_DIRECTORY, createHash('sha256').update(this.name).digest('hex').slice(0, 8));
-  }
-
-  /** Removes a container, whether it is there or not. */
-  async removeContainer(id: string): Promise<void> {
-    await this.engine
-      .getContainer(id)
-      .remove({ force: true })
-      .catch(() => undefined);
-  }
-
-  async removeAll(): Promise<void> {
-    for (const { Id } of await this.containers()) await this.removeContainer(Id);
-    for (const name of await this.volumes())
-      await this.engine
-        .getVolume(name)
-        .remove()
-        .catch(() => undefined);
-    if (TEST_CHANNEL_DIRECTORY !== '') rmSync(this.channels, { recursive: true, force: true });
-  }
-}
 
 export interface ServiceOptions {
   deployment: TestDeployment;
@@ -89,6 +43,7 @@ export function serviceEnv({ deployment, redis, env }: ServiceOptions): Env {
     API_KEYS: `${ALICE},${BOB}`,
     CONTAINER_IMAGE: TEST_IMAGE,
     CONTAINER_RUNTIME: TEST_RUNTIME,
+    ...(TEST_CLUSTER === null ? {} : clusterSettings(TEST_CLUSTER)),
     RATE_LIMIT_REQUESTS: '1000000',
     // Many tests count containers or create many sessions. pool.spec.ts and limits.spec.ts test
     // these limits.

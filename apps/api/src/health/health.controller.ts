@@ -22,7 +22,7 @@ export class HealthController {
   @Get('ready')
   @ApiOperation({
     summary: 'Can commands be run?',
-    description: 'Asks Docker, the store and for the image; answers within 3 s.',
+    description: 'Asks what makes the sandboxes, the store and for the image; answers within 3 s.',
     security: [],
   })
   @ApiOkResponse({ type: ReadyDto, description: 'They can' })

@@ -1,4 +1,4 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import type { DiskBound, PoolState, ReadinessChecks, Transport } from '@sandbox/orchestrator';
 
 export class HealthDto {
@@ -7,8 +7,11 @@ export class HealthDto {
 }
 
 export class ReadinessChecksDto implements ReadinessChecks {
-  @ApiProperty({ example: 'ok' })
-  docker: string;
+  @ApiPropertyOptional({ description: 'With SANDBOX_RUNTIME=docker', example: 'ok' })
+  docker?: string;
+
+  @ApiPropertyOptional({ description: 'With SANDBOX_RUNTIME=kubernetes', example: 'ok' })
+  kubernetes?: string;
 
   @ApiProperty({ example: 'ok' })
   store: string;

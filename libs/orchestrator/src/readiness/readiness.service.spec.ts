@@ -1,3 +1,4 @@
+import { loadConfig } from '@sandbox/config';
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SessionStore } from '@sandbox/sessions';
 import { ReadinessService } from './readiness.service';
@@ -19,6 +20,7 @@ function setUp() {
   const store = { ping: jest.fn(async (): Promise<void> => undefined) };
   const pool = { state: { size: 1, hits: 2, misses: 3 } };
   const readiness = new ReadinessService(
+    loadConfig({}, { needsAuth: false }),
     store as unknown as SessionStore,
     runtime as unknown as SandboxRuntime,
     pool as unknown as WarmPool,

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config } from '@sandbox/config';
 import { SandboxError, within } from '@sandbox/errors';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import type { Transport } from '../channel/channel';
@@ -7,9 +8,13 @@ import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime
 import { WarmPool, type PoolState } from '../pool/warm-pool';
 import { ImageProbe } from './image-probe';
 
-/** The state of each thing that commands need: `ok`, or what is wrong. */
+/**
+ * The state of each thing that commands need: `ok`, or what is wrong. What makes the sandboxes has
+ * its own name.
+ */
 export interface ReadinessChecks {
-  docker: string;
+  docker?: string;
+  kubernetes?: string;
   store: string;
   image: string;
 }
@@ -25,6 +30,7 @@ export class ReadinessService {
   private foundBound: DiskBound | null = null;
 
   constructor(
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(SESSION_STORE) private readonly store: SessionStore,
     @Inject(SANDBOX_RUNTIME) private readonly runtime: SandboxRuntime,
     private readonly warmPool: WarmPool,
@@ -48,7 +54,7 @@ export class ReadinessService {
 
   /**
    * Checks everything. Callers that ask meanwhile share the check under way, because anyone may ask
-   * and each check costs calls to Docker and the store.
+   * and each check costs calls to the runtime and the store.
    */
   checkReadiness(): Promise<ReadinessChecks> {
     this.checking ??= this.checkAll().finally(() => (this.checking = undefined));
@@ -56,13 +62,13 @@ export class ReadinessService {
   }
 
   private async checkAll(): Promise<ReadinessChecks> {
-    const [docker, store, image] = await Promise.all([
+    const [runtime, store, image] = await Promise.all([
       outcome(this.runtime.ping()),
       outcome(this.store.ping()),
       outcome(this.runtime.checkImage().then(() => this.tryImage())),
       outcome(this.noteBound()),
     ]);
-    return { docker, store, image };
+    return { [this.config.SANDBOX_RUNTIME]: runtime, store, image };
   }
 
   /** For information: it says nothing of whether commands can run. */

@@ -11,7 +11,8 @@ const file = (name: string, text: string): string => {
   writeFileSync(join(directory, name), text);
   return join(directory, name);
 };
-const of = (text: string, namespace = '') => clusterAccess({ kubeconfig: file('config', text), namespace });
+const of = (text: string, namespace = '') =>
+  clusterAccess({ KUBERNETES_KUBECONFIG: file('config', text), KUBERNETES_NAMESPACE: namespace });
 
 const config = (user: string, more = ''): string => `
 apiVersion: v1
@@ -44,7 +45,7 @@ describe('clusterAccess', () => {
     file('ca.crt', 'CA');
     file('namespace', 'boxes\n');
     file('token', 'first\n');
-    const access = clusterAccess({ kubeconfig: '', namespace: '' }, directory);
+    const access = clusterAccess({ KUBERNETES_KUBECONFIG: '', KUBERNETES_NAMESPACE: '' }, directory);
     expect([access.server.href, access.namespace, String(access.tls.ca)]).toEqual(['https://kubernetes.default.svc/', 'boxes', 'CA']);
     file('token', 'renewed\n');
     expect(await access.headers()).toEqual({ Authorization: 'Bearer renewed' });
@@ -61,6 +62,6 @@ describe('clusterAccess', () => {
   });
 
   it('says that no cluster was found when there is neither', () => {
-    expect(() => clusterAccess({ kubeconfig: '', namespace: '' }, directory)).toThrow(/set KUBERNETES_KUBECONFIG/);
+    expect(() => clusterAccess({ KUBERNETES_KUBECONFIG: '', KUBERNETES_NAMESPACE: '' }, directory)).toThrow(/set KUBERNETES_KUBECONFIG/);
   });
 });

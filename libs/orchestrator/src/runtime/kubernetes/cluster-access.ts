@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { ConfigError } from '@sandbox/config';
+import { type Config, ConfigError } from '@sandbox/config';
 import { isObject } from '@sandbox/text';
 import { load } from 'js-yaml';
-import type { KubernetesSettings } from './kubernetes-settings';
 
 /** Where the API server is, and how this process shows who it is. */
 export interface ClusterAccess {
@@ -34,7 +33,7 @@ const TOKEN_MS = 60_000;
  * @throws ConfigError if neither can be used
  */
 export function clusterAccess(
-  { kubeconfig: file, namespace }: Pick<KubernetesSettings, 'kubeconfig' | 'namespace'>,
+  { KUBERNETES_KUBECONFIG: file, KUBERNETES_NAMESPACE: namespace }: Pick<Config, 'KUBERNETES_KUBECONFIG' | 'KUBERNETES_NAMESPACE'>,
   serviceAccount = SERVICE_ACCOUNT,
 ): ClusterAccess {
   try {

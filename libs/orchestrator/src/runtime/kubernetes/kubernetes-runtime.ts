@@ -10,12 +10,12 @@ import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxRuntime, SandboxStar
 import { ApiServer } from './api-server';
 import { clusterAccess } from './cluster-access';
 import { IsolationCheck } from './isolation';
-import type { KubernetesSettings } from './kubernetes-settings';
 import { sandboxLost, toSandboxError } from './kubernetes-errors';
 import { ANNOTATION, deploymentSelector, isDeploymentName } from './names';
 import { hasEnded, idOf, type Lease, type Pod } from './objects';
 import { CONTAINER } from './pod-spec';
 import { Pods } from './pods';
+import { Permissions } from './permissions';
 import { PooledPods } from './pooled-pods';
 import { SessionLocks } from './session-locks';
 import { SessionPods } from './session-pods';
@@ -25,8 +25,8 @@ import { WorkspaceClaims } from './workspace-claims';
 const DEADLINES = { lifecycle: 40_000, call: 10_000, ping: 5_000 };
 
 /** @throws ConfigError if the cluster cannot be addressed with these settings */
-export function createKubernetesRuntime(config: Config, settings: KubernetesSettings): SandboxRuntime {
-  return new KubernetesRuntime(config, settings);
+export function createKubernetesRuntime(config: Config): SandboxRuntime {
+  return new KubernetesRuntime(config);
 }
 
 /** Runs sandboxes as pods of a cluster. It touches only objects with our labels. */
@@ -40,24 +40,23 @@ export class KubernetesRuntime implements SandboxRuntime {
   private readonly sessions: SessionPods;
   private readonly pooled: PooledPods;
   private readonly isolation: IsolationCheck;
+  private readonly permissions: Permissions;
   /** The image that the cluster did not get the last time that a pod asked for it. */
   private imageFailure: SandboxError | null = null;
 
   /** @throws ConfigError if the cluster cannot be addressed with these settings */
-  constructor(
-    private readonly config: Config,
-    settings: KubernetesSettings,
-  ) {
+  constructor(private readonly config: Config) {
     if (!isDeploymentName(config.DEPLOYMENT))
       throw new ConfigError(['DEPLOYMENT may have only a-z, 0-9 and - with SANDBOX_RUNTIME=kubernetes']);
     this.surroundings = surroundingsOf(config);
-    this.server = new ApiServer(clusterAccess(settings));
+    this.server = new ApiServer(clusterAccess(config));
     this.pods = new Pods(this.server, config);
     this.locks = new SessionLocks(this.server, config);
-    this.claims = new WorkspaceClaims(this.server, config, settings.storageClass);
+    this.claims = new WorkspaceClaims(this.server, config);
     this.sessions = new SessionPods(this.pods, this.locks, this.claims);
     this.pooled = new PooledPods(this.pods, this.locks);
-    this.isolation = new IsolationCheck(this.pods, settings.requireIsolation);
+    this.permissions = new Permissions(this.server);
+    this.isolation = new IsolationCheck(this.pods, config.KUBERNETES_REQUIRE_ISOLATION);
   }
 
   ensureSandbox(owner: SandboxOwner, options: SandboxOptions | null = null, settings: SessionSettings = {}): Promise<EnsuredSandbox> {
@@ -170,6 +169,7 @@ export class KubernetesRuntime implements SandboxRuntime {
   ping(): Promise<void> {
     return operation(DEADLINES.ping, async (signal) => {
       await this.server.call({ method: 'GET', path: '/readyz', signal });
+      await this.permissions.require(signal);
       this.isolation.throwIfOpen();
     });
   }

@@ -34,6 +34,21 @@ describe('the pod of a session', () => {
     expect(spec).not.toHaveProperty('hostNetwork');
   });
 
+  it('has what the operator says of pods besides, and keeps its own labels and restrictions', () => {
+    const template = {
+      labels: { team: 'blue', [LABEL.deployment]: 'other' },
+      annotations: { note: '1' },
+      spec: { nodeSelector: { pool: 'sandboxes' }, tolerations: [{ key: 'only' }] },
+      seccompProfile: { type: 'Localhost', localhostProfile: 'sandbox.json' },
+    };
+    const pod = sessionPod({ ...config(), KUBERNETES_POD_TEMPLATE: template }, owner, { name: 'n', options: {}, settings: {} });
+    expect(pod.metadata.labels).toMatchObject({ team: 'blue', [LABEL.deployment]: 'blue' });
+    expect(pod.metadata.annotations).toMatchObject({ note: '1' });
+    expect(pod.spec).toMatchObject({ nodeSelector: { pool: 'sandboxes' }, restartPolicy: 'Never', automountServiceAccountToken: false });
+    expect(pod.spec.tolerations).toEqual([{ key: 'only' }, ...spec.tolerations]);
+    expect(pod.spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: template.seccompProfile });
+  });
+
   it('bounds its memory and its CPU, in both containers', () => {
     const resources = { limits: { memory: '268435456', cpu: '500m' }, requests: { memory: '268435456', cpu: '10m' } };
     for (const each of [...spec.containers, ...spec.initContainers]) expect(each.resources).toEqual(resources);

@@ -31,6 +31,12 @@ export const CLUSTER_VARIABLES = [
 
 /** How long a pod stays bound to a node that does not answer, in seconds. */
 const TOLERATION_SECONDS = 30;
+const TOLERATIONS = ['not-ready', 'unreachable'].map((taint) => ({
+  key: `node.kubernetes.io/${taint}`,
+  operator: 'Exists',
+  effect: 'NoExecute',
+  tolerationSeconds: TOLERATION_SECONDS,
+}));
 /**
  * The share of the CPU that a scheduler sets aside for a sandbox, in thousandths of one: many
  * sandboxes are idle.
@@ -109,10 +115,12 @@ export function probePod(config: Config, name: string) {
 }
 
 function podOf(config: Config, options: SandboxOptions, { name, labels, annotations, owner, claim = null }: PodParts) {
+  const template = config.KUBERNETES_POD_TEMPLATE;
   const metadata: ObjectMeta = {
     name,
-    labels: { ...deploymentLabels(config, KIND.session), ...labels },
+    labels: { ...template.labels, ...deploymentLabels(config, KIND.session), ...labels },
     annotations: {
+      ...template.annotations,
       [ANNOTATION.spec]: specHash(config, options),
       'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
       ...annotations,
@@ -129,7 +137,10 @@ function specOf(config: Config, options: SandboxOptions, claim: string | null) {
   const image = options.image ?? config.CONTAINER_IMAGE;
   // With a tag such as `latest` a kubelet would ask the registry at each start.
   const common = { image, imagePullPolicy: 'IfNotPresent', resources: resources(config, options), securityContext: CONFINED };
+  const template = config.KUBERNETES_POD_TEMPLATE;
+  const { tolerations = [], ...placing } = template.spec;
   return {
+    ...placing,
     hostname: 'sandbox',
     restartPolicy: 'Never',
     terminationGracePeriodSeconds: 1,
@@ -143,17 +154,12 @@ function specOf(config: Config, options: SandboxOptions, claim: string | null) {
       runAsUser: SANDBOX_UID,
       runAsGroup: SANDBOX_UID,
       runAsNonRoot: true,
-      seccompProfile: { type: 'RuntimeDefault' },
+      seccompProfile: template.seccompProfile ?? { type: 'RuntimeDefault' },
       // A volume of a storage class belongs to root alone otherwise.
       ...(claim === null ? {} : { fsGroup: SANDBOX_UID, fsGroupChangePolicy: 'OnRootMismatch' }),
       ...(config.EGRESS_ALLOW.length === 0 ? {} : { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }] }),
     },
-    tolerations: ['not-ready', 'unreachable'].map((taint) => ({
-      key: `node.kubernetes.io/${taint}`,
-      operator: 'Exists',
-      effect: 'NoExecute',
-      tolerationSeconds: TOLERATION_SECONDS,
-    })),
+    tolerations: [...tolerations, ...TOLERATIONS],
     initContainers: [
       {
         ...common,

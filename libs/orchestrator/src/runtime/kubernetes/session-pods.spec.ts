@@ -25,7 +25,7 @@ function makeProcess() {
   return {
     pods,
     locks,
-    sessions: new SessionPods(pods, locks, new WorkspaceClaims(server, config, '')),
+    sessions: new SessionPods(pods, locks, new WorkspaceClaims(server, config)),
     pooled: new PooledPods(pods, locks),
   };
 }

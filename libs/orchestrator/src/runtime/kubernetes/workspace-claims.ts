@@ -16,7 +16,6 @@ export class WorkspaceClaims {
   constructor(
     private readonly server: ApiServer,
     private readonly config: Config,
-    private readonly storageClass: string,
   ) {
     this.path = `/api/v1/namespaces/${server.access.namespace}/persistentvolumeclaims`;
   }
@@ -35,6 +34,7 @@ export class WorkspaceClaims {
   async ensure(owner: SandboxOwner, bytes: number, signal: AbortSignal): Promise<string> {
     const name = volumeName(this.config, owner.key);
     const { labels, annotations } = ownerMarks(owner);
+    const className = this.config.KUBERNETES_STORAGE_CLASS;
     const body = {
       apiVersion: 'v1',
       kind: 'PersistentVolumeClaim',
@@ -47,7 +47,7 @@ export class WorkspaceClaims {
         accessModes: ['ReadWriteOnce'],
         resources: { requests: { storage: String(bytes) } },
         // Without the member, the cluster's default class is taken.
-        ...(this.storageClass === '' ? {} : { storageClassName: this.storageClass }),
+        ...(className === '' ? {} : { storageClassName: className }),
       },
     };
     await nullIf([409], this.server.call({ method: 'POST', path: this.path, body, signal }));

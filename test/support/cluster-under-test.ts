@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+/** What `scripts/engines/kubernetes/cluster.mjs` says of the cluster that it has made. */
+export interface TestCluster {
+  readonly kubeconfig: string;
+  readonly namespace: string;
+  readonly kubectl: string;
+  readonly ctr: string;
+  readonly containerd: string;
+}
+
+export interface TestPod {
+  readonly metadata: { readonly name: string; readonly uid: string };
+  readonly status: { readonly phase: string; readonly containerStatuses?: readonly { readonly containerID: string }[] };
+}
+
+/** The cluster whose pods are the sandboxes of the tests; null: Docker has them. */
+export const TEST_CLUSTER = JSON.parse(process.env.SANDBOX_TEST_CLUSTER ?? 'null') as TestCluster | null;
+
+/** Declares a test of what a pod cannot do, as docs/scaling.md says. */
+export const itOnDocker = TEST_CLUSTER === null ? it : it.skip;
+
+const execute = promisify(execFile);
+
+/** The settings with which a service makes its sandboxes there. */
+export function clusterSettings({ kubeconfig, namespace }: TestCluster): Record<string, string> {
+  // Each process that requires isolation makes a pod of its own to look. One test does.
+  const settings = { SANDBOX_RUNTIME: 'kubernetes', KUBERNETES_REQUIRE_ISOLATION: 'false' };
+  return { ...settings, KUBERNETES_KUBECONFIG: kubeconfig, KUBERNETES_NAMESPACE: namespace };
+}
+
+/** @returns what kubectl prints */
+export async function kubectl(cluster: TestCluster, ...args: string[]): Promise<string> {
+  const own = ['--kubeconfig', cluster.kubeconfig, '--namespace', cluster.namespace];
+  return (await execute(cluster.kubectl, [...own, ...args], { maxBuffer: 2 ** 28 })).stdout;
+}
+
+export async function podsOf(cluster: TestCluster, selector: string): Promise<TestPod[]> {
+  const listed = await kubectl(cluster, 'get', 'pods', '--selector', selector, '--output', 'json');
+  return (JSON.parse(listed) as { items: TestPod[] }).items;
+}
+
+/** Kills what runs in a pod's container, as a node does that runs out of memory. */
+export async function killPod(cluster: TestCluster, { status }: TestPod): Promise<void> {
+  const id = status.containerStatuses![0]!.containerID.replace('containerd://', '');
+  const { ctr, containerd } = cluster;
+  await execute(ctr, ['--address', containerd, '--namespace', 'k8s.io', 'tasks', 'kill', '--all', '--signal', 'SIGKILL', id]);
+}
+
+export async function vanishPod(cluster: TestCluster, { metadata }: TestPod): Promise<void> {
+  await kubectl(cluster, 'delete', 'pod', metadata.name, '--grace-period=0', '--force');
+}
