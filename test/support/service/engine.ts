@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -19,6 +20,8 @@ import { docker } from './deployment';
 import { TEST_IMAGE } from '../engine-under-test';
 
 const IN_ROOT = join(__dirname, '../../../scripts/engines/in-root.sh');
+/** The root directory of another system, whose engine is under test. */
+const OTHER_ROOT = process.env.SANDBOX_TEST_ENGINE_ROOT;
 const FILLED_AT_A_TIME = Buffer.alloc(1 << 20);
 
 export interface EngineOptions {
@@ -39,10 +42,12 @@ export class TestEngine {
   static readonly possible = process.platform === 'linux' && process.getuid?.() === 0;
 
   /** Another system's root directory has no ids to give to the engine's users. */
-  static readonly canRemapUsers = TestEngine.possible && process.env.SANDBOX_TEST_ENGINE_ROOT === undefined;
+  static readonly canRemapUsers = TestEngine.possible && OTHER_ROOT === undefined;
 
   readonly docker: Docker;
   private child!: Child;
+  /** Holds the mount namespace of another system's root directory, over restarts of the engine. */
+  private root: Child | null = null;
 
   private constructor(
     private readonly directory: string,
@@ -76,7 +81,7 @@ export class TestEngine {
 
   /** If its containers live on, the next engine has to see its mounts, so that execs start. */
   private get sharesMounts(): boolean {
-    return this.options.keepsContainers === true && process.env.SANDBOX_TEST_ENGINE_ROOT === undefined;
+    return this.options.keepsContainers === true;
   }
 
   private get filler(): string {
@@ -130,7 +135,8 @@ export class TestEngine {
     // Logs to a file, and has a session of its own, as a service manager does it. So what a killed
     // engine leaves lives on undisturbed.
     const log = openSync(at('log'), 'a');
-    this.child = new Child(spawn('unshare', args, { stdio: ['ignore', log, log], detached: true }));
+    const [program, ...parameters] = [...(await this.enterRoot()), 'unshare', ...args];
+    this.child = new Child(spawn(program!, parameters, { stdio: ['ignore', log, log], detached: true }));
     closeSync(log);
     // A killed engine left containers running, and ends them before it answers.
     await eventually('the engine answers', () => this.docker.ping(), 60).catch((error: Error) => {
@@ -138,10 +144,21 @@ export class TestEngine {
     });
   }
 
+  /** @returns how a program gets into another system's root directory, if its mounts are shared */
+  private async enterRoot(): Promise<string[]> {
+    if (OTHER_ROOT === undefined || !this.sharesMounts) return [];
+    if (this.root === null) {
+      const entered = join(this.directory, 'entered');
+      const script = ['sh', IN_ROOT, OTHER_ROOT, this.directory, 'sh', '-c', 'touch "$0" && exec tail -f /dev/null', entered];
+      this.root = new Child(spawn('unshare', ['-m', ...script], { stdio: 'ignore' }));
+      await eventually('the root directory is entered', async () => existsSync(entered));
+    }
+    return ['nsenter', '--mount', '--target', String(this.root.pid)];
+  }
+
   /** @returns the engine under test: this machine's, or that of another system's root directory */
   private dockerd(): string[] {
-    const root = process.env.SANDBOX_TEST_ENGINE_ROOT;
-    if (root !== undefined) return ['sh', IN_ROOT, root, this.directory, 'dockerd'];
+    if (OTHER_ROOT !== undefined) return this.sharesMounts ? ['dockerd'] : ['sh', IN_ROOT, OTHER_ROOT, this.directory, 'dockerd'];
     if (!this.options.remapsUsers) return ['dockerd'];
     const ids = join(this.directory, 'ids');
     writeFileSync(ids, 'nobody:1000000:65536\nnogroup:1000000:65536\n');
@@ -175,7 +192,9 @@ export class TestEngine {
     for (const { Id } of await this.docker.listContainers({ all: true })) await this.docker.getContainer(Id).remove({ force: true });
     await this.down('SIGTERM');
     // The engine has mounted its directory onto itself.
-    if (this.sharesMounts || this.options.diskBytes !== undefined) execFileSync('umount', [this.data]);
+    const isMountedHere = (this.sharesMounts && this.root === null) || this.options.diskBytes !== undefined;
+    if (isMountedHere) execFileSync('umount', [this.data]);
+    await this.root?.stop('SIGKILL');
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
