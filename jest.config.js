@@ -42,6 +42,7 @@ module.exports = {
       testMatch: ['<rootDir>/{apps,test}/**/*.http.spec.ts'],
     },
     { ...base, displayName: 'medium', testMatch: ['<rootDir>/test/medium/**/*.spec.ts'] },
+    { ...base, displayName: 'long', testMatch: ['<rootDir>/test/long/**/*.spec.ts'] },
     { ...base, displayName: 'kubernetes', testMatch: ['<rootDir>/test/kubernetes/**/*.spec.ts'] },
     {
       ...base,

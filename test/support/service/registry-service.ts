@@ -1,0 +1,70 @@
+import { availableParallelism } from 'node:os';
+import { addressesOf, aptSources, npmRegistry, ruleOf, writeCaFile } from '../network/registries';
+import { TestDeployment } from './deployment';
+import { ALICE, type Client, type Executed, Service } from './service';
+
+/** What a session asks for that has room for a project of Node. */
+export const ROOM = { disk: '3g', memory: '2g', cpus: availableParallelism() };
+
+type Told = Executed & { network_denied?: object[] };
+
+/** A service whose sessions reach the registries that this machine is set to. */
+export class RegistryService {
+  private readonly deployment = new TestDeployment();
+  private readonly certificates = writeCaFile();
+  readonly registry = npmRegistry();
+  /** What apt in the image is set to. */
+  sources: URL[] = [];
+  service!: Service;
+
+  static async start(): Promise<RegistryService> {
+    const started = new RegistryService();
+    await started.up('');
+    // Known once a sandbox has told it.
+    started.sources = await aptSources(started.alice, 'sources');
+    await started.service.stop();
+    const hosts = [started.registry, ...started.sources].map(({ hostname }) => hostname);
+    await started.up((await addressesOf(hosts)).join(','));
+    return started;
+  }
+
+  get alice(): Client {
+    return this.service.client(ALICE);
+  }
+
+  /** Makes a session with room that may reach these registries. */
+  async create(session_id: string, ...reached: URL[]): Promise<void> {
+    const { status } = await this.alice.request('POST', '/sessions', { session_id, ...ROOM, network: { allow: reached.map(ruleOf) } });
+    expect(status).toBe(200);
+  }
+
+  /** Runs a command that has to succeed, and that the network refuses nothing. */
+  async run(session: string, command: string): Promise<Told> {
+    const told: Told = await this.alice.run(session, command, { timeout: 280 });
+    expect({ ...told, stdout: '' }).toMatchObject({ exit_code: 0, timed_out: false });
+    expect(told).not.toHaveProperty('network_denied');
+    return told;
+  }
+
+  async stop(): Promise<void> {
+    await this.service?.stop('SIGKILL');
+    await this.deployment.removeAll();
+    this.certificates.remove();
+  }
+
+  private async up(EGRESS_PRIVATE: string): Promise<void> {
+    const env = {
+      EGRESS_ALLOW: `*,${ruleOf(this.registry)}`,
+      EGRESS_MIRRORS: `npm=${this.registry.href}`,
+      EGRESS_CA_FILE: this.certificates.path,
+      EGRESS_PRIVATE,
+      MAX_SESSION_DISK: ROOM.disk,
+      MAX_SESSION_MEMORY: ROOM.memory,
+      MAX_SESSION_CPUS: String(ROOM.cpus),
+      MAX_EXEC_TIMEOUT_SECONDS: '280',
+      WORKSPACE_MAX_FILE_SIZE_BYTES: '0',
+      ARCHIVE_MAX_BYTES: String(1024 ** 3),
+    };
+    this.service = await Service.start({ deployment: this.deployment, env });
+  }
+}
