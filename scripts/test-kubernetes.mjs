@@ -1,7 +1,7 @@
 /**
  * `npm run test:kubernetes`: runs the tests of the Kubernetes runtime, and of the service on it,
- * on a cluster of one node. It is set up on this machine's loopback and removed again. Further
- * arguments go to jest.
+ * on a cluster of two nodes. It is set up on this machine's loopback and removed again. `--quick`
+ * takes one node, and tests the runtime alone. Further arguments go to jest.
  */
 import { testOnKubernetes } from './engines/kubernetes/kubernetes-tests.mjs';
 import { ensureDocker } from './setup/docker-engine.mjs';
@@ -17,5 +17,6 @@ await runMain(async () => {
   await step('build', build);
   const docker = await step('Docker engine', ensureDocker);
   await step('sandbox image', () => ensureSandboxImage(docker.engine));
-  finish(await testOnKubernetes(docker.engine, process.argv.slice(2)));
+  const [quick, jestArguments] = [process.argv.includes('--quick'), process.argv.slice(2).filter((each) => each !== '--quick')];
+  finish(await testOnKubernetes(docker.engine, jestArguments, { quick }));
 });

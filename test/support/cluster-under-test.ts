@@ -6,13 +6,20 @@ export interface TestCluster {
   readonly kubeconfig: string;
   readonly namespace: string;
   readonly kubectl: string;
+  /** URL of the API server. */
+  readonly server: string;
   readonly ctr: string;
-  readonly containerd: string;
+  /** Each with the socket of its containerd. */
+  readonly nodes: readonly { readonly address: string; readonly containerd: string }[];
 }
 
 export interface TestPod {
   readonly metadata: { readonly name: string; readonly uid: string };
-  readonly status: { readonly phase: string; readonly containerStatuses?: readonly { readonly containerID: string }[] };
+  readonly status: {
+    readonly phase: string;
+    readonly hostIP?: string;
+    readonly containerStatuses?: readonly { readonly containerID: string; readonly ready: boolean }[];
+  };
 }
 
 /** The cluster whose pods are the sandboxes of the tests; null: Docker has them. */
@@ -44,7 +51,8 @@ export async function podsOf(cluster: TestCluster, selector: string): Promise<Te
 /** Kills what runs in a pod's container, as a node does that runs out of memory. */
 export async function killPod(cluster: TestCluster, { status }: TestPod): Promise<void> {
   const id = status.containerStatuses![0]!.containerID.replace('containerd://', '');
-  const { ctr, containerd } = cluster;
+  const { ctr, nodes } = cluster;
+  const { containerd } = nodes.find(({ address }) => address === status.hostIP)!;
   await execute(ctr, ['--address', containerd, '--namespace', 'k8s.io', 'tasks', 'kill', '--all', '--signal', 'SIGKILL', id]);
 }
 

@@ -246,6 +246,12 @@ export const VARIABLES = {
     'File that says where the cluster is and who the service is there; empty: the service account of the pod that the service runs in',
     text,
   ),
+  KUBERNETES_SERVICE_HOST: variable(
+    '',
+    'Address of the API server for that account, which Kubernetes sets in its pods; empty: `kubernetes.default.svc`',
+    text,
+  ),
+  KUBERNETES_SERVICE_PORT: variable('443', 'Port of the API server, which Kubernetes sets too', integer(1, 65535)),
   KUBERNETES_NAMESPACE: variable('', 'Namespace of the sandboxes; empty: that of the kubeconfig or of the service account', text),
   KUBERNETES_STORAGE_CLASS: variable('', 'Storage class of persistent workspaces; empty: the cluster’s default', text),
   KUBERNETES_REQUIRE_ISOLATION: variable(

@@ -11,9 +11,10 @@ const CURVE = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-no
  * certificate's name for the user's, and its organisations for the groups.
  * @param {string} directory
  * @param {string} server URL of the API server
- * @param {string} address of the API server and of the node
+ * @param {string} address of the API server
+ * @param {readonly string[]} nodes the addresses of the nodes
  */
-export async function makeClusterKeys(directory, server, address) {
+export async function makeClusterKeys(directory, server, address, nodes) {
   const at = (name) => join(directory, name);
   const openssl = (...args) => run('openssl', args, { deadlineMs: DEADLINE_MS });
   await openssl('req', '-x509', ...CURVE, '-days', DAYS, '-keyout', at('ca.key'), '-out', at('ca.crt'), '-subj', '/CN=sandbox-api-test');
@@ -54,7 +55,7 @@ export async function makeClusterKeys(directory, server, address) {
     ['admin', '/O=system:masters/CN=admin'],
     ['controllers', '/O=system:masters/CN=controllers'],
     ['scheduler', '/CN=system:kube-scheduler'],
-    ['node', `/O=system:nodes/CN=system:node:${address}`, `IP:${address}`],
+    ...nodes.map((node) => [`node-${node}`, `/O=system:nodes/CN=system:node:${node}`, `IP:${node}`]),
   ]) {
     await sign(name, subject, names);
     kubeconfig(name);

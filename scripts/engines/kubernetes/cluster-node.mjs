@@ -44,6 +44,11 @@ export class ClusterNode {
     this.ctr = join(this.root, 'usr/bin/ctr');
   }
 
+  /** @returns the name of a program of this node, such as `kubelet-127.0.0.1` */
+  program(name) {
+    return `${name}-${this.address}`;
+  }
+
   /** @returns the command that runs a program in the node's mount namespace */
   get enter() {
     return ['nsenter', '--mount', '--target', String(this.holder)];
@@ -51,12 +56,13 @@ export class ClusterNode {
 
   async startContainerd() {
     const at = (name) => join(this.directory, name);
+    mkdirSync(this.directory);
     for (const name of ['containerd/root', 'containerd/state', 'cni', 'cni-bin', 'kubelet']) mkdirSync(at(name), { recursive: true });
     const mounts = OWN_DIRECTORIES.map((path) => `mkdir -p ${path} && mount -t tmpfs -o mode=755 own ${path}`).join(' && ');
     // kubelets want their directory to be shared with what they start.
     const shared = `mount --bind '${this.directory}' '${this.directory}' && mount --make-rshared '${this.directory}'`;
     const script = `${mounts} && ${shared} && touch '${at('entered')}' && exec tail -f /dev/null`;
-    this.holder = this.programs.start('holder', 'sh', ['-c', script], ['unshare', '--mount', '--propagation', 'private']);
+    this.holder = this.programs.start(this.program('holder'), 'sh', ['-c', script], ['unshare', '--mount', '--propagation', 'private']);
     await this.programs.until('mount namespace', () => existsSync(at('entered')));
     for (const plugin of readdirSync(join(this.root, 'usr/lib/cni')))
       symlinkSync(join(this.root, 'usr/lib/cni', plugin), at(`cni-bin/${plugin}`));
@@ -64,7 +70,7 @@ export class ClusterNode {
     chmodSync(at('cni-bin/no-network'), 0o755);
     writeFileSync(at('cni/10.conflist'), JSON.stringify({ cniVersion: '0.4.0', name: 'pods', plugins: [{ type: 'no-network' }] }));
     writeFileSync(at('containerd.toml'), this.containerdSettings());
-    this.programs.start('containerd', join(this.root, 'usr/bin/containerd'), ['--config', at('containerd.toml')], this.enter);
+    this.programs.start(this.program('containerd'), join(this.root, 'usr/bin/containerd'), ['--config', at('containerd.toml')], this.enter);
     await this.programs.until('containerd', () => this.answers());
   }
 
@@ -78,7 +84,14 @@ export class ClusterNode {
       writeFileSync(join(CGROUPS, 'cpuset', this.cgroup, name), readFileSync(join(CGROUPS, 'cpuset', name)));
     const settings = join(this.directory, 'kubelet.json');
     writeFileSync(settings, JSON.stringify(this.kubeletSettings()));
-    const args = ['--config', settings, '--kubeconfig', join(this.keys, 'node.kubeconfig'), '--hostname-override', this.address];
+    const args = [
+      '--config',
+      settings,
+      '--kubeconfig',
+      join(this.keys, `node-${this.address}.kubeconfig`),
+      '--hostname-override',
+      this.address,
+    ];
     args.push(
       '--root-dir',
       join(this.directory, 'kubelet'),
@@ -88,7 +101,7 @@ export class ClusterNode {
       'remote',
     );
     args.push('--container-runtime-endpoint', `unix://${this.socket}`, '--pod-infra-container-image', PAUSE_IMAGE);
-    this.programs.start('kubelet', join(this.bin, 'kubelet'), args, this.enter);
+    this.programs.start(this.program('kubelet'), join(this.bin, 'kubelet'), args, this.enter);
   }
 
   /** Copies an image from a Docker engine as a stream, without a file between. */
@@ -181,8 +194,8 @@ disabled_plugins = ${JSON.stringify(unused.map((name) => `io.containerd.${name}`
       port: this.port,
       readOnlyPort: 0,
       healthzPort: 0,
-      tlsCertFile: key('node.crt'),
-      tlsPrivateKeyFile: key('node.key'),
+      tlsCertFile: key(`node-${this.address}.crt`),
+      tlsPrivateKeyFile: key(`node-${this.address}.key`),
       authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: key('ca.crt') } },
       authorization: { mode: 'Webhook' },
       cgroupDriver: 'cgroupfs',

@@ -10,12 +10,15 @@ import { ClusterNode } from './cluster-node.mjs';
 import { ClusterPrograms } from './cluster-programs.mjs';
 
 const ADDRESS = '127.0.0.1';
+/** A node has a loopback address of its own. */
+const NODES = ['127.0.0.1', '127.0.0.2'];
 /** The namespace of the sandboxes under test. */
 const NAMESPACE = 'sandboxes';
 /** An API server with open streams takes a minute to end by itself. */
 const API_SERVER_STOP_MS = 500;
 const CONTROLLERS = [
   ...['namespace', 'serviceaccount', 'serviceaccount-token', 'root-ca-cert-publisher', 'nodelifecycle', 'podgc', 'garbagecollector'],
+  ...['deployment', 'replicaset', 'disruption', 'endpoint'],
   ...['resourcequota', 'persistentvolume-binder', 'pvc-protection', 'pv-protection'],
 ];
 /** How many persistent volumes there are. Each is used once. */
@@ -32,31 +35,35 @@ const SYSCTLS = [
 ];
 
 /**
- * Starts a Kubernetes cluster of one node on this machine's loopback, beside everything else. All
- * its files are in a directory of its own. `stop` leaves nothing behind.
+ * Starts a Kubernetes cluster on this machine's loopback, beside everything else. All its files are
+ * in a directory of its own. `stop` leaves nothing behind.
  * @param {string} programs the directory of `ensureKubernetesPrograms`
  * @param {object} engine a Docker engine that has the images
  * @param {readonly string[]} images
+ * @param {number} count how many nodes it has, 1 or 2
  */
-export async function startCluster(programs, engine, images) {
+export async function startCluster(programs, engine, images, count) {
   const directory = mkdtempSync(join(tmpdir(), 'sandbox-cluster-'));
   const at = (name) => join(directory, name);
   const [bin, root, keys] = [join(programs, 'bin'), join(programs, 'root'), at('keys')];
-  const [apiPort, etcdPort, peerPort, kubeletPort] = await freePorts(4);
+  const [apiPort, etcdPort, peerPort, ...kubeletPorts] = await freePorts(3 + count);
   const server = `https://${ADDRESS}:${apiPort}`;
   const path = [bin, join(root, 'usr/bin'), join(root, 'usr/sbin'), process.env.PATH, '/usr/sbin', '/sbin'].join(':');
   const running = new ClusterPrograms(directory, path);
-  const cgroup = `sandbox-cluster-${process.pid}`;
-  const node = new ClusterNode({ root, bin, directory: at('node'), keys, address: ADDRESS, port: kubeletPort, cgroup, programs: running });
+  const nodes = NODES.slice(0, count).map((address, n) => {
+    const own = { directory: at(`node-${n}`), address, port: kubeletPorts[n], cgroup: `sandbox-cluster-${process.pid}-${n}` };
+    return new ClusterNode({ root, bin, keys, programs: running, ...own });
+  });
+  const of = (name) => nodes.map((node) => node.program(name));
   const sysctls = SYSCTLS.map((name) => [`/proc/sys/${name}`, valueOf(`/proc/sys/${name}`)]);
   const stop = async () => {
-    await running.stop(['kubelet', 'scheduler', 'controllers']);
-    await node.removeContainers();
+    await running.stop([...of('kubelet'), 'scheduler', 'controllers']);
+    await Promise.all(nodes.map((node) => node.removeContainers()));
     await running.stop(['apiserver'], API_SERVER_STOP_MS);
-    await running.stop(['containerd', 'etcd']);
+    await running.stop([...of('containerd'), 'etcd']);
     await killAllOf(directory);
-    await running.stop(['holder'], 0);
-    node.removeGroups();
+    await running.stop(of('holder'), 0);
+    for (const node of nodes) node.removeGroups();
     for (const [file, value] of sysctls) if (value !== valueOf(file)) writeFileSync(file, value);
     rmSync(directory, { recursive: true, force: true });
   };
@@ -69,11 +76,10 @@ export async function startCluster(programs, engine, images) {
     );
   try {
     mkdirSync(keys, { mode: 0o700 });
-    mkdirSync(at('node'));
-    await makeClusterKeys(keys, server, ADDRESS);
+    await makeClusterKeys(keys, server, ADDRESS, NODES.slice(0, count));
     startControlPlane(running, { bin, root, directory, keys, apiPort, etcdPort, peerPort });
-    await node.startContainerd();
-    for (const image of images) await node.loadFrom(engine, image);
+    for (const node of nodes) await node.startContainerd();
+    for (const node of nodes) for (const image of images) await node.loadFrom(engine, image);
     await running.until('API server', () => succeeds('get', '--raw', '/readyz'));
     const kubeconfig = (name) =>
       ['kubeconfig', 'authentication-kubeconfig', 'authorization-kubeconfig'].map(
@@ -84,18 +90,20 @@ export async function startCluster(programs, engine, images) {
     const controllers = [...kubeconfig('controllers'), ...quiet, ...accounts, `--controllers=${CONTROLLERS}`, '--secure-port=0'];
     running.start('controllers', join(bin, 'kube-controller-manager'), controllers);
     running.start('scheduler', join(bin, 'kube-scheduler'), [...kubeconfig('scheduler'), ...quiet, '--secure-port=0']);
-    node.startKubelet();
+    for (const node of nodes) node.startKubelet();
     await kubectl('create', 'namespace', NAMESPACE);
     writeFileSync(at('volumes.json'), JSON.stringify({ apiVersion: 'v1', kind: 'List', items: volumesIn(at('volumes')) }));
     await kubectl('create', '-f', at('volumes.json'));
-    await running.until('node', () => succeeds('wait', '--for=condition=Ready', '--timeout=5s', `node/${ADDRESS}`));
+    for (const { address } of nodes)
+      await running.until(`node ${address}`, () => succeeds('wait', '--for=condition=Ready', '--timeout=5s', `node/${address}`));
     await running.until('service account', () => succeeds('-n', NAMESPACE, 'get', 'serviceaccount', 'default'));
     return {
       kubeconfig: join(keys, 'admin.kubeconfig'),
       namespace: NAMESPACE,
       kubectl: join(root, 'usr/bin/kubectl'),
-      ctr: node.ctr,
-      containerd: node.socket,
+      server,
+      ctr: nodes[0].ctr,
+      nodes: nodes.map(({ address, socket }) => ({ address, containerd: socket })),
       stop,
     };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { runJest } from '../../run-jest.mjs';
 import { SANDBOX_IMAGE } from '../../setup/sandbox-image.mjs';
-import { say, step } from '../../setup/steps.mjs';
+import { run, say, step } from '../../setup/steps.mjs';
 import { fileArguments, interruption } from '../other-engines.mjs';
 import { startCluster } from './cluster.mjs';
 import { ensureKubernetesPrograms } from './kubernetes-programs.mjs';
@@ -35,26 +35,37 @@ const PROJECTS = {
   },
 };
 
+const QUICK = { paths: ['kubernetes-runtime'], leftOut: { manifests: 'its replicas need two nodes' } };
+
+/** An image of the Dockerfile, as the manifests name it. */
+const API_IMAGE = 'sandbox-api:latest';
+const REDIS_IMAGE = 'redis:7-alpine';
+/** Long enough to build the image without any cache on a slow machine. */
+const BUILD_MS = 14 * 60_000;
+
 /** Prints what a run leaves out. */
 export function sayKubernetesIsNotRun() {
   say('not run: the tests on a Kubernetes cluster; `npm run test:kubernetes` does, and TEST_ENGINES=all npm test');
 }
 
 /**
- * Starts a cluster of one node, runs the tests of the Kubernetes runtime and of the service on it,
- * and removes the cluster again, even if it is interrupted.
+ * Starts a cluster, runs the tests of the Kubernetes runtime and of the service on it, and removes
+ * the cluster again, even if it is interrupted.
  * @param {object} engine this machine's engine, which has the sandbox image
  * @param {readonly string[]} jestArguments
+ * @param {{ quick?: boolean }} options quick: one node, and the tests of the runtime alone
  * @returns the counts of each project
  */
-export async function testOnKubernetes(engine, jestArguments) {
+export async function testOnKubernetes(engine, jestArguments, { quick = false } = {}) {
   const { signal, forget } = interruption();
   let cluster;
   try {
     const programs = await step('Kubernetes', ensureKubernetesPrograms);
-    await step('a cluster of one node', async () => {
+    if (!quick) await step('image of the API', buildApiImage);
+    const images = quick ? [SANDBOX_IMAGE] : [SANDBOX_IMAGE, API_IMAGE, REDIS_IMAGE];
+    await step(quick ? 'a cluster of one node' : 'a cluster of two nodes', async () => {
       signal.throwIfAborted();
-      cluster = await startCluster(programs.path, engine, [SANDBOX_IMAGE]);
+      cluster = await startCluster(programs.path, engine, images, quick ? 1 : 2);
     });
     const { stop: _, ...facts } = cluster;
     const env = {
@@ -65,7 +76,7 @@ export async function testOnKubernetes(engine, jestArguments) {
     };
     signal.throwIfAborted();
     const counts = [];
-    for (const [project, files] of Object.entries(PROJECTS)) {
+    for (const [project, files] of Object.entries(quick ? { kubernetes: QUICK } : PROJECTS)) {
       signal.throwIfAborted();
       const args = fileArguments(project, files, jestArguments);
       counts.push((await step(`jest: ${project}, Kubernetes`, () => runJest(project, args, { env, signal }))).count);
@@ -76,4 +87,10 @@ export async function testOnKubernetes(engine, jestArguments) {
     await cluster?.stop();
     forget();
   }
+}
+
+/** As docker-compose.yml builds it. A machine without a registry gets stand-ins for its base images. */
+async function buildApiImage() {
+  await run(process.execPath, ['scripts/standin-images.mjs'], { deadlineMs: BUILD_MS });
+  await run('docker', ['build', '--quiet', '--tag', API_IMAGE, '.'], { deadlineMs: BUILD_MS });
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadConfig } from '@sandbox/config';
 import { clusterAccess } from './cluster-access';
 
 let directory: string;
@@ -11,8 +12,9 @@ const file = (name: string, text: string): string => {
   writeFileSync(join(directory, name), text);
   return join(directory, name);
 };
+const settings = (variables: Record<string, string> = {}) => loadConfig(variables, { needsAuth: false });
 const of = (text: string, namespace = '') =>
-  clusterAccess({ KUBERNETES_KUBECONFIG: file('config', text), KUBERNETES_NAMESPACE: namespace });
+  clusterAccess(settings({ KUBERNETES_KUBECONFIG: file('config', text), KUBERNETES_NAMESPACE: namespace }));
 
 const config = (user: string, more = ''): string => `
 apiVersion: v1
@@ -45,10 +47,19 @@ describe('clusterAccess', () => {
     file('ca.crt', 'CA');
     file('namespace', 'boxes\n');
     file('token', 'first\n');
-    const access = clusterAccess({ KUBERNETES_KUBECONFIG: '', KUBERNETES_NAMESPACE: '' }, directory);
+    const access = clusterAccess(settings(), directory);
     expect([access.server.href, access.namespace, String(access.tls.ca)]).toEqual(['https://kubernetes.default.svc/', 'boxes', 'CA']);
     file('token', 'renewed\n');
     expect(await access.headers()).toEqual({ Authorization: 'Bearer renewed' });
+  });
+
+  it.each([
+    ['10.96.0.1', '6443', 'https://10.96.0.1:6443/'],
+    ['fd00::1', '443', 'https://[fd00::1]/'],
+  ])('finds the API server where Kubernetes says: %s %s', (host, port, url) => {
+    for (const name of ['ca.crt', 'namespace', 'token']) file(name, 'x');
+    const given = settings({ KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port });
+    expect(clusterAccess(given, directory).server.href).toBe(url);
   });
 
   it.each([
@@ -62,6 +73,6 @@ describe('clusterAccess', () => {
   });
 
   it('says that no cluster was found when there is neither', () => {
-    expect(() => clusterAccess({ KUBERNETES_KUBECONFIG: '', KUBERNETES_NAMESPACE: '' }, directory)).toThrow(/set KUBERNETES_KUBECONFIG/);
+    expect(() => clusterAccess(settings(), directory)).toThrow(/set KUBERNETES_KUBECONFIG/);
   });
 });

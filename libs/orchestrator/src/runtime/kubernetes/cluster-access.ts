@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { type Config, ConfigError } from '@sandbox/config';
 import { isObject } from '@sandbox/text';
@@ -20,10 +21,15 @@ export interface ClusterAccess {
   headers(): Promise<Record<string, string>>;
 }
 
+type AccessSettings = Pick<
+  Config,
+  'KUBERNETES_KUBECONFIG' | 'KUBERNETES_NAMESPACE' | 'KUBERNETES_SERVICE_HOST' | 'KUBERNETES_SERVICE_PORT'
+>;
+
 /** What Kubernetes mounts into each pod that has a service account. */
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** The API server's name inside a cluster. Its certificate has it. */
-const IN_CLUSTER = 'https://kubernetes.default.svc';
+const IN_CLUSTER = 'kubernetes.default.svc';
 /** How long a token that was read from a file is used. Kubernetes renews it in time. */
 const TOKEN_MS = 60_000;
 
@@ -32,12 +38,10 @@ const TOKEN_MS = 60_000;
  * runs in.
  * @throws ConfigError if neither can be used
  */
-export function clusterAccess(
-  { KUBERNETES_KUBECONFIG: file, KUBERNETES_NAMESPACE: namespace }: Pick<Config, 'KUBERNETES_KUBECONFIG' | 'KUBERNETES_NAMESPACE'>,
-  serviceAccount = SERVICE_ACCOUNT,
-): ClusterAccess {
+export function clusterAccess(settings: AccessSettings, serviceAccount = SERVICE_ACCOUNT): ClusterAccess {
+  const { KUBERNETES_KUBECONFIG: file, KUBERNETES_NAMESPACE: namespace } = settings;
   try {
-    return file === '' ? ofServiceAccount(serviceAccount, namespace) : ofKubeconfig(file, namespace);
+    return file === '' ? ofServiceAccount(serviceAccount, settings) : ofKubeconfig(file, namespace);
   } catch (error) {
     // A message of the YAML parser would quote the file, which holds secrets.
     const why = error instanceof AccessError || isSystemError(error) ? `: ${error.message}` : '';
@@ -49,9 +53,10 @@ export function clusterAccess(
 
 class AccessError extends Error {}
 
-function ofServiceAccount(directory: string, namespace: string): ClusterAccess {
+function ofServiceAccount(directory: string, settings: AccessSettings): ClusterAccess {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port, KUBERNETES_NAMESPACE: namespace } = settings;
   return {
-    server: new URL(IN_CLUSTER),
+    server: new URL(`https://${isIPv6(host) ? `[${host}]` : host || IN_CLUSTER}:${port}`),
     tls: { ca: readFileSync(resolve(directory, 'ca.crt')) },
     namespace: namespace || readFileSync(resolve(directory, 'namespace'), 'utf8').trim(),
     headers: tokenOfFile(resolve(directory, 'token')),

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { loadAll } from 'js-yaml';
 import { ApiServer } from './api-server';
-import { Permissions } from './permissions';
+import { NEEDED, Permissions } from './permissions';
 import { FakeCluster } from './testing/fake-cluster';
 
 let cluster: FakeCluster;
@@ -27,6 +30,14 @@ beforeEach(async () => {
 afterEach(() => cluster.end());
 
 describe('Permissions', () => {
+  it('asks for what the Role of deploy/kubernetes allows', () => {
+    const manifest = readFileSync(join(__dirname, '../../../../../deploy/kubernetes/sandboxes.yaml'), 'utf8');
+    const role = loadAll(manifest).find((each) => (each as { kind: string }).kind === 'Role') as {
+      rules: { apiGroups: [string]; resources: [string]; verbs: string[] }[];
+    };
+    expect(role.rules.map(({ apiGroups: [group], resources: [resource], verbs }) => ({ group, resource, verbs }))).toEqual(NEEDED);
+  });
+
   it('asks once when everything is allowed', async () => {
     const permissions = new Permissions(new ApiServer(cluster.access));
     await Promise.all([permissions.require(soon()), permissions.require(soon())]);
