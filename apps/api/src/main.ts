@@ -33,7 +33,7 @@ async function startApi(config: Config): Promise<void> {
   logger.log(sockets === '' ? 'Frames pass through the engine (CHANNEL_DIRECTORY is empty)' : `Frames go by sockets in ${sockets}`);
   const surroundings = describeSurroundings(config);
   if (surroundings !== null) logger.log(surroundings);
-  void logDisk(app.get<SandboxRuntime>(SANDBOX_RUNTIME), config, logger);
+  void logRuntime(app.get<SandboxRuntime>(SANDBOX_RUNTIME), config, logger);
   logger.log(`Listening on ${await app.getUrl()}`);
 }
 
@@ -44,13 +44,17 @@ function endConnections(app: NestExpressApplication): void {
   app.get(WorkspaceWatchService).endWatches();
 }
 
-/** Nothing waits for it: the engine may be away. GET /ready says the same. */
-async function logDisk(runtime: SandboxRuntime, config: Config, logger: NestLogger): Promise<void> {
+/**
+ * Says what the runtime lacks, or how it bounds disks. Nothing waits for it: the runtime may be
+ * away. GET /ready says the same.
+ */
+async function logRuntime(runtime: SandboxRuntime, config: Config, logger: NestLogger): Promise<void> {
   try {
+    await runtime.ping();
     const text = describeDisk(config, await runtime.diskBound());
     if (text !== null) logger.log(text);
-  } catch {
-    // The readiness check says that the engine is away.
+  } catch (error) {
+    logger.error(`No sandbox can be made now: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

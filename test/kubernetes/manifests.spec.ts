@@ -1,0 +1,191 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { dump, loadAll } from 'js-yaml';
+import { TEST_CLUSTER, type TestPod } from '../support/cluster-under-test';
+import { TEST_IMAGE } from '../support/engine-under-test';
+import { eventually, freePort } from '../support/service/processes';
+import { ALICE, Client } from '../support/service/service';
+
+jest.setTimeout(300_000);
+
+const cluster = TEST_CLUSTER;
+if (cluster === null) throw new Error('These tests need a cluster: run `npm run test:kubernetes`.');
+
+const MANIFESTS = resolve(__dirname, '../../deploy/kubernetes');
+const PASSWORD = 'a password-of-redis';
+const ACCOUNT = 'system:serviceaccount:sandbox-api:sandbox-api';
+
+/** What these tests read and change of a manifest. */
+interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string };
+  data: Record<string, string>;
+  spec: { replicas: number; template: { spec: PodSpec } };
+}
+
+interface PodSpec {
+  hostNetwork: boolean;
+  containers: { env?: object[]; command?: string[]; ports?: { containerPort: number }[]; readinessProbe?: object }[];
+}
+
+const admin = async (...args: string[]): Promise<string> =>
+  (await promisify(execFile)(cluster.kubectl, ['--kubeconfig', cluster.kubeconfig, ...args])).stdout;
+const pods = async (app: string): Promise<TestPod[]> =>
+  (JSON.parse(await admin('-n', 'sandbox-api', 'get', 'pods', '-l', `app=${app}`, '-o', 'json')) as { items: TestPod[] }).items;
+const isReady = ({ status }: TestPod): boolean => status.containerStatuses?.every(({ ready }) => ready) ?? false;
+const applied = (name: string) =>
+  eventually(
+    `${name} is ready`,
+    async () => {
+      const found = await pods(name);
+      return found.length > 0 && found.every(isReady);
+    },
+    120,
+  );
+
+/**
+ * Fits the manifests to a cluster whose pods have no network: its nodes' own is used, and a port of
+ * the test's. Kubernetes 1.20 knows the budget under an older name.
+ */
+function fitted(text: string, port: number, redisPort: number): Manifest[] {
+  const { hostname, port: serverPort } = new URL(cluster!.server);
+  const ports: Record<string, number> = { api: port, redis: redisPort };
+  return (loadAll(text) as Manifest[]).map((manifest) => {
+    const { kind, metadata, spec } = manifest;
+    if (kind === 'PodDisruptionBudget') return { ...manifest, apiVersion: 'policy/v1beta1' };
+    if (kind === 'ConfigMap') {
+      const own = {
+        PORT: String(port),
+        REDIS_HOST: cluster!.nodes[0]!.address,
+        REDIS_PORT: String(redisPort),
+        CONTAINER_IMAGE: TEST_IMAGE,
+      };
+      return { ...manifest, data: { ...manifest.data, ...own, SESSION_TTL_SECONDS: '5', CLEANUP_INTERVAL_SECONDS: '1', POOL_SIZE: '1' } };
+    }
+    if (kind !== 'Deployment') return manifest;
+    const pod = spec.template.spec;
+    const [container] = pod.containers;
+    const env = [
+      ...(container!.env ?? []),
+      { name: 'HOST', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
+      { name: 'KUBERNETES_SERVICE_HOST', value: hostname },
+      { name: 'KUBERNETES_SERVICE_PORT', value: serverPort },
+    ];
+    const own = ports[metadata.name];
+    const changed = { ...container!, env, ...(own !== undefined && { ports: [{ ...container!.ports![0]!, containerPort: own }] }) };
+    if (metadata.name === 'redis') {
+      changed.command = changed.command!.map((word) => `${word} --port ${redisPort}`.replace(/^(sh|-c) .*/, '$1'));
+      changed.readinessProbe = { tcpSocket: { port: redisPort } };
+    }
+    const { length } = cluster!.nodes;
+    const fit = {
+      ...pod,
+      hostNetwork: true,
+      containers: [changed],
+      ...(metadata.name === 'redis' && { nodeName: cluster!.nodes[0]!.address }),
+    };
+    return { ...manifest, spec: { ...spec, replicas: Math.min(spec.replicas, length), template: { ...spec.template, spec: fit } } };
+  });
+}
+
+describe('deploy/kubernetes, on a cluster', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sandbox-manifests-'));
+  let replicas: Client[];
+  const sandboxes = async (): Promise<TestPod[]> =>
+    (JSON.parse(await admin('-n', 'sandboxes', 'get', 'pods', '-o', 'json')) as { items: TestPod[] }).items;
+
+  beforeAll(async () => {
+    const [port, redisPort] = [await freePort(), await freePort()];
+    const file = join(directory, 'manifests.yaml');
+    writeFileSync(
+      file,
+      fitted(await admin('kustomize', MANIFESTS), port, redisPort)
+        .map((each) => dump(each))
+        .join('---\n'),
+    );
+    await admin('apply', '-f', file);
+    const secrets = [`--from-literal=API_KEYS=${ALICE}`, `--from-literal=REDIS_PASSWORD=${PASSWORD}`];
+    await admin('-n', 'sandbox-api', 'create', 'secret', 'generic', 'sandbox-api', ...secrets);
+    for (const name of ['redis', 'api', 'cleanup']) await applied(name);
+    replicas = (await pods('api')).map(({ status }) => new Client(`http://${status.hostIP}:${port}`, { 'X-API-Key': ALICE }));
+  });
+  afterAll(async () => {
+    await admin('delete', 'namespace', 'sandbox-api', '--wait=false');
+    await admin('-n', 'sandboxes', 'delete', 'pods,leases.coordination.k8s.io', '--all', '--grace-period=0', '--force');
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('is ready, with a replica on each node', async () => {
+    expect(new Set(replicas.map(({ url }) => url)).size).toBe(cluster.nodes.length);
+    for (const replica of replicas)
+      expect((await replica.request('GET', '/ready')).body).toMatchObject({
+        status: 'ready',
+        checks: { kubernetes: 'ok' },
+        channel: 'exec',
+      });
+  });
+
+  it('serves a session by every replica', async () => {
+    const [first, last] = [replicas[0]!, replicas.at(-1)!];
+    const { container_id } = await first.run('shared', 'echo kept > file');
+    expect(await last.run('shared', 'cat file')).toMatchObject({ stdout: 'kept\n', container_id, session_created: false });
+    expect((await first.deleteSession('shared')).status).toBe(200);
+    expect((await last.request('GET', '/sessions/shared')).status).toBe(404);
+  });
+
+  it('removes a session by the cleanup worker when it has expired', async () => {
+    const { container_id } = await replicas[0]!.run('expires', 'true');
+    const isThere = async () => (await sandboxes()).some(({ metadata }) => metadata.uid.replaceAll('-', '').startsWith(container_id));
+    expect(await isThere()).toBe(true);
+    await eventually('it is gone', async () => !(await isThere()), 60);
+    expect(await admin('-n', 'sandbox-api', 'logs', '-l', 'app=cleanup', '--tail=-1')).toContain(container_id);
+  });
+
+  it.each([
+    ['get', 'secrets', 'sandboxes'],
+    ['create', 'pods', 'sandbox-api'],
+    ['get', 'secrets', 'sandbox-api'],
+    ['get', 'nodes', ''],
+    ['delete', 'namespaces', ''],
+    ['create', 'rolebindings.rbac.authorization.k8s.io', 'sandboxes'],
+    ['update', 'networkpolicies.networking.k8s.io', 'sandboxes'],
+  ])('lets the service not %s %s in %j', async (verb, resource, namespace) => {
+    const where = namespace === '' ? [] : ['-n', namespace];
+    const asked = admin('auth', 'can-i', verb, resource, '--as', ACCOUNT, ...where);
+    // kubectl exits with 1.
+    await expect(asked).rejects.toMatchObject({ stdout: 'no\n' });
+  });
+
+  it('names what is missing when the Role allows too little', async () => {
+    const without = [{ op: 'replace', path: '/rules/1/verbs', value: ['get'] }];
+    await admin('-n', 'sandboxes', 'patch', 'role', 'sandbox-api', '--type=json', '--patch', JSON.stringify(without));
+    try {
+      const [{ metadata }] = (await pods('api')) as [TestPod];
+      await admin('-n', 'sandbox-api', 'delete', 'pod', metadata.name, '--grace-period=1');
+      await eventually(
+        'another pod has begun',
+        async () => {
+          const [pod] = (await pods('api')).filter(({ metadata: { name } }) => name !== metadata.name);
+          return pod !== undefined && (await admin('-n', 'sandbox-api', 'logs', pod.metadata.name)).includes('create pods/exec');
+        },
+        120,
+      );
+    } finally {
+      await admin(
+        '-n',
+        'sandboxes',
+        'patch',
+        'role',
+        'sandbox-api',
+        '--type=json',
+        '--patch',
+        JSON.stringify([{ ...without[0], value: ['create', 'get'] }]),
+      );
+    }
+    await applied('api');
+  });
+});
