@@ -260,6 +260,7 @@ class Keeper:
         return streams, result
 
     def _answer_stdin(self, request, data):
+        self._check_running()
         if not self._running.input_open:
             raise RequestError("JOB_STDIN_CLOSED", "The job takes no input.")
         if self._running.unread_input + len(data) > MAX_UNREAD_INPUT:
@@ -270,13 +271,16 @@ class Keeper:
         return [], {}
 
     def _answer_signal(self, request, data):
-        if self._state != "running" or self._running.status is not None:
-            raise RequestError("JOB_ENDED", "The job has ended.")
+        self._check_running()
         try:
             os.killpg(self._running.pid, request["signal"])
         except ProcessLookupError:
             raise RequestError("JOB_ENDED", "The job has ended.")
         return [], {}
+
+    def _check_running(self):
+        if self._state != "running" or self._running.status is not None:
+            raise RequestError("JOB_ENDED", "The job has ended.")
 
     def _answer_resize(self, request, data):
         if self._terminal is None or self._state != "running":

@@ -92,7 +92,7 @@ class JobTest(JobTestCase):
         self.write_input(job_id, b"three", eof=True)
         self.assertEqual(self.ended(job_id)["exit_code"], 0)
         self.assertEqual(self.output(job_id).stdout, b"one two three")
-        self.assertEqual(self.write_input(job_id, b"x").code, "JOB_STDIN_CLOSED")
+        self.assertEqual(self.write_input(job_id, b"x").code, "JOB_ENDED")
 
     def write_input(self, job_id, data, eof=False):
         request = self.agent.open(op="job_stdin", job_id=job_id, eof=eof)

@@ -147,7 +147,7 @@ describe('The service, for jobs', () => {
     expect((await input(cat.job_id, 'three', '?eof=true')).status).toBe(204);
     await ended(cat.job_id);
     expect((await output(cat.job_id)).data).toBe('one two threeend\n');
-    expect((await input(cat.job_id, 'x')).body).toMatchObject({ code: 'JOB_STDIN_CLOSED' });
+    expect((await input(cat.job_id, 'x')).body).toMatchObject({ code: 'JOB_ENDED' });
     const deaf = await start('sleep 50', { open_stdin: true });
     expect((await input(deaf.job_id, 'x'.repeat(1024 * 1024))).status).toBe(204);
     expect((await input(deaf.job_id, 'x'.repeat(512 * 1024))).body).toMatchObject({ code: 'JOB_STDIN_FULL' });

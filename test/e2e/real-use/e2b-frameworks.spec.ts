@@ -88,6 +88,24 @@ box('wipe', '--sandbox-id', sandboxId);
 rmSync(cwd, { recursive: true });
 `;
 
+const E2B_CLI = `
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+const e2b = (input, ...words) => {
+  const options = { input, encoding: 'utf8', env: { ...process.env, HOME: '/nonexistent' } };
+  const { stdout, status } = spawnSync(process.execPath, [resolve('node_modules/@e2b/cli/dist/index.js'), 'sandbox', ...words], options);
+  return [stdout, status];
+};
+const [made] = e2b('', 'create', '--detach');
+const id = made.trim();
+const listed = JSON.parse(e2b('', 'list', '--format', 'json')[0]).map(({ sandboxId }) => sandboxId === id);
+const script = e2b(${JSON.stringify(SCRIPT)}, 'exec', id, 'tee', 'main.py');
+const result = e2b('', 'exec', id, '--', 'python3', 'main.py', 'a');
+const failed = e2b('', 'exec', id, '--', 'exit 3');
+const info = JSON.parse(e2b('', 'info', id, '--format', 'json')[0]);
+tell({ listed, script: script[1], result, failed: failed[1], state: info.state, killed: e2b('', 'kill', id)[1] });
+`;
+
 /** Real: the code of each framework for E2B, as npm has it, in a process of its own. */
 describe('A framework that has code for E2B', () => {
   const deployment = new TestDeployment();
@@ -140,6 +158,11 @@ describe('A framework that has code for E2B', () => {
       'ez-devbox, a command line',
       EZ_DEVBOX,
       { listed: [true], stdout: "done None ['a b']\n", directory: '/home/user/projects/workspace', exitCode: 0, out: '45' },
+    ],
+    [
+      '@e2b/cli, E2B’s own command line',
+      E2B_CLI,
+      { listed: [true], script: 0, result: ["done None ['a']\n", 0], failed: 3, state: 'running', killed: 0 },
     ],
   ])('does an everyday task: %s', async (_name, program, told) => {
     expect(await runFramework(directory, service.url, KEY, program)).toEqual(told);

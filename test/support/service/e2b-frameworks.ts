@@ -18,6 +18,7 @@ const PROGRAM_MS = 240_000;
  */
 const PACKAGES = {
   '@computesdk/e2b': '1.7.52',
+  '@e2b/cli': '2.19.0',
   '@e2b/code-interpreter': '2.8.0',
   '@openai/agents-core': '0.18.0',
   '@openai/agents-extensions': '0.18.0',
