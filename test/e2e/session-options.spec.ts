@@ -60,17 +60,17 @@ describe.each(SETUPS)('The service, for session options (%s)', (setup) => {
   it('answers 409 when options differ from those of the session', async () => {
     const options = { memory: '300m', cpus: 0.5, env: { A: '1' }, ttl_seconds: 60, metadata: { a: 'b' } };
     const { container_id } = (await create('again', options)).body;
-    for (const same of [{}, options, { memory: '307200k' }, { pids: 128, persistent: false }]) {
+    for (const same of [{}, options, { memory: '307200k' }, { cpus: 0.5, persistent: false }]) {
       expect(await create('again', same)).toMatchObject({ status: 200, body: { container_id } });
     }
-    const others = { memory: '301m', cpus: 0.4, pids: 20, env: { A: '2' }, ttl_seconds: 61, metadata: {} };
+    const others = { memory: '301m', cpus: 0.4, env: { A: '2' }, ttl_seconds: 61, metadata: {} };
     const differing = await create<Problem>('again', others);
     expect(differing).toMatchObject({ status: 409, body: { code: 'SESSION_OPTIONS_DIFFER' } });
     expect(fields(differing)).toEqual(Object.keys(others).sort());
     expect(JSON.stringify(differing.body)).not.toContain('301m');
     // The same holds for a session that another call began.
     await cluster.alice.run('begun', 'true');
-    expect(fields(await create<Problem>('begun', { pids: 20, cpus: 0.5 }))).toEqual(['pids']);
+    expect(fields(await create<Problem>('begun', { cpus: 0.4, persistent: false }))).toEqual(['cpus']);
   });
 
   it('names every option when several are over the operator’s limits', async () => {
@@ -154,12 +154,12 @@ describe.each(SETUPS)('The service, for session options (%s)', (setup) => {
       jsonrpc: '2.0',
       id: 1,
       method: 'tools/call',
-      params: { name: 'create_session', arguments: { session_id: 'tool', pids: 70 } },
+      params: { name: 'create_session', arguments: { session_id: 'tool', cpus: 0.3 } },
     };
     const headers = { Accept: 'application/json, text/event-stream' };
     const { status } = await cluster.alice.request('POST', '/mcp/', call, { headers: { ...headers, 'Content-Type': 'application/json' } });
     expect(status).toBe(200);
-    expect(await get('tool')).toMatchObject({ pids: 70 });
+    expect(await get('tool')).toMatchObject({ cpus: 0.3 });
   });
 });
 
@@ -167,7 +167,7 @@ describe('The service, for session options,', () => {
   it('reads options from the sandbox when the store was flushed', async () => {
     const cluster = await Cluster.start(REPLICATED);
     try {
-      const options = { pids: 60, env: { A: 'kept' }, ttl_seconds: 100, metadata: { a: 'b' } };
+      const options = { cpus: 0.3, env: { A: 'kept' }, ttl_seconds: 100, metadata: { a: 'b' } };
       const { body } = await cluster.alice.request<Session>('POST', '/sessions', { session_id: 's', ...options });
       await cluster.redis!.flush();
       const answer = await cluster.alice.run('s', 'echo $A');

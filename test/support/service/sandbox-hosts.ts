@@ -46,7 +46,12 @@ export function clusterHost(cluster: TestCluster): SandboxHost {
         .map((name) => name.replace(/^.*\//, ''));
     },
     kill: async (id) => killPod(cluster, await find(id)),
-    remove: async (id) => vanishPod(cluster, await find(id)),
+    // What runs in a pod lives on for a moment when the API server has forgotten the pod.
+    remove: async (id) => {
+      const pod = await find(id);
+      if (pod.status.phase === 'Running') await killPod(cluster, pod);
+      await vanishPod(cluster, pod);
+    },
     removeVolume: async (name) => void (await kubectl(cluster, 'delete', 'pvc', name)),
   };
 }

@@ -104,7 +104,11 @@ function faults({ config, policy, capabilities }: OptionLimits, options: Session
   check('cpus', cpus === undefined || (cpus >= MIN_CPUS && cpus <= most.cpus), `must be a number from ${MIN_CPUS} to ${most.cpus}`);
   check('pids', pids === undefined || capabilities.pids, 'cannot be had with the runtime of this deployment');
   check('persistent', persistent !== true || capabilities.persistent, 'cannot be had with the runtime of this deployment');
-  check('pids', pids === undefined || (pids >= MIN_PIDS && pids <= most.pids), `must be from ${MIN_PIDS} to ${most.pids}`);
+  check(
+    'pids',
+    pids === undefined || !capabilities.pids || (pids >= MIN_PIDS && pids <= most.pids),
+    `must be from ${MIN_PIDS} to ${most.pids}`,
+  );
   check('ttl_seconds', ttl_seconds === undefined || ttl_seconds <= most.ttl_seconds, `must be at most ${most.ttl_seconds}`);
   if (disk !== undefined) {
     const offered = most.disk !== null && capabilities.disk;

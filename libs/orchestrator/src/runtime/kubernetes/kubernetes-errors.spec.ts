@@ -1,6 +1,6 @@
 import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { DeadlineError } from '../deadline';
-import { KubernetesError, statusOf, toSandboxError } from './kubernetes-errors';
+import { hasNoContainer, KubernetesError, statusOf, toSandboxError } from './kubernetes-errors';
 
 const SECRET = 'node-7.internal:10250';
 const refused = (status: number, message = SECRET, retryAfter: number | null = null) =>
@@ -31,5 +31,16 @@ describe('toSandboxError', () => {
 describe('statusOf', () => {
   it('tells the status of the API server’s answers alone', () => {
     expect([statusOf(refused(409)), statusOf(new Error('x')), statusOf({ status: 409 })]).toEqual([409, null, null]);
+  });
+});
+
+describe('hasNoContainer', () => {
+  it.each([
+    [500, 'container not found ("sandbox")', true],
+    [500, 'failed to exec in container: failed to load task: no running task found: task x not found', true],
+    [500, 'error dialing backend: EOF', false],
+    [404, 'container not found ("sandbox")', false],
+  ])('tells by a kubelet’s words whether a container has ended: %d %s', (status, message, isSo) => {
+    expect(hasNoContainer(refused(status, message))).toBe(isSo);
   });
 });

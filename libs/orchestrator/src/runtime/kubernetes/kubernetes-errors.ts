@@ -31,6 +31,14 @@ export function statusOf(error: unknown): number | null {
 }
 
 /**
+ * Whether a kubelet has refused an exec because the container does not run. It has no other word
+ * for it than its text.
+ */
+export function hasNoContainer(error: unknown): boolean {
+  return statusOf(error) === 500 && /container not found|no running task|not running|in a stopped state/.test((error as Error).message);
+}
+
+/**
  * Waits for a call, and returns null if the API server refuses it with one of these statuses. Other
  * errors pass.
  */

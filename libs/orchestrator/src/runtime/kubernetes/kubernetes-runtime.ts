@@ -10,7 +10,7 @@ import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxRuntime, SandboxStar
 import { ApiServer } from './api-server';
 import { clusterAccess } from './cluster-access';
 import { IsolationCheck } from './isolation';
-import { sandboxLost, toSandboxError } from './kubernetes-errors';
+import { hasNoContainer, sandboxLost, toSandboxError } from './kubernetes-errors';
 import { ANNOTATION, deploymentSelector, isDeploymentName } from './names';
 import { hasEnded, idOf, type Lease, type Pod } from './objects';
 import { CONTAINER } from './pod-spec';
@@ -21,6 +21,8 @@ import { SessionLocks } from './session-locks';
 import { SessionPods } from './session-pods';
 import { WorkspaceClaims } from './workspace-claims';
 
+/** How long a node may take to tell of a container that has ended. Kubelets look once a second. */
+const ENDING_MS = 5_000;
 /** How long the cluster may take for one operation, in milliseconds. */
 const DEADLINES = { lifecycle: 40_000, call: 10_000, ping: 5_000 };
 
@@ -115,7 +117,10 @@ export class KubernetesRuntime implements SandboxRuntime {
       if (starting.status === 'fulfilled' && there.status === 'fulfilled') return starting.value;
       if (starting.status === 'fulfilled') starting.value.stream.destroy();
       if (there.status === 'rejected') throw there.reason;
-      throw (starting as PromiseRejectedResult).reason;
+      const { reason } = starting as PromiseRejectedResult;
+      // The node knows that the container has ended. It tells the API server within a second or two.
+      const isLost = hasNoContainer(reason) && (await this.pods.hasEndedWithin(ENDING_MS, there.value, signal));
+      throw isLost ? sandboxLost(reason) : reason;
     });
   }
 

@@ -116,7 +116,7 @@ export class Pods {
     const isQuiet = pod.status?.phase !== 'Running' || (await this.killAll(pod));
     if (!isQuiet) {
       await this.delete(pod, 1, signal);
-      await this.untilEnded(pod, signal);
+      await this.hasEndedWithin(GONE_MS, pod, signal);
     }
     await this.delete(pod, 0, signal);
     await this.untilGone(pod, signal);
@@ -197,12 +197,13 @@ export class Pods {
     return this.watch.until(pod.metadata.name, (now) => (now === null || idOf(now) !== idOf(pod) ? true : null), signal);
   }
 
-  /** Waits until the node says that the pod has ended, but not longer than GONE_MS. */
-  private async untilEnded(pod: Pod, signal: AbortSignal): Promise<void> {
+  /** Waits for so long until the node says that the pod has ended. @returns whether it has */
+  hasEndedWithin(ms: number, pod: Pod, signal: AbortSignal): Promise<boolean> {
     const look = (now: Pod | null): true | null => (now === null || idOf(now) !== idOf(pod) || hasEnded(now) ? true : null);
-    const timeout = AbortSignal.timeout(GONE_MS);
-    await this.watch.until(pod.metadata.name, look, AbortSignal.any([signal, timeout])).catch((error: unknown) => {
+    const timeout = AbortSignal.timeout(ms);
+    return this.watch.until(pod.metadata.name, look, AbortSignal.any([signal, timeout])).catch((error: unknown) => {
       if (signal.aborted || !timeout.aborted) throw error;
+      return false;
     });
   }
 
