@@ -82,6 +82,12 @@ describe('The registries that this machine is set to, from a session with a disk
     await tools.close();
   });
 
+  it('give pnpm packages without any option', async () => {
+    await registries.run('web', 'npm install -g pnpm@9');
+    const command = `mkdir other && cd other && npm init -y > /dev/null && pnpm add ms@2.1.3 && node -p "require('ms')(60000)"`;
+    expect((await registries.run('web', command)).stdout).toMatch(/\n1m\n$/);
+  });
+
   it('give apt a package, which runs when it is unpacked', async () => {
     await registries.create('debian', ...registries.sources);
     await registries.run('debian', PREPARE_APT);
