@@ -72,10 +72,12 @@ describe('The service, for a session with a disk,', () => {
   const create = async (session_id: string, options: object = DISK) => {
     expect((await request('POST', '/sessions', { session_id, ...options })).status).toBe(200);
   };
-  const used = async (session: string): Promise<number> => {
-    const { body } = await commands.rest.execute(session, 'chmod -f 700 closed; du -sm .');
-    return Number.parseInt((body as unknown as { stdout: string }).stdout, 10);
-  };
+  /** While a writer that was killed still ends its write, a command is ended too. */
+  const used = (session: string): Promise<number> =>
+    eventually('the size is told', async () => {
+      const { body } = await commands.rest.execute(session, 'chmod -f 700 closed; du -sm .');
+      return Number.parseInt((body as unknown as { stdout: string }).stdout, 10);
+    });
 
   beforeAll(async () => {
     commands = await CommandService.start(SETTINGS);
