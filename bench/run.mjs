@@ -46,10 +46,12 @@ const SCENARIOS = [
 ];
 /** Scenarios that take minutes. They run only if asked for. */
 const LONG = { density: denseThousand.name, day: agentDay.name };
+/** A scenario that has no shorter form. A quick run leaves it out, unless it is asked for. */
+const NEVER_QUICK = install.name;
 
 const USAGE = `npm run bench -- [--quick] [--density] [--day] [--write] [--profile DIR] [SCENARIO…]
 
-  --quick        fewer rounds: two minutes; writes no file
+  --quick        fewer rounds, and no install: three minutes; writes no file
   --density      also with 500 and 1,000 sessions (ten minutes)
   --day          also a day of agents, compressed into five minutes
   --write        writes docs/bench.* also from a quick run, or from the named scenarios alone (the others' results stay as they are)
@@ -65,7 +67,7 @@ if (options.help) {
 const names = new Set(SCENARIOS.map(({ name }) => name));
 for (const name of positionals) if (!names.has(name)) fail(`There is no scenario ${name}.\n\n${USAGE}`);
 const asked = new Set([...positionals, ...Object.keys(LONG).flatMap((option) => (options[option] ? [LONG[option]] : []))]);
-const long = new Set(Object.values(LONG));
+const long = new Set([...Object.values(LONG), ...(options.quick ? [NEVER_QUICK] : [])]);
 const selected = SCENARIOS.filter(({ name }) => asked.has(name) || (positionals.length === 0 && !long.has(name)));
 
 cleanUpWhateverHappens();
