@@ -1,5 +1,6 @@
 import { installFrameworks, runFramework } from '../../support/service/e2b-frameworks';
-import { TestDeployment } from '../../support/service/deployment';
+import { docker, TestDeployment } from '../../support/service/deployment';
+import { makeImageWithNode } from '../../support/service/image-with-node';
 import { Service } from '../../support/service/service';
 
 /** A slow registry. */
@@ -106,6 +107,16 @@ const info = JSON.parse(e2b('', 'info', id, '--format', 'json')[0]);
 tell({ listed, script: script[1], result, failed: failed[1], state: info.state, killed: e2b('', 'kill', id)[1] });
 `;
 
+const MCP_USE = `
+import { MCPClient } from 'mcp-use/client';
+const executorOptions = { apiKey: process.env.E2B_API_KEY };
+const client = new MCPClient({ mcpServers: {} }, { codeMode: { enabled: true, executor: 'e2b', executorOptions } });
+const sum = await client.executeCode('const fs = require("fs"); fs.writeFileSync("out.json", "45"); return Number(fs.readFileSync("out.json"));', 20000);
+const failed = await client.executeCode('throw new Error("bad")', 20000);
+tell({ result: sum.result, error: sum.error, failed: failed.error });
+await client.close();
+`;
+
 /** Real: the code of each framework for E2B, as npm has it, in a process of its own. */
 describe('A framework that has code for E2B', () => {
   const deployment = new TestDeployment();
@@ -167,5 +178,19 @@ describe('A framework that has code for E2B', () => {
   ])('does an everyday task: %s', async (_name, program, told) => {
     expect(await runFramework(directory, service.url, KEY, program)).toEqual(told);
     expect((await service.client(KEY).request('GET', '/sessions')).body).toEqual({ sessions: [] });
+  });
+
+  it('does an everyday task: mcp-use, in an image with Node', async () => {
+    const image = await makeImageWithNode();
+    const own = await Service.start({ deployment, env: { API_KEYS: KEY, CONTAINER_IMAGE: image } });
+    try {
+      const told = await runFramework(directory, own.url, KEY, MCP_USE);
+      expect(told).toEqual({ result: 45, error: null, failed: 'exit status 1' });
+      expect((await own.client(KEY).request('GET', '/sessions')).body).toEqual({ sessions: [] });
+    } finally {
+      await own.stop();
+      await deployment.removeAll();
+      await docker.getImage(image).remove({ force: true });
+    }
   });
 });

@@ -24,6 +24,7 @@ const PACKAGES = {
   '@openai/agents-extensions': '0.18.0',
   e2b: '2.51.0',
   'ez-devbox': '0.7.2',
+  'mcp-use': '1.34.6',
 };
 
 /** @returns a directory in which the packages are installed. The first call on a machine does it */
