@@ -90,8 +90,8 @@ export async function checkNothingIsLeft(
   await remove(everyOne.values());
   const { deployment, redis, replicas } = world;
   const containers = async (): Promise<string[]> => {
-    const all = (await deployment.containers()).map(({ Names, State }) => `${Names[0]} (${State})`);
-    const isPooled = (name: string): boolean => name.startsWith(`/sandbox-${deployment.name}-pool-`);
+    const all = (await deployment.containers()).map(({ name, State }) => `${name} (${State})`);
+    const isPooled = (name: string): boolean => name.startsWith(`sandbox-${deployment.name}-pool-`);
     return [...all.filter((name) => !isPooled(name)), ...all.filter(isPooled).slice(POOL_SIZE)];
   };
   // Windows of the rate limit end by themselves, and the pool stays.

@@ -73,8 +73,8 @@ async function harm({ session }: SessionClient, world: World, how: (container: D
 /** @returns the session's container, running or not; undefined if the engine does not say */
 export async function containerOf({ session }: Pick<SessionClient, 'session'>, world: World): Promise<string | undefined> {
   const containers = await world.deployment.containers().catch(() => []);
-  const name = `/sandbox-${world.deployment.name}-${session.key}`;
-  return containers.find(({ Names }) => Names.includes(name))?.Id;
+  const wanted = `sandbox-${world.deployment.name}-${session.key}`;
+  return containers.find(({ name }) => name === wanted)?.Id;
 }
 
 function inTime(): { abortSignal: AbortSignal } {

@@ -168,7 +168,7 @@ describe('docker-compose up --build', () => {
   test('leaves only the volume and live sandboxes when it goes down', async () => {
     await composition.client.request('POST', '/sessions', { session_id: 'lives', ttl_seconds: 3600 });
     const { container_id } = await composition.client.run('lives', 'true');
-    const waits = async () => (await composition.deployment.containers()).filter(({ Names }) => Names[0]!.includes('-pool-'));
+    const waits = async () => (await composition.deployment.containers()).filter(({ slot }) => slot !== null);
     await eventually('the pool is filled', async () => (await waits()).length > 0);
     await composition.compose('down');
     expect((await composition.deployment.containers()).map(({ Id }) => Id.slice(0, 12))).toEqual([container_id]);

@@ -1,5 +1,5 @@
 import { eventually, TestRedis } from '../support/service/processes';
-import { docker, TestDeployment } from '../support/service/deployment';
+import { TestDeployment } from '../support/service/deployment';
 import { ALICE, BOB, Service, startCleanup } from '../support/service/service';
 
 jest.setTimeout(180_000);
@@ -27,7 +27,7 @@ describe('The pool of two processes', () => {
   const start = (more = {}) => Service.start({ deployment, redis, env: { ...env, ...more } });
   const waiting = async (): Promise<string[]> =>
     (await deployment.containers())
-      .filter(({ Names }) => Names[0]!.includes('-pool-'))
+      .filter(({ slot }) => slot !== null)
       .map(({ Id }) => Id.slice(0, 12))
       .sort();
 
@@ -39,10 +39,9 @@ describe('The pool of two processes', () => {
     // Two processes that begin at once may each make one sandbox too many, which is removed later.
     // Once one waits in each slot and both processes know all of them, neither makes another.
     await eventually('one waits in each slot, for both', async () => {
-      const names = (await deployment.containers()).map(({ Names }) => Names[0]!).filter((name) => name.includes('-pool-'));
-      const slots = new Set(names.map((name) => /-(\d+)-[0-9a-f]{12}$/.exec(name)?.[1]));
+      const slots = (await deployment.containers()).map(({ slot }) => slot).filter((slot) => slot !== null);
       const pools = await Promise.all(services.map(poolOf));
-      return names.length === POOL_SIZE && slots.size === POOL_SIZE && pools.every(({ size }) => size === POOL_SIZE);
+      return slots.length === POOL_SIZE && new Set(slots).size === POOL_SIZE && pools.every(({ size }) => size === POOL_SIZE);
     });
   });
   afterAll(async () => {
@@ -96,7 +95,7 @@ describe('The pool of two processes', () => {
 
   it('gives nothing when a session asks for something else', async () => {
     const before = await waiting();
-    const made = await services[0]!.client(ALICE).request<{ container_id: string }>('POST', '/sessions', { session_id: 'own', pids: 100 });
+    const made = await services[0]!.client(ALICE).request<{ container_id: string }>('POST', '/sessions', { session_id: 'own', cpus: 0.4 });
     expect(before).not.toContain(made.body.container_id);
     // A session that asks for exactly what the pool's sandboxes have gets one of them.
     const usual = { session_id: 'usual', memory: '262144k', cpus: 0.5, ttl_seconds: 60, metadata: { a: 'b' } };
@@ -122,20 +121,20 @@ describe('The pool of two processes', () => {
 
   it('replaces a sandbox when it ended or the settings changed', async () => {
     const before = await waiting();
-    await docker.getContainer(before[0]!).kill();
+    await deployment.killContainer(before[0]!);
     await eventually('it is replaced', async () => {
       const now = await waiting();
       return now.length === POOL_SIZE && !now.includes(before[0]!) && (await poolOf(services[0]!)).size === POOL_SIZE;
     });
     await Promise.all(services.map((service) => service.stop('SIGTERM')));
-    services = [await start({ CONTAINER_PIDS_LIMIT: '99' })];
+    services = [await start({ CONTAINER_TMPFS_TMP_SIZE: '32m' })];
     await full(services[0]!);
     // A process that stops leaves a sandbox whose agent does not answer in time. The new process
     // removes it with its second look at the slots, a minute after the first.
     await eventually('the others are gone', async () => (await waiting()).length === POOL_SIZE, 120);
-    const { container_id } = await services[0]!.client(ALICE).run('new settings', 'true');
+    const { container_id, stdout } = await services[0]!.client(ALICE).run('new settings', 'df -m --output=size /tmp');
     expect(before).not.toContain(container_id);
-    expect((await docker.getContainer(container_id).inspect()).HostConfig.PidsLimit).toBe(99);
+    expect(stdout).toMatch(/ 32\n$/);
   });
 });
 

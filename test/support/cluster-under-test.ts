@@ -14,7 +14,7 @@ export interface TestCluster {
 }
 
 export interface TestPod {
-  readonly metadata: { readonly name: string; readonly uid: string };
+  readonly metadata: { readonly name: string; readonly uid: string; readonly labels?: Readonly<Record<string, string>> };
   readonly status: {
     readonly phase: string;
     readonly hostIP?: string;

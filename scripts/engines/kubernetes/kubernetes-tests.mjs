@@ -19,6 +19,7 @@ const PROJECTS = {
       'output',
       'ownership',
       'persistence',
+      'pool',
       'previews',
       'real-use/ports',
       'session-options',

@@ -2,7 +2,11 @@ import Docker from 'dockerode';
 import { kubectl, killPod, podsOf, type TestCluster, type TestPod, vanishPod } from '../cluster-under-test';
 
 /** A sandbox as its host lists it. */
-export type HostedSandbox = Pick<Docker.ContainerInfo, 'Id' | 'Names' | 'State'>;
+export interface HostedSandbox extends Pick<Docker.ContainerInfo, 'Id' | 'State'> {
+  readonly name: string;
+  /** Of the pool, in which it waits; null: it is a session's. */
+  readonly slot: string | null;
+}
 
 /** What has the sandboxes of a deployment: the tests look there, and do harm there. */
 export interface SandboxHost {
@@ -18,7 +22,13 @@ export interface SandboxHost {
 export function dockerHost(engine: Docker): SandboxHost {
   const of = (deployment: string) => ({ label: [`sandbox-api.deployment=${deployment}`] });
   return {
-    sandboxes: (deployment) => engine.listContainers({ all: true, filters: of(deployment) }),
+    sandboxes: async (deployment) =>
+      (await engine.listContainers({ all: true, filters: of(deployment) })).map(({ Id, State, Names }) => ({
+        Id,
+        State,
+        name: Names[0]!.slice(1),
+        slot: /-pool-.*-(\d+)-[0-9a-f]{12}$/.exec(Names[0]!)?.[1] ?? null,
+      })),
     volumes: async (deployment) => ((await engine.listVolumes({ filters: of(deployment) })).Volumes ?? []).map(({ Name }) => Name),
     kill: async (id) => engine.getContainer(id).kill() as Promise<void>,
     remove: async (id) => engine.getContainer(id).remove({ force: true }) as Promise<void>,
@@ -37,7 +47,12 @@ export function clusterHost(cluster: TestCluster): SandboxHost {
   };
   return {
     sandboxes: async (deployment) =>
-      (await pods(deployment)).map((pod) => ({ Id: idOf(pod), Names: [`/${pod.metadata.name}`], State: pod.status.phase.toLowerCase() })),
+      (await pods(deployment)).map((pod) => ({
+        Id: idOf(pod),
+        State: pod.status.phase.toLowerCase(),
+        name: pod.metadata.name,
+        slot: pod.metadata.labels?.['sandbox-api.slot'] ?? null,
+      })),
     volumes: async (deployment) => {
       const names = await kubectl(cluster, 'get', 'pvc', '--selector', `sandbox-api.deployment=${deployment}`, '--output', 'name');
       return names
