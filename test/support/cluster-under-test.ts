@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 /** What `scripts/engines/kubernetes/cluster.mjs` says of the cluster that it has made. */
 export interface TestCluster {
+  /** It has a file with the process id of each program, such as `apiserver.pid`. */
+  readonly directory: string;
   readonly kubeconfig: string;
   readonly namespace: string;
   readonly kubectl: string;
@@ -35,6 +39,11 @@ export function clusterSettings({ kubeconfig, namespace }: TestCluster): Record<
   // Each process that requires isolation makes a pod of its own to look. One test does.
   const settings = { SANDBOX_RUNTIME: 'kubernetes', KUBERNETES_REQUIRE_ISOLATION: 'false' };
   return { ...settings, KUBERNETES_KUBECONFIG: kubeconfig, KUBERNETES_NAMESPACE: namespace };
+}
+
+/** Sends a signal to a program of the cluster. One that ends by it is started again. */
+export function signalProgram({ directory }: TestCluster, name: string, signal: NodeJS.Signals): void {
+  process.kill(Number(readFileSync(join(directory, `${name}.pid`), 'utf8')), signal);
 }
 
 /** @returns what kubectl prints */

@@ -1,14 +1,21 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SetupError } from '../../setup/steps.mjs';
 
 const STOP_MS = 10_000;
 
-/** The programs of a cluster, each with a log in its directory. They end with this process. */
+/** What a service manager waits before it starts a program again. */
+const RESTART_MS = 500;
+
+/**
+ * The programs of a cluster. Each has a log and a file with its process id in the directory. They
+ * end with this process.
+ */
 export class ClusterPrograms {
   running = new Map();
+  supervised = false;
 
   /**
    * @param {string} directory
@@ -30,9 +37,23 @@ export class ClusterPrograms {
     const started = { child, ended: false, end: null };
     started.end = new Promise((resolve) => {
       for (const event of ['exit', 'error']) child.once(event, resolve);
-    }).then(() => (started.ended = true));
+    }).then(() => {
+      started.ended = true;
+      if (this.supervised) setTimeout(() => this.restart(name, started, [program, args, enter]), RESTART_MS).unref();
+    });
     this.running.set(name, started);
+    writeFileSync(join(this.directory, `${name}.pid`), String(child.pid));
     return child.pid;
+  }
+
+  /** From now on, a program that ends is started again, as a service manager does it. */
+  supervise() {
+    this.supervised = true;
+  }
+
+  /** Unless it is to be stopped, or was started again already. */
+  restart(name, ended, start) {
+    if (this.supervised && this.running.get(name) === ended) this.start(name, ...start);
   }
 
   /** Repeats a check until it holds. A program that has ended meanwhile ends the wait. */
@@ -48,6 +69,7 @@ export class ClusterPrograms {
 
   /** Stops programs, the named ones at once, and kills those that take long. */
   async stop(names, deadlineMs = STOP_MS) {
+    this.supervised = false;
     const stopped = names.map((name) => this.running.get(name)).filter((each) => each !== undefined);
     for (const { child, ended } of stopped) if (!ended) child.kill('SIGTERM');
     await Promise.race([Promise.all(stopped.map(({ end }) => end)), sleep(deadlineMs, undefined, { ref: false })]);

@@ -97,7 +97,9 @@ export async function startCluster(programs, engine, images, count) {
     for (const { address } of nodes)
       await running.until(`node ${address}`, () => succeeds('wait', '--for=condition=Ready', '--timeout=5s', `node/${address}`));
     await running.until('service account', () => succeeds('-n', NAMESPACE, 'get', 'serviceaccount', 'default'));
+    running.supervise();
     return {
+      directory,
       kubeconfig: join(keys, 'admin.kubeconfig'),
       namespace: NAMESPACE,
       kubectl: join(root, 'usr/bin/kubectl'),
