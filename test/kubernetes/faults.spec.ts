@@ -14,8 +14,6 @@ const HANG_MS = 8_000;
 /** What a call may answer while something is broken. Anything else is a fault of ours. */
 const TYPED = /^(SANDBOX_LOST|SANDBOX_UNRESPONSIVE|RUNTIME_UNAVAILABLE|STORE_UNAVAILABLE|HOST_FULL)$/;
 
-const node = cluster.nodes[0]!.address;
-
 async function hang(...programs: string[]): Promise<void> {
   for (const program of programs) signalProgram(cluster!, program, 'SIGSTOP');
   await sleep(HANG_MS);
@@ -101,10 +99,11 @@ describe('The service, at faults of a cluster,', () => {
     ['the pod is evicted', (pod) => kubectl(cluster, 'delete', 'pod', pod, '--grace-period=1', '--wait=false')],
     ['the lease is deleted', (pod) => kubectl(cluster, 'delete', 'lease', pod.replace(/-[0-9a-f]{8}$/, ''))],
     [
-      'the node is drained',
-      async () => {
-        await kubectl(cluster, 'drain', node, '--force', '--delete-emptydir-data', '--grace-period=1', '--timeout=60s');
-        await kubectl(cluster, 'uncordon', node);
+      'its node is drained',
+      async (pod) => {
+        const { hostIP } = (await podNamed(pod)).status;
+        await kubectl(cluster, 'drain', hostIP!, '--force', '--delete-emptydir-data', '--grace-period=1', '--timeout=60s');
+        await kubectl(cluster, 'uncordon', hostIP!);
       },
     ],
   ])('answers in its own words, loses nothing that is kept and runs nothing twice when %s', async (fault, harm) => {
