@@ -18,8 +18,8 @@ _MAX_BYTES = 32
 _NO_ENDS = b"d0"
 # A file system with less than this is full. It is the workspace's own if the kernel keeps a quota.
 _FULL_BYTES = 64 << 10
-# PID 1 looks four times a second, and two measurements may be needed. A large workspace takes longer
-# to measure than this.
+# PID 1 looks four times a second, and two measurements may be needed. A large workspace takes
+# longer to measure than this.
 _MEASURE_SECONDS, _MEASURE_POLL_SECONDS = 2.0, 0.02
 
 

@@ -412,5 +412,18 @@ class AgentTestCase(unittest.TestCase):
                 pass  # it has ended
         return found
 
+    def links_of(self, pid):
+        """What a process has open. It opens and closes meanwhile, and may end."""
+        links = []
+        try:
+            for descriptor in os.listdir("/proc/%d/fd" % pid):
+                try:
+                    links.append(os.readlink("/proc/%d/fd/%s" % (pid, descriptor)))
+                except FileNotFoundError:
+                    pass
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+        return links
+
     def children_of(self, pid):
         return [child for child, (parent, _, state) in process_table.snapshot().items() if parent == pid and state != b"Z"]

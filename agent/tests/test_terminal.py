@@ -86,7 +86,7 @@ class TerminalTest(AgentTestCase):
         self.open_terminal("echo x")
         self.eventually(lambda: self.stat()["state"] == "exited")
         for pid in self.children_of(self.agent.process.pid):
-            links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+            links = self.links_of(pid)
             self.assertEqual([link for link in links if "pts" in link or "ptmx" in link], [])
 
     def test_ends_the_terminal_and_all_its_processes_when_nobody_reads_any_more(self):

@@ -90,7 +90,7 @@ export async function testOnKubernetes(engine, jestArguments, { quick = false } 
   }
 }
 
-/** As docker-compose.yml builds it. A machine without a registry gets stand-ins for its base images. */
+/** Without a registry, a machine gets stand-ins for the base images. */
 async function buildApiImage() {
   await run(process.execPath, ['scripts/standin-images.mjs'], { deadlineMs: BUILD_MS });
   await run('docker', ['build', '--quiet', '--tag', API_IMAGE, '.'], { deadlineMs: BUILD_MS });

@@ -118,7 +118,7 @@ export class KubernetesRuntime implements SandboxRuntime {
       if (starting.status === 'fulfilled') starting.value.stream.destroy();
       if (there.status === 'rejected') throw there.reason;
       const { reason } = starting as PromiseRejectedResult;
-      // The node knows that the container has ended. It tells the API server within a second or two.
+      // The node knows that the container has ended. It tells the API server soon after.
       const isLost = hasNoContainer(reason) && (await this.pods.hasEndedWithin(ENDING_MS, there.value, signal));
       throw isLost ? sandboxLost(reason) : reason;
     });
