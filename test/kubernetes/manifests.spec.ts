@@ -29,6 +29,7 @@ interface Manifest {
 
 interface PodSpec {
   hostNetwork: boolean;
+  nodeName: string;
   containers: { env?: object[]; command?: string[]; ports?: { containerPort: number }[]; readinessProbe?: object }[];
 }
 
@@ -48,48 +49,34 @@ const applied = (name: string) =>
   );
 
 /**
- * Fits the manifests to a cluster whose pods have no network: its nodes' own is used, and a port of
- * the test's. Kubernetes 1.20 knows the budget under an older name.
+ * Fits a manifest to a cluster whose pods have no network: the nodes' own is used, and ports of the
+ * test's. Kubernetes 1.20 knows the budget under an older name.
  */
-function fitted(text: string, port: number, redisPort: number): Manifest[] {
-  const { hostname, port: serverPort } = new URL(cluster!.server);
-  const ports: Record<string, number> = { api: port, redis: redisPort };
-  return (loadAll(text) as Manifest[]).map((manifest) => {
-    const { kind, metadata, spec } = manifest;
-    if (kind === 'PodDisruptionBudget') return { ...manifest, apiVersion: 'policy/v1beta1' };
-    if (kind === 'ConfigMap') {
-      const own = {
-        PORT: String(port),
-        REDIS_HOST: cluster!.nodes[0]!.address,
-        REDIS_PORT: String(redisPort),
-        CONTAINER_IMAGE: TEST_IMAGE,
-      };
-      return { ...manifest, data: { ...manifest.data, ...own, SESSION_TTL_SECONDS: '5', CLEANUP_INTERVAL_SECONDS: '1', POOL_SIZE: '1' } };
-    }
-    if (kind !== 'Deployment') return manifest;
-    const pod = spec.template.spec;
-    const [container] = pod.containers;
-    const env = [
-      ...(container!.env ?? []),
-      { name: 'HOST', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
-      { name: 'KUBERNETES_SERVICE_HOST', value: hostname },
-      { name: 'KUBERNETES_SERVICE_PORT', value: serverPort },
-    ];
-    const own = ports[metadata.name];
-    const changed = { ...container!, env, ...(own !== undefined && { ports: [{ ...container!.ports![0]!, containerPort: own }] }) };
-    if (metadata.name === 'redis') {
-      changed.command = changed.command!.map((word) => `${word} --port ${redisPort}`.replace(/^(sh|-c) .*/, '$1'));
-      changed.readinessProbe = { tcpSocket: { port: redisPort } };
-    }
-    const { length } = cluster!.nodes;
-    const fit = {
-      ...pod,
-      hostNetwork: true,
-      containers: [changed],
-      ...(metadata.name === 'redis' && { nodeName: cluster!.nodes[0]!.address }),
-    };
-    return { ...manifest, spec: { ...spec, replicas: Math.min(spec.replicas, length), template: { ...spec.template, spec: fit } } };
-  });
+function fit(manifest: Manifest, port: number, redisPort: number): void {
+  const { server, nodes } = cluster!;
+  const { address } = nodes[0]!;
+  if (manifest.kind === 'PodDisruptionBudget') manifest.apiVersion = 'policy/v1beta1';
+  if (manifest.kind === 'ConfigMap') {
+    const own = { PORT: String(port), REDIS_HOST: address, REDIS_PORT: String(redisPort), CONTAINER_IMAGE: TEST_IMAGE };
+    Object.assign(manifest.data, own, { SESSION_TTL_SECONDS: '5', CLEANUP_INTERVAL_SECONDS: '1', POOL_SIZE: '1' });
+  }
+  if (manifest.kind !== 'Deployment') return;
+  manifest.spec.replicas = Math.min(manifest.spec.replicas, nodes.length);
+  const pod = manifest.spec.template.spec;
+  const [container] = pod.containers as [PodSpec['containers'][number]];
+  pod.hostNetwork = true;
+  container.env ??= [];
+  container.env.push(
+    { name: 'HOST', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
+    { name: 'KUBERNETES_SERVICE_HOST', value: new URL(server).hostname },
+    { name: 'KUBERNETES_SERVICE_PORT', value: new URL(server).port },
+  );
+  if (manifest.metadata.name === 'api') container.ports![0]!.containerPort = port;
+  if (manifest.metadata.name !== 'redis') return;
+  pod.nodeName = address;
+  container.ports![0]!.containerPort = redisPort;
+  container.command![2] += ` --port ${redisPort}`;
+  container.readinessProbe = { tcpSocket: { port: redisPort } };
 }
 
 describe('deploy/kubernetes, on a cluster', () => {
@@ -101,12 +88,9 @@ describe('deploy/kubernetes, on a cluster', () => {
   beforeAll(async () => {
     const [port, redisPort] = [await freePort(), await freePort()];
     const file = join(directory, 'manifests.yaml');
-    writeFileSync(
-      file,
-      fitted(await admin('kustomize', MANIFESTS), port, redisPort)
-        .map((each) => dump(each))
-        .join('---\n'),
-    );
+    const manifests = loadAll(await admin('kustomize', MANIFESTS)) as Manifest[];
+    for (const manifest of manifests) fit(manifest, port, redisPort);
+    writeFileSync(file, manifests.map((each) => dump(each)).join('---\n'));
     await admin('apply', '-f', file);
     const secrets = [`--from-literal=API_KEYS=${ALICE}`, `--from-literal=REDIS_PASSWORD=${PASSWORD}`];
     await admin('-n', 'sandbox-api', 'create', 'secret', 'generic', 'sandbox-api', ...secrets);
@@ -169,7 +153,7 @@ describe('deploy/kubernetes, on a cluster', () => {
       await eventually(
         'another pod has begun',
         async () => {
-          const [pod] = (await pods('api')).filter(({ metadata: { name } }) => name !== metadata.name);
+          const pod = (await pods('api')).find(({ metadata: { name } }) => name !== metadata.name);
           return pod !== undefined && (await admin('-n', 'sandbox-api', 'logs', pod.metadata.name)).includes('create pods/exec');
         },
         120,
