@@ -63,6 +63,23 @@ describe('SessionEntrance', () => {
     expect(await enterLive()).toEqual(NOTHING);
   });
 
+  it('holds a session for some minutes at a time when a call may take an hour', async () => {
+    const [began, goesOn] = [jest.spyOn(store, 'beginCall'), jest.spyOn(store, 'resumeCall')];
+    const clock = jest.spyOn(store, 'now');
+    await processes[0]!.enterSession(REF, 3_600_000, async () => {
+      const first = began.mock.calls[0]![1].deadline - store.now();
+      expect([first > 60_000, first <= 330_000]).toEqual([true, true]);
+      clock.mockReturnValue(store.now() + 100_000);
+      // As it does every five seconds.
+      await processes[0]!['reassertCalls']();
+      expect(goesOn.mock.calls[0]![1].deadline - began.mock.calls[0]![1].deadline).toBeGreaterThan(99_000);
+      clock.mockReturnValue(store.now() + 3_500_000);
+      await processes[0]!['reassertCalls']();
+      // It has to be over by then.
+      expect(goesOn.mock.calls[1]![1].deadline - store.now()).toBeLessThan(100_000);
+    });
+  });
+
   it('lets another user in when one user’s sandboxes do not start', async () => {
     const asked: string[] = [];
     const runtime = {

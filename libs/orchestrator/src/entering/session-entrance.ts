@@ -23,6 +23,11 @@ import { closeSession, removeClosed } from './session-removal';
 
 /** How long a call's hold outlives the call's deadline. The channel gives a call up that late. */
 const HOLD_GRACE_MS = 10_000;
+/**
+ * The longest hold of a call. A longer call renews it. If its process dies, the session is held for
+ * no longer than this, and not for the hour that a download may take.
+ */
+const MAX_HOLD_MS = 330_000;
 /** How long a call waits before it tries again to enter a session that is being removed. */
 const RETRY_MS = 25;
 /**
@@ -47,6 +52,8 @@ export interface EnterOptions {
 interface CallUnderWay {
   readonly ref: SessionRef;
   readonly hold: CallHold;
+  /** When the call has ended in any case, by the store's clock. */
+  readonly endsBy: number;
   /** Changes when the session begins again, as after a flush of the store. */
   generation: string;
 }
@@ -105,11 +112,12 @@ export class SessionEntrance implements OnApplicationShutdown {
     options: EnterOptions = {},
   ): Promise<T> {
     const giveUpAt = this.store.now() + ENTER_DEADLINE_MS;
-    const hold: CallHold = { callId: randomUUID(), deadline: giveUpAt + maxMs + HOLD_GRACE_MS, command: options.command };
+    const endsBy = giveUpAt + maxMs + HOLD_GRACE_MS;
+    const hold: CallHold = { callId: randomUUID(), deadline: this.holdUntil(endsBy), command: options.command };
     let made: string | undefined;
     for (;;) {
       const record = await this.beginCall(ref, hold, giveUpAt, options.options);
-      const call: CallUnderWay = { ref, hold, generation: record.generation };
+      const call: CallUnderWay = { ref, hold, endsBy, generation: record.generation };
       let sandbox: OpenSandbox | undefined;
       this.callsUnderWay.add(call);
       try {
@@ -149,6 +157,10 @@ export class SessionEntrance implements OnApplicationShutdown {
     }
   }
 
+  private holdUntil(endsBy: number): number {
+    return Math.min(endsBy, this.store.now() + MAX_HOLD_MS);
+  }
+
   private endCall({ ref, generation, hold }: CallUnderWay): void {
     this.store.endCall(ref.key, generation, hold.callId, this.store.now()).catch((error: unknown) => {
       // The hold ends by itself at its deadline.
@@ -172,7 +184,8 @@ export class SessionEntrance implements OnApplicationShutdown {
     // Without an open channel, the call is still entering, which tells the store. Or its sandbox
     // has just ended.
     if (!this.connections.isOpen(call.ref.key)) return;
-    const result = await this.store.resumeCall(call.ref, call.hold, this.store.now());
+    const hold = { ...call.hold, deadline: this.holdUntil(call.endsBy) };
+    const result = await this.store.resumeCall(call.ref, hold, this.store.now());
     if (result.state === 'closing') return;
     call.generation = result.record.generation;
     if (result.record.containerId === null) await this.connections.remind(result.record);
