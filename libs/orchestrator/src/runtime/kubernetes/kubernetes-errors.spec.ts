@@ -15,6 +15,7 @@ describe('toSandboxError', () => {
     ['too many requests for a day', refused(429, SECRET, 86_400), 'RUNTIME_UNAVAILABLE', 60],
     ['a quota that is used up', refused(403, `${SECRET} exceeded quota: pods`), 'HOST_FULL', 2],
     ['a missing permission', refused(403), 'INTERNAL_ERROR', undefined],
+    ['a kubelet that starts', new KubernetesError(401, '', SECRET), 'RUNTIME_UNAVAILABLE', 2],
     ['a bug', new TypeError(SECRET), 'INTERNAL_ERROR', undefined],
   ])('gives %s a code, and keeps the cluster’s words in the cause only', (_, error, code, retryAfter) => {
     const mapped = toSandboxError(error);

@@ -63,7 +63,8 @@ export function toSandboxError(error: unknown): SandboxError {
     // The admission of a quota answers 403, as a missing permission does.
     if (error.status === 403 && /exceeded quota|status unknown for quota/.test(error.message))
       return new SandboxError(ErrorCode.HOST_FULL, 'The cluster’s quota for sandboxes is used up.', { cause: error, retryAfter });
-    if (error.status === 429 || error.status >= 500) return unavailable(error, retryAfter);
+    // The API server always gives a reason. A kubelet that starts, or a proxy, does not.
+    if (error.status === 429 || error.status >= 500 || error.reason === '') return unavailable(error, retryAfter);
     return new SandboxError(ErrorCode.INTERNAL_ERROR, 'The cluster refused a request.', { cause: error });
   }
   // Errors of sockets, DNS, TLS and HTTP parsing carry a `code`. An error in our own code does not.
