@@ -153,8 +153,9 @@ describe('deploy/kubernetes, on a cluster', () => {
       await eventually(
         'another pod has begun',
         async () => {
-          const pod = (await pods('api')).find(({ metadata: { name } }) => name !== metadata.name);
-          return pod !== undefined && (await admin('-n', 'sandbox-api', 'logs', pod.metadata.name)).includes('create pods/exec');
+          const others = (await pods('api')).filter(({ metadata: { name } }) => name !== metadata.name);
+          const logs = await Promise.all(others.map((pod) => admin('-n', 'sandbox-api', 'logs', pod.metadata.name)));
+          return logs.some((log) => log.includes('create pods/exec'));
         },
         120,
       );
