@@ -1,9 +1,9 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SANDBOX_IMAGE } from '../setup/sandbox-image.mjs';
-import { say, SetupError, step } from '../setup/steps.mjs';
-import { runJest } from '../run-jest.mjs';
+import { say, step } from '../setup/steps.mjs';
 import { copyImage } from './copy-image.mjs';
+import { interruption, OF_EACH_RUNTIME, runProjects, WITH_MEMORY_STORE } from './runtime-tests.mjs';
 import { startTrixieEngine } from './trixie-engine.mjs';
 import { ensureTrixieRoot } from './trixie-root.mjs';
 
@@ -12,8 +12,7 @@ const CHANNEL_DIRECTORY = join(tmpdir(), `sandbox-api-engine-${process.getuid?.(
 
 /**
  * The engines on which the tests run besides this machine's own, by the name of the npm script
- * `test:NAME`. `paths` selects test files; without it, all run. `leftOut` says why a file cannot
- * run there. `leftOutTests` leaves out the tests whose names match, for a reason.
+ * `test:NAME`, with the tests of each project that run there.
  */
 export const OTHER_ENGINES = {
   engine26: {
@@ -30,26 +29,8 @@ export const OTHER_ENGINES = {
     channel: 'exec',
     medium: { paths: ['docker-runtime', 'sandbox-isolation'] },
     e2e: {
-      paths: [
-        'archive',
-        'execute',
-        'input',
-        'isolation',
-        'jobs',
-        'network',
-        'output',
-        'persistence',
-        'previews',
-        'real-use/ports',
-        'streaming',
-        'terminal',
-        'timeouts',
-        'workspace',
-      ],
-      leftOutTests: {
-        names: '\\(memory store, one process\\)',
-        reason: 'where the sessions are kept is the same for each runtime, and gVisor is slow',
-      },
+      paths: [...OF_EACH_RUNTIME, 'isolation'],
+      leftOutTests: WITH_MEMORY_STORE,
     },
   },
 };
@@ -87,41 +68,9 @@ export async function testOnOtherEngine(name, engine, jestArguments) {
       SANDBOX_TEST_CHANNEL_DIRECTORY: CHANNEL_DIRECTORY,
       SANDBOX_TEST_ENGINE_ROOT: root.path,
     };
-    const counts = [];
-    for (const [project, files] of Object.entries(projects)) {
-      signal.throwIfAborted();
-      const args = fileArguments(project, files, jestArguments);
-      counts.push((await step(`jest: ${project}, ${title}`, () => runJest(project, args, { env, signal }))).count);
-    }
-    signal.throwIfAborted();
-    return counts;
+    return await runProjects(projects, title, jestArguments, { env, signal });
   } finally {
     await other?.stop();
     forget();
   }
-}
-
-/** Chooses the test files. Paths that the caller names replace those of the engine. */
-export function fileArguments(project, { paths = [], leftOut = {}, leftOutTests }, jestArguments) {
-  const at = (file) => `test/${project}/${file}`;
-  for (const [file, reason] of Object.entries(leftOut)) say(`left out: ${at(file)}.spec.ts; ${reason}`);
-  const options = Object.keys(leftOut).map((file) => `--testPathIgnorePatterns=${at(file)}`);
-  if (leftOutTests) {
-    say(`left out: tests of ${project} named ${leftOutTests.names}; ${leftOutTests.reason}`);
-    options.push(`--testNamePattern=^(?!.*${leftOutTests.names})`);
-  }
-  // Paths come first, because an option that takes several values would take them too.
-  return [...(jestArguments.length > 0 ? jestArguments : paths.map(at)), ...options];
-}
-
-/**
- * Lets Ctrl-C and SIGTERM end the tests and not this process, which first has to stop what it
- * started.
- */
-export function interruption() {
-  const controller = new AbortController();
-  const interrupt = () => controller.abort(new SetupError('Interrupted.'));
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  for (const each of signals) process.on(each, interrupt);
-  return { signal: controller.signal, forget: () => signals.forEach((each) => process.off(each, interrupt)) };
 }

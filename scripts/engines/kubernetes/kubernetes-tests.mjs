@@ -1,42 +1,21 @@
-import { runJest } from '../../run-jest.mjs';
 import { SANDBOX_IMAGE } from '../../setup/sandbox-image.mjs';
 import { run, say, step } from '../../setup/steps.mjs';
-import { fileArguments, interruption } from '../other-engines.mjs';
+import { interruption, OF_EACH_RUNTIME, runProjects, WITH_MEMORY_STORE } from '../runtime-tests.mjs';
 import { startCluster } from './cluster.mjs';
 import { ensureKubernetesPrograms } from './kubernetes-programs.mjs';
 
-/** The tests that run on a cluster, by project: see OTHER_ENGINES. The API is outside of it. */
+/** The tests that run on a cluster, by project. In those of e2e, the API is outside of it. */
 const PROJECTS = {
   kubernetes: {},
   e2e: {
-    paths: [
-      'archive',
-      'execute',
-      'input',
-      'jobs',
-      'limits',
-      'network',
-      'output',
-      'ownership',
-      'persistence',
-      'pool',
-      'previews',
-      'real-use/ports',
-      'session-options',
-      'sessions',
-      'streaming',
-      'terminal',
-      'timeouts',
-      'workspace',
-    ],
-    leftOutTests: {
-      names: '\\(memory store, one process\\)',
-      reason: 'where the sessions are kept is the same for each runtime',
-    },
+    paths: [...OF_EACH_RUNTIME, 'limits', 'ownership', 'pool', 'session-options', 'sessions'],
+    leftOutTests: WITH_MEMORY_STORE,
   },
 };
 
-const QUICK = { paths: ['kubernetes-runtime'], leftOut: { manifests: 'its replicas need two nodes' } };
+const QUICK = {
+  kubernetes: { leftOut: { manifests: 'its replicas need two nodes', faults: 'a sandbox on a drained node needs another one' } },
+};
 
 /** An image of the Dockerfile, as the manifests name it. */
 const API_IMAGE = 'sandbox-api:latest';
@@ -75,15 +54,7 @@ export async function testOnKubernetes(engine, jestArguments, { quick = false } 
       SANDBOX_TEST_CHANNEL: 'exec',
       SANDBOX_TEST_CLUSTER: JSON.stringify(facts),
     };
-    signal.throwIfAborted();
-    const counts = [];
-    for (const [project, files] of Object.entries(quick ? { kubernetes: QUICK } : PROJECTS)) {
-      signal.throwIfAborted();
-      const args = fileArguments(project, files, jestArguments);
-      counts.push((await step(`jest: ${project}, Kubernetes`, () => runJest(project, args, { env, signal }))).count);
-    }
-    signal.throwIfAborted();
-    return counts;
+    return await runProjects(quick ? QUICK : PROJECTS, 'Kubernetes', jestArguments, { env, signal });
   } finally {
     await cluster?.stop();
     forget();
