@@ -49,11 +49,15 @@ export interface EnterOptions {
   readonly signal?: AbortSignal;
 }
 
-interface CallUnderWay {
+interface AskedCall {
   readonly ref: SessionRef;
-  readonly hold: CallHold;
+  readonly callId: string;
+  readonly command: boolean | undefined;
   /** When the call has ended in any case, by the store's clock. */
   readonly endsBy: number;
+}
+
+interface CallUnderWay extends AskedCall {
   /** Changes when the session begins again, as after a flush of the store. */
   generation: string;
 }
@@ -112,12 +116,11 @@ export class SessionEntrance implements OnApplicationShutdown {
     options: EnterOptions = {},
   ): Promise<T> {
     const giveUpAt = this.store.now() + ENTER_DEADLINE_MS;
-    const endsBy = giveUpAt + maxMs + HOLD_GRACE_MS;
-    const hold: CallHold = { callId: randomUUID(), deadline: this.holdUntil(endsBy), command: options.command };
+    const asked = { ref, callId: randomUUID(), command: options.command, endsBy: giveUpAt + maxMs + HOLD_GRACE_MS };
     let made: string | undefined;
     for (;;) {
-      const record = await this.beginCall(ref, hold, giveUpAt, options.options);
-      const call: CallUnderWay = { ref, hold, endsBy, generation: record.generation };
+      const record = await this.beginCall(asked, giveUpAt, options.options);
+      const call: CallUnderWay = { ...asked, generation: record.generation };
       let sandbox: OpenSandbox | undefined;
       this.callsUnderWay.add(call);
       try {
@@ -144,9 +147,10 @@ export class SessionEntrance implements OnApplicationShutdown {
     await this.store.disconnect();
   }
 
-  private async beginCall(ref: SessionRef, hold: CallHold, giveUpAt: number, options?: SessionOptions): Promise<SessionRecord> {
+  private async beginCall(call: AskedCall, giveUpAt: number, options?: SessionOptions): Promise<SessionRecord> {
+    const { ref } = call;
     for (;;) {
-      const result = await this.store.beginCall(ref, hold, this.store.now(), options);
+      const result = await this.store.beginCall(ref, this.holdOf(call), this.store.now(), options);
       if (result.state === 'live') return result.record;
       if (result.state === 'full') throw limitReached(result.limit);
       if (result.state === 'absent') throw new SandboxError(ErrorCode.SESSION_NOT_FOUND, 'There is no such session.');
@@ -157,12 +161,12 @@ export class SessionEntrance implements OnApplicationShutdown {
     }
   }
 
-  private holdUntil(endsBy: number): number {
-    return Math.min(endsBy, this.store.now() + MAX_HOLD_MS);
+  private holdOf({ callId, command, endsBy }: AskedCall): CallHold {
+    return { callId, command, deadline: Math.min(endsBy, this.store.now() + MAX_HOLD_MS) };
   }
 
-  private endCall({ ref, generation, hold }: CallUnderWay): void {
-    this.store.endCall(ref.key, generation, hold.callId, this.store.now()).catch((error: unknown) => {
+  private endCall({ ref, generation, callId }: CallUnderWay): void {
+    this.store.endCall(ref.key, generation, callId, this.store.now()).catch((error: unknown) => {
       // The hold ends by itself at its deadline.
       this.logger.warn({ msg: 'the end of a call could not be stored', sandbox_key: ref.key.slice(0, 12), err: error });
     });
@@ -184,8 +188,7 @@ export class SessionEntrance implements OnApplicationShutdown {
     // Without an open channel, the call is still entering, which tells the store. Or its sandbox
     // has just ended.
     if (!this.connections.isOpen(call.ref.key)) return;
-    const hold = { ...call.hold, deadline: this.holdUntil(call.endsBy) };
-    const result = await this.store.resumeCall(call.ref, hold, this.store.now());
+    const result = await this.store.resumeCall(call.ref, this.holdOf(call), this.store.now());
     if (result.state === 'closing') return;
     call.generation = result.record.generation;
     if (result.record.containerId === null) await this.connections.remind(result.record);
