@@ -12,4 +12,5 @@ export {
 export { configOrExit } from './config-or-exit';
 export type { Mirrors } from './mirrors';
 export type { PodTemplate } from './pod-template';
-export { parseSize, VARIABLES, type VariableName } from './variables';
+export { parseSize } from './setting-values';
+export { VARIABLES, type VariableName } from './variables';
