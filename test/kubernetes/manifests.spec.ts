@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { dump, loadAll } from 'js-yaml';
-import { TEST_CLUSTER, type TestPod } from '../support/cluster-under-test';
+import { administer, podsOf, TEST_CLUSTER, type TestPod } from '../support/cluster-under-test';
 import { TEST_IMAGE } from '../support/engine-under-test';
 import { eventually, freePort } from '../support/service/processes';
 import { ALICE, Client } from '../support/service/service';
@@ -33,10 +31,8 @@ interface PodSpec {
   containers: { env?: object[]; command?: string[]; ports?: { containerPort: number }[]; readinessProbe?: object }[];
 }
 
-const admin = async (...args: string[]): Promise<string> =>
-  (await promisify(execFile)(cluster.kubectl, ['--kubeconfig', cluster.kubeconfig, ...args])).stdout;
-const pods = async (app: string): Promise<TestPod[]> =>
-  (JSON.parse(await admin('-n', 'sandbox-api', 'get', 'pods', '-l', `app=${app}`, '-o', 'json')) as { items: TestPod[] }).items;
+const admin = (...args: string[]): Promise<string> => administer(cluster, ...args);
+const pods = (app: string): Promise<TestPod[]> => podsOf(cluster, `app=${app}`, 'sandbox-api');
 const isReady = ({ status }: TestPod): boolean => status.containerStatuses?.every(({ ready }) => ready) ?? false;
 const applied = (name: string) =>
   eventually(
@@ -82,9 +78,6 @@ function fit(manifest: Manifest, port: number, redisPort: number): void {
 describe('deploy/kubernetes, on a cluster', () => {
   const directory = mkdtempSync(join(tmpdir(), 'sandbox-manifests-'));
   let replicas: Client[];
-  const sandboxes = async (): Promise<TestPod[]> =>
-    (JSON.parse(await admin('-n', 'sandboxes', 'get', 'pods', '-o', 'json')) as { items: TestPod[] }).items;
-
   beforeAll(async () => {
     const [port, redisPort] = [await freePort(), await freePort()];
     const file = join(directory, 'manifests.yaml');
@@ -123,7 +116,8 @@ describe('deploy/kubernetes, on a cluster', () => {
 
   it('removes a session by the cleanup worker when it has expired', async () => {
     const { container_id } = await replicas[0]!.run('expires', 'true');
-    const isThere = async () => (await sandboxes()).some(({ metadata }) => metadata.uid.replaceAll('-', '').startsWith(container_id));
+    const isThere = async () =>
+      (await podsOf(cluster, 'sandbox-api.kind=session')).some(({ metadata }) => metadata.uid.replaceAll('-', '').startsWith(container_id));
     expect(await isThere()).toBe(true);
     await eventually('it is gone', async () => !(await isThere()), 60);
     expect(await admin('-n', 'sandbox-api', 'logs', '-l', 'app=cleanup', '--tail=-1')).toContain(container_id);

@@ -46,14 +46,18 @@ export function signalProgram({ directory }: TestCluster, name: string, signal: 
   process.kill(Number(readFileSync(join(directory, `${name}.pid`), 'utf8')), signal);
 }
 
-/** @returns what kubectl prints */
-export async function kubectl(cluster: TestCluster, ...args: string[]): Promise<string> {
-  const own = ['--kubeconfig', cluster.kubeconfig, '--namespace', cluster.namespace];
-  return (await execute(cluster.kubectl, [...own, ...args], { maxBuffer: 2 ** 28 })).stdout;
+/** Runs kubectl as the cluster's administrator, without a namespace. @returns what it prints */
+export async function administer({ kubectl: program, kubeconfig }: TestCluster, ...args: string[]): Promise<string> {
+  return (await execute(program, ['--kubeconfig', kubeconfig, ...args], { maxBuffer: 2 ** 28 })).stdout;
 }
 
-export async function podsOf(cluster: TestCluster, selector: string): Promise<TestPod[]> {
-  const listed = await kubectl(cluster, 'get', 'pods', '--selector', selector, '--output', 'json');
+/** Runs kubectl in the namespace of the sandboxes. @returns what it prints */
+export function kubectl(cluster: TestCluster, ...args: string[]): Promise<string> {
+  return administer(cluster, '--namespace', cluster.namespace, ...args);
+}
+
+export async function podsOf(cluster: TestCluster, selector: string, namespace = cluster.namespace): Promise<TestPod[]> {
+  const listed = await administer(cluster, '--namespace', namespace, 'get', 'pods', '--selector', selector, '--output', 'json');
   return (JSON.parse(listed) as { items: TestPod[] }).items;
 }
 
