@@ -15,6 +15,11 @@ export interface TestCluster {
   readonly ctr: string;
   /** Each with the socket of its containerd. */
   readonly nodes: readonly { readonly address: string; readonly containerd: string }[];
+  /**
+   * A process in the network namespace that connects the nodes. There, the link of each node has
+   * the node's address for a name.
+   */
+  readonly network: number;
 }
 
 export interface TestPod {
@@ -46,6 +51,11 @@ export function signalProgram({ directory }: TestCluster, name: string, signal: 
   process.kill(Number(readFileSync(join(directory, `${name}.pid`), 'utf8')), signal);
 }
 
+/** Cuts a node off from all others and from this machine, or connects it again. */
+export async function setLink({ network }: TestCluster, node: string, state: 'up' | 'down'): Promise<void> {
+  await execute('nsenter', ['--net', '--target', String(network), 'ip', 'link', 'set', node, state]);
+}
+
 /** Runs kubectl as the cluster's administrator, without a namespace. @returns what it prints */
 export async function administer({ kubectl: program, kubeconfig }: TestCluster, ...args: string[]): Promise<string> {
   return (await execute(program, ['--kubeconfig', kubeconfig, ...args], { maxBuffer: 2 ** 28 })).stdout;
@@ -62,11 +72,22 @@ export async function podsOf(cluster: TestCluster, selector: string, namespace =
 }
 
 /** Kills what runs in a pod's container, as a node does that runs out of memory. */
-export async function killPod(cluster: TestCluster, { status }: TestPod): Promise<void> {
-  const id = status.containerStatuses![0]!.containerID.replace('containerd://', '');
-  const { ctr, nodes } = cluster;
+export async function killPod(cluster: TestCluster, pod: TestPod): Promise<void> {
+  await onNode(cluster, pod, 'kill', '--all', '--signal', 'SIGKILL', containerOf(pod));
+}
+
+/** Whether the pod's node still runs its container. */
+export async function isOnNode(cluster: TestCluster, pod: TestPod): Promise<boolean> {
+  return (await onNode(cluster, pod, 'list', '--quiet')).includes(containerOf(pod));
+}
+
+function containerOf({ status }: TestPod): string {
+  return status.containerStatuses![0]!.containerID.replace('containerd://', '');
+}
+
+async function onNode({ ctr, nodes }: TestCluster, { status }: TestPod, ...args: string[]): Promise<string> {
   const { containerd } = nodes.find(({ address }) => address === status.hostIP)!;
-  await execute(ctr, ['--address', containerd, '--namespace', 'k8s.io', 'tasks', 'kill', '--all', '--signal', 'SIGKILL', id]);
+  return (await execute(ctr, ['--address', containerd, '--namespace', 'k8s.io', 'tasks', ...args])).stdout;
 }
 
 export async function vanishPod(cluster: TestCluster, { metadata }: TestPod): Promise<void> {

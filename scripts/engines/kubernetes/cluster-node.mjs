@@ -25,7 +25,13 @@ VERSION) echo '{"cniVersion":"0.4.0","supportedVersions":["0.3.1","0.4.0"]}' ;;
 esac
 `;
 
-/** A node of a test cluster: containerd and a kubelet, in a mount namespace of their own. */
+/** Each node has its own address, so all of them can have the usual port. */
+const KUBELET_PORT = 10_250;
+
+/**
+ * A node of a test cluster: containerd and a kubelet, in a mount namespace and a network namespace
+ * of their own.
+ */
 export class ClusterNode {
   /**
    * @param {object} cluster
@@ -34,7 +40,7 @@ export class ClusterNode {
    * @param {string} cluster.directory the node's own
    * @param {string} cluster.keys
    * @param {string} cluster.address
-   * @param {number} cluster.port of the kubelet
+   * @param {import('./cluster-network.mjs').ClusterNetwork} cluster.network
    * @param {string} cluster.cgroup name of the node's control groups
    * @param {import('./cluster-programs.mjs').ClusterPrograms} cluster.programs
    */
@@ -49,9 +55,9 @@ export class ClusterNode {
     return `${name}-${this.address}`;
   }
 
-  /** @returns the command that runs a program in the node's mount namespace */
+  /** @returns the command that runs a program in the node's namespaces */
   get enter() {
-    return ['nsenter', '--mount', '--target', String(this.holder)];
+    return ['nsenter', '--mount', '--net', '--target', String(this.holder)];
   }
 
   async startContainerd() {
@@ -62,8 +68,14 @@ export class ClusterNode {
     // kubelets want their directory to be shared with what they start.
     const shared = `mount --bind '${this.directory}' '${this.directory}' && mount --make-rshared '${this.directory}'`;
     const script = `${mounts} && ${shared} && touch '${at('entered')}' && exec tail -f /dev/null`;
-    this.holder = this.programs.start(this.program('holder'), 'sh', ['-c', script], ['unshare', '--mount', '--propagation', 'private']);
-    await this.programs.until('mount namespace', () => existsSync(at('entered')));
+    this.holder = this.programs.start(
+      this.program('holder'),
+      'sh',
+      ['-c', script],
+      [...['unshare', '--mount', '--net', '--propagation', 'private']],
+    );
+    await this.programs.until('namespaces of a node', () => existsSync(at('entered')));
+    await this.network.connect(this.address, this.holder);
     for (const plugin of readdirSync(join(this.root, 'usr/lib/cni')))
       symlinkSync(join(this.root, 'usr/lib/cni', plugin), at(`cni-bin/${plugin}`));
     writeFileSync(at('cni-bin/no-network'), NO_NETWORK);
@@ -191,7 +203,7 @@ disabled_plugins = ${JSON.stringify(unused.map((name) => `io.containerd.${name}`
       kind: 'KubeletConfiguration',
       apiVersion: 'kubelet.config.k8s.io/v1beta1',
       address: this.address,
-      port: this.port,
+      port: KUBELET_PORT,
       readOnlyPort: 0,
       healthzPort: 0,
       tlsCertFile: key(`node-${this.address}.crt`),

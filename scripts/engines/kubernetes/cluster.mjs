@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { makeClusterKeys } from './cluster-keys.mjs';
+import { ClusterNetwork } from './cluster-network.mjs';
 import { ClusterNode } from './cluster-node.mjs';
 import { ClusterPrograms } from './cluster-programs.mjs';
 
-const ADDRESS = '127.0.0.1';
-/** A node has a loopback address of its own. */
-const NODES = ['127.0.0.1', '127.0.0.2'];
+/** Where what needs no network listens. */
+const LOOPBACK = '127.0.0.1';
 /** The namespace of the sandboxes under test. */
 const NAMESPACE = 'sandboxes';
 /** An API server with open streams takes a minute to end by itself. */
@@ -35,8 +35,9 @@ const SYSCTLS = [
 ];
 
 /**
- * Starts a Kubernetes cluster on this machine's loopback, beside everything else. All its files are
- * in a directory of its own. `stop` leaves nothing behind.
+ * Starts a Kubernetes cluster on this machine, beside everything else. Each node has a network
+ * namespace of its own, so it can be cut off. All files are in a directory of its own. `stop`
+ * leaves nothing behind.
  * @param {string} programs the directory of `ensureKubernetesPrograms`
  * @param {object} engine a Docker engine that has the images
  * @param {readonly string[]} images
@@ -46,14 +47,11 @@ export async function startCluster(programs, engine, images, count) {
   const directory = mkdtempSync(join(tmpdir(), 'sandbox-cluster-'));
   const at = (name) => join(directory, name);
   const [bin, root, keys] = [join(programs, 'bin'), join(programs, 'root'), at('keys')];
-  const [apiPort, etcdPort, peerPort, ...kubeletPorts] = await freePorts(3 + count);
-  const server = `https://${ADDRESS}:${apiPort}`;
+  const [apiPort, etcdPort, peerPort] = await freePorts(3);
   const path = [bin, join(root, 'usr/bin'), join(root, 'usr/sbin'), process.env.PATH, '/usr/sbin', '/sbin'].join(':');
   const running = new ClusterPrograms(directory, path);
-  const nodes = NODES.slice(0, count).map((address, n) => {
-    const own = { directory: at(`node-${n}`), address, port: kubeletPorts[n], cgroup: `sandbox-cluster-${process.pid}-${n}` };
-    return new ClusterNode({ root, bin, keys, programs: running, ...own });
-  });
+  const network = new ClusterNetwork(directory, running);
+  const nodes = [];
   const of = (name) => nodes.map((node) => node.program(name));
   const sysctls = SYSCTLS.map((name) => [`/proc/sys/${name}`, valueOf(`/proc/sys/${name}`)]);
   const stop = async () => {
@@ -62,7 +60,7 @@ export async function startCluster(programs, engine, images, count) {
     await running.stop(['apiserver'], API_SERVER_STOP_MS);
     await running.stop([...of('containerd'), 'etcd']);
     await killAllOf(directory);
-    await running.stop(of('holder'), 0);
+    await running.stop([...of('holder'), 'network'], 0);
     for (const node of nodes) node.removeGroups();
     for (const [file, value] of sysctls) if (value !== valueOf(file)) writeFileSync(file, value);
     rmSync(directory, { recursive: true, force: true });
@@ -76,8 +74,19 @@ export async function startCluster(programs, engine, images, count) {
     );
   try {
     mkdirSync(keys, { mode: 0o700 });
-    await makeClusterKeys(keys, server, ADDRESS, NODES.slice(0, count));
-    startControlPlane(running, { bin, root, directory, keys, apiPort, etcdPort, peerPort });
+    await network.start();
+    const server = `https://${network.address}:${apiPort}`;
+    for (let n = 0; n < count; n++) {
+      const own = { directory: at(`node-${n}`), address: network.addressOf(n), cgroup: `sandbox-cluster-${process.pid}-${n}` };
+      nodes.push(new ClusterNode({ root, bin, keys, network, programs: running, ...own }));
+    }
+    await makeClusterKeys(
+      keys,
+      server,
+      network.address,
+      nodes.map((node) => node.address),
+    );
+    startControlPlane(running, { bin, root, directory, keys, address: network.address, apiPort, etcdPort, peerPort });
     for (const node of nodes) await node.startContainerd();
     for (const node of nodes) for (const image of images) await node.loadFrom(engine, image);
     await running.until('API server', () => succeeds('get', '--raw', '/readyz'));
@@ -85,7 +94,7 @@ export async function startCluster(programs, engine, images, count) {
       ['kubeconfig', 'authentication-kubeconfig', 'authorization-kubeconfig'].map(
         (flag) => `--${flag}=${join(keys, `${name}.kubeconfig`)}`,
       );
-    const quiet = [`--bind-address=${ADDRESS}`, '--port=0', '--leader-elect=false'];
+    const quiet = [`--bind-address=${LOOPBACK}`, '--port=0', '--leader-elect=false'];
     const accounts = [`--service-account-private-key-file=${join(keys, 'accounts.key')}`, `--root-ca-file=${join(keys, 'ca.crt')}`];
     const controllers = [...kubeconfig('controllers'), ...quiet, ...accounts, `--controllers=${CONTROLLERS}`, '--secure-port=0'];
     running.start('controllers', join(bin, 'kube-controller-manager'), controllers);
@@ -106,6 +115,7 @@ export async function startCluster(programs, engine, images, count) {
       server,
       ctr: nodes[0].ctr,
       nodes: nodes.map(({ address, socket }) => ({ address, containerd: socket })),
+      network: network.holder,
       stop,
     };
   } catch (error) {
@@ -114,9 +124,9 @@ export async function startCluster(programs, engine, images, count) {
   }
 }
 
-function startControlPlane(running, { bin, root, directory, keys, apiPort, etcdPort, peerPort }) {
+function startControlPlane(running, { bin, root, directory, keys, address, apiPort, etcdPort, peerPort }) {
   const key = (name) => join(keys, name);
-  const [clients, peers] = [etcdPort, peerPort].map((port) => `http://${ADDRESS}:${port}`);
+  const [clients, peers] = [etcdPort, peerPort].map((port) => `http://${LOOPBACK}:${port}`);
   running.start('etcd', join(root, 'usr/bin/etcd'), [
     ...[
       '--name=test',
@@ -136,10 +146,10 @@ function startControlPlane(running, { bin, root, directory, keys, apiPort, etcdP
   running.start('apiserver', join(bin, 'kube-apiserver'), [
     ...[
       `--etcd-servers=${clients}`,
-      `--bind-address=${ADDRESS}`,
+      `--bind-address=${address}`,
       `--secure-port=${apiPort}`,
       '--insecure-port=0',
-      `--advertise-address=${ADDRESS}`,
+      `--advertise-address=${address}`,
     ],
     ...['--endpoint-reconciler-type=none', '--service-cluster-ip-range=10.96.0.0/16', `--cert-dir=${keys}`],
     ...[`--tls-cert-file=${key('apiserver.crt')}`, `--tls-private-key-file=${key('apiserver.key')}`, `--client-ca-file=${key('ca.crt')}`],
@@ -184,7 +194,7 @@ async function freePorts(count) {
       { length: count },
       () =>
         new Promise((resolve) => {
-          const server = createServer().listen(0, ADDRESS, () => resolve(server));
+          const server = createServer().listen(0, LOOPBACK, () => resolve(server));
         }),
     ),
   );

@@ -14,7 +14,13 @@ const PROJECTS = {
 };
 
 const QUICK = {
-  kubernetes: { leftOut: { manifests: 'its replicas need two nodes', faults: 'a sandbox on a drained node needs another one' } },
+  kubernetes: {
+    leftOut: {
+      manifests: 'its replicas need two nodes',
+      faults: 'a sandbox on a drained node needs another one',
+      'cut-off': 'a sandbox on a node that is cut off needs another one',
+    },
+  },
 };
 
 /** An image of the Dockerfile, as the manifests name it. */
