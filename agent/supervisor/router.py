@@ -10,6 +10,7 @@ import time
 
 from processes import killing, oom_kills, waiting
 from supervisor.child_handle import ENDED, READ
+from supervisor.lease import Lease
 from supervisor.relay_handle import RelayHandle, fork_relay, lost_frames
 from supervisor.worker_handle import fork_worker
 from wire import frames, messages
@@ -42,6 +43,7 @@ class Router:
         os.set_blocking(channel_out, False)
         self._from_host = frames.Reader(channel_in)
         self._outgoing = Outbox(channel_out)
+        self._lease = Lease()
         self._out_watched = False
         self._paused = False  # it reads no worker, because the host does not take their output
         self._wakeup = waiting.open_wakeup()
@@ -58,7 +60,7 @@ class Router:
         self._refusal = ""  # why the last fork of a worker failed
 
     def run(self):
-        """Runs until the host closes the channel.
+        """Runs until the host closes the channel, or the lease is over.
 
         The process is to exit then. Its workers see the end of their sockets, and end by
         themselves.
@@ -94,6 +96,8 @@ class Router:
         for kind, request_id, payload in received:
             if kind == frames.PING:
                 self._outgoing.add(frame(frames.PONG, 0))
+            elif kind == frames.LEASE:
+                self._lease.renew(frames.number(payload))
             elif kind == frames.REQUEST:
                 self._open_request(request_id, payload)
             elif is_stream_frame(kind):
@@ -280,6 +284,8 @@ class Router:
         times = [each.deadline for each in self._by_request.values() if each.deadline is not None]
         if len(self._idle) > 1:
             times.append(self._spared_until())
+        if self._lease.until is not None:
+            times.append(self._lease.until)
         return waiting.poll_ms(min(times)) if times else None
 
     def _spared_until(self):
@@ -296,3 +302,5 @@ class Router:
             self._release(self._idle[0])
         if self._strays:
             self._strays = killing.kill_descendants(os.getpid(), self._children) > 0
+        if self._lease.expire(now):
+            raise EOFError

@@ -14,7 +14,7 @@ _LARGE = 32 << 10
 # every read.
 _COMMON_FRAME = HEADER.size + (64 << 10)
 
-REQUEST, DATA, EOF, CANCEL, CREDIT, PING = 1, 2, 3, 4, 5, 6
+REQUEST, DATA, EOF, CANCEL, CREDIT, PING, LEASE = 1, 2, 3, 4, 5, 6, 7
 HELLO, OUT, ERR, END, DATA_CREDIT, PONG = 16, 17, 18, 19, 20, 21
 
 # Both sides send these, about streams (stream_frames.py).
@@ -57,6 +57,13 @@ def ok_frame(request_id, value):
 
 def error_frame(request_id, code, detail):
     return json_frame(END, request_id, {"error": {"code": code, "detail": detail}})
+
+
+def number(payload):
+    """Returns the number that a payload of four bytes is. Raises BadFrame for any other payload."""
+    if len(payload) != 4:
+        raise BadFrame("a number of %d bytes" % len(payload))
+    return int.from_bytes(payload, "big")
 
 
 def split(data):

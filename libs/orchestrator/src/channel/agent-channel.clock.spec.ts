@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { ErrorCode } from '@sandbox/errors';
 import type { CallOptions, Channel } from './channel';
 import { openChannel } from './agent-channel';
-import { AgentFrame, HostFrame } from './frames';
+import { AgentFrame, decodeNumber, HostFrame } from './frames';
 import { FakeAgent, settle } from './testing/fake-agent';
 
 let agent: FakeAgent;
@@ -94,6 +94,18 @@ describe('AgentChannel, when the agent is silent,', () => {
     void begin();
     await passInSilence(4);
     expect(agent.framesOf(HostFrame.PING)).toHaveLength(0);
+  });
+});
+
+describe('AgentChannel, with a lease,', () => {
+  it('gives the lease at once, and again four times before it ends', async () => {
+    channel.close();
+    agent = new FakeAgent();
+    channel = await openChannel(agent.process, 'c0ffee', null, 60);
+    await settle();
+    expect(agent.framesOf(HostFrame.LEASE).map(({ payload }) => decodeNumber(payload))).toEqual([60]);
+    await passInSilence(60);
+    expect(agent.framesOf(HostFrame.LEASE)).toHaveLength(5);
   });
 });
 

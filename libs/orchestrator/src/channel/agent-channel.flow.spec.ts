@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { ErrorCode } from '@sandbox/errors';
 import type { Channel } from './channel';
 import { openChannel } from './agent-channel';
-import { AgentFrame, decodeCredit, encodeCredit, HostFrame, WINDOW_BYTES } from './frames';
+import { AgentFrame, decodeNumber, encodeNumber, HostFrame, WINDOW_BYTES } from './frames';
 import { begin, FakeAgent, settle, WRITE } from './testing/fake-agent';
 
 const KIB = 1024;
@@ -33,7 +33,7 @@ describe('AgentChannel, for output,', () => {
     const { id } = await begin(agent, channel, { onOutput: () => undefined });
     for (let n = 0; n < 9; n++) agent.send(AgentFrame.OUT, id, CHUNK);
     await settle();
-    expect(agent.framesOf(HostFrame.CREDIT, id).map(({ payload }) => decodeCredit(payload))).toEqual([128 * KIB, 128 * KIB]);
+    expect(agent.framesOf(HostFrame.CREDIT, id).map(({ payload }) => decodeNumber(payload))).toEqual([128 * KIB, 128 * KIB]);
   });
 
   it('gives credit past the window when the call has no consumer', async () => {
@@ -120,7 +120,7 @@ describe('AgentChannel, for input,', () => {
     await settle();
     expect(sentBytes(id)).toBe(WINDOW_BYTES);
     for (let granted = 0; granted < input.length; granted += 64 * KIB) {
-      agent.stream.write(encodeCredit(AgentFrame.CREDIT, id, 64 * KIB));
+      agent.stream.write(encodeNumber(AgentFrame.CREDIT, id, 64 * KIB));
       await settle();
       expect(sentBytes(id)).toBe(Math.min(input.length, WINDOW_BYTES + granted + 64 * KIB));
       if (sentBytes(id) === input.length) break;
@@ -150,7 +150,7 @@ describe('AgentChannel, for input,', () => {
     expect(sentBytes(id)).toBe(WINDOW_BYTES);
     expect(produced).toBeLessThan(2 * WINDOW_BYTES);
     while (agent.framesOf(HostFrame.EOF, id).length === 0) {
-      agent.stream.write(encodeCredit(AgentFrame.CREDIT, id, Math.min(64 * KIB, WINDOW_BYTES)));
+      agent.stream.write(encodeNumber(AgentFrame.CREDIT, id, Math.min(64 * KIB, WINDOW_BYTES)));
       await settle();
     }
     expect(sentBytes(id)).toBe(1024 * KIB);

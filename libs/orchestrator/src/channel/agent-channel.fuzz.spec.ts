@@ -4,7 +4,7 @@ import { SandboxError } from '@sandbox/errors';
 import { fuzz, type Random } from '../../../../test/support/fuzzing';
 import type { Channel } from './channel';
 import { openChannel } from './agent-channel';
-import { AgentFrame, encodeCredit, encodeFrame, type Frame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, MAX_HOST_PAYLOAD_BYTES } from './frames';
+import { AgentFrame, encodeNumber, encodeFrame, type Frame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, MAX_HOST_PAYLOAD_BYTES } from './frames';
 import { framesByTheBook } from './testing/frames-by-the-book';
 
 const CASES = 30_000;
@@ -104,7 +104,7 @@ function agentBytes(random: Random, requests: number): Buffer {
         frames.push(encodeFrame(AgentFrame.END, id, ENDS[random(random(3) === 0 ? ENDS.length : 4)]));
         break;
       case 1:
-        frames.push(encodeCredit(AgentFrame.CREDIT, id, random(random(2) === 0 ? 3 : 0xffff_ffff)));
+        frames.push(encodeNumber(AgentFrame.CREDIT, id, random(random(2) === 0 ? 3 : 0xffff_ffff)));
         break;
       case 2:
         frames.push(random(3) === 0 ? encodeFrame(random(32), id, Buffer.alloc(random(8), id)) : encodeFrame(AgentFrame.PONG, 0));

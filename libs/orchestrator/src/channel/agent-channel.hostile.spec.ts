@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { ErrorCode } from '@sandbox/errors';
 import { openChannel } from './agent-channel';
-import { AgentFrame, encodeCredit, encodeFrame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, WINDOW_BYTES } from './frames';
+import { AgentFrame, encodeNumber, encodeFrame, HostFrame, MAX_AGENT_PAYLOAD_BYTES, WINDOW_BYTES } from './frames';
 import { FakeAgent, settle } from './testing/fake-agent';
 
 const DEADLINE = { deadlineMs: 60_000 };
@@ -42,7 +42,7 @@ describe('AgentChannel', () => {
     ['a PONG with a payload', [encodeFrame(AgentFrame.PONG, 0, 'x')]],
     ['a PONG that no PING asked for', [encodeFrame(AgentFrame.PONG, 0)]],
     ['output of nothing, which costs no credit', [encodeFrame(AgentFrame.OUT, 2)]],
-    ['credit of nothing', [encodeCredit(AgentFrame.CREDIT, 1, 0)]],
+    ['credit of nothing', [encodeNumber(AgentFrame.CREDIT, 1, 0)]],
     ['a PONG for a request', [encodeFrame(AgentFrame.PONG, 1)]],
     ['an unknown type', [encodeFrame(99, 1)]],
     ['a frame of the host’s', [encodeFrame(HostFrame.DATA, 1, 'x')]],
@@ -60,10 +60,10 @@ describe('AgentChannel', () => {
     ['an END whose error has no code', [encodeFrame(AgentFrame.END, 2, '{"error":{"detail":"x"}}')]],
     ['an END whose error has no detail', [encodeFrame(AgentFrame.END, 2, '{"error":{"code":"NOT_FOUND"}}')]],
     ['an END nested past reason', [encodeFrame(AgentFrame.END, 2, `{"ok":${'['.repeat(60_000)}`)]],
-    ['credit for input it cannot have consumed', [encodeCredit(AgentFrame.CREDIT, 1, 4)]],
-    ['credit that would overflow', [encodeCredit(AgentFrame.CREDIT, 1, 0xffffffff)]],
+    ['credit for input it cannot have consumed', [encodeNumber(AgentFrame.CREDIT, 1, 4)]],
+    ['credit that would overflow', [encodeNumber(AgentFrame.CREDIT, 1, 0xffffffff)]],
     ['credit that is no u32', [encodeFrame(AgentFrame.CREDIT, 1, 'abc')]],
-    ['credit for a request without input', [encodeCredit(AgentFrame.CREDIT, 2, 1)]],
+    ['credit for a request without input', [encodeNumber(AgentFrame.CREDIT, 2, 1)]],
     ['text', [Buffer.from('Traceback (most recent call last):\n')]],
   ])('closes when the agent breaks the protocol by %s', async (_what, frames) => {
     const { agent, channel, outcomes } = await open();
@@ -80,7 +80,7 @@ describe('AgentChannel', () => {
     const { agent, channel, outcomes } = await open();
     agent.stream.write(
       Buffer.concat([
-        encodeCredit(AgentFrame.CREDIT, 1, 3),
+        encodeNumber(AgentFrame.CREDIT, 1, 3),
         encodeFrame(AgentFrame.OUT, 2, Buffer.alloc(MAX_AGENT_PAYLOAD_BYTES)),
         encodeFrame(AgentFrame.ERR, 2, 'x'),
         encodeFrame(AgentFrame.END, 2, END),

@@ -9,6 +9,7 @@ import {
   AgentFrame,
   CHANNEL_ID,
   encodeFrame,
+  encodeNumber,
   type Frame,
   type FrameReader,
   HEADER_BYTES,
@@ -34,20 +35,29 @@ const SILENT_TICKS = 10;
  * channel is given up at this many unwritten bytes.
  */
 const MAX_UNWRITTEN_BYTES = 32 * 1024 * 1024;
+/** A lease is renewed so many times before it ends. */
+const RENEWALS = 4;
 
 /**
  * Starts the agent in a process that was made with AGENT_ARGV, and opens a channel to it. On
  * failure it destroys the process's stream. In any case it closes the listener.
  * @param direct where the agent may come without the engine between; null: nowhere
  * @param sandboxId names the sandbox in log lines
+ * @param leaseSeconds how long the sandbox goes on without a word of this process
+ * (SandboxRuntime.leaseSeconds); null: as long as the channel is not closed
  * @throws SandboxError SANDBOX_UNRESPONSIVE after 10 s without an answer; SANDBOX_IMAGE_UNUSABLE,
  * SANDBOX_EXHAUSTED or SANDBOX_LOST if the process ended first
  */
-export function openChannel(process: SandboxProcess, sandboxId?: string, direct: DirectListener | null = null): Promise<Channel> {
+export function openChannel(
+  process: SandboxProcess,
+  sandboxId?: string,
+  direct: DirectListener | null = null,
+  leaseSeconds: number | null = null,
+): Promise<Channel> {
   return handshake(process, direct, ({ stream, reader, transport }) => {
     if (direct !== null && transport === 'exec')
       logger.debug({ msg: 'the agent did not come by the socket: its frames pass through the engine', sandbox: sandboxId });
-    return new AgentChannel(stream, reader, transport, sandboxId);
+    return new AgentChannel(stream, reader, transport, sandboxId, leaseSeconds);
   });
 }
 
@@ -81,15 +91,18 @@ class AgentChannel implements Channel, RequestPort {
   private silentTicks = 0;
   /** How many PINGs have no PONG yet. */
   private pings = 0;
+  private readonly renewing: NodeJS.Timeout | null;
 
   constructor(
     private readonly stream: Duplex,
     private readonly reader: FrameReader,
     readonly transport: Transport,
     private readonly sandboxId: string | undefined,
+    leaseSeconds: number | null,
   ) {
     this.closed = new Promise((resolve) => (this.markClosed = resolve));
     stream.on('data', this.onData).on('drain', this.onDrain).on('end', this.onEnd).on('error', this.onError).on('close', this.onClose);
+    this.renewing = leaseSeconds === null ? null : this.giveLeases(leaseSeconds);
   }
 
   get open(): boolean {
@@ -175,6 +188,12 @@ class AgentChannel implements Channel, RequestPort {
     return setInterval(() => this.tick(), TICK_MS).unref();
   }
 
+  private giveLeases(seconds: number): NodeJS.Timeout {
+    const give = (): void => this.sendFrame(encodeNumber(HostFrame.LEASE, CHANNEL_ID, seconds));
+    give();
+    return setInterval(give, (seconds * 1000) / RENEWALS).unref();
+  }
+
   private stopClock(): void {
     if (this.clock !== null) clearInterval(this.clock);
     this.clock = null;
@@ -245,6 +264,7 @@ class AgentChannel implements Channel, RequestPort {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.stopClock();
+    if (this.renewing !== null) clearInterval(this.renewing);
     this.stream.off('data', this.onData).off('drain', this.onDrain).off('end', this.onEnd);
     this.stream.destroy();
     for (const request of [...this.requests.values()]) request.fail(new SandboxError(code, message, { retryAfter }));

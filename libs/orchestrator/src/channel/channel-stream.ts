@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { GrowingBuffer } from '../bytes/growing-buffer';
-import { decodeCredit, encodeCredit, encodeFrame, framePieces, STREAM_WINDOW_BYTES, StreamFrame, WIDE_STREAM_WINDOW_BYTES } from './frames';
+import { decodeNumber, encodeNumber, encodeFrame, framePieces, STREAM_WINDOW_BYTES, StreamFrame, WIDE_STREAM_WINDOW_BYTES } from './frames';
 import { formatReset, StreamError, StreamErrorCode } from './stream-error';
 
 /** Credit is given in steps of so many bytes, so that small reads cost no frame each. */
@@ -70,7 +70,7 @@ export class ChannelStream extends Duplex {
   }
 
   receiveCredit(payload: Buffer): string | null {
-    const bytes = decodeCredit(payload);
+    const bytes = decodeNumber(payload);
     if (bytes === null || bytes === 0 || this.credit + bytes > WIDE_STREAM_WINDOW_BYTES) return 'bad credit';
     this.credit += bytes;
     if (this.toSend !== null) this.port.wantsToSend(this);
@@ -149,7 +149,7 @@ export class ChannelStream extends Duplex {
   }
 
   private giveCredit(): void {
-    this.port.sendFrame(encodeCredit(StreamFrame.CREDIT, this.id, this.taken));
+    this.port.sendFrame(encodeNumber(StreamFrame.CREDIT, this.id, this.taken));
     this.window += this.taken;
     this.taken = 0;
   }

@@ -1,7 +1,7 @@
 import {
   AgentFrame,
-  decodeCredit,
-  encodeCredit,
+  decodeNumber,
+  encodeNumber,
   encodeFrame,
   type Frame,
   FrameReader,
@@ -34,10 +34,10 @@ describe('encodeFrame', () => {
   });
 
   it('writes one u32 when the frame gives credit', () => {
-    const { frames } = readAll([encodeCredit(AgentFrame.CREDIT, 9, 0xffffffff)]);
-    expect(decodeCredit(frames[0]!.payload)).toBe(0xffffffff);
-    expect(decodeCredit(Buffer.alloc(3))).toBeNull();
-    expect(decodeCredit(Buffer.alloc(5))).toBeNull();
+    const { frames } = readAll([encodeNumber(AgentFrame.CREDIT, 9, 0xffffffff)]);
+    expect(decodeNumber(frames[0]!.payload)).toBe(0xffffffff);
+    expect(decodeNumber(Buffer.alloc(3))).toBeNull();
+    expect(decodeNumber(Buffer.alloc(5))).toBeNull();
   });
 });
 

@@ -10,7 +10,7 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-export const HostFrame = { REQUEST: 1, DATA: 2, EOF: 3, CANCEL: 4, CREDIT: 5, PING: 6 } as const;
+export const HostFrame = { REQUEST: 1, DATA: 2, EOF: 3, CANCEL: 4, CREDIT: 5, PING: 6, LEASE: 7 } as const;
 export const AgentFrame = { HELLO: 16, OUT: 17, ERR: 18, END: 19, CREDIT: 20, PONG: 21 } as const;
 
 /** The frames of streams are the same in both directions, and have ids of their own. */
@@ -61,14 +61,15 @@ export function framePieces(type: number, id: number, payload: Buffer): Buffer[]
   return [header, payload];
 }
 
-export function encodeCredit(type: number, id: number, bytes: number): Buffer {
+/** Encodes a frame whose payload is one u32, such as CREDIT. */
+export function encodeNumber(type: number, id: number, number: number): Buffer {
   const payload = Buffer.allocUnsafe(4);
-  payload.writeUInt32BE(bytes, 0);
+  payload.writeUInt32BE(number, 0);
   return encodeFrame(type, id, payload);
 }
 
-/** Returns the bytes that a CREDIT frame grants, or null if its payload is not one u32. */
-export function decodeCredit(payload: Buffer): number | null {
+/** Returns the number that is the payload of a frame, or null if it is not one u32. */
+export function decodeNumber(payload: Buffer): number | null {
   return payload.length === 4 ? payload.readUInt32BE(0) : null;
 }
 

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { clientClosed, ErrorCode, SandboxError } from '@sandbox/errors';
 import { type AgentAnswer, parseAnswer } from './agent-answer';
 import type { CallOptions } from './channel';
-import { AgentFrame, decodeCredit, encodeCredit, encodeFrame, framePieces, type Frame, HostFrame } from './frames';
+import { AgentFrame, decodeNumber, encodeNumber, encodeFrame, framePieces, type Frame, HostFrame } from './frames';
 import { RequestInput } from './request-input';
 import { RequestOutput } from './request-output';
 
@@ -54,7 +54,7 @@ export class OpenRequest {
     this.ticksToStall = this.fullStall;
     this.output = new RequestOutput(options.onOutput, {
       credit: (bytes) => {
-        if (this.answer === null) port.sendFrame(encodeCredit(HostFrame.CREDIT, id, bytes));
+        if (this.answer === null) port.sendFrame(encodeNumber(HostFrame.CREDIT, id, bytes));
       },
       moved: () => {
         this.ticksToStall = this.fullStall;
@@ -79,7 +79,7 @@ export class OpenRequest {
       case AgentFrame.ERR:
         return this.output.takeChunk('stderr', frame.payload) ? null : 'output past its window';
       case AgentFrame.CREDIT:
-        return this.receiveCredit(decodeCredit(frame.payload));
+        return this.receiveCredit(decodeNumber(frame.payload));
       case AgentFrame.END:
         return this.receiveEnd(frame.payload);
       default:

@@ -155,7 +155,7 @@ print(json.dumps({op: parameters(operations.find_handler(op)) for op in operatio
     const host = Object.entries(HostFrame).map(([name, type]) => ['host', name, type]);
     const agent = Object.entries(AgentFrame).map(([name, type]) => ['agent', name, type]);
     expect(frames).toEqual([...host, ...agent]);
-    const names = ['REQUEST', 'DATA', 'EOF', 'CANCEL', 'CREDIT', 'PING', 'HELLO', 'OUT', 'ERR', 'END', 'DATA_CREDIT', 'PONG'];
+    const names = ['REQUEST', 'DATA', 'EOF', 'CANCEL', 'CREDIT', 'PING', 'LEASE', 'HELLO', 'OUT', 'ERR', 'END', 'DATA_CREDIT', 'PONG'];
     const limits = ['MAX_HOST_PAYLOAD', 'MAX_AGENT_PAYLOAD', 'WINDOW'];
     const values = askAgent(
       `from wire import frames; print(json.dumps([getattr(frames, name) for name in ${JSON.stringify([...names, ...limits])}]))`,

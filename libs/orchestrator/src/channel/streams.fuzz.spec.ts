@@ -5,7 +5,7 @@ import { openChannel } from './agent-channel';
 import type { Channel } from './channel';
 import {
   AgentFrame,
-  encodeCredit,
+  encodeNumber,
   encodeFrame,
   type Frame,
   MAX_AGENT_PAYLOAD_BYTES,
@@ -75,7 +75,7 @@ function agentBytes(random: Random): Buffer {
         frames.push(encodeFrame(StreamFrame.RESET, id, random(6) === 0 ? '{"code":1}' : '{"code":"GONE","detail":"\\u0007"}'));
         break;
       case 4:
-        frames.push(encodeCredit(StreamFrame.CREDIT, id, random(3) === 0 ? random(100_000) : random(2_000)));
+        frames.push(encodeNumber(StreamFrame.CREDIT, id, random(3) === 0 ? random(100_000) : random(2_000)));
         break;
       case 5:
         frames.push(encodeFrame(random(80), id, Buffer.alloc(random(8), id)));

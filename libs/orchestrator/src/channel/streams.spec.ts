@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { Channel } from './channel';
 import { openChannel } from './agent-channel';
-import { encodeCredit, STREAM_WINDOW_BYTES, StreamFrame, WIDE_STREAM_WINDOW_BYTES } from './frames';
+import { encodeNumber, STREAM_WINDOW_BYTES, StreamFrame, WIDE_STREAM_WINDOW_BYTES } from './frames';
 import { StreamError } from './stream-error';
 import { MAX_STREAMS, type StreamOffer } from './stream-set';
 import { FakeAgent, settle } from './testing/fake-agent';
@@ -85,7 +85,7 @@ describe('A stream that the host opens', () => {
     for (let given = 0; given < bytes.length; given += 1024) {
       const before = sent(id).length;
       if (before === bytes.length) break;
-      agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, 1024));
+      agent.stream.write(encodeNumber(StreamFrame.CREDIT, id, 1024));
       await settle();
       expect(sent(id)).toHaveLength(before + 1024);
     }
@@ -95,11 +95,11 @@ describe('A stream that the host opens', () => {
 
   it('sends up to the widest window without credit when the agent has let it grow', async () => {
     const { stream, id } = await opened();
-    agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, WIDE_STREAM_WINDOW_BYTES - STREAM_WINDOW_BYTES));
+    agent.stream.write(encodeNumber(StreamFrame.CREDIT, id, WIDE_STREAM_WINDOW_BYTES - STREAM_WINDOW_BYTES));
     stream.end(Buffer.alloc(2 * WIDE_STREAM_WINDOW_BYTES));
     await settle();
     expect(sent(id)).toHaveLength(WIDE_STREAM_WINDOW_BYTES);
-    agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, WIDE_STREAM_WINDOW_BYTES));
+    agent.stream.write(encodeNumber(StreamFrame.CREDIT, id, WIDE_STREAM_WINDOW_BYTES));
     await settle();
     expect(sent(id)).toHaveLength(2 * WIDE_STREAM_WINDOW_BYTES);
   });
@@ -252,7 +252,7 @@ describe('A channel is closed when the agent sends', () => {
     ['an EOF with bytes', (id) => agent.send(StreamFrame.EOF, id, 'x')],
     [
       'credit past the widest window',
-      (id) => agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, WIDE_STREAM_WINDOW_BYTES - STREAM_WINDOW_BYTES + 1)),
+      (id) => agent.stream.write(encodeNumber(StreamFrame.CREDIT, id, WIDE_STREAM_WINDOW_BYTES - STREAM_WINDOW_BYTES + 1)),
     ],
     ['a malformed credit', (id) => agent.send(StreamFrame.CREDIT, id, 'xyz')],
     ['a second ACCEPT', (id) => agent.send(StreamFrame.ACCEPT, id, '{}')],
@@ -275,10 +275,10 @@ describe('A channel is closed when the agent sends', () => {
     stream.resume().end();
     agent.send(StreamFrame.EOF, id);
     await settle();
-    for (let n = 0; n < 8; n++) agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, 1));
+    for (let n = 0; n < 8; n++) agent.stream.write(encodeNumber(StreamFrame.CREDIT, id, 1));
     await settle();
     expect(channel.open).toBe(true);
-    agent.stream.write(encodeCredit(StreamFrame.CREDIT, id, 1));
+    agent.stream.write(encodeNumber(StreamFrame.CREDIT, id, 1));
     await channel.closed;
   });
 });

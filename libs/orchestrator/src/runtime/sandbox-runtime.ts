@@ -71,6 +71,12 @@ export interface SandboxRuntime {
    */
   readonly surroundings: Surroundings | null;
   /**
+   * How long what runs in a sandbox goes on if its machine is cut off from every API process, in
+   * seconds. Its session may get another sandbox meanwhile. Null: sandboxes are on the engine's
+   * machine, so they cannot be cut off.
+   */
+  readonly leaseSeconds: number | null;
+  /**
    * Returns the session's running sandbox, and makes it if there is none. The name is the lock. Of
    * two callers one makes the sandbox, and the other one gets it, whatever options it was made
    * with.

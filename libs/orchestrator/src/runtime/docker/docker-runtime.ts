@@ -42,6 +42,7 @@ export function createDockerRuntime(config: Config, deadlines?: EngineDeadlines)
 export class DockerRuntime implements SandboxRuntime {
   readonly capabilities = { pids: true, persistent: true, disk: true, ociRuntime: true };
   readonly surroundings: Surroundings | null;
+  readonly leaseSeconds = null;
   private readonly docker: Docker;
   private readonly containers: Containers;
   private readonly sessions: SessionContainers;

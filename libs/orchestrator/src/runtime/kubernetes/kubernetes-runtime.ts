@@ -26,6 +26,13 @@ const ENDING_MS = 5_000;
 /** How long the cluster may take for one operation, in milliseconds. */
 const DEADLINES = { lifecycle: 40_000, call: 10_000, ping: 5_000 };
 
+/**
+ * A cluster gives a node's pods up when it has not heard of the node for 40 s and they have
+ * tolerated that for TOLERATION_SECONDS: later than this. So no two pods of a session run commands
+ * at the same time.
+ */
+const LEASE_SECONDS = 60;
+
 /** @throws ConfigError if the cluster cannot be addressed with these settings */
 export function createKubernetesRuntime(config: Config): SandboxRuntime {
   return new KubernetesRuntime(config);
@@ -35,6 +42,7 @@ export function createKubernetesRuntime(config: Config): SandboxRuntime {
 export class KubernetesRuntime implements SandboxRuntime {
   readonly capabilities = { pids: false, persistent: true, disk: false, ociRuntime: true };
   readonly surroundings: Surroundings | null;
+  readonly leaseSeconds = LEASE_SECONDS;
   private readonly server: ApiServer;
   private readonly pods: Pods;
   private readonly locks: SessionLocks;
