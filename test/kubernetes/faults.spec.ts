@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kubectl, podsOf, signalProgram, TEST_CLUSTER, vanishPod } from '../support/cluster-under-test';
+import { ApiServerProxy, type Behaviour } from '../support/service/api-server-proxy';
 import { TestDeployment } from '../support/service/deployment';
-import { eventually, TestRedis } from '../support/service/processes';
+import { eventually, type ServiceProcess, TestRedis } from '../support/service/processes';
 import { ALICE, type Answer, type Client, type Executed, Service, startCleanup } from '../support/service/service';
 
 jest.setTimeout(300_000);
@@ -26,14 +27,19 @@ async function kill(program: string): Promise<void> {
 
 const ofNodes = (program: string): string[] => cluster.nodes.map(({ address }) => `${program}-${address}`);
 
-/** Real: each program of the cluster is killed or stopped, as it happens to them. */
+/**
+ * Real: each program of the cluster is killed or stopped, as it happens to them. A proxy stands for
+ * an API server that answers slowly, or refuses.
+ */
 describe('The service, at faults of a cluster,', () => {
   const deployment = new TestDeployment();
   let redis: TestRedis;
+  let proxy: ApiServerProxy;
   let service: Service;
-  let cleanup: ReturnType<typeof startCleanup>;
+  let cleanup: ServiceProcess;
   let alice: Client;
   let count = 0;
+  const made: string[] = [];
 
   const keyOf = async (session: string): Promise<string> => {
     const { container_id } = await alice.run(session, 'true');
@@ -45,19 +51,22 @@ describe('The service, at faults of a cluster,', () => {
 
   beforeAll(async () => {
     redis = await TestRedis.start();
+    proxy = await ApiServerProxy.start(cluster);
     const env = {
+      KUBERNETES_KUBECONFIG: proxy.kubeconfig,
       SESSION_TTL_SECONDS: '300',
       ALLOW_PERSISTENT_SESSIONS: 'true',
       CLEANUP_INTERVAL_SECONDS: '2',
       CLEANUP_MAX_CONTAINER_AGE_SECONDS: '60',
     };
     service = await Service.start({ deployment, redis, env });
-    cleanup = startCleanup({ deployment, redis, env });
+    cleanup = await startCleanup({ deployment, redis, env });
     alice = service.client(ALICE);
   });
   afterAll(async () => {
     await cleanup?.stop('SIGKILL');
     await service?.stop('SIGKILL');
+    await proxy?.stop();
     await redis?.stop();
     await deployment.removeAll();
   });
@@ -87,7 +96,36 @@ describe('The service, at faults of a cluster,', () => {
     };
   }
 
+  /** Has the API server behave so while new sessions are made. @returns what they answered */
+  async function misbehave(behaviour: Behaviour): Promise<number[]> {
+    proxy.behaviour = behaviour;
+    try {
+      const sessions = [1, 2, 3].map(() => `new-${(count += 1)}`);
+      made.push(...sessions);
+      const answers = await Promise.all(sessions.map((session) => alice.execute(session, 'true')));
+      for (const { status, body } of answers) if (status !== 200) expect((body as { code?: string }).code).toMatch(TYPED);
+      return answers.map(({ status }) => status);
+    } finally {
+      proxy.behaviour = {};
+    }
+  }
+
   it.each<[string, (pod: string) => Promise<unknown>]>([
+    ['the API server takes 2 s for an answer', async () => expect(await misbehave({ delayMs: 2_000 })).toEqual([200, 200, 200])],
+    ['the API server answers 429', async () => expect(await misbehave({ isBusy: true })).toEqual([503, 503, 503])],
+    ['watches are cut', async () => expect(await misbehave({ watches: 'cut' })).toEqual([200, 200, 200])],
+    ['watches are too old', async () => expect(await misbehave({ watches: 'expired' })).toEqual([200, 200, 200])],
+    [
+      'the quota is used up',
+      async () => {
+        await kubectl(cluster, 'create', 'quota', 'none', '--hard=pods=0');
+        try {
+          expect(await misbehave({})).toEqual([503, 503, 503]);
+        } finally {
+          await kubectl(cluster, 'delete', 'quota', 'none');
+        }
+      },
+    ],
     ['the API server is killed', () => kill('apiserver')],
     ['the API server hangs', () => hang('apiserver')],
     ['etcd is killed', () => kill('etcd')],
@@ -108,8 +146,7 @@ describe('The service, at faults of a cluster,', () => {
     ],
   ])('answers in its own words, loses nothing that is kept and runs nothing twice when %s', async (fault, harm) => {
     const session_id = fault.replaceAll(' ', '-');
-    const made = await alice.request('POST', '/sessions', { session_id, persistent: true });
-    expect(made.status).toBe(200);
+    expect((await alice.request('POST', '/sessions', { session_id, persistent: true })).status).toBe(200);
     const pod = await keyOf(session_id);
     const end = load(session_id);
     await sleep(1_000);
@@ -127,6 +164,7 @@ describe('The service, at faults of a cluster,', () => {
   });
 
   it('leaves no pod, no lease and no volume when all sessions are deleted', async () => {
+    for (const session of made) await alice.deleteSession(session);
     const names = async (): Promise<string> =>
       kubectl(cluster, 'get', 'pods,leases,pvc', '--selector', `sandbox-api.deployment=${deployment.name}`, '--output', 'name');
     await eventually('nothing is left', async () => (await names()) === '', 120);

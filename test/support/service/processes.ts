@@ -36,6 +36,9 @@ export async function eventually<T>(what: string, check: () => Promise<T | undef
 
 const LAST_WORDS_MS = 1_000;
 
+/** A process of the service, wherever it runs. */
+export type ServiceProcess = Pick<Child, 'output' | 'pid' | 'isRunning' | 'exited' | 'signal' | 'stop'>;
+
 /** A child process. Its output is kept for the tests. It comes a moment after it was written. */
 export class Child {
   output = '';
@@ -55,8 +58,16 @@ export class Child {
     return this.process.pid!;
   }
 
+  get isRunning(): boolean {
+    return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill(signal);
+    if (this.isRunning) this.signal(signal);
     return this.exited;
   }
 }
