@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { TestEngine } from '../support/service/engine';
-import { type Child, TestRedis } from '../support/service/processes';
+import { type ServiceProcess, TestRedis } from '../support/service/processes';
 import { TestDeployment } from '../support/service/deployment';
 import { type Env, Service, type ServiceOptions, startCleanup } from '../support/service/service';
 import { EngineProxy } from './engine-proxy';
@@ -15,13 +15,13 @@ import type { Interval } from './intervals';
 export class Program {
   readonly downtimes: Interval[] = [];
   readonly crashes: string[] = [];
-  private child: Child | undefined;
+  private child: ServiceProcess | undefined;
   /** One process for each time that the program ran. */
-  private readonly children: Child[] = [];
+  private readonly children: ServiceProcess[] = [];
 
   constructor(
     readonly name: string,
-    private readonly launch: () => Child | Promise<Child>,
+    private readonly launch: () => Promise<ServiceProcess>,
   ) {}
 
   get pid(): number {
@@ -50,7 +50,7 @@ export class Program {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.child!.process.kill(signal);
+    this.child!.signal(signal);
   }
 }
 

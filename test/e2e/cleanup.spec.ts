@@ -31,7 +31,7 @@ function healthExitCode(): number | null {
 
 it('the cleanup worker is healthy when it has swept, and ends on SIGTERM', async () => {
   expect(healthExitCode()).toBe(1);
-  const worker = startCleanup({ deployment, redis, env: { TMPDIR: directory, DEBUG: 'true' } });
+  const worker = await startCleanup({ deployment, redis, env: { TMPDIR: directory, DEBUG: 'true' } });
   try {
     await eventually('the worker is healthy', async () => healthExitCode() === 0);
   } finally {
@@ -44,7 +44,7 @@ it('the cleanup worker is healthy when it has swept, and ends on SIGTERM', async
 });
 
 it('the cleanup worker stays healthy when Docker is away', async () => {
-  const worker = startCleanup({ deployment, redis, env: { TMPDIR: directory, DOCKER_HOST: `unix://${directory}/docker.sock` } });
+  const worker = await startCleanup({ deployment, redis, env: { TMPDIR: directory, DOCKER_HOST: `unix://${directory}/docker.sock` } });
   try {
     await eventually('it has tried', async () => worker.output.includes('sweep not finished'));
     await eventually('the worker is healthy', async () => healthExitCode() === 0);
@@ -54,7 +54,7 @@ it('the cleanup worker stays healthy when Docker is away', async () => {
 });
 
 it('the cleanup worker refuses to start when the store is in memory', async () => {
-  const worker = startCleanup({ deployment, env: { TMPDIR: directory } });
+  const worker = await startCleanup({ deployment, env: { TMPDIR: directory } });
   expect(await worker.exited).toBe(78);
   expect(worker.output).toContain('SESSION_STORE must be redis here');
 });

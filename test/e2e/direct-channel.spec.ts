@@ -135,7 +135,7 @@ for n in range(4): threading.Thread(target=run, args=(n,)).start()
     mkdirSync(left);
     writeFileSync(join(left, 'socket'), '');
     utimesSync(left, new Date(0), new Date(0));
-    const cleanup = startCleanup({ deployment, redis, env: { CLEANUP_INTERVAL_SECONDS: '1' } });
+    const cleanup = await startCleanup({ deployment, redis, env: { CLEANUP_INTERVAL_SECONDS: '1' } });
     try {
       await eventually('it is swept', async () => !readdirSync(deployment.channels).includes('0123456789ab'));
       expect((await alice.run('kept', 'cat file')).stdout).toBe('kept\n');

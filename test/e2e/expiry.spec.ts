@@ -9,7 +9,7 @@ describe.each(SETUPS)('The service, at expiry (%s)', (setup) => {
   it('removes a session when it is idle, and never when it is in use', async () => {
     const cluster = await Cluster.start(setup, { SESSION_TTL_SECONDS: '1', CLEANUP_INTERVAL_SECONDS: '1' });
     const cleanup = cluster.redis
-      ? startCleanup({
+      ? await startCleanup({
           deployment: cluster.deployment,
           redis: cluster.redis,
           env: { SESSION_TTL_SECONDS: '1', CLEANUP_INTERVAL_SECONDS: '1' },

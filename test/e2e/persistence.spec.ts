@@ -1,5 +1,5 @@
 import { Cluster, SETUPS } from '../support/service/cluster';
-import { eventually } from '../support/service/processes';
+import { eventually, type ServiceProcess } from '../support/service/processes';
 import { startCleanup } from '../support/service/service';
 
 jest.setTimeout(240_000);
@@ -9,11 +9,11 @@ const ENV = { WORKSPACE_PERSIST_VOLUMES: 'true', SESSION_TTL_SECONDS: '1', CLEAN
 
 describe.each(SETUPS)('A persistent workspace (%s)', (setup) => {
   let cluster: Cluster;
-  let cleanup: ReturnType<typeof startCleanup> | undefined;
+  let cleanup: ServiceProcess | undefined;
 
   beforeAll(async () => {
     cluster = await Cluster.start(setup, ENV);
-    cleanup = cluster.redis && startCleanup({ deployment: cluster.deployment, redis: cluster.redis, env: ENV });
+    cleanup = cluster.redis && (await startCleanup({ deployment: cluster.deployment, redis: cluster.redis, env: ENV }));
   });
   afterAll(async () => {
     await cleanup?.stop();

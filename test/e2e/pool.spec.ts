@@ -105,7 +105,7 @@ describe('The pool of two processes', () => {
   });
 
   it('is taken over, and not swept, when a process was killed', async () => {
-    const cleanup = startCleanup({ deployment, redis, env: { ...env, DEBUG: 'true', CLEANUP_MAX_CONTAINER_AGE_SECONDS: '1' } });
+    const cleanup = await startCleanup({ deployment, redis, env: { ...env, DEBUG: 'true', CLEANUP_MAX_CONTAINER_AGE_SECONDS: '1' } });
     try {
       const before = await waiting();
       await services[0]!.stop('SIGKILL');

@@ -97,12 +97,12 @@ describe('A sandbox that no API process reaches', () => {
 
   it('goes on when one of two API processes is stopped', async () => {
     const { marks } = await begin('stopped');
-    services[0]!.child.process.kill('SIGSTOP');
+    services[0]!.child.signal('SIGSTOP');
     try {
       await sleep(PAST_LEASE_MS);
       expect(await Promise.all(marks.map(runs))).toEqual([true, true]);
     } finally {
-      services[0]!.child.process.kill('SIGCONT');
+      services[0]!.child.signal('SIGCONT');
     }
     expect(await clients[0]!.run('stopped', 'cat file')).toMatchObject({ stdout: 'kept\n', session_restarted: false });
     expect((await clients[0]!.deleteSession('stopped')).status).toBe(200);

@@ -15,6 +15,8 @@ export interface TestCluster {
   readonly ctr: string;
   /** Each with the socket of its containerd. */
   readonly nodes: readonly { readonly address: string; readonly containerd: string }[];
+  /** The node that shares this machine's network, for pods that name it; null: there is none. */
+  readonly services: string | null;
   /**
    * A process in the network namespace that connects the nodes. There, the link of each node has
    * the node's address for a name.

@@ -29,8 +29,8 @@ esac
 const KUBELET_PORT = 10_250;
 
 /**
- * A node of a test cluster: containerd and a kubelet, in a mount namespace and a network namespace
- * of their own.
+ * A node of a test cluster: containerd and a kubelet, in a mount namespace of their own, and mostly
+ * in a network namespace too.
  */
 export class ClusterNode {
   /**
@@ -40,7 +40,9 @@ export class ClusterNode {
    * @param {string} cluster.directory the node's own
    * @param {string} cluster.keys
    * @param {string} cluster.address
-   * @param {import('./cluster-network.mjs').ClusterNetwork} cluster.network
+   * @param {import('./cluster-network.mjs').ClusterNetwork | null} cluster.network null: the node
+   *   shares this machine's network, and takes only pods that name it
+   * @param {readonly string[]} cluster.images what it has of the engine's images
    * @param {string} cluster.cgroup name of the node's control groups
    * @param {import('./cluster-programs.mjs').ClusterPrograms} cluster.programs
    */
@@ -57,7 +59,11 @@ export class ClusterNode {
 
   /** @returns the command that runs a program in the node's namespaces */
   get enter() {
-    return ['nsenter', '--mount', '--net', '--target', String(this.holder)];
+    return ['nsenter', '--mount', ...this.ownNetwork, '--target', String(this.holder)];
+  }
+
+  get ownNetwork() {
+    return this.network === null ? [] : ['--net'];
   }
 
   async startContainerd() {
@@ -68,14 +74,10 @@ export class ClusterNode {
     // kubelets want their directory to be shared with what they start.
     const shared = `mount --bind '${this.directory}' '${this.directory}' && mount --make-rshared '${this.directory}'`;
     const script = `${mounts} && ${shared} && touch '${at('entered')}' && exec tail -f /dev/null`;
-    this.holder = this.programs.start(
-      this.program('holder'),
-      'sh',
-      ['-c', script],
-      [...['unshare', '--mount', '--net', '--propagation', 'private']],
-    );
+    const apart = ['unshare', '--mount', ...this.ownNetwork, '--propagation', 'private'];
+    this.holder = this.programs.start(this.program('holder'), 'sh', ['-c', script], apart);
     await this.programs.until('namespaces of a node', () => existsSync(at('entered')));
-    await this.network.connect(this.address, this.holder);
+    await this.network?.connect(this.address, this.holder);
     for (const plugin of readdirSync(join(this.root, 'usr/lib/cni')))
       symlinkSync(join(this.root, 'usr/lib/cni', plugin), at(`cni-bin/${plugin}`));
     writeFileSync(at('cni-bin/no-network'), NO_NETWORK);
@@ -113,6 +115,7 @@ export class ClusterNode {
       'remote',
     );
     args.push('--container-runtime-endpoint', `unix://${this.socket}`, '--pod-infra-container-image', PAUSE_IMAGE);
+    if (this.network === null) args.push('--register-with-taints', 'services=only:NoSchedule');
     this.programs.start(this.program('kubelet'), join(this.bin, 'kubelet'), args, this.enter);
   }
 

@@ -41,9 +41,11 @@ const SYSCTLS = [
  * @param {string} programs the directory of `ensureKubernetesPrograms`
  * @param {object} engine a Docker engine that has the images
  * @param {readonly string[]} images
- * @param {number} count how many nodes it has, 1 or 2
+ * @param {number} count how many nodes for sandboxes it has
+ * @param {readonly string[]} ofServices images of one node more, which shares this machine's network
+ *   and takes only pods that name it. Without images there is none
  */
-export async function startCluster(programs, engine, images, count) {
+export async function startCluster(programs, engine, images, count, ofServices = []) {
   const directory = mkdtempSync(join(tmpdir(), 'sandbox-cluster-'));
   const at = (name) => join(directory, name);
   const [bin, root, keys] = [join(programs, 'bin'), join(programs, 'root'), at('keys')];
@@ -76,10 +78,13 @@ export async function startCluster(programs, engine, images, count) {
     mkdirSync(keys, { mode: 0o700 });
     await network.start();
     const server = `https://${network.address}:${apiPort}`;
-    for (let n = 0; n < count; n++) {
-      const own = { directory: at(`node-${n}`), address: network.addressOf(n), cgroup: `sandbox-cluster-${process.pid}-${n}` };
-      nodes.push(new ClusterNode({ root, bin, keys, network, programs: running, ...own }));
-    }
+    const addNode = (address, own) => {
+      const n = nodes.length;
+      const names = { directory: at(`node-${n}`), cgroup: `sandbox-cluster-${process.pid}-${n}` };
+      nodes.push(new ClusterNode({ root, bin, keys, programs: running, address, ...names, ...own }));
+    };
+    for (let n = 0; n < count; n++) addNode(network.addressOf(n), { network, images });
+    if (ofServices.length > 0) addNode(network.address, { network: null, images: ofServices });
     await makeClusterKeys(
       keys,
       server,
@@ -88,7 +93,7 @@ export async function startCluster(programs, engine, images, count) {
     );
     startControlPlane(running, { bin, root, directory, keys, address: network.address, apiPort, etcdPort, peerPort });
     for (const node of nodes) await node.startContainerd();
-    for (const node of nodes) for (const image of images) await node.loadFrom(engine, image);
+    for (const node of nodes) for (const image of node.images) await node.loadFrom(engine, image);
     await running.until('API server', () => succeeds('get', '--raw', '/readyz'));
     const kubeconfig = (name) =>
       ['kubeconfig', 'authentication-kubeconfig', 'authorization-kubeconfig'].map(
@@ -114,7 +119,8 @@ export async function startCluster(programs, engine, images, count) {
       kubectl: join(root, 'usr/bin/kubectl'),
       server,
       ctr: nodes[0].ctr,
-      nodes: nodes.map(({ address, socket }) => ({ address, containerd: socket })),
+      nodes: nodes.slice(0, count).map(({ address, socket }) => ({ address, containerd: socket })),
+      services: ofServices.length > 0 ? network.address : null,
       network: network.holder,
       stop,
     };

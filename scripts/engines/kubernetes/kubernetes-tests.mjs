@@ -4,15 +4,15 @@ import { interruption, OF_EACH_RUNTIME, runProjects, WITH_MEMORY_STORE } from '.
 import { startCluster } from './cluster.mjs';
 import { ensureKubernetesPrograms } from './kubernetes-programs.mjs';
 
-/** The tests that run on a cluster, by project. In those of e2e, the API is outside of it. */
-const PROJECTS = {
-  kubernetes: {},
+/** The tests of the runtime. The service is outside of the cluster, but for those of the manifests. */
+const OF_RUNTIME = { kubernetes: {} };
+/** The tests of the service, which runs as pods of the cluster. */
+const OF_SERVICE = {
   e2e: {
     paths: [...OF_EACH_RUNTIME, 'limits', 'ownership', 'pool', 'session-options', 'sessions'],
     leftOutTests: WITH_MEMORY_STORE,
   },
 };
-
 const QUICK = {
   kubernetes: {
     leftOut: {
@@ -51,7 +51,7 @@ export async function testOnKubernetes(engine, jestArguments, { quick = false } 
     const images = quick ? [SANDBOX_IMAGE] : [SANDBOX_IMAGE, API_IMAGE, REDIS_IMAGE];
     await step(quick ? 'a cluster of one node' : 'a cluster of two nodes', async () => {
       signal.throwIfAborted();
-      cluster = await startCluster(programs.path, engine, images, quick ? 1 : 2);
+      cluster = await startCluster(programs.path, engine, images, quick ? 1 : 2, quick ? [] : [API_IMAGE]);
     });
     const { stop: _, ...facts } = cluster;
     const env = {
@@ -60,7 +60,9 @@ export async function testOnKubernetes(engine, jestArguments, { quick = false } 
       SANDBOX_TEST_CHANNEL: 'exec',
       SANDBOX_TEST_CLUSTER: JSON.stringify(facts),
     };
-    return await runProjects(quick ? QUICK : PROJECTS, 'Kubernetes', jestArguments, { env, signal });
+    const test = (projects, more) => runProjects(projects, 'Kubernetes', jestArguments, { env: { ...env, ...more }, signal });
+    if (quick) return await test(QUICK);
+    return [...(await test(OF_RUNTIME)), ...(await test(OF_SERVICE, { SANDBOX_TEST_SERVICE: 'pods' }))];
   } finally {
     await cluster?.stop();
     forget();

@@ -8,7 +8,8 @@ import { clusterSettings, TEST_CLUSTER } from '../cluster-under-test';
 import { TEST_CHANNEL_DIRECTORY, TEST_IMAGE, TEST_RUNTIME } from '../engine-under-test';
 import { wellFormed } from '../well-formed';
 import type { TestDeployment } from './deployment';
-import { Child, eventually, freePort, type TestRedis } from './processes';
+import { Child, eventually, freePort, type ServiceProcess, type TestRedis } from './processes';
+import { startPod } from './service-pod';
 
 const ROOT = resolve(__dirname, '../../..');
 
@@ -17,6 +18,9 @@ export const ALICE = 'alice-key-0123456789';
 export const BOB = 'bob-key-0123456789';
 
 export type Env = Record<string, string>;
+
+/** Whether the service runs as pods of the cluster that has its sandboxes. */
+const AS_PODS = process.env.SANDBOX_TEST_SERVICE === 'pods';
 
 export interface ServiceOptions {
   deployment: TestDeployment;
@@ -61,7 +65,7 @@ const START_SECONDS = 90;
 /** The built API as a process of its own, as a user runs it. */
 export class Service {
   private constructor(
-    readonly child: Child,
+    readonly child: ServiceProcess,
     readonly port: number,
   ) {}
 
@@ -70,20 +74,16 @@ export class Service {
   }
 
   static async start(options: ServiceOptions): Promise<Service> {
-    const main = join(ROOT, 'dist/apps/api/src/main.js');
-    if (!existsSync(main)) throw new Error('the service is not built: run `npm run build` first');
     const port = await freePort();
     const env = { ...serviceEnv(options), HOST: '127.0.0.1', PORT: String(port) };
-    // The directory has no .env file, so that a developer's own does not count.
-    const [program, ...parameters] = [...(options.under ?? []), process.execPath, main];
-    const child = new Child(spawn(program!, parameters, { cwd: join(ROOT, 'test'), env, stdio: ['ignore', 'pipe', 'pipe'] }));
+    const child = AS_PODS ? await startPod(TEST_CLUSTER!, 'api', env) : startProgram('api', env, options.under);
     const service = new Service(child, port);
-    const listens = async () => child.process.exitCode !== null || (await fetch(`${service.url}/health`)).ok;
+    const listens = async () => !child.isRunning || (await fetch(`${service.url}/health`)).ok;
     await eventually('the API listens', listens, START_SECONDS).catch(async (error: unknown) => {
       await child.stop('SIGKILL');
       throw error;
     });
-    if (child.process.exitCode !== null) throw new Error(`the API exited: ${child.output}`);
+    if (!child.isRunning) throw new Error(`the API exited: ${child.output}`);
     return service;
   }
 
@@ -97,11 +97,18 @@ export class Service {
 }
 
 /** Starts the sweeper as a process of its own. */
-export function startCleanup(options: ServiceOptions): Child {
-  const main = join(ROOT, 'dist/apps/cleanup/src/main.js');
-  return new Child(
-    spawn(process.execPath, [main], { cwd: join(ROOT, 'test'), env: serviceEnv(options), stdio: ['ignore', 'pipe', 'pipe'] }),
-  );
+export async function startCleanup(options: ServiceOptions): Promise<ServiceProcess> {
+  const env = serviceEnv(options);
+  return AS_PODS ? startPod(TEST_CLUSTER!, 'cleanup', env) : startProgram('cleanup', env);
+}
+
+/** @param under a program, with arguments, that runs it */
+function startProgram(app: 'api' | 'cleanup', env: Env, under: readonly string[] = []): Child {
+  const main = join(ROOT, `dist/apps/${app}/src/main.js`);
+  if (!existsSync(main)) throw new Error('the service is not built: run `npm run build` first');
+  // The directory has no .env file, so that a developer's own does not count.
+  const [program, ...parameters] = [...under, process.execPath, main];
+  return new Child(spawn(program!, parameters, { cwd: join(ROOT, 'test'), env, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
 export interface Answer<T = Record<string, unknown>> {
