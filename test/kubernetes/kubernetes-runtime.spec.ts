@@ -20,8 +20,9 @@ const create = (variables: Record<string, string> = {}, requireIsolation = false
 const podOf = async (key: string): Promise<TestPod> => (await podsOf(cluster, `sandbox-api.session=${key.slice(0, 32)}`))[0]!;
 
 afterAll(async () => {
-  await kubectl(cluster, 'delete', 'pods', '--all', '--grace-period=0', '--force');
-  await kubectl(cluster, 'delete', 'leases.coordination.k8s.io,persistentvolumeclaims', '--all');
+  const ours = ['--selector', `sandbox-api.deployment=${DEPLOYMENT}`];
+  await kubectl(cluster, 'delete', 'pods', ...ours, '--grace-period=0', '--force');
+  await kubectl(cluster, 'delete', 'leases.coordination.k8s.io,persistentvolumeclaims', ...ours);
 });
 
 describeSandboxRuntime({
