@@ -229,7 +229,12 @@ describe('The service, for jobs', () => {
     const follower = await Events.open(cluster.alice, 'GET', jobs(`/${job.job_id}/output`));
     await cluster.deployment.killContainer(container_id);
     expect((await follower.all()).at(-1)!.event).toMatch(/end|error/);
-    expect((await call('GET', `/${job.job_id}`)).body).toMatchObject({ state: 'lost', exit_code: null, stdout_bytes: null });
+    // Another API process may still have its channel, and lose it during a call.
+    const told = await eventually('each process has seen it', async () => {
+      const answers = [await call('GET', `/${job.job_id}`), await call('GET', `/${job.job_id}`)];
+      return answers.every(({ status }) => status === 200) && answers[0]!;
+    });
+    expect(told.body).toMatchObject({ state: 'lost', exit_code: null, stdout_bytes: null });
     expect((await call('GET', `/${job.job_id}/output`)).body.code).toBe('JOB_LOST');
     expect((await cluster.alice.run(session, 'ls')).stdout).toBe('');
     expect((await call<{ jobs: Job[] }>('GET', '')).body.jobs).toMatchObject([{ job_id: job.job_id, state: 'lost' }]);
