@@ -4,9 +4,10 @@ import { type Config, loadConfig } from '@sandbox/config';
 import type { SandboxOwner } from '../sandbox-runtime';
 import { ApiServer } from './api-server';
 import { ANNOTATION, sessionName } from './names';
+import { sessionPod } from './pod-spec';
 import { Pods } from './pods';
 import { PooledPods } from './pooled-pods';
-import { SessionLocks } from './session-locks';
+import { ownerReference, SessionLocks } from './session-locks';
 import { SessionPods } from './session-pods';
 import { endExec, FakeCluster, RUNNING } from './testing/fake-cluster';
 import { WorkspaceClaims } from './workspace-claims';
@@ -81,6 +82,16 @@ describe('SessionPods', () => {
     const owner = someOwner();
     await processes[0]!.locks.createBefore(owner, 'named-before', {}, {}, soon());
     expect(await ensure(owner, null, 1)).toMatchObject({ name: 'named-before', created: true });
+  });
+
+  it('notes that a pod has run when its maker died before it could', async () => {
+    const owner = someOwner();
+    const lock = await processes[0]!.locks.createBefore(owner, 'named-before', {}, {}, soon());
+    const pod = sessionPod(config, owner, { name: 'named-before', owner: ownerReference(lock!), options: {}, settings: {} });
+    await processes[0]!.pods.create(pod, soon());
+    expect(await ensure(owner, null, 1)).toMatchObject({ name: 'named-before', created: false });
+    cluster.remove(podPath(owner.key));
+    expect((await ensure(owner, null, 1)).name).not.toBe('named-before');
   });
 
   it('kills the processes before it removes a pod, and the lock last', async () => {

@@ -93,7 +93,8 @@ export class SessionPods {
     }
     const { options } = this.pods.describe(pod);
     const isCurrent = pod.metadata.annotations?.[ANNOTATION.spec] === specHash(this.pods.config, options);
-    if (isCurrent && isReady(pod)) return { ...this.described(pod, lock), created: false };
+    // A lock that has not begun does not know yet that its holder was used.
+    if (isCurrent && isReady(pod) && hasBegun(lock)) return { ...this.described(pod, lock), created: false };
     if (isCurrent && !hasEnded(pod) && pod.metadata.deletionTimestamp === undefined) {
       // Its maker waits for it too, or has died.
       return this.whenReady(pod, lock, false, signal);
