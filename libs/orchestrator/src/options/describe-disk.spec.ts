@@ -14,4 +14,12 @@ describe('describeDisk', () => {
       expect(describeDisk(configOf(env), 'unguarded')).toMatch(/but under gVisor a command can stop that/);
     },
   );
+
+  it('names what the runtime lacks', () => {
+    const on = (SANDBOX_RUNTIME: string) => configOf({ SANDBOX_RUNTIME, MAX_SESSION_DISK: '1g' });
+    for (const bound of ['measured', 'unguarded'] as const) {
+      expect(describeDisk(on('docker'), bound)).toMatch(/Docker’s data root/);
+      expect(describeDisk(on('kubernetes'), bound)).not.toMatch(/Docker/);
+    }
+  });
 });

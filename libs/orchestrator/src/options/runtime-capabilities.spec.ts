@@ -1,5 +1,5 @@
 import { loadConfig } from '@sandbox/config';
-import { unmetSettings } from './runtime-capabilities';
+import { measuredBound, unmetSettings } from './runtime-capabilities';
 
 const configOf = (env: Record<string, string>) => loadConfig({ SESSION_STORE: 'memory', ...env }, { needsAuth: false });
 const ALL = { pids: true, persistent: true, disk: true, ociRuntime: true };
@@ -16,4 +16,13 @@ describe('unmetSettings', () => {
     expect(unmetSettings(configOf(env), ALL)).toEqual([]);
     expect(unmetSettings(configOf({}), { ...ALL, [capability]: false })).toEqual([]);
   });
+});
+
+describe('measuredBound', () => {
+  it.each([
+    ['', 'measured'],
+    ['kata', 'measured'],
+    ['runsc', 'unguarded'],
+    ['gVisor', 'unguarded'],
+  ])('says of the runtime "%s": %s', (runtime, bound) => expect(measuredBound(configOf({ CONTAINER_RUNTIME: runtime }))).toBe(bound));
 });

@@ -19,6 +19,14 @@ export interface RuntimeCapabilities {
  */
 export type DiskBound = 'quota' | 'measured' | 'unguarded';
 
+/** gVisor's runtime, under the names that it is registered by. Its kernel lets PID 1 be stopped. */
+const GVISOR = /runsc|gvisor/i;
+
+/** Tells how workspaces on the disk are bounded if the engine sets no quotas. */
+export function measuredBound({ CONTAINER_RUNTIME }: Config): DiskBound {
+  return GVISOR.test(CONTAINER_RUNTIME) ? 'unguarded' : 'measured';
+}
+
 /**
  * Compares the settings with what the runtime can do.
  * @returns one sentence for each setting that the runtime cannot honour

@@ -1,14 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '@sandbox/config';
 import type Docker from 'dockerode';
-import type { DiskBound } from '../../options/runtime-capabilities';
+import { type DiskBound, measuredBound } from '../../options/runtime-capabilities';
 import { LABEL, quotaProbeName, VOLUME } from './container-spec';
 import { engineStatus } from './engine-errors';
 import { sizeOption } from './workspace-volume';
 
 const PROBE_BYTES = 1024 ** 2;
-/** gVisor's runtime, under the names that it is registered by. Its kernel lets PID 1 be stopped. */
-const GVISOR = /runsc|gvisor/i;
 
 /**
  * Finds out whether the engine can set quotas on volumes. Its local driver can if its data root is
@@ -37,7 +35,7 @@ export class DiskBounds {
       await this.docker.createVolume({ Name, Driver: 'local', DriverOpts: sizeOption(PROBE_BYTES), Labels, abortSignal });
     } catch (error) {
       if (engineStatus(error) === null) throw error;
-      return GVISOR.test(this.config.CONTAINER_RUNTIME) ? 'unguarded' : 'measured';
+      return measuredBound(this.config);
     }
     await this.docker.getVolume(Name).remove({ abortSignal });
     return 'quota';

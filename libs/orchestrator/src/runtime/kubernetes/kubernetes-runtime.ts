@@ -3,7 +3,7 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import type { SandboxOptions, SessionNetworkRules, SessionSettings } from '@sandbox/sessions';
 import type { DirectListener } from '../../channel/direct-listener';
 import type { SandboxProcess } from '../../channel/sandbox-process';
-import type { DiskBound } from '../../options/runtime-capabilities';
+import { type DiskBound, measuredBound } from '../../options/runtime-capabilities';
 import { type Surroundings, surroundingsOf } from '../../surroundings/surroundings';
 import { withDeadline } from '../deadline';
 import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxRuntime, SandboxStart } from '../sandbox-runtime';
@@ -165,7 +165,7 @@ export class KubernetesRuntime implements SandboxRuntime {
 
   /** Storage classes do not say whether they hold a volume to its size. So PID 1 measures it. */
   diskBound(): Promise<DiskBound> {
-    return Promise.resolve('measured');
+    return Promise.resolve(measuredBound(this.config));
   }
 
   listSandboxes(): Promise<Sandbox[]> {
