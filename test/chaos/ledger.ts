@@ -150,7 +150,7 @@ export class SessionLedger {
 }
 
 /** Errors that promise that nothing was run. A client tries again after them. */
-const NOTHING_RAN = /^(STORE_UNAVAILABLE|RUNTIME_UNAVAILABLE|RATE_LIMITED|TOO_MANY_\w+|HOST_FULL|COMMAND_NOT_ALLOWED)$/;
+const NOTHING_RAN = /^(STORE_UNAVAILABLE|RUNTIME_UNAVAILABLE|RATE_LIMITED|TOO_MANY_\w+|HOST_FULL|DISK_UNAVAILABLE|COMMAND_NOT_ALLOWED)$/;
 
 export function nothingRan(outcome: Outcome): boolean {
   return outcome.kind === 'error' && NOTHING_RAN.test(outcome.code);

@@ -13,7 +13,7 @@ if (cluster === null) throw new Error('These tests need a cluster: run `npm run 
 /** How long a program of the cluster hangs, in milliseconds. */
 const HANG_MS = 8_000;
 /** What a call may answer while something is broken. Anything else is a fault of ours. */
-const TYPED = /^(SANDBOX_LOST|SANDBOX_UNRESPONSIVE|RUNTIME_UNAVAILABLE|STORE_UNAVAILABLE|HOST_FULL)$/;
+const TYPED = /^(SANDBOX_LOST|SANDBOX_UNRESPONSIVE|RUNTIME_UNAVAILABLE|DISK_UNAVAILABLE|STORE_UNAVAILABLE|HOST_FULL)$/;
 
 async function hang(...programs: string[]): Promise<void> {
   for (const program of programs) signalProgram(cluster!, program, 'SIGSTOP');

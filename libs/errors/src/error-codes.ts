@@ -75,6 +75,8 @@ export const ERRORS = {
   SANDBOX_EXHAUSTED: { status: 503, title: 'Sandbox out of memory or processes' },
   /** The host is at MAX_SESSIONS, or a queue (sandbox creation, command start) is full. */
   HOST_FULL: { status: 503, title: 'Host is full' },
+  /** The cluster has no volume for the session's workspace, or has not made it in time. */
+  DISK_UNAVAILABLE: { status: 503, title: 'No disk for the workspace' },
   RUNTIME_UNAVAILABLE: { status: 503, title: 'Container engine unavailable' },
   STORE_UNAVAILABLE: { status: 503, title: 'Session store unavailable' },
   /** Only of GET /ready: something that commands need is missing. */

@@ -621,7 +621,7 @@ export interface components {
              * @example NOT_FOUND
              * @enum {string}
              */
-            code: "BAD_REQUEST" | "ARCHIVE_REFUSED" | "INVALID_PATH" | "INVALID_PATTERN" | "INVALID_WORKING_DIR" | "SHELL_NOT_AVAILABLE" | "COMMAND_NOT_ALLOWED" | "UNAUTHORIZED" | "PATH_OUTSIDE_WORKSPACE" | "PERMISSION_DENIED" | "ORIGIN_NOT_ALLOWED" | "NOT_FOUND" | "SESSION_NOT_FOUND" | "JOB_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NOT_ACCEPTABLE" | "REQUEST_TIMEOUT" | "NOT_A_DIRECTORY" | "IS_A_DIRECTORY" | "NOT_A_REGULAR_FILE" | "ALREADY_EXISTS" | "EDIT_NOT_APPLICABLE" | "SESSION_DELETED" | "SESSION_OPTIONS_DIFFER" | "JOB_ENDED" | "JOB_LOST" | "JOB_STDIN_CLOSED" | "JOB_STDIN_FULL" | "IDEMPOTENCY_RUNNING" | "IDEMPOTENCY_UNKNOWN" | "IDEMPOTENCY_ANSWER_NOT_KEPT" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "FILE_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RANGE_NOT_SATISFIABLE" | "IDEMPOTENCY_KEY_REUSED" | "VALIDATION_FAILED" | "SEARCH_TIMED_OUT" | "WORKSPACE_LOCKED" | "RATE_LIMITED" | "TOO_MANY_COMMANDS" | "TOO_MANY_IDEMPOTENCY_KEYS" | "TOO_MANY_JOBS" | "TOO_MANY_CONNECTIONS" | "TOO_MANY_SESSIONS" | "CLIENT_CLOSED_REQUEST" | "INTERNAL_ERROR" | "NOT_SUPPORTED" | "SANDBOX_LOST" | "PORT_UNREACHABLE" | "SANDBOX_UNRESPONSIVE" | "SANDBOX_IMAGE_UNUSABLE" | "SANDBOX_EXHAUSTED" | "HOST_FULL" | "RUNTIME_UNAVAILABLE" | "STORE_UNAVAILABLE" | "NOT_READY" | "STORAGE_FULL";
+            code: "BAD_REQUEST" | "ARCHIVE_REFUSED" | "INVALID_PATH" | "INVALID_PATTERN" | "INVALID_WORKING_DIR" | "SHELL_NOT_AVAILABLE" | "COMMAND_NOT_ALLOWED" | "UNAUTHORIZED" | "PATH_OUTSIDE_WORKSPACE" | "PERMISSION_DENIED" | "ORIGIN_NOT_ALLOWED" | "NOT_FOUND" | "SESSION_NOT_FOUND" | "JOB_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NOT_ACCEPTABLE" | "REQUEST_TIMEOUT" | "NOT_A_DIRECTORY" | "IS_A_DIRECTORY" | "NOT_A_REGULAR_FILE" | "ALREADY_EXISTS" | "EDIT_NOT_APPLICABLE" | "SESSION_DELETED" | "SESSION_OPTIONS_DIFFER" | "JOB_ENDED" | "JOB_LOST" | "JOB_STDIN_CLOSED" | "JOB_STDIN_FULL" | "IDEMPOTENCY_RUNNING" | "IDEMPOTENCY_UNKNOWN" | "IDEMPOTENCY_ANSWER_NOT_KEPT" | "PRECONDITION_FAILED" | "PAYLOAD_TOO_LARGE" | "FILE_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RANGE_NOT_SATISFIABLE" | "IDEMPOTENCY_KEY_REUSED" | "VALIDATION_FAILED" | "SEARCH_TIMED_OUT" | "WORKSPACE_LOCKED" | "RATE_LIMITED" | "TOO_MANY_COMMANDS" | "TOO_MANY_IDEMPOTENCY_KEYS" | "TOO_MANY_JOBS" | "TOO_MANY_CONNECTIONS" | "TOO_MANY_SESSIONS" | "CLIENT_CLOSED_REQUEST" | "INTERNAL_ERROR" | "NOT_SUPPORTED" | "SANDBOX_LOST" | "PORT_UNREACHABLE" | "SANDBOX_UNRESPONSIVE" | "SANDBOX_IMAGE_UNUSABLE" | "SANDBOX_EXHAUSTED" | "HOST_FULL" | "DISK_UNAVAILABLE" | "RUNTIME_UNAVAILABLE" | "STORE_UNAVAILABLE" | "NOT_READY" | "STORAGE_FULL";
             /**
              * @description As in X-Request-Id, and in the log
              * @example b8a3b6f0-7f0e-4f43-9e53-0c8f8b3f6f11
@@ -2313,7 +2313,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -2423,7 +2423,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -2560,7 +2560,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -2684,7 +2684,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -2794,7 +2794,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -2955,7 +2955,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -3099,7 +3099,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -3240,7 +3240,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -3448,7 +3448,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -4766,7 +4766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -4911,7 +4911,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -5110,7 +5110,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -5291,7 +5291,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -5485,7 +5485,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -5620,7 +5620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -5795,7 +5795,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -5954,7 +5954,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -6093,7 +6093,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -6244,7 +6244,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -6419,7 +6419,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -6564,7 +6564,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */
@@ -6732,7 +6732,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDto"];
                 };
             };
-            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`) */
+            /** @description Session store unavailable (`STORE_UNAVAILABLE`), Sandbox does not answer (`SANDBOX_UNRESPONSIVE`), Sandbox image unusable (`SANDBOX_IMAGE_UNUSABLE`), Sandbox out of memory or processes (`SANDBOX_EXHAUSTED`), Container engine unavailable (`RUNTIME_UNAVAILABLE`), Host is full (`HOST_FULL`), No disk for the workspace (`DISK_UNAVAILABLE`) */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again */

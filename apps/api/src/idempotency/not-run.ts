@@ -14,6 +14,7 @@ const NOT_RUN: ReadonlySet<ErrorCode> = new Set([
   ErrorCode.TOO_MANY_JOBS,
   ErrorCode.TOO_MANY_SESSIONS,
   ErrorCode.HOST_FULL,
+  ErrorCode.DISK_UNAVAILABLE,
   ErrorCode.SANDBOX_IMAGE_UNUSABLE,
   // Both are met on the way into the sandbox. Once a command was sent, the answer needs neither.
   ErrorCode.RUNTIME_UNAVAILABLE,

@@ -16,6 +16,7 @@ const SANDBOX: readonly ErrorCode[] = [
   'RUNTIME_UNAVAILABLE',
   'TOO_MANY_SESSIONS',
   'HOST_FULL',
+  'DISK_UNAVAILABLE',
 ];
 const JSON_BODY: readonly ErrorCode[] = ['BAD_REQUEST', 'REQUEST_TIMEOUT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 /** The problems of every route that takes an Idempotency-Key. */

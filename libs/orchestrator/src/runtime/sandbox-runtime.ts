@@ -60,8 +60,9 @@ export interface SandboxStart {
  * `test/medium/contracts` has the tests that each implementation has to pass.
  *
  * Every method has a deadline of its own. Each throws SandboxError: RUNTIME_UNAVAILABLE if the
- * engine is away or hangs, SANDBOX_IMAGE_UNUSABLE if the image is missing, SANDBOX_LOST if the
- * named sandbox is not there or does not run. To remove something that is gone is a success.
+ * engine is away or hangs, SANDBOX_IMAGE_UNUSABLE if the image is missing, DISK_UNAVAILABLE if no
+ * disk can be had for a workspace, SANDBOX_LOST if the named sandbox is not there or does not run.
+ * To remove something that is gone is a success.
  */
 export interface SandboxRuntime {
   readonly capabilities: RuntimeCapabilities;

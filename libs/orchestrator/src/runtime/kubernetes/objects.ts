@@ -36,10 +36,13 @@ export interface ContainerStatus {
 }
 
 export interface Pod extends KubernetesObject {
-  readonly spec: { readonly containers: readonly { readonly image: string }[] };
+  readonly spec: {
+    readonly containers: readonly { readonly image: string }[];
+    readonly volumes?: readonly { readonly persistentVolumeClaim?: object }[];
+  };
   readonly status?: {
     readonly phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
     readonly containerStatuses?: readonly ContainerStatus[];
   };

@@ -1,4 +1,4 @@
-import { ErrorCode, SandboxError } from '@sandbox/errors';
+import { ErrorCode, SandboxError, type SandboxErrorOptions } from '@sandbox/errors';
 import type { ContainerState, Pod } from './objects';
 
 /** When a caller may try again. */
@@ -10,9 +10,14 @@ const CANNOT_WRITE = 1;
 /** Why a container whose image is there does not start. */
 const NOT_STARTED = ['StartError', 'ContainerCannotRun', 'RunContainerError', 'CreateContainerError', 'CreateContainerConfigError'];
 
+/** A scheduler's words of a claim that somebody has removed. No pod will ever run with it. */
+const CLAIM_IS_GONE = /persistentvolumeclaim "[^"]*" (not found|is being deleted)/i;
+/** A scheduler's words of a claim for which there is no volume, or no volume yet. */
+const WAITS_FOR_VOLUME = /persistent ?volume|free storage/i;
+
 /**
- * A pod that will never run: SANDBOX_IMAGE_UNUSABLE or INTERNAL_ERROR. The kubelet's own words are
- * in the cause, since they name registries and paths.
+ * A pod that will never run: SANDBOX_IMAGE_UNUSABLE, DISK_UNAVAILABLE or INTERNAL_ERROR. The
+ * cluster's own words are in the cause, since they name registries and paths.
  */
 export class PodFailedError extends SandboxError {}
 
@@ -41,10 +46,25 @@ function whyNot({ waiting, terminated }: ContainerState): { reason: string; mess
   return { reason, message };
 }
 
-/** The cluster had no room for a pod in time, or its node did not start it. */
-export function notStarted({ status }: Pod): SandboxError {
-  const hasNoNode = status?.conditions?.some(({ type, status: value }) => type === 'PodScheduled' && value === 'False') ?? false;
-  return hasNoNode
-    ? new SandboxError(ErrorCode.HOST_FULL, 'The cluster has no room for a sandbox.', { retryAfter: RETRY_AFTER_SECONDS })
-    : new SandboxError(ErrorCode.RUNTIME_UNAVAILABLE, 'The cluster did not start a sandbox in time.', { retryAfter: RETRY_AFTER_SECONDS });
+/**
+ * Says why a pod did not run in time: DISK_UNAVAILABLE if it waits for its volume, HOST_FULL if the
+ * cluster has no room for it, else RUNTIME_UNAVAILABLE. The scheduler's own words are in the cause.
+ */
+export function notStarted({ metadata, spec, status }: Pod): SandboxError {
+  const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  const words = scheduled?.message ?? 'its scheduler has not said anything';
+  const options = { cause: new Error(`pod ${metadata.name}: ${words}`), retryAfter: RETRY_AFTER_SECONDS };
+  const hasClaim = spec.volumes?.some(({ persistentVolumeClaim }) => persistentVolumeClaim !== undefined) ?? false;
+  if (scheduled?.status === 'False') {
+    if (CLAIM_IS_GONE.test(words)) return new PodFailedError(ErrorCode.DISK_UNAVAILABLE, 'The disk of the session is gone.', options);
+    if (hasClaim && WAITS_FOR_VOLUME.test(words)) return noDisk(options);
+    return new SandboxError(ErrorCode.HOST_FULL, 'The cluster has no room for a sandbox.', options);
+  }
+  // A scheduler says nothing of a pod while a volume is made for the node that it has chosen.
+  if (hasClaim && scheduled === undefined) return noDisk(options);
+  return new SandboxError(ErrorCode.RUNTIME_UNAVAILABLE, 'The cluster did not start a sandbox in time.', options);
+}
+
+function noDisk(options: SandboxErrorOptions): SandboxError {
+  return new SandboxError(ErrorCode.DISK_UNAVAILABLE, 'The cluster has given no disk to the session in time.', options);
 }
