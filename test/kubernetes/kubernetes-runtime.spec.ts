@@ -17,7 +17,12 @@ const create = (variables: Record<string, string> = {}, requireIsolation = false
   return createKubernetesRuntime(testConfig({ DEPLOYMENT, ...clusterSettings(cluster), ...isolation, ...variables }));
 };
 
-const podOf = async (key: string): Promise<TestPod> => (await podsOf(cluster, `sandbox-api.session=${key.slice(0, 32)}`))[0]!;
+const ofSession = (key: string): string => `sandbox-api.session=${key.slice(0, 32)}`;
+const podOf = async (key: string): Promise<TestPod> => (await podsOf(cluster, ofSession(key)))[0]!;
+const claimsOf = async (key: string): Promise<string[]> =>
+  (await kubectl(cluster, 'get', 'pvc', '--selector', ofSession(key), '--output', 'jsonpath={.items[*].metadata.name}'))
+    .split(' ')
+    .filter((name) => name !== '');
 
 afterAll(async () => {
   const ours = ['--selector', `sandbox-api.deployment=${DEPLOYMENT}`];
@@ -74,6 +79,31 @@ describe('the Kubernetes runtime', () => {
     await runtime.removeSandbox(owner.key);
     const left = await promisify(execFile)('pgrep', ['-f', 'trap "" TERM HUP INT; echo begun']).catch(() => ({ stdout: '' }));
     expect(left.stdout).toBe('');
+  });
+
+  it('says that there is no disk when the cluster binds no volume, and begins anew when the claim is removed', async () => {
+    const without = create({ KUBERNETES_STORAGE_CLASS: 'absent' });
+    const [waiting, robbed] = [testOwner(), testOwner()];
+    const refused = [waiting, robbed].map((owner) =>
+      expect(without.ensureSandbox(owner, { disk: '64m' })).rejects.toMatchObject({ code: 'DISK_UNAVAILABLE' }),
+    );
+    const claim = await eventually('the claim is there', async () => (await claimsOf(robbed.key))[0]);
+    await kubectl(cluster, 'delete', 'pvc', claim, '--wait=false');
+    await Promise.all(refused);
+    // The disk may still come, or never.
+    expect(await runtime.isVacant(waiting.key)).toBe(false);
+    expect(await runtime.isVacant(robbed.key)).toBe(true);
+    await without.removeSandbox(waiting.key);
+    await eventually('no claim is left', async () => (await claimsOf(waiting.key)).length === 0);
+  });
+
+  it('leaves no disk when the lock is removed behind its back', async () => {
+    const owner = testOwner();
+    await runtime.ensureSandbox(owner, { disk: '64m' });
+    expect(await claimsOf(owner.key)).toHaveLength(1);
+    await kubectl(cluster, 'delete', 'leases.coordination.k8s.io', '--selector', ofSession(owner.key));
+    await eventually('the disk is gone', async () => (await claimsOf(owner.key)).length === 0, 60);
+    expect(await runtime.isVacant(owner.key)).toBe(true);
   });
 
   it('says that the cluster is full when its quota is used up', async () => {

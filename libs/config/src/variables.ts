@@ -163,7 +163,7 @@ export const VARIABLES = {
   ),
   KUBERNETES_SERVICE_PORT: variable('443', 'Port of the API server, which Kubernetes sets too', integer(1, 65535)),
   KUBERNETES_NAMESPACE: variable('', 'Namespace of the sandboxes; empty: that of the kubeconfig or of the service account', text),
-  KUBERNETES_STORAGE_CLASS: variable('', 'Storage class of persistent workspaces; empty: the cluster’s default', text),
+  KUBERNETES_STORAGE_CLASS: variable('', 'Storage class of workspaces on a disk; empty: the cluster’s default', text),
   KUBERNETES_REQUIRE_ISOLATION: variable(
     'true',
     'Make no sandbox if a pod reaches the cluster’s API server or the metadata address of a cloud',

@@ -22,7 +22,7 @@ const CONTROLLERS = [
   ...['resourcequota', 'persistentvolume-binder', 'pvc-protection', 'pv-protection'],
 ];
 /** How many persistent volumes there are. Each is used once. */
-const VOLUMES = 40;
+const VOLUMES = 100;
 const STORAGE_CLASS = 'directories';
 /** What a kubelet changes in the kernel. */
 const SYSCTLS = [

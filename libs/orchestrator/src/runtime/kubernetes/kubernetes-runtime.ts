@@ -40,7 +40,7 @@ export function createKubernetesRuntime(config: Config): SandboxRuntime {
 
 /** Runs sandboxes as pods of a cluster. It touches only objects with our labels. */
 export class KubernetesRuntime implements SandboxRuntime {
-  readonly capabilities = { pids: false, persistent: true, disk: false, ociRuntime: true };
+  readonly capabilities = { pids: false, persistent: true, disk: true, ociRuntime: true };
   readonly surroundings: Surroundings | null;
   readonly leaseSeconds = LEASE_SECONDS;
   private readonly server: ApiServer;
@@ -153,14 +153,13 @@ export class KubernetesRuntime implements SandboxRuntime {
     return operation(DEADLINES.lifecycle, async (signal) => {
       // Checked first: a claim that a pod uses would go as soon as that pod ends.
       if ((await this.locks.find(key, signal)) !== null) return false;
-      await this.claims.remove(key, signal);
+      await this.claims.removeVolume(key, signal);
       return true;
     });
   }
 
-  /** There are none: without the option `disk`, each volume is persistent. */
   removeLostVolumes(): Promise<number> {
-    return Promise.resolve(0);
+    return operation(DEADLINES.lifecycle, (signal) => this.sessions.removeLostDisks(signal));
   }
 
   /** Storage classes do not say whether they hold a volume to its size. So PID 1 measures it. */

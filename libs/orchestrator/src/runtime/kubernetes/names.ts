@@ -30,11 +30,12 @@ export const ANNOTATION = {
   begun: 'sandbox-api.begun',
   /** Of a lock whose session is being removed. */
   closing: 'sandbox-api.closing',
-  /** Of a volume: its limit in bytes. */
+  /** Of a volume or a disk: its limit in bytes. */
   disk: 'sandbox-api.disk',
 } as const;
 
-export const KIND = { session: 'session', lock: 'lock', volume: 'volume', probe: 'probe' } as const;
+/** A `volume` is persistent and its session's. A `disk` is a pod's, and goes with the pod. */
+export const KIND = { session: 'session', lock: 'lock', volume: 'volume', disk: 'disk', probe: 'probe' } as const;
 
 const LABEL_KEY_LENGTH = 32;
 

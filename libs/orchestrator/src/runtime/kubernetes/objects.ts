@@ -52,10 +52,6 @@ export interface Lease extends KubernetesObject {
   readonly spec?: { readonly holderIdentity?: string };
 }
 
-export interface VolumeClaim extends KubernetesObject {
-  readonly status?: { readonly phase?: string };
-}
-
 export interface ObjectList<T> {
   readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
   readonly items: readonly T[];

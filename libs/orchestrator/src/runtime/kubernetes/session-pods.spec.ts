@@ -14,7 +14,9 @@ import { WorkspaceClaims } from './workspace-claims';
 
 const PODS = '/api/v1/namespaces/boxes/pods';
 const LEASES = '/apis/coordination.k8s.io/v1/namespaces/boxes/leases';
-const config: Config = loadConfig({ DEPLOYMENT: 'blue', ALLOW_PERSISTENT_SESSIONS: 'true' }, { needsAuth: false });
+const CLAIMS = '/api/v1/namespaces/boxes/persistentvolumeclaims';
+const SETTINGS = { DEPLOYMENT: 'blue', ALLOW_PERSISTENT_SESSIONS: 'true', KUBERNETES_STORAGE_CLASS: 'fast' };
+const config: Config = loadConfig(SETTINGS, { needsAuth: false });
 let cluster: FakeCluster;
 let processes: ReturnType<typeof makeProcess>[];
 
@@ -23,10 +25,12 @@ function makeProcess() {
   const server = new ApiServer(cluster.access);
   const pods = new Pods(server, config);
   const locks = new SessionLocks(server, config);
+  const claims = new WorkspaceClaims(server, config);
   return {
     pods,
     locks,
-    sessions: new SessionPods(pods, locks, new WorkspaceClaims(server, config)),
+    claims,
+    sessions: new SessionPods(pods, locks, claims),
     pooled: new PooledPods(pods, locks),
   };
 }
@@ -169,6 +173,130 @@ describe('SessionPods', () => {
     const name = sessionName(config, owner.key);
     cluster.put(`${LEASES}/${name}`, { metadata: { name, uid: 'x', resourceVersion: '' } });
     await expect(ensure(owner)).rejects.toMatchObject({ code: 'INTERNAL_ERROR' });
+  });
+});
+
+describe('SessionPods, of a session with a disk,', () => {
+  const DISK = { disk: '64m' };
+  const claims = (): string[] => cluster.all('persistentvolumeclaims').map(({ metadata }) => metadata.name);
+  const lockPath = ({ key }: SandboxOwner): string => `${LEASES}/${sessionName(config, key)}`;
+  const removeLost = () => processes[0]!.sessions.removeLostDisks(soon());
+
+  it('makes a disk for the pod alone, which goes with the lock', async () => {
+    const owner = someOwner();
+    const all = await Promise.all([ensure(owner, DISK), ensure(owner, DISK, 1)]);
+    expect(all[0]).toMatchObject({ options: DISK, id: all[1].id });
+    const [disk, ...others] = cluster.all('persistentvolumeclaims');
+    expect(others).toEqual([]);
+    const { name, uid } = cluster.objects.get(lockPath(owner))!.metadata;
+    expect(disk!.metadata).toMatchObject({ name: all[0].name, ownerReferences: [{ kind: 'Lease', name, uid }] });
+    expect(disk!.spec).toMatchObject({ resources: { requests: { storage: String(64 * 1024 ** 2) } }, storageClassName: 'fast' });
+    expect(cluster.objects.get(podPath(owner.key))!.spec!.volumes).toContainEqual({
+      name: 'workspace',
+      persistentVolumeClaim: { claimName: all[0].name },
+    });
+  });
+
+  it.each([
+    ['has ended', (key: string) => setStatus(key, { phase: 'Failed' })],
+    ['is gone', (key: string) => cluster.remove(podPath(key))],
+  ])('makes a new disk, and removes the old one, when the pod %s', async (_, harm) => {
+    const owner = someOwner();
+    const first = await ensure(owner, DISK);
+    harm(owner.key);
+    const second = await ensure(owner, null, 1);
+    expect(second).toMatchObject({ created: true, options: DISK });
+    expect(second.name).not.toBe(first.name);
+    expect(claims()).toEqual([second.name]);
+  });
+
+  it('removes the disk before the lock when the session is removed', async () => {
+    const owner = someOwner();
+    const { name } = await ensure(owner, DISK);
+    cluster.requests.length = 0;
+    await remove(owner);
+    expect(cluster.requests.filter((each) => each.startsWith('DELETE'))).toEqual([
+      `DELETE ${PODS}/${name}`,
+      `DELETE ${CLAIMS}/${name}`,
+      `DELETE ${lockPath(owner)}`,
+    ]);
+    expect([...left(), ...claims()]).toEqual([0, 0]);
+  });
+
+  it('leaves no disk of a pod when another process has made one for the session meanwhile', async () => {
+    const owner = someOwner();
+    cluster.start = () => {
+      cluster.start = () => RUNNING;
+      const lock = cluster.objects.get(lockPath(owner))!;
+      cluster.put(lockPath(owner), { ...lock, spec: { holderIdentity: 'another' } });
+      return RUNNING;
+    };
+    const made = await ensure(owner, DISK);
+    expect(made.name).toBe('another');
+    expect(claims()).toEqual(['another']);
+  });
+
+  it('never takes a disk for the volume of the session', async () => {
+    const owner = someOwner();
+    const { name } = await ensure(owner, DISK);
+    // The cluster has not removed the disk with its lock yet.
+    cluster.remove(podPath(owner.key));
+    cluster.remove(lockPath(owner));
+    expect(claims()).toEqual([name]);
+    expect(await processes[0]!.sessions.isVacant(owner.key, soon())).toBe(true);
+    await processes[0]!.claims.removeVolume(owner.key, soon());
+    expect(claims()).toEqual([name]);
+    expect((await ensure(owner, {})).options).toEqual({});
+  });
+
+  it('removes a persistent volume only when it is told to', async () => {
+    const owner = someOwner();
+    const kept = { ...DISK, persistent: true };
+    await ensure(owner, kept);
+    const [volume] = claims();
+    expect(cluster.objects.get(`${CLAIMS}/${volume}`)!.metadata.ownerReferences).toBeUndefined();
+    cluster.remove(podPath(owner.key));
+    expect(await removeLost()).toBe(0);
+    expect((await ensure(owner)).options).toEqual(kept);
+    await remove(owner);
+    expect(await processes[0]!.sessions.isVacant(owner.key, soon())).toBe(false);
+    // The session asks for less, and gets its volume.
+    expect((await ensure(owner, { disk: '16m' })).options).toEqual(kept);
+    await remove(owner);
+    expect(claims()).toEqual([volume]);
+    await processes[0]!.claims.removeVolume(owner.key, soon());
+    expect(claims()).toEqual([]);
+  });
+
+  it('removes a lost disk once, and none that a pod has or is about to have', async () => {
+    const [lost, live, begun] = [someOwner(), someOwner(), someOwner()];
+    await ensure(lost, DISK);
+    const { name } = await ensure(live, DISK);
+    const lock = await processes[1]!.locks.createBefore(begun, 'about-to-be', DISK, {}, soon());
+    await processes[1]!.claims.ensureDisk(begun, 'about-to-be', ownerReference(lock!), 64 * 1024 ** 2, soon());
+    expect(await removeLost()).toBe(0);
+    cluster.remove(podPath(lost.key));
+    expect(await removeLost()).toBe(1);
+    expect(claims()).toEqual([name, 'about-to-be']);
+    expect(await removeLost()).toBe(0);
+  });
+
+  it('does not count a disk again when the cluster is about to forget it', async () => {
+    const owner = someOwner();
+    const { name } = await ensure(owner, DISK);
+    cluster.remove(podPath(owner.key));
+    const { metadata, ...rest } = cluster.objects.get(`${CLAIMS}/${name}`)!;
+    cluster.put(`${CLAIMS}/${name}`, { ...rest, metadata: { ...metadata, deletionTimestamp: new Date().toISOString() } });
+    expect(await removeLost()).toBe(0);
+  });
+
+  it('leaves a claim alone when it is not ours', async () => {
+    const owner = someOwner();
+    const { name } = await ensure(owner, DISK);
+    const { metadata, ...rest } = cluster.objects.get(`${CLAIMS}/${name}`)!;
+    cluster.put(`${CLAIMS}/${name}`, { ...rest, metadata: { ...metadata, labels: {} } });
+    await remove(owner);
+    expect(claims()).toEqual([name]);
   });
 });
 

@@ -4,7 +4,7 @@ import { formatSize } from '../../options/session-options';
 import { repeatUntilDone } from '../repeat-until-done';
 import type { EnsuredSandbox, Sandbox, SandboxOwner } from '../sandbox-runtime';
 import { notOurs, statusOf } from './kubernetes-errors';
-import { ANNOTATION, isOfSession, isOurs, KIND, newPodName, sessionSelector } from './names';
+import { ANNOTATION, isOfSession, isOurs, KIND, newPodName, selector, sessionSelector } from './names';
 import { hasEnded, isReady, type Lease, type Pod } from './objects';
 import { sessionPod, specHash } from './pod-spec';
 import { PodFailedError } from './pod-failure';
@@ -46,7 +46,9 @@ export class SessionPods {
     return !this.pods.config.ALLOW_PERSISTENT_SESSIONS || (await this.claims.find(key, signal)) === null;
   }
 
-  /** Removes what a session has, but for its volume. Resolves when no process of it runs. */
+  /**
+   * Removes what a session has, but for a persistent volume. Resolves when no process of it runs.
+   */
   async remove(key: string, signal: AbortSignal): Promise<void> {
     await repeatUntilDone(signal, async () => {
       const lock = await this.locks.find(key, signal);
@@ -58,14 +60,30 @@ export class SessionPods {
   }
 
   /**
-   * Removes the pods of a session, and then its lock. Any caller may go on with what another one
-   * has begun.
+   * Removes disks whose pod went behind the service's back, and whose session has no other pod yet.
+   * @returns how many
+   */
+  async removeLostDisks(signal: AbortSignal): Promise<number> {
+    // Locks first: a pod that is made meanwhile is in the second list.
+    const locks = (await this.locks.list(signal)).filter((lock) => hasBegun(lock) && mayHaveDisk(lock));
+    if (locks.length === 0) return 0;
+    const pods = await this.pods.list(selector(this.pods.config, KIND.session), signal);
+    const names = new Set(pods.map(({ metadata }) => metadata.name));
+    let removed = 0;
+    for (const lock of locks) if (!names.has(holderOf(lock)) && (await this.removeDisk(lock, signal))) removed++;
+    return removed;
+  }
+
+  /**
+   * Removes the pods of a session and their disk, and then its lock. Any caller may go on with what
+   * another one has begun.
    * @returns false if another caller has changed the lock meanwhile
    */
   private async close(lock: Lease, key: string, signal: AbortSignal): Promise<boolean> {
     const closing = await this.locks.markClosing(lock, signal);
     if (closing === null) return false;
     await this.removePods(key, signal);
+    await this.removeDisk(closing, signal);
     await this.locks.remove(closing, signal);
     return true;
   }
@@ -73,6 +91,14 @@ export class SessionPods {
   private async removePods(key: string, signal: AbortSignal): Promise<void> {
     const found = await this.pods.list(sessionSelector(this.pods.config, key), signal);
     await Promise.all(found.filter((pod) => isOfSession(pod, key)).map((pod) => this.pods.remove(pod, signal)));
+  }
+
+  /**
+   * Removes the disk of a lock's holder. A holder that has begun, and is gone, never comes back.
+   * @returns whether there was one
+   */
+  private async removeDisk(lock: Lease, signal: AbortSignal): Promise<boolean> {
+    return mayHaveDisk(lock) && this.claims.removeDisk(holderOf(lock), signal);
   }
 
   /** Looks once and takes one step towards a running pod. Null means: look again. */
@@ -132,13 +158,22 @@ export class SessionPods {
     const { config } = this.pods;
     const settled = await this.settle(owner, options ?? found, signal);
     const name = hasBegun(lock) ? newPodName(config, owner.key) : holderOf(lock);
+    // Before the lock names another pod, since nobody would find the old disk afterwards.
+    if (hasBegun(lock)) await this.removeDisk(lock, signal);
     const assigned = await this.locks.assign(lock, name, settled, settings, signal);
     if (assigned === null) return null;
-    const limit = diskLimit(config, settled);
-    const claim = limit === null ? null : await this.claims.ensure(owner, limit, signal);
+    const claim = await this.claimFor(owner, settled, assigned, signal);
     const parts = { name, owner: ownerReference(assigned), claim, options: settled, settings };
     const pod = await this.pods.create(sessionPod(config, owner, parts), signal);
     return pod && this.whenReady(pod, assigned, true, signal);
+  }
+
+  /** Makes the claim of a workspace on a disk. @returns null if the workspace is in memory */
+  private async claimFor(owner: SandboxOwner, options: SandboxOptions, lock: Lease, signal: AbortSignal): Promise<string | null> {
+    const limit = diskLimit(this.pods.config, options);
+    if (limit === null) return null;
+    if (isPersistent(this.pods.config, options)) return this.claims.ensureVolume(owner, limit, signal);
+    return this.claims.ensureDisk(owner, holderOf(lock), ownerReference(lock), limit, signal);
   }
 
   /** Waits for a pod, and then looks whether the session still has its lock. */
@@ -154,9 +189,11 @@ export class SessionPods {
     if (ready === null) return null;
     if (await this.locks.confirm(lock, pod.metadata.name, signal)) return { ...this.described(ready, lock), created };
     await this.pods.remove(ready, signal);
+    await this.removeDisk(lock, signal);
     return null;
   }
 
+  /** A disk goes with the lock. */
   private async abandon(pod: Pod, lock: Lease, signal: AbortSignal): Promise<void> {
     await this.pods.remove(pod, signal);
     await this.locks.remove(lock, signal);
@@ -185,4 +222,12 @@ export class SessionPods {
   private isOf(pod: Pod, key: string): boolean {
     return isOurs(this.pods.config, pod, KIND.session) && isOfSession(pod, key);
   }
+}
+
+/**
+ * Whether the holder's workspace may be on a disk that is not persistent. A persistent one has a
+ * limit among its options, too.
+ */
+function mayHaveDisk(lock: Lease): boolean {
+  return optionsOf(lock).disk !== undefined;
 }
