@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -34,6 +35,19 @@ class DiskCase(unittest.TestCase):
     def fill(self, name, size):
         with open(self.path(name), "wb") as file:
             file.write(b"x" * size)
+
+
+class SchedulingTest(unittest.TestCase):
+    def test_sees_another_priority_and_another_policy(self):
+        script = "import os; from disk.proc import scheduling; print(scheduling()); os.nice(3); print(scheduling()); os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)); print(scheduling())"
+        environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+        before, slower, idle = subprocess.check_output([sys.executable, "-c", script], env=environment, text=True).splitlines()
+        self.assertEqual(len({before, slower, idle}), 3)
+        self.assertNotIn("None", (before, slower, idle))
+
+    def test_knows_nothing_when_proc_tells_nothing(self):
+        with mock.patch.object(proc, "read", return_value=b""):
+            self.assertIsNone(proc.scheduling())
 
 
 class WalkTest(DiskCase):
