@@ -9,7 +9,7 @@ const OF_RUNTIME = { kubernetes: {} };
 /** The tests of the service, which runs as pods of the cluster. */
 const OF_SERVICE = {
   e2e: {
-    paths: [...OF_EACH_RUNTIME, 'limits', 'ownership', 'pool', 'session-options', 'sessions'],
+    paths: [...OF_EACH_RUNTIME, 'limits', 'ownership', 'pool', 'real-use/disk', 'session-options', 'sessions'],
     leftOutTests: WITH_MEMORY_STORE,
   },
 };

@@ -1,8 +1,8 @@
+import { TEST_CLUSTER } from '../../support/cluster-under-test';
 import { itOnHostKernel, UNDER_GVISOR } from '../../support/engine-under-test';
 import { CommandService } from '../../support/service/commands';
 import { Events } from '../../support/service/events';
 import { eventually } from '../../support/service/processes';
-import { docker } from '../../support/service/deployment';
 import { tar } from '../../support/service/tar';
 
 jest.setTimeout(300_000);
@@ -218,20 +218,28 @@ describe('The service, for a session with a disk,', () => {
   });
 
   it('removes the disk with the session, and with a container that died', async () => {
+    const { deployment } = commands;
+    const others = await deployment.volumes();
+    // A cluster forgets a volume a moment after it was removed.
+    const volume = () =>
+      eventually('the session has one volume', async () => {
+        const [own, ...more] = (await deployment.volumes()).filter((name) => !others.includes(name));
+        return more.length === 0 && own;
+      });
     await create('ends', { disk: '32m', metadata: { of: 'ends' } });
-    const { container_id } = (await request('GET', '/sessions/ends')).body;
-    const volumeOf = async (id: string): Promise<string> =>
-      (await docker.getContainer(id).inspect()).Mounts.find(({ Destination }) => Destination === '/workspace')!.Name!;
-    const first = await volumeOf(container_id);
+    const first = await volume();
     await run('ends', 'echo x > file');
-    await docker.getContainer(container_id).kill();
-    expect(await run('ends', 'ls')).toMatchObject({ stdout: '', session_restarted: true });
-    await expect(docker.getVolume(first).inspect()).rejects.toMatchObject({ statusCode: 404 });
-    const after = (await request('GET', '/sessions/ends')).body;
-    expect(after).toMatchObject({ disk: '32m' });
-    const second = await volumeOf(after.container_id);
+    await deployment.killContainer((await request('GET', '/sessions/ends')).body.container_id);
+    // A node takes a moment to tell that a sandbox has ended.
+    const { body } = await eventually('the session goes on', async () => {
+      const answer = await commands.rest.execute('ends', 'ls');
+      return answer.status === 200 && answer;
+    });
+    expect(body).toMatchObject({ stdout: '', session_restarted: true });
+    expect((await request('GET', '/sessions/ends')).body).toMatchObject({ disk: '32m' });
+    expect(await volume()).not.toBe(first);
     await request('DELETE', '/sessions/ends');
-    await expect(docker.getVolume(second).inspect()).rejects.toMatchObject({ statusCode: 404 });
+    await eventually('the volume is gone', async () => (await deployment.volumes()).every((name) => others.includes(name)));
   });
 
   it('bounds a persistent workspace too, also when the API and the container are new, and keeps what it holds', async () => {
@@ -246,7 +254,7 @@ describe('The service, for a session with a disk,', () => {
     const first = await fill();
     await commands.restart();
     expect(await fill()).toBe(first);
-    await docker.getContainer(first).remove({ force: true });
+    await commands.deployment.removeContainer(first);
     expect(await fill()).not.toBe(first);
     expect((await request('GET', '/sessions/kept')).body).toMatchObject({ ...DISK, persistent: true });
     await request('DELETE', '/sessions/kept');
@@ -257,9 +265,20 @@ describe('The service, for a session with a disk,', () => {
 
   itOnHostKernel('cannot be taken off by a command', async () => {
     await create('guarded');
-    const script = 'kill -STOP 1; kill -9 1; kill -TERM 1; kill -USR1 1; renice -n 19 1; echo x > /proc/1/comm; cat /proc/1/comm';
+    const script = 'kill -STOP 1; kill -9 1; kill -TERM 1; kill -USR1 1; echo x > /proc/1/comm; cat /proc/1/comm';
     expect((await run('guarded', script)).stdout).toMatch(/^d0\/\d+\n$/);
     expect(await run('guarded', 'cat /dev/zero > big; sleep 60')).toMatchObject({ disk_limit: true });
+  });
+
+  itOnHostKernel('is slowed down by no command', async () => {
+    await create('slowed');
+    const { body } = await commands.rest.execute('slowed', 'renice -n 19 1; cut -d " " -f 19 /proc/1/stat; sleep 5');
+    // The seccomp profile of a pod allows it. So PID 1 ends, and the sandbox with it.
+    expect(body).toMatchObject(TEST_CLUSTER === null ? { stdout: '0\n' } : { code: 'SANDBOX_LOST' });
+    await eventually('the disk is bounded', async () => {
+      const { body: told } = await commands.rest.execute('slowed', 'cat /dev/zero > big; sleep 60');
+      return 'disk_limit' in told;
+    });
   });
 });
 

@@ -24,7 +24,7 @@ type RunCommand = (session: string, command: string, more?: object) => Promise<O
  */
 export class CommandService {
   private constructor(
-    private readonly deployment: TestDeployment,
+    readonly deployment: TestDeployment,
     private readonly env: Env,
     private service: Service,
     private tools: Tools,
