@@ -39,7 +39,11 @@ export async function connectTo(runtime: SandboxRuntime, sandbox: Sandbox): Prom
 }
 
 /** Opens the channel, and lets the agent write what programs are to find. */
-async function openTo({ surroundings, leaseSeconds }: SandboxRuntime, sandboxId: string, { process, direct }: StartedAgent): Promise<Channel> {
+async function openTo(
+  { surroundings, leaseSeconds }: SandboxRuntime,
+  sandboxId: string,
+  { process, direct }: StartedAgent,
+): Promise<Channel> {
   const channel = await openChannel(process, sandboxId, direct, leaseSeconds);
   try {
     if (surroundings) await provideSurroundings(channel, surroundings, sandboxId);
