@@ -42,7 +42,7 @@ const SYSCTLS = [
  * @param {object} engine a Docker engine that has the images
  * @param {readonly string[]} images
  * @param {number} count how many nodes for sandboxes it has
- * @param {readonly string[]} ofServices images of one node more, which shares this machine's network
+ * @param {readonly string[]} ofServices images of one node more. It shares this machine's network,
  *   and takes only pods that name it. Without images there is none
  */
 export async function startCluster(programs, engine, images, count, ofServices = []) {

@@ -4,7 +4,7 @@ import { interruption, OF_EACH_RUNTIME, runProjects, WITH_MEMORY_STORE } from '.
 import { startCluster } from './cluster.mjs';
 import { ensureKubernetesPrograms } from './kubernetes-programs.mjs';
 
-/** The tests of the runtime. The service is outside of the cluster, but for those of the manifests. */
+/** The tests of the runtime. But for the manifests, the service is outside of the cluster. */
 const OF_RUNTIME = { kubernetes: {} };
 /** The tests of the service, which runs as pods of the cluster. */
 const OF_SERVICE = {

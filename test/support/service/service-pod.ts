@@ -33,9 +33,9 @@ interface PodStatus {
 let manifests: Promise<readonly Manifest[]> | null = null;
 
 /**
- * Starts a program of the service as a pod, made from the manifests of deploy/kubernetes, with their
- * account and its Role. Its node shares this machine's network. So the tests reach it, and it
- * reaches what they start.
+ * Starts a program of the service as a pod. It is made from the manifests of deploy/kubernetes, and
+ * has their account with its Role. Its node shares this machine's network. So the tests reach it,
+ * and it reaches what they start.
  */
 export async function startPod(cluster: TestCluster, app: 'api' | 'cleanup', env: Record<string, string>): Promise<ServiceProcess> {
   manifests ??= prepare(cluster);
