@@ -49,8 +49,11 @@ export interface Fakes {
   images?: Partial<ImageProbe>;
 }
 
-/** Stands for the engine. Only the sweeper asks it, and there is nothing to sweep. */
-const NO_ENGINE: Pick<SandboxRuntime, 'listSandboxes'> = { listSandboxes: async () => [] };
+/** Stands for the engine. Only the sweeper calls it, and there is nothing to sweep. */
+const NO_ENGINE: Pick<SandboxRuntime, 'capabilities' | 'listSandboxes'> = {
+  capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true },
+  listSandboxes: async () => [],
+};
 
 /**
  * The API as in production, with guards, filter and all else, on a port of its own. The services

@@ -55,7 +55,7 @@ export { drained } from './bytes/drained';
 export { createSandboxRuntime } from './runtime/create-sandbox-runtime';
 export { createDockerRuntime } from './runtime/docker/docker-runtime';
 export { createKubernetesRuntime } from './runtime/kubernetes/kubernetes-runtime';
-export { type DiskBound } from './options/runtime-capabilities';
+export { type DiskBound, type RuntimeCapabilities } from './options/runtime-capabilities';
 export { describeDisk } from './options/describe-disk';
 export { describeSurroundings } from './surroundings/describe-surroundings';
 export { formatSize, sessionLimits, type SandboxShape, type SessionLimits } from './options/session-options';

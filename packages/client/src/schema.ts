@@ -1172,8 +1172,11 @@ export interface components {
             memory: string;
             /** @example 0.5 */
             cpus: number;
-            /** @example 128 */
-            pids: number;
+            /**
+             * @description Null: the runtime does not bound them
+             * @example 128
+             */
+            pids: number | null;
             /**
              * @description Whether its files outlive its sandbox
              * @example false
@@ -2014,8 +2017,11 @@ export interface components {
             memory: string;
             /** @example 0.5 */
             cpus: number;
-            /** @example 128 */
-            pids: number;
+            /**
+             * @description Null: the runtime does not bound them
+             * @example 128
+             */
+            pids: number | null;
             /**
              * @description Null: /workspace is in memory
              * @example 2g

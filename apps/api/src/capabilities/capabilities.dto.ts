@@ -106,8 +106,8 @@ export class SandboxSizeDto {
   @ApiProperty({ type: Number, example: 0.5 })
   cpus: number;
 
-  @ApiProperty({ type: 'integer', example: 128 })
-  pids: number;
+  @ApiProperty({ type: 'integer', nullable: true, description: 'Null: the runtime does not bound them', example: 128 })
+  pids: number | null;
 
   @ApiProperty({ type: String, nullable: true, description: 'Null: /workspace is in memory', example: '2g' })
   disk: string | null;

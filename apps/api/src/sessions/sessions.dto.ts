@@ -153,8 +153,8 @@ export class SessionDto implements SessionInfo {
   @ApiProperty({ type: Number, example: 0.5 })
   cpus: number;
 
-  @ApiProperty({ type: 'integer', example: 128 })
-  pids: number;
+  @ApiProperty({ type: 'integer', nullable: true, description: 'Null: the runtime does not bound them', example: 128 })
+  pids: number | null;
 
   @ApiProperty({ description: 'Whether its files outlive its sandbox', example: false })
   persistent: boolean;

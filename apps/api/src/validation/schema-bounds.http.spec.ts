@@ -67,20 +67,15 @@ async function differences(
   return { count: count + 1, found };
 }
 
+const RUNTIME = { capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true } };
+
 /** The services that have limits of their own, with nothing below them. */
 function services(): { sessions: SessionsService; commands: CommandsService; jobs: JobsService } {
   const config = loadConfig({ API_KEYS: API_KEY, ...LIMITS });
   const policy: CommandPolicy = { mode: 'off', allowed: [], check: () => undefined };
   const [store, entrance, removal] = [{}, {}, {}] as [SessionStore, SessionEntrance, never];
   return {
-    sessions: new SessionsService(
-      config,
-      store,
-      policy,
-      { capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true } },
-      entrance,
-      removal,
-    ),
+    sessions: new SessionsService(config, store, policy, RUNTIME, entrance, removal),
     commands: new CommandsService(config, policy, entrance),
     jobs: new JobsService(config, store, policy, entrance),
   };
@@ -205,6 +200,7 @@ describe('MCP', () => {
     jobs,
     ...([{}, {}, {}, {}, {}, {}, {}] as unknown as [never, never, never, never, never, never, never]),
     loadConfig({ API_KEYS: API_KEY, ...LIMITS }),
+    RUNTIME,
   );
   const user = userFromApiKey(API_KEY);
   const caller = {

@@ -12,7 +12,7 @@ function setUp(env: Record<string, string> = {}) {
   const config = loadConfig({ SESSION_STORE: 'memory', CONTAINER_IMAGE: 'usual', ...env }, { needsAuth: false });
   const store = createSessionStore(config);
   const images = { probe: jest.fn(async (_image?: string) => ({ transport: 'direct', programs: ['bash', 'ls', 'mytool', 'sh'] })) };
-  const runtime = { diskBound: jest.fn(async () => 'measured') };
+  const runtime = { capabilities: { pids: true }, diskBound: jest.fn(async () => 'measured') };
   const policy = createCommandPolicy(config.ALLOWED_COMMANDS);
   const service = new CapabilitiesService(config, policy, store, runtime as unknown as SandboxRuntime, images as unknown as ImageProbe);
   return { service, store, config, images, runtime };
@@ -52,6 +52,13 @@ describe('CapabilitiesService', () => {
       network: { allow: ['packages', 'x.org'], default: [], presets: ['packages'], mirrors: [], max_bytes: null },
     });
     expect(policy).toEqual({ mode: 'guard-rail', allowed: expect.arrayContaining(['ls', 'python3']) });
+  });
+
+  it('tells no most of processes when the runtime bounds none', async () => {
+    const { service, runtime } = setUp({ MAX_SESSION_PIDS: '512' });
+    runtime.capabilities.pids = false;
+    const { sandbox } = await service.describeFor(USER);
+    expect([sandbox.default.pids, sandbox.max.pids]).toEqual([null, null]);
   });
 
   it('tells which ecosystems have a mirror, and that sessions may reach it, when there are mirrors', async () => {

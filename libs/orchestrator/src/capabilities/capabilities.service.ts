@@ -29,7 +29,7 @@ export class CapabilitiesService {
    */
   async describeFor(user: User, image?: string): Promise<Capabilities> {
     const { config, policy } = this;
-    const { sessions, workspace, ...settings } = settingsOf(config, policy);
+    const { sessions, workspace, ...settings } = settingsOf(config, policy, this.runtime.capabilities);
     if (image !== undefined && !settings.images.includes(image)) throw unknownImage(settings.images);
     const [left, programs, diskBound] = await Promise.all([
       this.sessionsLeft(user),

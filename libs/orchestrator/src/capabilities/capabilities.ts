@@ -3,11 +3,11 @@ import type { Config } from '@sandbox/config';
 import { parseRules, PRESETS, uncovered } from '@sandbox/egress';
 import { MAX_ANSWER_BYTES, REQUEST_LIFETIME_MS } from '@sandbox/sessions';
 import { ruleTexts } from '../options/network-rules';
-import type { DiskBound } from '../options/runtime-capabilities';
-import { formatSize, sandboxShape, type SandboxShape, sessionLimits } from '../options/session-options';
+import type { DiskBound, RuntimeCapabilities } from '../options/runtime-capabilities';
+import { formatSize, sandboxShape, type SandboxShape, sessionLimits, type Told, toldOf } from '../options/session-options';
 
 /** The size of a sandbox. Sizes are as Docker's clients write them. */
-export type SandboxSize = Pick<SandboxShape, 'memory' | 'cpus' | 'pids' | 'disk'>;
+export type SandboxSize = Pick<Told<SandboxShape>, 'memory' | 'cpus' | 'pids' | 'disk'>;
 
 /** What a user may do here, and what is left of it. */
 export interface Capabilities {
@@ -52,8 +52,8 @@ type Settings = Omit<Capabilities, 'image' | 'workspace' | 'sessions'> & {
 };
 
 /** Reads from the settings what holds for all users. */
-export function settingsOf(config: Config, policy: CommandPolicy): Settings {
-  const most = sessionLimits(config);
+export function settingsOf(config: Config, policy: CommandPolicy, capabilities: Pick<RuntimeCapabilities, 'pids'>): Settings {
+  const most = toldOf(sessionLimits(config), capabilities);
   return {
     images: most.images,
     policy: { mode: policy.mode, allowed: [...policy.allowed] },
@@ -76,7 +76,7 @@ export function settingsOf(config: Config, policy: CommandPolicy): Settings {
       archive_max_entries: config.ARCHIVE_MAX_ENTRIES,
     },
     sandbox: {
-      default: sizeOf(sandboxShape(config, {})),
+      default: sizeOf(toldOf(sandboxShape(config, {}), capabilities)),
       max: sizeOf({ ...most, memory: formatSize(most.memory), disk: most.disk === null ? null : formatSize(most.disk) }),
       tmp: formatSize(config.CONTAINER_TMPFS_TMP_SIZE),
       workspace_in_memory: formatSize(config.CONTAINER_TMPFS_WORKSPACE_SIZE),

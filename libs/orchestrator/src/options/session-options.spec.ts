@@ -2,7 +2,7 @@ import { createCommandPolicy } from '@sandbox/command-policy';
 import { loadConfig } from '@sandbox/config';
 import type { SessionOptions } from '@sandbox/sessions';
 import { entryLimit } from './disk-limit';
-import { checkSessionOptions, differences, isDefaultSandbox, sandboxShape } from './session-options';
+import { checkSessionOptions, differences, isDefaultSandbox, sandboxShape, toldOf } from './session-options';
 
 const configOf = (env: NodeJS.ProcessEnv = {}) => loadConfig({ SESSION_STORE: 'memory', ...env }, { needsAuth: false });
 const config = configOf({ ALLOW_PERSISTENT_SESSIONS: 'true', MAX_SESSION_DISK: '2g' });
@@ -66,6 +66,14 @@ describe('sandboxShape', () => {
   it('gives a disk at least as many entries as a workspace in memory has', () => {
     expect(entryLimit(1)).toBe(100_000);
     expect(entryLimit(2 * 1024 ** 3)).toBe(262_144);
+  });
+});
+
+describe('toldOf', () => {
+  it('tells no bound of processes when the runtime keeps none', () => {
+    const shape = sandboxShape(config, { pids: 40 });
+    expect(toldOf(shape, { pids: true })).toEqual(shape);
+    expect(toldOf(shape, { pids: false })).toEqual({ ...shape, pids: null });
   });
 });
 

@@ -66,6 +66,17 @@ export function sandboxShape(config: Config, options: SandboxOptions): SandboxSh
   };
 }
 
+/** A shape, or its limits, as callers are told of it. */
+export type Told<Limits extends { pids: number }> = Omit<Limits, 'pids'> & {
+  /** Null if the runtime does not bound them. */
+  pids: number | null;
+};
+
+/** Leaves out a limit that the runtime does not keep, so that nobody relies on it. */
+export function toldOf<Limits extends { pids: number }>(limits: Limits, { pids }: Pick<RuntimeCapabilities, 'pids'>): Told<Limits> {
+  return { ...limits, pids: pids ? limits.pids : null };
+}
+
 /** Whether these options ask for what waits in the pool: a sandbox with the defaults. */
 export function isDefaultSandbox(config: Config, options: SandboxOptions): boolean {
   const [asked, usual] = [sandboxShape(config, options), sandboxShape(config, {})];

@@ -18,7 +18,15 @@ import { SessionEntrance } from '../entering/session-entrance';
 import { SessionRemoval } from '../entering/session-removal';
 import { shortId } from '../entering/short-id';
 import { ruleTexts } from '../options/network-rules';
-import { checkSessionOptions, differences, sandboxShape, type OptionLimits, type SandboxShape } from '../options/session-options';
+import {
+  checkSessionOptions,
+  differences,
+  sandboxShape,
+  toldOf,
+  type OptionLimits,
+  type SandboxShape,
+  type Told,
+} from '../options/session-options';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 
 /** What POST /sessions and the MCP tool answer. */
@@ -32,7 +40,7 @@ export interface CreatedSession {
 }
 
 /** A live session as GET /sessions tells of it. Times are ISO 8601 in UTC. */
-export interface SessionInfo extends SandboxShape {
+export interface SessionInfo extends Told<SandboxShape> {
   session_id: string;
   container_id: string;
   created_at: string;
@@ -156,7 +164,7 @@ export class SessionsService {
       created_at: new Date(record.createdAt).toISOString(),
       last_used_at: new Date(record.lastUsedAt).toISOString(),
       expires_at: new Date(record.expiresAt).toISOString(),
-      ...sandboxShape(this.config, record.options ?? {}),
+      ...toldOf(sandboxShape(this.config, record.options ?? {}), this.limits.capabilities),
       image: record.image,
       ttl_seconds: record.ttlMs / 1000,
       metadata: record.metadata,

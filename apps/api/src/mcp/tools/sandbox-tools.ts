@@ -5,6 +5,8 @@ import {
   CommandsService,
   JobsService,
   PortsService,
+  SANDBOX_RUNTIME,
+  type SandboxRuntime,
   SessionsService,
   WorkspaceEntriesService,
   WorkspaceService,
@@ -43,9 +45,10 @@ export class SandboxTools {
     ports: PortsService,
     hosts: PreviewHosts,
     @Inject(CONFIG) config: Config,
+    @Inject(SANDBOX_RUNTIME) { capabilities }: Pick<SandboxRuntime, 'capabilities'>,
   ) {
     const tools = [
-      ...sessionTools(sessions, config),
+      ...sessionTools(sessions, config, capabilities),
       executeTool(commands, jobs, config),
       ...jobTools(jobs, config),
       ...portTools(ports, hosts),

@@ -1,7 +1,7 @@
 import type { Type } from '@nestjs/common';
 import { OmitType } from '@nestjs/swagger';
 import type { Config } from '@sandbox/config';
-import { formatSize, ruleTexts, sessionLimits, type SessionsService } from '@sandbox/orchestrator';
+import { formatSize, type RuntimeCapabilities, ruleTexts, sessionLimits, type SessionsService } from '@sandbox/orchestrator';
 import { CreateSessionDto, DeletedSessionDto, SessionCreatedDto, SessionIdDto } from '../../sessions/sessions.dto';
 import type { JsonSchema } from './dto-schema';
 import { filesFate } from './server-instructions';
@@ -20,7 +20,7 @@ class WithoutDiskDto extends OmitType(CreateSessionDto, ['disk']) {}
 /** The words tell the form of a size, so its pattern is left out. */
 const size = (description: string): JsonSchema => ({ description, pattern: undefined });
 
-export function sessionTools(sessions: SessionsService, config: Config): Tool[] {
+export function sessionTools(sessions: SessionsService, config: Config, capabilities: Pick<RuntimeCapabilities, 'pids'>): Tool[] {
   const most = sessionLimits(config);
   return [
     defineTool({
@@ -44,7 +44,7 @@ export function sessionTools(sessions: SessionsService, config: Config): Tool[] 
         metadata: '',
         network: `Names it may reach: pypi.org, *.x.org, x.org:22, or a preset: packages, git; within ${ruleTexts(config.EGRESS_ALLOW).join(' ').slice(0, MAX_RULES_CHARACTERS)}`,
       },
-      leaveOut: config.EGRESS_ALLOW.length === 0 ? ['network'] : [],
+      leaveOut: [...(config.EGRESS_ALLOW.length === 0 ? ['network' as const] : []), ...(capabilities.pids ? [] : ['pids' as const])],
       output: SessionCreatedDto,
       callTool: ({ session_id, ...options }, { user, signal }) => sessions.createSession(user, session_id, options, signal),
     }),

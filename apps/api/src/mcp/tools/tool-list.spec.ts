@@ -19,7 +19,7 @@ import { SandboxTools } from './sandbox-tools';
 /** Every conversation of every agent pays for these bytes. */
 const MAX_BYTES = 13_000;
 
-function list(env: Record<string, string> = {}): Tool[] {
+function list(env: Record<string, string> = {}, { pids = true } = {}): Tool[] {
   const config = loadConfig({ API_KEYS: 'test-key', ...env });
   const [sessions, commands, jobs, workspace, entries, searches, edits, views] = [{}, {}, {}, {}, {}, {}, {}, {}];
   return new SandboxTools(
@@ -34,6 +34,7 @@ function list(env: Record<string, string> = {}): Tool[] {
     {} as PortsService,
     {} as PreviewHosts,
     config,
+    { capabilities: { pids, persistent: true, disk: true, ociRuntime: true } },
   ).list();
 }
 
@@ -138,6 +139,11 @@ describe('the list of tools', () => {
     const page = readFileSync(join(__dirname, '../../../../../docs/mcp.md'), 'utf8');
     const rows = [...page.matchAll(/^\| (`.*) \|.*\|$/gm)].flatMap(([, names]) => names!.replaceAll('`', '').split(', '));
     expect(rows.sort()).toEqual(tools.map(({ name }) => name).sort());
+  });
+
+  it('offers no bound of processes when the runtime has none', () => {
+    const argumentsOf = (pids: boolean) => list({}, { pids }).find(({ name }) => name === 'create_session')?.inputSchema.properties;
+    expect([argumentsOf(true), argumentsOf(false)].map((properties) => 'pids' in properties!)).toEqual([true, false]);
   });
 
   it('says that files are kept when they are, and nothing of the policy when it is off', () => {
