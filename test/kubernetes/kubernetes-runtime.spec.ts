@@ -106,6 +106,18 @@ describe('the Kubernetes runtime', () => {
     expect(await runtime.isVacant(owner.key)).toBe(true);
   });
 
+  it('makes another sandbox when the kubelet has ended one at its deadline', async () => {
+    const owner = testOwner();
+    const first = await runtime.ensureSandbox(owner);
+    const { name } = (await podOf(owner.key)).metadata;
+    await kubectl(cluster, 'patch', 'pod', name, '--patch', JSON.stringify({ spec: { activeDeadlineSeconds: 1 } }));
+    await eventually('its time is over', async () => (await podOf(owner.key)).status.reason === 'DeadlineExceeded', 60);
+    await expect(sh(runtime, first.id, 'true')).rejects.toMatchObject({ code: 'SANDBOX_LOST' });
+    const second = await runtime.ensureSandbox(owner);
+    expect([second.created, second.id === first.id]).toEqual([true, false]);
+    await runtime.removeSandbox(owner.key);
+  });
+
   it('says that the cluster is full when its quota is used up', async () => {
     await kubectl(cluster, 'create', 'quota', 'none', '--hard=pods=0');
     try {

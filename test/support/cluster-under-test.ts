@@ -28,6 +28,7 @@ export interface TestPod {
   readonly metadata: { readonly name: string; readonly uid: string; readonly labels?: Readonly<Record<string, string>> };
   readonly status: {
     readonly phase: string;
+    readonly reason?: string;
     readonly hostIP?: string;
     readonly containerStatuses?: readonly { readonly containerID: string; readonly ready: boolean }[];
   };

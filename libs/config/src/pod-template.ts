@@ -3,12 +3,17 @@ import { loadAll } from 'js-yaml';
 import { readSettingFile } from './setting-file';
 
 const MAX_BYTES = 64 * 1024;
+/** Within a shorter time a pod may not even have started. */
+const MIN_DEADLINE_SECONDS = 60;
+/** The most that an API server takes. */
+const MAX_DEADLINE_SECONDS = 2 ** 31 - 1;
 
 /**
  * What an operator may say of a pod's spec. The rest is the service's own: a sandbox without one of
  * its restrictions would be no sandbox.
  */
 const SPEC_FIELDS = [
+  'activeDeadlineSeconds',
   'affinity',
   'hostUsers',
   'imagePullSecrets',
@@ -44,6 +49,8 @@ export function readPodTemplate(path: string): PodTemplate {
   const { seccompProfile } = fields('spec.securityContext', securityContext, ['seccompProfile']);
   if (rest.tolerations !== undefined && !Array.isArray(rest.tolerations))
     throw new Error('must name a file in which spec.tolerations is a list');
+  if (rest.activeDeadlineSeconds !== undefined && !isDeadline(rest.activeDeadlineSeconds))
+    throw new Error(`may have a spec.activeDeadlineSeconds from ${MIN_DEADLINE_SECONDS} to ${MAX_DEADLINE_SECONDS} alone`);
   if (rest.hostUsers !== undefined && rest.hostUsers !== false) throw new Error('may have no spec.hostUsers but false');
   return Object.freeze({
     labels: texts('metadata.labels', labels),
@@ -75,6 +82,10 @@ function texts(where: string, value: unknown = {}): Record<string, string> {
   if (!isObject(value) || Object.values(value).some((each) => typeof each !== 'string'))
     throw new Error(`must name a file in which ${where} has texts alone`);
   return value as Record<string, string>;
+}
+
+function isDeadline(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= MIN_DEADLINE_SECONDS && Number(value) <= MAX_DEADLINE_SECONDS;
 }
 
 function confined(profile: unknown): Record<string, unknown> {

@@ -38,13 +38,14 @@ describe('the pod of a session', () => {
     const template = {
       labels: { team: 'blue', [LABEL.deployment]: 'other' },
       annotations: { note: '1' },
-      spec: { nodeSelector: { pool: 'sandboxes' }, tolerations: [{ key: 'only' }] },
+      spec: { nodeSelector: { pool: 'sandboxes' }, tolerations: [{ key: 'only' }], activeDeadlineSeconds: 60 },
       seccompProfile: { type: 'Localhost', localhostProfile: 'sandbox.json' },
     };
     const pod = sessionPod({ ...config(), KUBERNETES_POD_TEMPLATE: template }, owner, { name: 'n', options: {}, settings: {} });
     expect(pod.metadata.labels).toMatchObject({ team: 'blue', [LABEL.deployment]: 'blue' });
     expect(pod.metadata.annotations).toMatchObject({ note: '1' });
-    expect(pod.spec).toMatchObject({ nodeSelector: { pool: 'sandboxes' }, restartPolicy: 'Never', automountServiceAccountToken: false });
+    expect(pod.spec).toMatchObject({ ...template.spec, tolerations: expect.anything() });
+    expect(pod.spec).toMatchObject({ restartPolicy: 'Never', automountServiceAccountToken: false });
     expect(pod.spec.tolerations).toEqual([{ key: 'only' }, ...spec.tolerations]);
     expect(pod.spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: template.seccompProfile });
   });

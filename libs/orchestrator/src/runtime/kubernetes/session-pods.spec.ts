@@ -70,6 +70,7 @@ describe('SessionPods', () => {
 
   it.each([
     ['has ended', (key: string) => setStatus(key, { phase: 'Failed' })],
+    ['has reached its deadline', (key: string) => setStatus(key, { ...RUNNING, phase: 'Failed', reason: 'DeadlineExceeded' })],
     ['is gone', (key: string) => cluster.remove(podPath(key))],
   ])('makes another pod, with the same options and another name, when the old one %s', async (_, harm) => {
     const owner = someOwner();
