@@ -21,7 +21,7 @@ interface PodSpec {
   containers: { name: string; securityContext: object; resources: { limits: { memory?: string } } }[];
 }
 
-const files = readdirSync(DIRECTORY).filter((file) => file !== 'kustomization.yaml');
+const files = readdirSync(DIRECTORY).filter((file) => file.endsWith('.yaml') && file !== 'kustomization.yaml');
 const manifests = files.flatMap((file) => loadAll(readFileSync(join(DIRECTORY, file), 'utf8')) as Manifest[]);
 const workloads = manifests.filter(({ spec }) => spec?.template !== undefined);
 

@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createKubernetesRuntime } from '@sandbox/orchestrator';
+import { createKubernetesRuntime, ImageProbe } from '@sandbox/orchestrator';
 import { describeSandboxRuntime } from '../medium/contracts/sandbox-runtime';
 import { clusterSettings, kubectl, killPod, podsOf, TEST_CLUSTER, type TestPod, vanishPod } from '../support/cluster-under-test';
 import { run, sh, testConfig, testOwner } from '../support/adapters/docker';
@@ -16,6 +19,24 @@ const create = (variables: Record<string, string> = {}, requireIsolation = false
   const isolation = { KUBERNETES_REQUIRE_ISOLATION: String(requireIsolation) };
   return createKubernetesRuntime(testConfig({ DEPLOYMENT, ...clusterSettings(cluster), ...isolation, ...variables }));
 };
+
+/** The profile of system calls that operators install on their nodes. */
+const PROFILE = join(__dirname, '../../deploy/kubernetes/seccomp/sandbox.json');
+
+/** Tries calls that the usual profile allows and ours does not. Prints each error; 0: none. */
+const CALLS = `
+import ctypes, os, platform
+ptrace, io_setup = {'x86_64': (101, 206), 'aarch64': (117, 0)}[platform.machine()]
+libc = ctypes.CDLL(None, use_errno=True)
+def attempt(*call):
+    ctypes.set_errno(0)
+    libc.syscall(*call)
+    return ctypes.get_errno()
+def slow_init():
+    try: os.setpriority(os.PRIO_PROCESS, 1, 19)
+    except OSError as error: return error.errno
+    return 0
+print(attempt(io_setup, 1, ctypes.byref(ctypes.c_ulong(0))), attempt(ptrace, 0, 0, 0, 0), slow_init())`;
 
 const ofSession = (key: string): string => `sandbox-api.session=${key.slice(0, 32)}`;
 const podOf = async (key: string): Promise<TestPod> => (await podsOf(cluster, ofSession(key)))[0]!;
@@ -116,6 +137,27 @@ describe('the Kubernetes runtime', () => {
     const second = await runtime.ensureSandbox(owner);
     expect([second.created, second.id === first.id]).toEqual([true, false]);
     await runtime.removeSandbox(owner.key);
+  });
+
+  it('keeps processes from more calls when the nodes have our profile', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'pod-template-'));
+    const template = join(directory, 'pod.yaml');
+    writeFileSync(template, 'spec: {securityContext: {seccompProfile: {type: Localhost, localhostProfile: sandbox-api/sandbox.json}}}');
+    for (const at of cluster.nodes.keys()) cpSync(PROFILE, join(cluster.directory, `node-${at}/kubelet/seccomp/sandbox-api/sandbox.json`));
+    try {
+      const confined = create({ KUBERNETES_POD_TEMPLATE: template });
+      const errorsOf = async (which: typeof runtime) => {
+        const { id } = await which.ensureSandbox(testOwner());
+        return (await run(which, id, ['python3', '-c', CALLS])).stdout;
+      };
+      const [NONE, EPERM] = [0, 1];
+      expect([await errorsOf(runtime), await errorsOf(confined)]).toEqual([`${NONE} ${NONE} ${NONE}\n`, `${EPERM} ${EPERM} ${EPERM}\n`]);
+      // The agent starts there too.
+      const images = new ImageProbe(testConfig({ DEPLOYMENT }), confined);
+      expect((await images.probe()).programs).toContain('python3');
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it('says that the cluster is full when its quota is used up', async () => {

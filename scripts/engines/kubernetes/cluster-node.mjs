@@ -114,6 +114,8 @@ export class ClusterNode {
       '--container-runtime',
       'remote',
     );
+    // Newer kubelets look below their own directory by themselves.
+    args.push('--seccomp-profile-root', join(this.directory, 'kubelet/seccomp'));
     args.push('--container-runtime-endpoint', `unix://${this.socket}`, '--pod-infra-container-image', PAUSE_IMAGE);
     if (this.network === null) args.push('--register-with-taints', 'services=only:NoSchedule');
     this.programs.start(this.program('kubelet'), join(this.bin, 'kubelet'), args, this.enter);
