@@ -50,9 +50,10 @@ export interface Fakes {
 }
 
 /** Stands for the engine. Only the sweeper calls it, and there is nothing to sweep. */
-const NO_ENGINE: Pick<SandboxRuntime, 'capabilities' | 'listSandboxes'> = {
+const NO_ENGINE: Pick<SandboxRuntime, 'capabilities' | 'listSandboxes' | 'networkRefusal'> = {
   capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true },
   listSandboxes: async () => [],
+  networkRefusal: () => null,
 };
 
 /**

@@ -2124,6 +2124,11 @@ export interface components {
              * @example null
              */
             max_bytes: number | null;
+            /**
+             * @description Why no session can reach anything here; null: it can
+             * @example null
+             */
+            refusal: string | null;
         };
         PreviewFormDto: {
             /**

@@ -188,6 +188,9 @@ export class NetworkOfferDto {
 
   @ApiProperty({ type: 'integer', nullable: true, description: 'That a session may move; null: no limit', example: null })
   max_bytes: number | null;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Why no session can reach anything here; null: it can', example: null })
+  refusal: string | null;
 }
 
 export class PreviewFormDto {

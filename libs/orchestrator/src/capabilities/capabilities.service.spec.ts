@@ -12,7 +12,11 @@ function setUp(env: Record<string, string> = {}) {
   const config = loadConfig({ SESSION_STORE: 'memory', CONTAINER_IMAGE: 'usual', ...env }, { needsAuth: false });
   const store = createSessionStore(config);
   const images = { probe: jest.fn(async (_image?: string) => ({ transport: 'direct', programs: ['bash', 'ls', 'mytool', 'sh'] })) };
-  const runtime = { capabilities: { pids: true }, diskBound: jest.fn(async () => 'measured') };
+  const runtime = {
+    capabilities: { pids: true },
+    networkRefusal: jest.fn((): string | null => null),
+    diskBound: jest.fn(async () => 'measured'),
+  };
   const policy = createCommandPolicy(config.ALLOWED_COMMANDS);
   const service = new CapabilitiesService(config, policy, store, runtime as unknown as SandboxRuntime, images as unknown as ImageProbe);
   return { service, store, config, images, runtime };
@@ -49,7 +53,7 @@ describe('CapabilitiesService', () => {
       workspace: { persistent: 'never', disk_bound: 'measured' },
       sessions: { default_ttl_seconds: 600, max_ttl_seconds: 86_400, max: 20, left: 20 },
       idempotency: { keep_seconds: 86_400, outlives_restart: false, max_answer_bytes: 256 * 1024 },
-      network: { allow: ['packages', 'x.org'], default: [], presets: ['packages'], mirrors: [], max_bytes: null },
+      network: { allow: ['packages', 'x.org'], default: [], presets: ['packages'], mirrors: [], max_bytes: null, refusal: null },
     });
     expect(policy).toEqual({ mode: 'guard-rail', allowed: expect.arrayContaining(['ls', 'python3']) });
   });
@@ -59,6 +63,12 @@ describe('CapabilitiesService', () => {
     runtime.capabilities.pids = false;
     const { sandbox } = await service.describeFor(USER);
     expect([sandbox.default.pids, sandbox.max.pids]).toEqual([null, null]);
+  });
+
+  it('offers no network, and says why, when the runtime has none', async () => {
+    const { service, runtime } = setUp({ EGRESS_ALLOW: 'packages', EGRESS_DEFAULT: 'pypi.org' });
+    runtime.networkRefusal.mockReturnValue('it is not allowed');
+    expect((await service.describeFor(USER)).network).toMatchObject({ allow: [], default: [], presets: [], refusal: 'it is not allowed' });
   });
 
   it('tells which ecosystems have a mirror, and that sessions may reach it, when there are mirrors', async () => {

@@ -28,13 +28,14 @@ export class CapabilitiesService {
    * @throws SandboxError VALIDATION_FAILED if no session may have the image; STORE_UNAVAILABLE
    */
   async describeFor(user: User, image?: string): Promise<Capabilities> {
-    const { config, policy } = this;
-    const { sessions, workspace, ...settings } = settingsOf(config, policy, this.runtime.capabilities);
+    const { config, policy, runtime } = this;
+    const limits = { config, policy, capabilities: runtime.capabilities, networkRefusal: runtime.networkRefusal() };
+    const { sessions, workspace, ...settings } = settingsOf(limits);
     if (image !== undefined && !settings.images.includes(image)) throw unknownImage(settings.images);
     const [left, programs, diskBound] = await Promise.all([
       this.sessionsLeft(user),
       known(async () => (await this.images.probe(image)).programs),
-      known(() => this.runtime.diskBound()),
+      known(() => runtime.diskBound()),
     ]);
     const allowed = new Set(policy.allowed);
     return {

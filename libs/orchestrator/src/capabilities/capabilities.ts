@@ -3,8 +3,16 @@ import type { Config } from '@sandbox/config';
 import { parseRules, PRESETS, uncovered } from '@sandbox/egress';
 import { MAX_ANSWER_BYTES, REQUEST_LIFETIME_MS } from '@sandbox/sessions';
 import { ruleTexts } from '../options/network-rules';
-import type { DiskBound, RuntimeCapabilities } from '../options/runtime-capabilities';
-import { formatSize, sandboxShape, type SandboxShape, sessionLimits, type Told, toldOf } from '../options/session-options';
+import type { DiskBound } from '../options/runtime-capabilities';
+import {
+  formatSize,
+  type OptionLimits,
+  sandboxShape,
+  type SandboxShape,
+  sessionLimits,
+  type Told,
+  toldOf,
+} from '../options/session-options';
 
 /** The size of a sandbox. Sizes are as Docker's clients write them. */
 export type SandboxSize = Pick<Told<SandboxShape>, 'memory' | 'cpus' | 'pids' | 'disk'>;
@@ -41,8 +49,18 @@ export interface Capabilities {
   sessions: { default_ttl_seconds: number; max_ttl_seconds: number; max: number; left: number };
   /** How long an Idempotency-Key is remembered, also over a restart of the API or not. */
   idempotency: { keep_seconds: number; outlives_restart: boolean; max_answer_bytes: number };
-  /** Rules as sessions write them. `mirrors` has the ecosystems with a mirror of the operator's. */
-  network: { allow: string[]; default: string[]; presets: string[]; mirrors: string[]; max_bytes: number | null };
+  network: NetworkOffer;
+}
+
+/** Rules as sessions write them. `mirrors` has the ecosystems with a mirror of the operator's. */
+interface NetworkOffer {
+  allow: string[];
+  default: string[];
+  presets: string[];
+  mirrors: string[];
+  max_bytes: number | null;
+  /** Why no sandbox can have a network, whatever the operator offers; null: they can. */
+  refusal: string | null;
 }
 
 /** The part of the capabilities that the settings decide. */
@@ -51,8 +69,8 @@ type Settings = Omit<Capabilities, 'image' | 'workspace' | 'sessions'> & {
   sessions: Omit<Capabilities['sessions'], 'left'>;
 };
 
-/** Reads from the settings what holds for all users. */
-export function settingsOf(config: Config, policy: CommandPolicy, capabilities: Pick<RuntimeCapabilities, 'pids'>): Settings {
+/** Reads from the settings, and from what the runtime lacks, what holds for all users. */
+export function settingsOf({ config, policy, capabilities, networkRefusal }: OptionLimits): Settings {
   const most = toldOf(sessionLimits(config), capabilities);
   return {
     images: most.images,
@@ -92,13 +110,20 @@ export function settingsOf(config: Config, policy: CommandPolicy, capabilities: 
       outlives_restart: config.SESSION_STORE === 'redis',
       max_answer_bytes: MAX_ANSWER_BYTES,
     },
-    network: {
-      allow: ruleTexts(config.EGRESS_ALLOW),
-      default: ruleTexts(config.EGRESS_DEFAULT),
-      presets: Object.keys(PRESETS).filter((preset) => uncovered(parseRules([preset]), config.EGRESS_ALLOW).length === 0),
-      mirrors: Object.keys(config.EGRESS_MIRRORS.urls),
-      max_bytes: config.EGRESS_MAX_BYTES || null,
-    },
+    network: networkOffer(config, networkRefusal),
+  };
+}
+
+function networkOffer(config: Config, refusal: string | null): NetworkOffer {
+  const max_bytes = config.EGRESS_MAX_BYTES || null;
+  if (refusal !== null) return { allow: [], default: [], presets: [], mirrors: [], max_bytes, refusal };
+  return {
+    allow: ruleTexts(config.EGRESS_ALLOW),
+    default: ruleTexts(config.EGRESS_DEFAULT),
+    presets: Object.keys(PRESETS).filter((preset) => uncovered(parseRules([preset]), config.EGRESS_ALLOW).length === 0),
+    mirrors: Object.keys(config.EGRESS_MIRRORS.urls),
+    max_bytes,
+    refusal,
   };
 }
 

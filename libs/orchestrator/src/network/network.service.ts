@@ -5,10 +5,11 @@ import { ErrorCode, SandboxError } from '@sandbox/errors';
 import { SESSION_STORE, sessionRef, type SessionNetworkRules, type SessionRecord, type SessionStore, type User } from '@sandbox/sessions';
 import { audited } from '../audit/audit-log';
 import { SessionConnections } from '../entering/session-connections';
-import { networkFaults, ruleTexts } from '../options/network-rules';
+import { defaultRules, networkFaults } from '../options/network-rules';
 import { parseHistory } from '../outgoing/network-events';
 import { OutgoingNetwork } from '../outgoing/outgoing-network';
 import { offeredRule, outgoingRules } from '../outgoing/outgoing-rules';
+import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { type NetworkCheck, type NetworkInfo, tellConnection, tellDenial } from './network-answers';
 
 /** What the programs of a user's sessions may reach, and what they have reached. */
@@ -17,6 +18,7 @@ export class NetworkService {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(SESSION_STORE) private readonly store: SessionStore,
+    @Inject(SANDBOX_RUNTIME) private readonly runtime: Pick<SandboxRuntime, 'networkRefusal'>,
     private readonly connections: SessionConnections,
     private readonly outgoing: OutgoingNetwork,
   ) {}
@@ -33,12 +35,12 @@ export class NetworkService {
    * Gives a live session other rules. They hold at once: open connections that they do not allow
    * are cut, in other API processes within a second. Counts as a use of the session.
    * @throws SandboxError SESSION_NOT_FOUND; VALIDATION_FAILED naming each rule that is none, or
-   * that the operator does not offer
+   * that the operator does not offer, or why no sandbox can have a network
    */
   async setNetwork(user: User, sessionId: string, network: SessionNetworkRules): Promise<NetworkInfo> {
     const ref = sessionRef(this.config.DEPLOYMENT, user, sessionId);
     return audited(user, ref, { op: 'set_network' }, async () => {
-      const errors = networkFaults(this.config, network);
+      const errors = networkFaults(this.config, network, this.runtime.networkRefusal());
       if (errors.length > 0) throw new SandboxError(ErrorCode.VALIDATION_FAILED, 'The rules are not allowed.', { errors });
       const record = await this.store.updateSession(ref.key, { network }, this.store.now());
       if (record === null) throw notFound();
@@ -58,6 +60,7 @@ export class NetworkService {
     const { userKey } = sessionRef(this.config.DEPLOYMENT, user, '');
     const name = normalizeName(host);
     if (name === null) return { allowed: false, reason: 'not_a_name' };
+    if (this.runtime.networkRefusal() !== null) return { allowed: false, reason: 'name_not_allowed' };
     const rules = outgoingRules(this.config, network);
     if (rules === null) return denied({ reason: 'name_not_allowed', ...offeredRule(this.config.EGRESS_ALLOW, name, port) });
     if (!rules.allows(name, port)) return denied(rules.denialOf(name, port));
@@ -80,7 +83,7 @@ export class NetworkService {
     const { connections, denials } = parseHistory(events);
     return {
       session_id: ref.sessionId,
-      allow: [...(network?.allow ?? ruleTexts(this.config.EGRESS_DEFAULT))],
+      allow: [...(network?.allow ?? defaultRules(this.config, this.runtime.networkRefusal()))],
       is_default: network === null,
       bytes,
       max_bytes: this.config.EGRESS_MAX_BYTES || null,

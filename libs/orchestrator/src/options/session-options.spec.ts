@@ -9,9 +9,9 @@ const config = configOf({ ALLOW_PERSISTENT_SESSIONS: 'true', MAX_SESSION_DISK: '
 const policy = createCommandPolicy(['*']);
 const ALL = { pids: true, persistent: true, disk: true };
 
-function errorsOf(options: SessionOptions, own = config, capabilities = ALL): unknown {
+function errorsOf(options: SessionOptions, own = config, capabilities = ALL, networkRefusal: string | null = null): unknown {
   try {
-    checkSessionOptions({ config: own, policy, capabilities }, options);
+    checkSessionOptions({ config: own, policy, capabilities, networkRefusal }, options);
     return [];
   } catch (error) {
     return (error as { errors: { message: string }[] }).errors.map(({ message }) => message);
@@ -22,7 +22,7 @@ describe('checkSessionOptions', () => {
   it.each([{ pids: 32 }, { persistent: true }])('refuses %j when the runtime has no such thing', (options) => {
     const [field] = Object.keys(options);
     const check = (has: boolean) => () =>
-      checkSessionOptions({ config, policy, capabilities: { pids: has, persistent: has, disk: has } }, options);
+      checkSessionOptions({ config, policy, capabilities: { pids: has, persistent: has, disk: has }, networkRefusal: null }, options);
     expect(check(true)).not.toThrow();
     expect(check(false)).toThrow(
       expect.objectContaining({
@@ -40,6 +40,14 @@ describe('checkSessionOptions', () => {
     const refusal = ['disk is not offered here (MAX_SESSION_DISK)'];
     expect(errorsOf({ disk: '1g' }, configOf())).toEqual(refusal);
     expect(errorsOf({ disk: '1g' }, config, { ...ALL, disk: false })).toEqual(refusal);
+  });
+
+  it('refuses rules of a network, but not an empty list, when the runtime has no network', () => {
+    const own = configOf({ EGRESS_ALLOW: 'pypi.org' });
+    const rules = (...allow: string[]) => errorsOf({ network: { allow } }, own, ALL, 'it is not allowed');
+    expect(errorsOf({ network: { allow: ['pypi.org'] } }, own)).toEqual([]);
+    expect(rules('pypi.org')).toEqual(['network.allow must be empty: sandboxes here may reach nothing, since it is not allowed']);
+    expect(rules()).toEqual([]);
   });
 
   it('asks for less memory when the workspace takes none', () => {

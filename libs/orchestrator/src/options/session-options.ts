@@ -88,6 +88,8 @@ export interface OptionLimits {
   readonly config: Config;
   readonly policy: CommandPolicy;
   readonly capabilities: Pick<RuntimeCapabilities, 'pids' | 'persistent' | 'disk'>;
+  /** Why no sandbox can have a network; null: they can. */
+  readonly networkRefusal: string | null;
 }
 
 /**
@@ -99,7 +101,7 @@ export function checkSessionOptions(limits: OptionLimits, options: SessionOption
   if (errors.length > 0) throw new SandboxError(ErrorCode.VALIDATION_FAILED, 'The session’s options are not allowed.', { errors });
 }
 
-function faults({ config, policy, capabilities }: OptionLimits, options: SessionOptions): FieldError[] {
+function faults({ config, policy, capabilities, networkRefusal }: OptionLimits, options: SessionOptions): FieldError[] {
   const { image, memory, cpus, pids, persistent, disk, env, ttl_seconds, network } = options;
   const errors: FieldError[] = [];
   const check = (field: keyof SessionOptions, holds: boolean, message: string): void => {
@@ -137,7 +139,7 @@ function faults({ config, policy, capabilities }: OptionLimits, options: Session
     policy.mode !== 'strict' || Object.keys(env ?? {}).length === 0,
     'is not taken under a strict command policy: give it with each command',
   );
-  if (network !== undefined) errors.push(...networkFaults(config, network));
+  if (network !== undefined) errors.push(...networkFaults(config, network, networkRefusal));
   return errors;
 }
 

@@ -127,6 +127,12 @@ export interface SandboxRuntime {
    */
   rememberNetwork(sandboxId: string, rules: SessionNetworkRules): Promise<void>;
   /**
+   * Says why sandboxes can have no network, whatever the settings offer, in words for users. The
+   * answer may change while the process runs.
+   * @returns null if they can, or if nothing is known against it yet
+   */
+  networkRefusal(): string | null;
+  /**
    * Kills and removes the session's sandbox. Resolves when it is gone. A persistent volume stays;
    * another workspace on the disk goes with it.
    */

@@ -17,7 +17,7 @@ import type { OpenSandbox } from '../entering/open-sandbox';
 import { SessionEntrance } from '../entering/session-entrance';
 import { SessionRemoval } from '../entering/session-removal';
 import { shortId } from '../entering/short-id';
-import { ruleTexts } from '../options/network-rules';
+import { defaultRules } from '../options/network-rules';
 import {
   checkSessionOptions,
   differences,
@@ -61,18 +61,14 @@ export interface OwnedSession {
 /** Makes, lists, changes and deletes a user's sessions. */
 @Injectable()
 export class SessionsService {
-  private readonly limits: OptionLimits;
-
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(SESSION_STORE) private readonly store: SessionStore,
-    @Inject(COMMAND_POLICY) policy: CommandPolicy,
-    @Inject(SANDBOX_RUNTIME) { capabilities }: Pick<SandboxRuntime, 'capabilities'>,
+    @Inject(COMMAND_POLICY) private readonly policy: CommandPolicy,
+    @Inject(SANDBOX_RUNTIME) private readonly runtime: Pick<SandboxRuntime, 'capabilities' | 'networkRefusal'>,
     private readonly entrance: SessionEntrance,
     private readonly removal: SessionRemoval,
-  ) {
-    this.limits = { config, policy, capabilities };
-  }
+  ) {}
 
   /**
    * Makes the session unless the user has it already. Idempotent.
@@ -89,6 +85,8 @@ export class SessionsService {
       if (errors.length > 0) {
         throw new SandboxError(ErrorCode.SESSION_OPTIONS_DIFFER, 'The session is there, with other options.', { errors });
       }
+      // The session's own sandbox may have been the first to tell.
+      checkSessionOptions(this.limits, { network: options.network });
       const { containerId, created, takeRestarted } = sandbox;
       return {
         session_id: sessionId,
@@ -164,12 +162,17 @@ export class SessionsService {
       created_at: new Date(record.createdAt).toISOString(),
       last_used_at: new Date(record.lastUsedAt).toISOString(),
       expires_at: new Date(record.expiresAt).toISOString(),
-      ...toldOf(sandboxShape(this.config, record.options ?? {}), this.limits.capabilities),
+      ...toldOf(sandboxShape(this.config, record.options ?? {}), this.runtime.capabilities),
       image: record.image,
       ttl_seconds: record.ttlMs / 1000,
       metadata: record.metadata,
-      network: { allow: [...(record.network?.allow ?? ruleTexts(this.config.EGRESS_DEFAULT))] },
+      network: { allow: [...(record.network?.allow ?? defaultRules(this.config, this.runtime.networkRefusal()))] },
     };
+  }
+
+  private get limits(): OptionLimits {
+    const { config, policy, runtime } = this;
+    return { config, policy, capabilities: runtime.capabilities, networkRefusal: runtime.networkRefusal() };
   }
 
   private ref(user: User, sessionId: string): SessionRef {

@@ -128,6 +128,10 @@ export class DockerRuntime implements SandboxRuntime {
     return operation(this.deadlines.call, (signal) => this.containers.rememberNetwork(sandboxId, rules, signal));
   }
 
+  networkRefusal(): null {
+    return null;
+  }
+
   removeSandbox(key: string): Promise<void> {
     return operation(this.deadlines.lifecycle, (signal) => this.sessions.removeContainer(key, signal));
   }

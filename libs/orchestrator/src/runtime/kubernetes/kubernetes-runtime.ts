@@ -145,6 +145,10 @@ export class KubernetesRuntime implements SandboxRuntime {
     });
   }
 
+  networkRefusal(): string | null {
+    return this.pods.resolverPort.refusal;
+  }
+
   removeSandbox(key: string): Promise<void> {
     return operation(DEADLINES.lifecycle, (signal) => this.sessions.remove(key, signal));
   }

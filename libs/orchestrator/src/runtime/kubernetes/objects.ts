@@ -39,9 +39,13 @@ export interface Pod extends KubernetesObject {
   readonly spec: {
     readonly containers: readonly { readonly image: string }[];
     readonly volumes?: readonly { readonly persistentVolumeClaim?: object }[];
+    readonly securityContext?: { readonly sysctls?: readonly object[] };
   };
   readonly status?: {
     readonly phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+    /** Why it has ended, as `DeadlineExceeded`. */
+    readonly reason?: string;
+    readonly message?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
     readonly containerStatuses?: readonly ContainerStatus[];

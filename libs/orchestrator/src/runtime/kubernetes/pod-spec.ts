@@ -10,6 +10,7 @@ import type { SandboxOwner } from '../sandbox-runtime';
 import { SANDBOX_UID } from '../sandbox-user';
 import { ANNOTATION, deploymentLabels, KIND, LABEL, ownerMarks } from './names';
 import type { ObjectMeta, OwnerReference } from './objects';
+import { SYSCTL } from './resolver-port';
 
 /** The container of a pod in which commands run. */
 export const CONTAINER = 'sandbox';
@@ -83,6 +84,11 @@ export function specHash(config: Config, options: SandboxOptions = {}): string {
     .slice(0, 16);
 }
 
+/** Returns settings by which a pod asks for nothing that only a network needs. */
+export function withoutNetwork(config: Config): Config {
+  return { ...config, EGRESS_ALLOW: [] };
+}
+
 /** Makes the request for the pod of a session. */
 export function sessionPod(
   config: Config,
@@ -107,7 +113,8 @@ export function pooledPod(config: Config, name: string, slot: number) {
 
 /** Makes the request for a pod in which the runtime looks at the cluster itself. */
 export function probePod(config: Config, name: string) {
-  const pod = podOf(config, { persistent: false }, { name });
+  // It needs no network, and must start in a cluster that refuses what that takes.
+  const pod = podOf(withoutNetwork(config), { persistent: false }, { name });
   const [container] = pod.spec.containers;
   const labels = { ...pod.metadata.labels, [LABEL.kind]: KIND.probe };
   // It looks for the cluster's address in the variables that a sandbox has empty.
@@ -157,7 +164,7 @@ function specOf(config: Config, options: SandboxOptions, claim: string | null) {
       seccompProfile: template.seccompProfile ?? { type: 'RuntimeDefault' },
       // A volume of a storage class belongs to root alone otherwise.
       ...(claim === null ? {} : { fsGroup: SANDBOX_UID, fsGroupChangePolicy: 'OnRootMismatch' }),
-      ...(config.EGRESS_ALLOW.length === 0 ? {} : { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }] }),
+      ...(config.EGRESS_ALLOW.length === 0 ? {} : { sysctls: [{ name: SYSCTL, value: '0' }] }),
     },
     tolerations: [...tolerations, ...TOLERATIONS],
     initContainers: [

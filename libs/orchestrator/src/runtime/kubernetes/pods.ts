@@ -1,5 +1,5 @@
 import type { Config } from '@sandbox/config';
-import { parseOptions, parseSettings } from '@sandbox/sessions';
+import { parseOptions, parseSettings, type SandboxOptions } from '@sandbox/sessions';
 import { withDeadline } from '../deadline';
 import type { Sandbox } from '../sandbox-runtime';
 import type { ApiServer } from './api-server';
@@ -7,10 +7,11 @@ import { execProcess } from './exec-process';
 import { nullIf, statusOf } from './kubernetes-errors';
 import { ANNOTATION, deploymentSelector, LABEL } from './names';
 import { hasEnded, idOf, isReady, type Pod } from './objects';
-import { CONTAINER, CLUSTER_VARIABLES, type PodRequest, specHash } from './pod-spec';
+import { CONTAINER, CLUSTER_VARIABLES, type PodRequest, specHash, withoutNetwork } from './pod-spec';
 import { PodWatch } from './pod-watch';
 import type { SandboxProcess } from '../../channel/sandbox-process';
 import { notStarted, podFailure } from './pod-failure';
+import { ResolverPort } from './resolver-port';
 
 /** How long a pod may take until it runs. Its image may have to be fetched first. */
 const START_MS = 25_000;
@@ -25,20 +26,51 @@ const GONE_MS = 15_000;
 /** Runs before a process, since kubelets give the variables of the cluster to each container. */
 const WITHOUT_CLUSTER = `unset ${CLUSTER_VARIABLES.join(' ')}; exec "$@"`;
 
+/** What pods are made by. */
+interface PodSettings {
+  readonly config: Config;
+  readonly pooledSpec: string;
+}
+
+function podSettings(config: Config): PodSettings {
+  return { config, pooledSpec: specHash(config) };
+}
+
 /** The pods of a deployment. Methods throw the API server's own errors. */
 export class Pods {
   readonly watch: PodWatch;
-  /** The spec hash of pods that wait in the pool. */
-  readonly pooledSpec: string;
+  readonly resolverPort = new ResolverPort();
   private readonly path: string;
+  private readonly asSet: PodSettings;
+  private readonly withoutNetwork: PodSettings;
 
   constructor(
     readonly server: ApiServer,
-    readonly config: Config,
+    config: Config,
   ) {
+    this.asSet = podSettings(config);
+    this.withoutNetwork = podSettings(withoutNetwork(config));
     this.path = `/api/v1/namespaces/${server.access.namespace}/pods`;
-    this.pooledSpec = specHash(config);
     this.watch = new PodWatch(server, this.path, deploymentSelector(config));
+  }
+
+  /** The settings of pods that are made now. */
+  get config(): Config {
+    return this.settings.config;
+  }
+
+  /** The spec hash of pods that are made for the pool now. */
+  get pooledSpec(): string {
+    return this.settings.pooledSpec;
+  }
+
+  /**
+   * Whether a pod was made by this process's settings. A pod without what a network needs was, too:
+   * of two processes, one may have been refused it and the other one not.
+   */
+  isCurrent({ metadata: { annotations } }: Pod, options: SandboxOptions): boolean {
+    const either = [this.asSet, this.withoutNetwork];
+    return either.some(({ config }) => specHash(config, options) === annotations?.[ANNOTATION.spec]);
   }
 
   async find(name: string, signal: AbortSignal): Promise<Pod | null> {
@@ -65,10 +97,18 @@ export class Pods {
     return items.map((pod) => this.noted(pod));
   }
 
-  /** @returns null if another caller has made a pod of that name */
+  /**
+   * @returns null if another caller has made a pod of that name, or if the cluster refuses what a
+   * network needs. A caller makes another request then.
+   */
   async create(request: PodRequest, signal: AbortSignal): Promise<Pod | null> {
-    const pod = await nullIf([409], this.server.call<Pod>({ method: 'POST', path: this.path, body: request, signal }));
-    return pod && this.noted(pod);
+    try {
+      const pod = await nullIf([409], this.server.call<Pod>({ method: 'POST', path: this.path, body: request, signal }));
+      return pod && this.noted(pod);
+    } catch (error) {
+      if (this.resolverPort.noteError(error)) return null;
+      throw error;
+    }
   }
 
   /**
@@ -93,8 +133,13 @@ export class Pods {
       last = now;
       const failure = podFailure(now);
       if (failure !== null) throw failure;
-      if (hasEnded(now)) return { pod: null };
-      return isReady(now) ? { pod: now } : null;
+      if (hasEnded(now)) {
+        this.resolverPort.noteEnded(now);
+        return { pod: null };
+      }
+      if (!isReady(now)) return null;
+      this.resolverPort.noteReady(now);
+      return { pod: now };
     };
     const timeout = AbortSignal.timeout(START_MS);
     try {
@@ -167,6 +212,10 @@ export class Pods {
       createdAt: Date.parse(creationTimestamp),
       pooled: annotations[ANNOTATION.pooled] !== undefined,
     };
+  }
+
+  private get settings(): PodSettings {
+    return this.resolverPort.isAsked ? this.asSet : this.withoutNetwork;
   }
 
   private noted(pod: Pod): Pod {

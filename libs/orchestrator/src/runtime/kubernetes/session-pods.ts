@@ -4,9 +4,9 @@ import { formatSize } from '../../options/session-options';
 import { repeatUntilDone } from '../repeat-until-done';
 import type { EnsuredSandbox, Sandbox, SandboxOwner } from '../sandbox-runtime';
 import { notOurs, statusOf } from './kubernetes-errors';
-import { ANNOTATION, isOfSession, isOurs, KIND, newPodName, selector, sessionSelector } from './names';
+import { isOfSession, isOurs, KIND, newPodName, selector, sessionSelector } from './names';
 import { hasEnded, isReady, type Lease, type Pod } from './objects';
-import { sessionPod, specHash } from './pod-spec';
+import { sessionPod } from './pod-spec';
 import { PodFailedError } from './pod-failure';
 import type { Pods } from './pods';
 import { hasBegun, holderOf, isClosing, networkOf, optionsOf, ownerReference, type SessionLocks } from './session-locks';
@@ -118,7 +118,7 @@ export class SessionPods {
       throw notOurs('pod');
     }
     const { options } = this.pods.describe(pod);
-    const isCurrent = pod.metadata.annotations?.[ANNOTATION.spec] === specHash(this.pods.config, options);
+    const isCurrent = this.pods.isCurrent(pod, options);
     // A lock that has not begun does not know yet that its holder was used.
     if (isCurrent && isReady(pod) && hasBegun(lock)) return { ...this.described(pod, lock), created: false };
     if (isCurrent && !hasEnded(pod) && pod.metadata.deletionTimestamp === undefined) {

@@ -35,6 +35,8 @@ export class FakeCluster {
   /** What a pod's status becomes once it is made. */
   start: (pod: Stored) => Record<string, unknown> = () => RUNNING;
   exec: Exec = (socket) => endExec(socket, 0);
+  /** Says why an object is not taken; null: it is. */
+  admit: (object: Stored) => { code: number; message: string } | null = () => null;
   /** Answers before anything else; true: it has answered. */
   intercept: (request: IncomingMessage, response: ServerResponse) => boolean = () => false;
   /** All changes that watches are told of. */
@@ -171,6 +173,8 @@ export class FakeCluster {
     const asked = body as Stored;
     const path = `${folder}/${asked.metadata.name}`;
     if (this.objects.has(path)) return refuse(409, 'AlreadyExists');
+    const refusal = this.admit(asked);
+    if (refusal !== null) return send(refusal.code, { kind: 'Status', reason: 'Forbidden', ...refusal });
     const metadata = { ...asked.metadata, uid: randomUUID(), creationTimestamp: new Date().toISOString(), resourceVersion: '' };
     this.put(path, { ...asked, metadata, status: { phase: 'Pending' } });
     const made = this.objects.get(path)!;
