@@ -47,13 +47,15 @@ export interface Fakes {
   readiness?: Partial<ReadinessService>;
   network?: Partial<NetworkService>;
   images?: Partial<ImageProbe>;
+  runtime?: Partial<SandboxRuntime>;
 }
 
 /** Stands for the engine. Only the sweeper calls it, and there is nothing to sweep. */
-const NO_ENGINE: Pick<SandboxRuntime, 'capabilities' | 'listSandboxes' | 'networkRefusal'> = {
+const NO_ENGINE: Pick<SandboxRuntime, 'capabilities' | 'listSandboxes' | 'networkRefusal' | 'report'> = {
   capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true },
   listSandboxes: async () => [],
   networkRefusal: () => null,
+  report: null,
 };
 
 /**
@@ -111,7 +113,7 @@ export class TestApp {
       .overrideProvider(ImageProbe)
       .useValue(fakes.images ?? {})
       .overrideProvider(SANDBOX_RUNTIME)
-      .useValue(NO_ENGINE)
+      .useValue({ ...NO_ENGINE, ...fakes.runtime })
       .compile();
     const app = module.createNestApplication<NestExpressApplication>(new ExpressServerAdapter(), { bodyParser: false, bufferLogs: true });
     app.useLogger(new JsonLogger(config, { write: (line) => void log.push(line) }));

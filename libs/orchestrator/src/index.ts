@@ -60,7 +60,7 @@ export { describeDisk } from './options/describe-disk';
 export { describeSurroundings } from './surroundings/describe-surroundings';
 export { formatSize, sessionLimits, type SandboxShape, type SessionLimits } from './options/session-options';
 export { ruleTexts } from './options/network-rules';
-export { SANDBOX_RUNTIME, type EnsuredSandbox, type Sandbox, type SandboxRuntime } from './runtime/sandbox-runtime';
+export { SANDBOX_RUNTIME, type EnsuredSandbox, type RuntimeReport, type Sandbox, type SandboxRuntime } from './runtime/sandbox-runtime';
 export { Sweeper, type SweepReport } from './sweeper/sweeper';
 export { SweeperModule } from './sweeper/sweeper.module';
 export { SweeperService, type SweepListener } from './sweeper/sweeper.service';

@@ -1,7 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sandbox/config';
-import { OutgoingNetwork, PortsService, SessionEntrance, WarmPool } from '@sandbox/orchestrator';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import {
+  OutgoingNetwork,
+  PortsService,
+  type RuntimeReport,
+  SANDBOX_RUNTIME,
+  type SandboxRuntime,
+  SessionEntrance,
+  WarmPool,
+} from '@sandbox/orchestrator';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** From an answer out of a cache up to one that a client waits for. */
+const CLUSTER_CALL_SECONDS = [0.01, 0.05, 0.25, 1, 5];
 
 /**
  * The figures of this process: memory, descriptors, event loop, and its work. They are read when
@@ -19,6 +30,7 @@ export class Metrics {
     private readonly entrance: SessionEntrance,
     private readonly ports: PortsService,
     { totals }: OutgoingNetwork,
+    @Inject(SANDBOX_RUNTIME) { report }: Pick<SandboxRuntime, 'report'>,
   ) {
     // Watching the event loop costs time, so it is done only if somebody may ask.
     if (config.METRICS_TOKEN === '') return;
@@ -35,6 +47,7 @@ export class Metrics {
     this.counter('sandbox_api_outgoing_bytes_total', 'Bytes of such connections, in and out together', () => totals.bytes);
     this.counters('sandbox_api_outgoing_ended_total', 'Such connections, by how they have ended', 'end', totals.ended);
     this.counters('sandbox_api_outgoing_denied_total', 'Names and connections refused, by reason', 'reason', totals.denied);
+    if (report !== null) this.cluster(report);
   }
 
   /** @returns the figures in the Prometheus text format */
@@ -49,6 +62,20 @@ export class Metrics {
     };
     const help = 'Open channels into sandboxes of sessions, by the way that their frames take';
     this.registry.registerMetric(new Gauge({ name: 'sandbox_api_channels_open', help, labelNames: ['channel'], registers: [], collect }));
+  }
+
+  private cluster({ watch, ...calls }: RuntimeReport): void {
+    const seconds = new Histogram({
+      name: 'sandbox_api_cluster_call_seconds',
+      help: 'Requests to the API server of the cluster, until they were answered',
+      labelNames: ['verb', 'resource', 'status'],
+      buckets: CLUSTER_CALL_SECONDS,
+      registers: [],
+    });
+    this.registry.registerMetric(seconds);
+    calls.onCall(({ verb, resource, status, seconds: taken }) => seconds.observe({ verb, resource, status }, taken));
+    this.gauge('sandbox_api_cluster_watch_open', 'Whether the watch of the cluster’s pods is open', () => Number(watch.isConnected));
+    this.counter('sandbox_api_cluster_watch_lost_total', 'How often that watch broke off', () => watch.lost);
   }
 
   private gauge(name: string, help: string, value: () => number): void {

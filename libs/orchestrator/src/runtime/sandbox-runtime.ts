@@ -55,6 +55,24 @@ export interface SandboxStart {
   readonly again: boolean;
 }
 
+/** A request of a runtime to what makes its sandboxes, in the few words by which it is counted. */
+export interface RuntimeCall {
+  readonly verb: 'create' | 'get' | 'list' | 'watch' | 'patch' | 'delete' | 'connect';
+  /** A kind of objects, such as `pods`. It names none of them. */
+  readonly resource: string;
+  /** The class of the answer's status. `none`: no answer came, or the runtime gave up. */
+  readonly status: '2xx' | '4xx' | '429' | '5xx' | 'none';
+  readonly seconds: number;
+}
+
+/** What an operator measures of a runtime whose engine is elsewhere. */
+export interface RuntimeReport {
+  /** Has every request told from now on, when it has ended. There is one listener. */
+  onCall(listener: (call: RuntimeCall) => void): void;
+  /** The watch that tells of sandboxes: whether it is open, and how often it broke off. */
+  readonly watch: { readonly isConnected: boolean; readonly lost: number };
+}
+
 /**
  * Runs sandboxes: as containers of a Docker engine, or as pods of a Kubernetes cluster.
  * `test/medium/contracts` has the tests that each implementation has to pass.
@@ -71,6 +89,8 @@ export interface SandboxRuntime {
    * runtime has made the variables and directories.
    */
   readonly surroundings: Surroundings | null;
+  /** Null: the engine is on this host, and nothing of it is measured. */
+  readonly report: RuntimeReport | null;
   /**
    * How long what runs in a sandbox goes on if its machine is cut off from every API process, in
    * seconds. Its session may get another sandbox meanwhile. Null: sandboxes are on the engine's

@@ -43,6 +43,7 @@ export class DockerRuntime implements SandboxRuntime {
   readonly capabilities = { pids: true, persistent: true, disk: true, ociRuntime: true };
   readonly surroundings: Surroundings | null;
   readonly leaseSeconds = null;
+  readonly report = null;
   private readonly docker: Docker;
   private readonly containers: Containers;
   private readonly sessions: SessionContainers;

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiServer, refusal } from './api-server';
+import { ApiServer, type Call, refusal } from './api-server';
 import { FakeCluster } from './testing/fake-cluster';
 
 const PODS = '/api/v1/namespaces/boxes/pods';
@@ -50,11 +49,40 @@ describe('ApiServer', () => {
   });
 
   it('throws when a watch breaks', async () => {
-    const events = server.watch(PODS, 'x=y', '1', soon());
+    const events = await server.watch(PODS, 'x=y', '1', soon());
     const next = events.next();
-    while (cluster.watching === 0) await sleep(5);
     cluster.expireWatches();
     await expect(next).rejects.toMatchObject({ status: 410, reason: 'Expired' });
+  });
+
+  it('tells of each request by its kind and its outcome, and names no object', async () => {
+    const told: string[] = [];
+    server.calls.onCall(({ verb, resource, status, seconds }) => told.push(`${verb} ${resource} ${status} ${seconds >= 0}`));
+    const ask = (method: Call['method'], path: string, signal = soon()) =>
+      server.call({ method, path, ...(method === 'POST' && { body: { metadata: { name: 'one' } } }), signal }).catch(() => undefined);
+    await ask('POST', PODS);
+    await ask('GET', `${PODS}/one`);
+    await ask('PATCH', `${PODS}/one`);
+    await ask('DELETE', `${PODS}/none`);
+    await server.list('/apis/coordination.k8s.io/v1/namespaces/pods/leases', '', soon());
+    await server.watch(PODS, '', '1', soon());
+    for (const status of [429, 503]) {
+      cluster.intercept = (_, response) => (response.writeHead(status).end('{}'), true);
+      await ask('GET', '/readyz');
+    }
+    cluster.intercept = () => true;
+    await ask('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', AbortSignal.timeout(50));
+    expect(told).toEqual([
+      'create pods 2xx true',
+      'get pods 2xx true',
+      'patch pods 2xx true',
+      'delete pods 4xx true',
+      'list leases 2xx true',
+      'watch pods 2xx true',
+      'get readyz 429 true',
+      'get readyz 5xx true',
+      'create selfsubjectaccessreviews none true',
+    ]);
   });
 });
 

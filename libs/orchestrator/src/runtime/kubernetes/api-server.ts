@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { isObject } from '@sandbox/text';
+import { ApiCalls, kindOf } from './api-calls';
 import type { ClusterAccess } from './cluster-access';
 import { KubernetesError } from './kubernetes-errors';
 import type { ObjectList, WatchEvent } from './objects';
@@ -30,6 +31,7 @@ export interface Call {
  * connections that stay open.
  */
 export class ApiServer {
+  readonly calls = new ApiCalls();
   private readonly agent: http.Agent;
 
   constructor(readonly access: ClusterAccess) {
@@ -41,12 +43,14 @@ export class ApiServer {
    * @returns the answer's JSON
    * @throws KubernetesError if the API server refuses; errors of the connection as they are
    */
-  async call<T>(call: Call): Promise<T> {
-    const response = await this.send(call, this.agent);
-    const text = await readText(response);
-    if (response.statusCode! >= 300) throw refusal(response, text);
-    // `/readyz` answers `ok`, which is no JSON.
-    return (text.startsWith('{') ? JSON.parse(text) : null) as T;
+  call<T>(call: Call): Promise<T> {
+    return this.calls.measured(kindOf(call.method, call.path), async () => {
+      const response = await this.send(call, this.agent);
+      const text = await readText(response);
+      if (response.statusCode! >= 300) throw refusal(response, text);
+      // `/readyz` answers `ok`, which is no JSON.
+      return (text.startsWith('{') ? JSON.parse(text) : null) as T;
+    });
   }
 
   /** Lists the objects that a label selector finds, page by page. */
@@ -62,28 +66,25 @@ export class ApiServer {
   }
 
   /**
-   * Yields what changes from a version on, until the API server ends the watch. The connection does
-   * not keep this process alive.
-   * @throws KubernetesError, with status 410 if the version is too old
+   * Opens a watch. The connection does not keep this process alive.
+   * @returns yields what changes from a version on, until the API server ends the watch
+   * @throws KubernetesError, with status 410 if the version is too old; the generator does so too
    */
-  async *watch<T>(path: string, labelSelector: string, resourceVersion: string, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
+  async watch<T>(
+    path: string,
+    labelSelector: string,
+    resourceVersion: string,
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<WatchEvent<T>>> {
     const query = { labelSelector, resourceVersion, watch: 'true', allowWatchBookmarks: 'true', timeoutSeconds: String(WATCH_SECONDS) };
-    const response = await this.send({ method: 'GET', path, query, signal }, undefined);
-    if (response.statusCode! >= 300) throw refusal(response, await readText(response));
+    const response = await this.calls.measured(kindOf('GET', path, true), async () => {
+      const answer = await this.send({ method: 'GET', path, query, signal }, undefined);
+      if (answer.statusCode! >= 300) throw refusal(answer, await readText(answer));
+      return answer;
+    });
     response.socket.unref();
     response.setTimeout(WATCH_SILENCE_MS, () => response.destroy(Object.assign(new Error('a watch is silent'), { code: 'ETIMEDOUT' })));
-    let pending = '';
-    for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
-      const lines = (pending + chunk).split('\n');
-      pending = lines.pop()!;
-      if (pending.length > MAX_ANSWER_BYTES) throw tooLong();
-      for (const line of lines) {
-        if (line === '') continue;
-        const event = JSON.parse(line) as WatchEvent<T>;
-        if (event.type === 'ERROR') throw fromStatus(500, event.object);
-        yield event;
-      }
-    }
+    return eventsOf<T>(response);
   }
 
   /** @param agent of the connections that are kept; undefined: the call gets one of its own */
@@ -107,6 +108,21 @@ export class ApiServer {
       if (agent === undefined) sent.once('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
       sent.end(text);
     });
+  }
+}
+
+async function* eventsOf<T>(response: http.IncomingMessage): AsyncGenerator<WatchEvent<T>> {
+  let pending = '';
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (pending + chunk).split('\n');
+    pending = lines.pop()!;
+    if (pending.length > MAX_ANSWER_BYTES) throw tooLong();
+    for (const line of lines) {
+      if (line === '') continue;
+      const event = JSON.parse(line) as WatchEvent<T>;
+      if (event.type === 'ERROR') throw fromStatus(500, event.object);
+      yield event;
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { RuntimeCall } from '../sandbox-runtime';
 import { ApiServer } from './api-server';
 import { execProcess, statusOfExec } from './exec-process';
 import { endExec } from './testing/fake-cluster';
@@ -24,7 +25,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-async function begun(): Promise<{ process: Awaited<ReturnType<typeof execProcess>>; peer: WebSocket; url: URL }> {
+async function begun(): Promise<{ process: Awaited<ReturnType<typeof execProcess>>; peer: WebSocket; url: URL; told: RuntimeCall[] }> {
   const { port } = server.address() as AddressInfo;
   const access = {
     server: new URL(`http://127.0.0.1:${port}/base`),
@@ -33,9 +34,12 @@ async function begun(): Promise<{ process: Awaited<ReturnType<typeof execProcess
     headers: async () => ({ Authorization: 'Bearer t' }),
   };
   const connected = once(upgrades, 'connection') as Promise<[WebSocket, { url: string }]>;
-  const process = await execProcess(new ApiServer(access), '/pods/p/exec', 'sandbox', ['echo', 'a b'], AbortSignal.timeout(20_000));
+  const told: RuntimeCall[] = [];
+  const api = new ApiServer(access);
+  api.calls.onCall((call) => told.push(call));
+  const process = await execProcess(api, '/pods/p/exec', 'sandbox', ['echo', 'a b'], AbortSignal.timeout(20_000));
   const [peer, { url }] = await connected;
-  return { process, peer, url: new URL(url, 'http://x') };
+  return { process, peer, url: new URL(url, 'http://x'), told };
 }
 const message = (channel: number, text: string): Buffer => Buffer.concat([Buffer.from([channel]), Buffer.from(text)]);
 
@@ -45,6 +49,11 @@ describe('execProcess', () => {
     expect(url.pathname).toBe('/base/pods/p/exec');
     expect(url.searchParams.getAll('command')).toEqual(['echo', 'a b']);
     expect(Object.fromEntries(url.searchParams)).toMatchObject({ container: 'sandbox', stdin: 'true', stdout: 'true', stderr: 'true' });
+  });
+
+  it('counts as one request to the API server', async () => {
+    const { told } = await begun();
+    expect(told).toEqual([{ verb: 'connect', resource: 'pods/exec', status: '2xx', seconds: expect.any(Number) }]);
   });
 
   it('tells stdout from stderr, keeps the end of stderr, and gives the exit code', async () => {

@@ -58,7 +58,7 @@ export async function execProcess(
   });
   // What the process writes at once comes before the caller has its stream.
   const process = processOf(socket);
-  await opened(socket, signal);
+  await server.calls.measured({ verb: 'connect', resource: 'pods/exec' }, () => opened(socket, signal));
   return process;
 }
 

@@ -6,7 +6,7 @@ import type { SandboxProcess } from '../../channel/sandbox-process';
 import { type DiskBound, measuredBound } from '../../options/runtime-capabilities';
 import { type Surroundings, surroundingsOf } from '../../surroundings/surroundings';
 import { withDeadline } from '../deadline';
-import type { EnsuredSandbox, Sandbox, SandboxOwner, SandboxRuntime, SandboxStart } from '../sandbox-runtime';
+import type { EnsuredSandbox, RuntimeReport, Sandbox, SandboxOwner, SandboxRuntime, SandboxStart } from '../sandbox-runtime';
 import { ApiServer } from './api-server';
 import { clusterAccess } from './cluster-access';
 import { IsolationCheck } from './isolation';
@@ -43,6 +43,7 @@ export class KubernetesRuntime implements SandboxRuntime {
   readonly capabilities = { pids: false, persistent: true, disk: true, ociRuntime: true };
   readonly surroundings: Surroundings | null;
   readonly leaseSeconds = LEASE_SECONDS;
+  readonly report: RuntimeReport;
   private readonly server: ApiServer;
   private readonly pods: Pods;
   private readonly locks: SessionLocks;
@@ -61,6 +62,7 @@ export class KubernetesRuntime implements SandboxRuntime {
     this.surroundings = surroundingsOf(config);
     this.server = new ApiServer(clusterAccess(config));
     this.pods = new Pods(this.server, config);
+    this.report = { onCall: (listener) => this.server.calls.onCall(listener), watch: this.pods.watch.state };
     this.locks = new SessionLocks(this.server, config);
     this.claims = new WorkspaceClaims(this.server, config);
     this.sessions = new SessionPods(this.pods, this.locks, this.claims);

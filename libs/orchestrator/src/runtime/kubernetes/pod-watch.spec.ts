@@ -45,6 +45,25 @@ describe('PodWatch', () => {
     expect([watch.nameOf('uold'), watch.nameOf('unew')]).toEqual(['old', null]);
   });
 
+  it('says whether it is open, and how often it broke off', async () => {
+    const first = AbortSignal.timeout(20_000);
+    expect(watch.state).toEqual({ isConnected: false, lost: 0 });
+    put('one');
+    await until('one', 'Running');
+    await watching();
+    while (!watch.state.isConnected) await sleep(5, undefined, { signal: first });
+    // An end is no break.
+    cluster.closeWatches();
+    while (watch.state.isConnected) await sleep(5, undefined, { signal: first });
+    await watching();
+    while (!watch.state.isConnected) await sleep(5, undefined, { signal: first });
+    expect(watch.state.lost).toBe(0);
+    cluster.expireWatches();
+    while (watch.state.lost === 0) await sleep(5, undefined, { signal: first });
+    while (!watch.state.isConnected) await sleep(5, undefined, { signal: first });
+    expect(watch.state).toEqual({ isConnected: true, lost: 1 });
+  });
+
   it('goes on from where it was when the server closes it', async () => {
     put('one');
     await until('one', 'Running');

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { ApiServer } from './api-server';
 import { statusOf } from './kubernetes-errors';
-import { idOf, type Pod } from './objects';
+import { idOf, type Pod, type WatchEvent } from './objects';
 
 /** Pauses after a watch has failed. They double from the first value up to the last. */
 const FIRST_PAUSE_MS = 100;
@@ -24,6 +24,8 @@ interface Waiter {
  * It begins with the first question, and does not keep this process alive.
  */
 export class PodWatch {
+  /** For an operator's figures. */
+  readonly state = { isConnected: false, lost: 0 };
   private readonly logger = new Logger(PodWatch.name);
   private readonly pods = new Map<string, Pod>();
   private readonly names = new Map<string, string>();
@@ -110,7 +112,9 @@ export class PodWatch {
       try {
         version ??= await this.list(signal);
         const begun = performance.now();
-        for await (const { type, object } of this.server.watch<Pod>(this.path, this.labelSelector, version, signal)) {
+        const events: AsyncGenerator<WatchEvent<Pod>> = await this.server.watch<Pod>(this.path, this.labelSelector, version, signal);
+        this.state.isConnected = true;
+        for await (const { type, object } of events) {
           version = object.metadata.resourceVersion ?? version;
           if (type === 'DELETED') this.forget(object);
           else if (type !== 'BOOKMARK') this.note(object);
@@ -120,9 +124,12 @@ export class PodWatch {
         if (performance.now() - begun > LAST_PAUSE_MS) continue;
       } catch (error) {
         if (signal.aborted) return;
+        this.state.lost += 1;
         // 410: so much has happened since that only a new list can tell.
         if (statusOf(error) !== null) version = null;
         if (statusOf(error) !== 410) this.logger.warn({ msg: 'the watch of pods was lost', retry_ms: pause, error: String(error) });
+      } finally {
+        this.state.isConnected = false;
       }
       await sleep(pause, undefined, { ref: false, signal }).catch(() => undefined);
       pause = Math.min(2 * pause, LAST_PAUSE_MS);
