@@ -102,6 +102,7 @@ describe('deploy/kubernetes, on a cluster', () => {
       expect((await replica.request('GET', '/ready')).body).toMatchObject({
         status: 'ready',
         checks: { kubernetes: 'ok' },
+        ignored_settings: ['CONTAINER_PIDS_LIMIT', 'CONTAINER_ULIMIT_NOFILE_SOFT', 'CONTAINER_ULIMIT_NOFILE_HARD'],
         channel: 'exec',
       });
   });

@@ -52,7 +52,7 @@ export interface Fakes {
 
 /** Stands for the engine. Only the sweeper calls it, and there is nothing to sweep. */
 const NO_ENGINE: Pick<SandboxRuntime, 'capabilities' | 'listSandboxes' | 'networkRefusal' | 'report'> = {
-  capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true },
+  capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true, ulimits: true },
   listSandboxes: async () => [],
   networkRefusal: () => null,
   report: null,

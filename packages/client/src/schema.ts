@@ -1910,6 +1910,11 @@ export interface components {
              * @enum {string|null}
              */
             disk: "quota" | "measured" | "unguarded" | null;
+            /**
+             * @description Settings that do nothing here, because the runtime has no such limit
+             * @example []
+             */
+            ignored_settings: string[];
         };
         ImageDto: {
             /** @example python:3.12-slim */

@@ -7,7 +7,9 @@ describe('Health routes', () => {
   const check = jest.fn();
 
   beforeAll(async () => {
-    app = await TestApp.start({ readiness: { checkReadiness: check, pool: POOL, transport: 'direct', disk: 'measured' } });
+    app = await TestApp.start({
+      readiness: { checkReadiness: check, pool: POOL, transport: 'direct', disk: 'measured', ignoredSettings: ['A'] },
+    });
   });
   beforeEach(() => check.mockReset());
   afterAll(() => app.stop());
@@ -26,7 +28,10 @@ describe('Health routes', () => {
   it('answers that it is ready when everything is there', async () => {
     const checks = { docker: 'ok', store: 'ok', image: 'ok' };
     check.mockResolvedValue(checks);
-    expect(await get('/ready')).toEqual([200, { status: 'ready', checks, pool: POOL, channel: 'direct', disk: 'measured' }]);
+    expect(await get('/ready')).toEqual([
+      200,
+      { status: 'ready', checks, pool: POOL, channel: 'direct', disk: 'measured', ignored_settings: ['A'] },
+    ]);
   });
 
   it('names what is missing when it is not ready', async () => {

@@ -30,8 +30,8 @@ export class HealthController {
   async ready(): Promise<ReadyDto> {
     const checks = await this.readiness.checkReadiness();
     const missing = Object.entries(checks).filter(([, outcome]) => outcome !== 'ok');
-    const { pool, transport, disk } = this.readiness;
-    if (missing.length === 0) return { status: 'ready', checks, pool, channel: transport, disk };
+    const { pool, transport, disk, ignoredSettings } = this.readiness;
+    if (missing.length === 0) return { status: 'ready', checks, pool, channel: transport, disk, ignored_settings: ignoredSettings };
     throw new SandboxError(ErrorCode.NOT_READY, `Not ready: ${missing.map(([name]) => name).join(', ')}.`, { extensions: { checks } });
   }
 }

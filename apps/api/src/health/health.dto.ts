@@ -56,4 +56,11 @@ export class ReadyDto {
     example: 'measured',
   })
   disk: DiskBound | null;
+
+  @ApiProperty({
+    type: [String],
+    description: 'Settings that do nothing here, because the runtime has no such limit',
+    example: [],
+  })
+  ignored_settings: string[];
 }

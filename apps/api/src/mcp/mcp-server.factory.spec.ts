@@ -174,7 +174,7 @@ describe('tools, as the official client sees them', () => {
         ports as PortsService,
         hosts as PreviewHosts,
         CONFIG_UNDER_TEST,
-        { capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true } },
+        { capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true, ulimits: true } },
       ),
       new CapabilitiesResource(capabilities as CapabilitiesDocument),
     );

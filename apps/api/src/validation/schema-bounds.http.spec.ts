@@ -67,7 +67,7 @@ async function differences(
   return { count: count + 1, found };
 }
 
-const RUNTIME = { capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true }, networkRefusal: () => null };
+const RUNTIME = { capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true, ulimits: true }, networkRefusal: () => null };
 
 /** The services that have limits of their own, with nothing below them. */
 function services(): { sessions: SessionsService; commands: CommandsService; jobs: JobsService } {

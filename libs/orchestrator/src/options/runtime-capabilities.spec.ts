@@ -1,8 +1,8 @@
 import { loadConfig } from '@sandbox/config';
-import { measuredBound, unmetSettings } from './runtime-capabilities';
+import { ignoredSettings, measuredBound, unmetSettings } from './runtime-capabilities';
 
 const configOf = (env: Record<string, string>) => loadConfig({ SESSION_STORE: 'memory', ...env }, { needsAuth: false });
-const ALL = { pids: true, persistent: true, disk: true, ociRuntime: true };
+const ALL = { pids: true, persistent: true, disk: true, ociRuntime: true, ulimits: true };
 
 describe('unmetSettings', () => {
   it.each([
@@ -16,6 +16,16 @@ describe('unmetSettings', () => {
     expect(unmetSettings(configOf(env), ALL)).toEqual([]);
     expect(unmetSettings(configOf({}), { ...ALL, [capability]: false })).toEqual([]);
   });
+});
+
+describe('ignoredSettings', () => {
+  it.each([
+    [{}, []],
+    [{ pids: false }, ['CONTAINER_PIDS_LIMIT']],
+    [{ ulimits: false }, ['CONTAINER_ULIMIT_NOFILE_SOFT', 'CONTAINER_ULIMIT_NOFILE_HARD']],
+  ])('names the settings of limits that the runtime does not have: %j', (lacking, names) =>
+    expect(ignoredSettings({ ...ALL, ...lacking })).toEqual(names),
+  );
 });
 
 describe('measuredBound', () => {

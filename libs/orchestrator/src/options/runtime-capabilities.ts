@@ -10,6 +10,8 @@ export interface RuntimeCapabilities {
   readonly disk: boolean;
   /** Runs sandboxes by an OCI runtime of the operator's choice: CONTAINER_RUNTIME. */
   readonly ociRuntime: boolean;
+  /** Limits the open files of a process, and the size of a core. */
+  readonly ulimits: boolean;
 }
 
 /**
@@ -25,6 +27,17 @@ const GVISOR = /runsc|gvisor/i;
 /** Tells how workspaces on the disk are bounded if the engine sets no quotas. */
 export function measuredBound({ CONTAINER_RUNTIME }: Config): DiskBound {
   return GVISOR.test(CONTAINER_RUNTIME) ? 'unguarded' : 'measured';
+}
+
+/**
+ * Names the settings that do nothing, because the runtime has no way to keep to them. They have
+ * defaults, so nobody need have asked for them.
+ */
+export function ignoredSettings({ pids, ulimits }: Pick<RuntimeCapabilities, 'pids' | 'ulimits'>): (keyof Config)[] {
+  return [
+    ...(pids ? [] : (['CONTAINER_PIDS_LIMIT'] as const)),
+    ...(ulimits ? [] : (['CONTAINER_ULIMIT_NOFILE_SOFT', 'CONTAINER_ULIMIT_NOFILE_HARD'] as const)),
+  ];
 }
 
 /**

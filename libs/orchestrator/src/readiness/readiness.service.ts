@@ -3,7 +3,7 @@ import { CONFIG, type Config } from '@sandbox/config';
 import { SandboxError, within } from '@sandbox/errors';
 import { SESSION_STORE, type SessionStore } from '@sandbox/sessions';
 import type { Transport } from '../channel/channel';
-import type { DiskBound } from '../options/runtime-capabilities';
+import { type DiskBound, ignoredSettings } from '../options/runtime-capabilities';
 import { SANDBOX_RUNTIME, type SandboxRuntime } from '../runtime/sandbox-runtime';
 import { WarmPool, type PoolState } from '../pool/warm-pool';
 import { ImageProbe } from './image-probe';
@@ -50,6 +50,11 @@ export class ReadinessService {
   /** How workspaces on the disk are bounded; null if the engine has not told yet. */
   get disk(): DiskBound | null {
     return this.foundBound;
+  }
+
+  /** The settings that the runtime cannot keep to. */
+  get ignoredSettings(): string[] {
+    return ignoredSettings(this.runtime.capabilities);
   }
 
   /**

@@ -8,7 +8,7 @@ import { SessionsService } from './sessions.service';
 
 const CONFIG = loadConfig({ SESSION_STORE: 'memory', EGRESS_ALLOW: 'pypi.org' }, { needsAuth: false });
 const REFUSAL = 'it is not allowed';
-const capabilities = { pids: true, persistent: true, disk: true, ociRuntime: true };
+const capabilities = { pids: true, persistent: true, disk: true, ociRuntime: true, ulimits: true };
 
 function setUp(networkRefusal: () => string | null) {
   const network = { givenRules: { allow: ['pypi.org'] } };

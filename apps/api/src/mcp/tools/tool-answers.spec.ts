@@ -112,7 +112,7 @@ const tools = new SandboxTools(
   { exposePort: async () => ({ token: 'token', expiresAt: 0 }) } as Pick<PortsService, 'exposePort'> as PortsService,
   { urlOf: ({ port, token }) => `http://${port}-${token}.localhost/` } as Pick<PreviewHosts, 'urlOf'> as PreviewHosts,
   loadConfig({ API_KEYS: 'test-key', MCP_MAX_OUTPUT_CHARS: '1000' }),
-  { capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true } },
+  { capabilities: { pids: true, persistent: true, disk: true, ociRuntime: true, ulimits: true } },
 );
 
 /** The required arguments of all tools. Each tool takes those that it knows. */

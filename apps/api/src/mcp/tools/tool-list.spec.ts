@@ -34,7 +34,7 @@ function list(env: Record<string, string> = {}, { pids = true } = {}): Tool[] {
     {} as PortsService,
     {} as PreviewHosts,
     config,
-    { capabilities: { pids, persistent: true, disk: true, ociRuntime: true } },
+    { capabilities: { pids, persistent: true, disk: true, ociRuntime: true, ulimits: true } },
   ).list();
 }
 

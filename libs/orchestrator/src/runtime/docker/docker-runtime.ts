@@ -40,7 +40,7 @@ export function createDockerRuntime(config: Config, deadlines?: EngineDeadlines)
 
 /** Runs sandboxes as containers of a Docker engine. It touches only containers with our labels. */
 export class DockerRuntime implements SandboxRuntime {
-  readonly capabilities = { pids: true, persistent: true, disk: true, ociRuntime: true };
+  readonly capabilities = { pids: true, persistent: true, disk: true, ociRuntime: true, ulimits: true };
   readonly surroundings: Surroundings | null;
   readonly leaseSeconds = null;
   readonly report = null;

@@ -40,7 +40,7 @@ export function createKubernetesRuntime(config: Config): SandboxRuntime {
 
 /** Runs sandboxes as pods of a cluster. It touches only objects with our labels. */
 export class KubernetesRuntime implements SandboxRuntime {
-  readonly capabilities = { pids: false, persistent: true, disk: true, ociRuntime: true };
+  readonly capabilities = { pids: false, persistent: true, disk: true, ociRuntime: true, ulimits: false };
   readonly surroundings: Surroundings | null;
   readonly leaseSeconds = LEASE_SECONDS;
   readonly report: RuntimeReport;
