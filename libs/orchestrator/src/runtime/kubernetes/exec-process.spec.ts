@@ -78,6 +78,19 @@ describe('execProcess', () => {
     expect(Buffer.concat(got.map((each) => each.subarray(1))).equals(input)).toBe(true);
   });
 
+  it('sends pieces as one message when they are written at once', async () => {
+    const { process, peer } = await begun();
+    const got: Buffer[] = [];
+    peer.on('message', (bytes: Buffer) => got.push(bytes));
+    process.stream.cork();
+    for (const piece of ['head', 'er and ', 'payload']) process.stream.write(piece);
+    process.stream.uncork();
+    while (got.length < 1) await sleep(5);
+    process.stream.write('next');
+    while (got.length < 2) await sleep(5);
+    expect(got).toEqual([message(0, 'header and payload'), message(0, 'next')]);
+  });
+
   it('reads no more when nobody reads its output', async () => {
     const { process, peer } = await begun();
     const block = message(1, 'y'.repeat(32 * 1024));

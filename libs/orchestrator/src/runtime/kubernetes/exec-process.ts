@@ -93,6 +93,9 @@ function processOf(socket: WebSocket): SandboxProcess {
       if (socket.readyState === WebSocket.OPEN) socket.resume();
     },
     write: (chunk: Buffer, _encoding, done) => sendAll(socket, chunk, done),
+    // A frame is written in two pieces. Each message costs three programs work on its way, so they
+    // are one.
+    writev: (pieces, done) => sendAll(socket, Buffer.concat(pieces.map(({ chunk }) => chunk as Buffer)), done),
     final: (done) => {
       if (socket.protocol === PROTOCOLS[0] && socket.readyState === WebSocket.OPEN) socket.send(Buffer.from([CLOSE, STDIN]), () => done());
       else done();
