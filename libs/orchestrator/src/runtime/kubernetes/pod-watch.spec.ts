@@ -22,7 +22,7 @@ afterEach(async () => {
 const put = (name: string, phase = 'Running', quietly = false): void => {
   const known = cluster.objects.get(`${PODS}/${name}`);
   const metadata = known?.metadata ?? { name, uid: `u-${name}`, resourceVersion: '', labels: { team: 'blue' } };
-  cluster.put(`${PODS}/${name}`, { metadata, status: { phase } } as Stored, quietly);
+  cluster.put(`${PODS}/${name}`, { metadata, spec: { containers: [] }, status: { phase } } as Stored, quietly);
 };
 const until = (name: string, phase: string | null): Promise<string> =>
   watch.until(name, (pod) => ((pod?.status?.phase ?? null) === phase ? 'seen' : null), AbortSignal.timeout(20_000));
@@ -62,6 +62,20 @@ describe('PodWatch', () => {
     while (watch.state.lost === 0) await sleep(5, undefined, { signal: first });
     while (!watch.state.isConnected) await sleep(5, undefined, { signal: first });
     expect(watch.state).toEqual({ isConnected: true, lost: 1 });
+  });
+
+  it('keeps no large part of a pod that nobody reads', async () => {
+    const metadata = { name: 'whole', uid: 'u-whole', resourceVersion: '', labels: { team: 'blue' }, annotations: { a: 'b' } };
+    const volumes = [{ persistentVolumeClaim: { claimName: 'c' } }];
+    const container = { name: 'sandbox', image: 'i', env: [{ name: 'A', value: 'b' }] };
+    const spec = { volumes, initContainers: [container], containers: [container] };
+    const managedFields = [{ manager: 'kubelet' }];
+    cluster.put(`${PODS}/whole`, { metadata: { ...metadata, managedFields }, spec, status: { phase: 'Running' } } as Stored);
+    expect(await watch.until('whole', (pod) => pod, AbortSignal.timeout(20_000))).toEqual({
+      metadata: { ...metadata, resourceVersion: expect.any(String) as string },
+      spec: { volumes, containers: [{ image: 'i' }] },
+      status: { phase: 'Running' },
+    });
   });
 
   it('goes on from where it was when the server closes it', async () => {

@@ -55,9 +55,10 @@ export class PodWatch {
     const known = this.pods.get(name);
     if (this.gone.has(idOf(pod)) || (known !== undefined && isOlder(resourceVersion, known.metadata.resourceVersion))) return;
     if (known !== undefined && idOf(known) !== idOf(pod)) this.names.delete(idOf(known));
-    this.pods.set(name, pod);
+    const kept = essentialsOf(pod);
+    this.pods.set(name, kept);
     this.names.set(idOf(pod), name);
-    this.tell(name, pod);
+    this.tell(name, kept);
   }
 
   /** @returns the name of the pod with this id; null if the watch has not seen it */
@@ -166,6 +167,16 @@ export class PodWatch {
   private tell(name: string, pod: Pod | null): void {
     for (const waiter of [...this.waiters]) if (waiter.name === name) waiter.look(pod);
   }
+}
+
+/**
+ * Leaves out the large parts that nobody reads: who manages which field, and what containers run.
+ * Each API process keeps all pods of the deployment.
+ */
+function essentialsOf({ metadata, spec, status }: Pod): Pod {
+  const { managedFields: _, ...kept } = metadata as Pod['metadata'] & { readonly managedFields?: unknown };
+  const { initContainers: _init, ...rest } = spec as Pod['spec'] & { readonly initContainers?: unknown };
+  return { metadata: kept, spec: { ...rest, containers: spec.containers.map(({ image }) => ({ image })) }, status };
 }
 
 /**
