@@ -61,6 +61,11 @@ export class PodWatch {
     this.tell(name, kept);
   }
 
+  /** @returns the pods that it has seen, and not seen go; none before it has begun */
+  known(): Pod[] {
+    return [...this.pods.values()];
+  }
+
   /** @returns the name of the pod with this id; null if the watch has not seen it */
   nameOf(id: string): string | null {
     return this.names.get(id) ?? null;

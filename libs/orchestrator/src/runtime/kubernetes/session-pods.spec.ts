@@ -107,6 +107,18 @@ describe('SessionPods', () => {
     const lock = `${LEASES}/${sessionName(config, owner.key)}`;
     const changes = cluster.requests.filter((each) => !each.startsWith('GET'));
     expect(changes).toEqual([`PATCH ${lock}`, 'EXEC kill -9 -1', `DELETE ${PODS}/${name}`, `DELETE ${lock}`]);
+    // A list would cost the API server a look at all pods.
+    expect(cluster.requests).not.toContain(`GET ${PODS}`);
+    await remove(owner);
+    expect(left()).toEqual([0, 0]);
+  });
+
+  it('removes another pod of the session too, which its claimant has left', async () => {
+    const owner = someOwner();
+    await ensure(owner);
+    const lock = await processes[0]!.locks.find(owner.key, soon());
+    const parts = { name: 'left', owner: ownerReference(lock!), options: {}, settings: {} };
+    await processes[0]!.pods.create(sessionPod(config, owner, parts), soon());
     await remove(owner);
     expect(left()).toEqual([0, 0]);
   });

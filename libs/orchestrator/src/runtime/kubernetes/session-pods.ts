@@ -53,8 +53,9 @@ export class SessionPods {
     await repeatUntilDone(signal, async () => {
       const lock = await this.locks.find(key, signal);
       if (lock !== null) return (await this.close(lock, key, signal)) ? true : null;
-      // A pod that has lost its lock.
-      await this.removePods(key, signal);
+      // Its lock was removed behind the service's back, and the cluster has not removed the pod yet.
+      const found = await this.pods.list(sessionSelector(this.pods.config, key), signal);
+      await this.removePods(found, key, signal);
       return true;
     });
   }
@@ -82,15 +83,18 @@ export class SessionPods {
   private async close(lock: Lease, key: string, signal: AbortSignal): Promise<boolean> {
     const closing = await this.locks.markClosing(lock, signal);
     if (closing === null) return false;
-    await this.removePods(key, signal);
+    const holder = await this.pods.find(holderOf(closing), signal);
+    // A list would look at all pods of the namespace. What the watch knows goes too: a pod whose
+    // claimant has died in the middle. If it knows less, such a pod goes with the lock.
+    const known = this.pods.watch.known().filter(({ metadata }) => metadata.name !== holder?.metadata.name);
+    await this.removePods([...(holder === null ? [] : [holder]), ...known], key, signal);
     await this.removeDisk(closing, signal);
     await this.locks.remove(closing, signal);
     return true;
   }
 
-  private async removePods(key: string, signal: AbortSignal): Promise<void> {
-    const found = await this.pods.list(sessionSelector(this.pods.config, key), signal);
-    await Promise.all(found.filter((pod) => isOfSession(pod, key)).map((pod) => this.pods.remove(pod, signal)));
+  private async removePods(found: readonly Pod[], key: string, signal: AbortSignal): Promise<void> {
+    await Promise.all(found.filter((pod) => this.isOf(pod, key)).map((pod) => this.pods.remove(pod, signal)));
   }
 
   /**
