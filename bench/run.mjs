@@ -16,6 +16,8 @@ import * as files from './scenarios/files.mjs';
 import * as firstCommand from './scenarios/first-command.mjs';
 import * as gvisor from './scenarios/gvisor.mjs';
 import * as install from './scenarios/install.mjs';
+import * as kubernetes from './scenarios/kubernetes.mjs';
+import * as kubernetesChannels from './scenarios/kubernetes-channels.mjs';
 import * as listing from './scenarios/listing.mjs';
 import * as mcp from './scenarios/mcp.mjs';
 import * as network from './scenarios/network.mjs';
@@ -43,7 +45,11 @@ const SCENARIOS = [
   denseThousand,
   agentDay,
   gvisor,
+  kubernetes,
+  kubernetesChannels,
 ];
+/** Scenarios on a cluster. They run only if asked for, since they need root on Debian. */
+const ON_CLUSTER = [kubernetes.name, kubernetesChannels.name];
 /** Scenarios that take minutes. They run only if asked for. */
 const LONG = { density: denseThousand.name, day: agentDay.name };
 /** A scenario that has no shorter form. A quick run leaves it out, unless it is asked for. */
@@ -57,7 +63,8 @@ const USAGE = `npm run bench -- [--quick] [--density] [--day] [--write] [--profi
   --write        writes docs/bench.* also from a quick run, or from the named scenarios alone (the others' results stay as they are)
   --profile DIR  each API process leaves a CPU profile there: node bench/profile.mjs FILE [SECONDS]
 
-Scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}`;
+Scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}
+${ON_CLUSTER.join(' and ')} set up a cluster of this machine, as root on Debian. They run only if they are named.`;
 
 const { values: options, positionals } = readArguments();
 if (options.help) {
@@ -67,7 +74,7 @@ if (options.help) {
 const names = new Set(SCENARIOS.map(({ name }) => name));
 for (const name of positionals) if (!names.has(name)) fail(`There is no scenario ${name}.\n\n${USAGE}`);
 const asked = new Set([...positionals, ...Object.keys(LONG).flatMap((option) => (options[option] ? [LONG[option]] : []))]);
-const long = new Set([...Object.values(LONG), ...(options.quick ? [NEVER_QUICK] : [])]);
+const long = new Set([...Object.values(LONG), ...ON_CLUSTER, ...(options.quick ? [NEVER_QUICK] : [])]);
 const selected = SCENARIOS.filter(({ name }) => asked.has(name) || (positionals.length === 0 && !long.has(name)));
 
 cleanUpWhateverHappens();

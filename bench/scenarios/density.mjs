@@ -24,7 +24,7 @@ export async function run(scope) {
 /** Fills a service with idle sessions up to each of `counts`, and measures. */
 export async function density(scope, counts) {
   const service = await scope.start({ warm: true, env: { SESSION_TTL_SECONDS: '7200' } });
-  await inParallel(WARM_SESSIONS - 1, (index) => deleteSession(service, warmSession(index + 1)));
+  await keepOneWarmSession(service);
   const sessions = [{ session: warmSession(0), container: service.containers[0] }];
   const empty = { available: availableBytes(), count: 1, warm: await warmTimes(scope, service, sessions) };
   const points = [];
@@ -36,7 +36,13 @@ export async function density(scope, counts) {
   if (points.length > 1) draw(scope, [{ warm: empty.warm, count: 1 }, ...points]);
 }
 
-async function fill(service, sessions, count) {
+/** Deletes what a service has been warmed up with, but for the first session. */
+export function keepOneWarmSession(service) {
+  return inParallel(WARM_SESSIONS - 1, (index) => deleteSession(service, warmSession(index + 1)));
+}
+
+/** Makes idle sessions until there are `count`. `sessions` has those that are there, and gets the others. */
+export async function fill(service, sessions, count) {
   const names = Array.from({ length: count - sessions.length }, (_, index) => `idle${sessions.length + index}`);
   await withWidth(CREATIONS_AT_A_TIME, names, async (session) => {
     sessions.push({ session, container: (await patiently(() => execute(service, session, 'true'))).container_id });

@@ -5,6 +5,9 @@ import { run, SetupError } from '../../setup/steps.mjs';
 import { PAUSE_IMAGE, pauseImage } from './pause-image.mjs';
 
 const CALL_MS = 120_000;
+/** ctr removes containers one after the other. */
+const REMOVAL_MS = 10_000;
+const REMOVAL_OF_ONE_MS = 500;
 const CGROUPS = '/sys/fs/cgroup';
 
 /**
@@ -136,10 +139,10 @@ export class ClusterNode {
 
   /** Removes all containers, which outlive containerd. */
   async removeContainers() {
-    const ctr = (...args) =>
-      run(this.ctr, ['--address', this.socket, '-n', 'k8s.io', ...args], { deadlineMs: 10_000 }).catch(() => undefined);
     const ids = this.containers();
     if (ids.length === 0) return;
+    const deadlineMs = REMOVAL_MS + REMOVAL_OF_ONE_MS * ids.length;
+    const ctr = (...args) => run(this.ctr, ['--address', this.socket, '-n', 'k8s.io', ...args], { deadlineMs }).catch(() => undefined);
     await ctr('tasks', 'rm', '-f', ...ids);
     await ctr('containers', 'rm', ...ids);
   }

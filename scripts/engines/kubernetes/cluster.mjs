@@ -122,6 +122,8 @@ export async function startCluster(programs, engine, images, count, ofServices =
       nodes: nodes.slice(0, count).map(({ address, socket }) => ({ address, containerd: socket })),
       services: ofServices.length > 0 ? network.address : null,
       network: network.holder,
+      /** The ids of all containers that run. */
+      containers: () => nodes.flatMap((node) => node.containers()),
       stop,
     };
   } catch (error) {
