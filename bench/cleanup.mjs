@@ -5,13 +5,13 @@ const steps = new Set();
 let underWay = null;
 
 /**
- * Runs `undo` at the end of the process, unless it was run before.
+ * Runs `undo` at the end of the process, unless it was run before. If it is under way then, the
+ * process waits for it.
  * @returns a function that runs it now
  */
 export function atExit(undo) {
-  const step = async () => {
-    if (steps.delete(step)) await undo();
-  };
+  let running = null;
+  const step = () => (running ??= undo().finally(() => steps.delete(step)));
   steps.add(step);
   return step;
 }
