@@ -11,7 +11,7 @@ const PROTOCOL = 'v4.channel.k8s.io';
 /** The first byte of each message of an exec names its stream. */
 const STREAM = { stdin: 0, stdout: 1, status: 3 };
 const MESSAGE_BYTES = 2 ** 20;
-/** What passes an idle channel: a frame without a payload and its answer, and a WebSocket's ping. */
+/** What passes an idle channel: an empty frame and its answer, and a ping of its WebSocket. */
 const FRAME = Buffer.alloc(9, 'x');
 const FRAME_MS = 15_000;
 const PING_MS = 20_000;

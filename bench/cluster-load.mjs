@@ -13,7 +13,7 @@ import { cpuSeconds, proportionalBytes, residentBytes } from './processes.mjs';
 /** Requests that go on whether or not anybody uses the cluster. */
 const BACKGROUND = /^(PUT leases|[A-Z]+ nodes|etcd update Node$)/;
 
-/** @returns the processes of each program; a node's programs and shims count with those of other nodes */
+/** @returns the processes of each program, of all nodes together */
 function processesOf({ directory }) {
   const found = { shims: readdirSync('/proc').filter((pid) => isShim(pid, directory)) };
   for (const file of readdirSync(directory).filter((name) => name.endsWith('.pid'))) {
@@ -61,6 +61,27 @@ const cpuOf = (processes) =>
 function memoryOf(name, pids) {
   const bytes = name === 'shims' ? proportionalBytes : residentBytes;
   return mebibytes(pids.reduce((sum, pid) => sum + bytes(pid), 0));
+}
+
+/** Calls for which the API server collects its garbage twice, however much memory it has. */
+const MOST_CALLS = 2_000;
+
+/**
+ * Reads what the API server holds in memory: what its garbage collector has found alive, and
+ * stacks. Its resident memory has room that was free before, so it hides what little things cost.
+ * @returns in MiB
+ */
+export async function liveMemory(cluster) {
+  let first = null;
+  for (let call = 0; call < MOST_CALLS; call++) {
+    const metrics = await callText(cluster, 'GET', '/metrics');
+    const value = (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)[1]);
+    const collections = value('go_gc_duration_seconds_count');
+    first ??= collections;
+    // The next collection comes when the heap has twice what was alive at the last one.
+    if (collections >= first + 2) return mebibytes(value('go_memstats_next_gc_bytes') / 2 + value('go_memstats_stack_inuse_bytes'));
+  }
+  throw new Error('the API server collects no garbage');
 }
 
 /** Writes what each of `count` things costs, as the difference of two loads. */

@@ -41,7 +41,7 @@ export function keepOneWarmSession(service) {
   return inParallel(WARM_SESSIONS - 1, (index) => deleteSession(service, warmSession(index + 1)));
 }
 
-/** Makes idle sessions until there are `count`. `sessions` has those that are there, and gets the others. */
+/** Makes idle sessions until there are `count`. They are added to `sessions`. */
 export async function fill(service, sessions, count) {
   const names = Array.from({ length: count - sessions.length }, (_, index) => `idle${sessions.length + index}`);
   await withWidth(CREATIONS_AT_A_TIME, names, async (session) => {

@@ -2,7 +2,7 @@ import { execute } from '../client.mjs';
 import { clusterSettings, settled, startBenchCluster } from '../cluster.mjs';
 import { watchPods } from '../cluster-calls.mjs';
 import { closeAll, idleExecs } from '../cluster-exec.mjs';
-import { costText, idleLoad, watchLoad } from '../cluster-load.mjs';
+import { costText, idleLoad, liveMemory, watchLoad } from '../cluster-load.mjs';
 import { clearNamespace, floorPod, listOf, podsToReady, touchPod } from '../cluster-pods.mjs';
 import { boundRow, mebibytes, timeRow } from '../figures.mjs';
 import { percentiles, timed, timesOf, withWidth } from '../measure.mjs';
@@ -45,18 +45,21 @@ export async function run(scope) {
 const others = ({ pids }) => ({ API: pids });
 const idle = (scope, cluster, service) => idleLoad(cluster, others(service), scope.pick(60_000, 10_000));
 
+const liveText = (before, after, count) =>
+  `the API server held ${((1024 * (after.live - before.live)) / count).toFixed(0)} KiB more for each`;
+
 /** Channels alone: many in few pods, without the service and the agent. */
 async function execs(scope, cluster, service) {
   const pods = Array.from({ length: EXECS.pods }, () => floorPod(cluster, POD));
   await podsToReady(cluster, pods);
   await settled(cluster, 1 + pods.length);
-  const before = await idle(scope, cluster, service);
+  const before = { live: await liveMemory(cluster), idle: await idle(scope, cluster, service) };
   const names = pods.flatMap(({ metadata }) => Array.from({ length: scope.pick(EXECS.each, 5) }, () => metadata.name));
   const sockets = await idleExecs(cluster, names);
-  const after = await idle(scope, cluster, service);
+  const after = { live: await liveMemory(cluster), idle: await idle(scope, cluster, service) };
   closeAll(sockets);
   scope.note(
-    `Each of ${names.length} idle channels (of \`cat\`, with a frame each 15 s and a ping each 20 s) cost: ${costText(before, after, names.length)}.`,
+    `Each of ${names.length} idle channels (of \`cat\`, with a frame each 15 s and a ping each 20 s) cost: ${costText(before.idle, after.idle, names.length)}; ${liveText(before, after, names.length)}.`,
   );
 }
 
@@ -69,7 +72,8 @@ async function watches(scope, cluster, service) {
     await withWidth(4, changes, (text) => touchPod(cluster, pod.metadata.name, `${text}-${performance.now()}`));
   };
   await change();
-  const before = { idle: await idle(scope, cluster, service), busy: await watchLoad(cluster, others(service), change) };
+  const live = await liveMemory(cluster);
+  const before = { live, idle: await idle(scope, cluster, service), busy: await watchLoad(cluster, others(service), change) };
   const count = scope.pick(WATCHES, 20);
   let [events, bytes] = [0, 0];
   const ends = [];
@@ -81,12 +85,12 @@ async function watches(scope, cluster, service) {
       }),
     );
   }
-  const idleAfter = await idle(scope, cluster, service);
+  const after = { live: await liveMemory(cluster), idle: await idle(scope, cluster, service) };
   [events, bytes] = [0, 0];
   const busyAfter = await watchLoad(cluster, others(service), change);
   for (const end of ends) end();
   const each = (1000 * (busyAfter.apiserver.ms - before.busy.apiserver.ms)) / events;
-  scope.note(`Each of ${count} idle watches cost: ${costText(before.idle, idleAfter, count)}.`);
+  scope.note(`Each of ${count} idle watches cost: ${costText(before.idle, after.idle, count)}; ${liveText(before, after, count)}.`);
   scope.note(
     `Each event that a watch told of had ${(bytes / events / 1024).toFixed(1)} KiB and cost the API server ${each.toFixed(0)} µs (${events} events).`,
   );
@@ -107,10 +111,10 @@ async function sessions(scope, cluster, service) {
 }
 
 async function look(scope, cluster, service, open) {
-  const load = await idle(scope, cluster, service);
+  const [live, load] = [await liveMemory(cluster), await idle(scope, cluster, service)];
   const available = availableBytes();
   const warm = await warmTimes(scope, service, open);
-  return { count: open.length, load, available, warm };
+  return { count: open.length, live, load, available, warm };
 }
 
 async function warmTimes(scope, service, open) {
@@ -135,7 +139,9 @@ function report(scope, empty, now) {
   scope.row(
     timeRow({ what: `warm \`true\` with ${now.count} sessions`, ours: now.warm, floor: empty.warm, floorName: 'with one session' }),
   );
-  scope.note(`Each of ${now.count} idle sessions, pod and channel, cost: ${costText(empty.load, now.load, more)}.`);
+  scope.note(
+    `Each of ${now.count} idle sessions, pod and channel, cost: ${costText(empty.load, now.load, more)}; ${liveText(empty, now, more)}.`,
+  );
 }
 
 /** What a list costs the API server, which looks at all pods for it. */
