@@ -53,7 +53,7 @@ export class SessionPods {
     await repeatUntilDone(signal, async () => {
       const lock = await this.locks.find(key, signal);
       if (lock !== null) return (await this.close(lock, key, signal)) ? true : null;
-      // Its lock was removed behind the service's back, and the cluster has not removed the pod yet.
+      // Its lock was removed behind our back, and the cluster has not removed the pod yet.
       const found = await this.pods.list(sessionSelector(this.pods.config, key), signal);
       await this.removePods(found, key, signal);
       return true;
