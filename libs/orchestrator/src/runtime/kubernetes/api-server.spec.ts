@@ -21,6 +21,12 @@ describe('ApiServer', () => {
     });
   });
 
+  it('refuses to begin when a key cannot be read, and does not quote it', () => {
+    const begin = () => new ApiServer({ ...cluster.access, tls: { key: 'hunter2' } });
+    expect(begin).toThrow(/must be PEM/);
+    expect(begin).not.toThrow(/hunter2/);
+  });
+
   it('lists page by page', async () => {
     cluster.intercept = (request, response) => {
       const { searchParams } = new URL(request.url!, 'http://x');

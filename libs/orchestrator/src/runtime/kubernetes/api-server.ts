@@ -1,5 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { ConfigError } from '@sandbox/config';
 import { isObject } from '@sandbox/text';
 import { ApiCalls, kindOf } from './api-calls';
 import type { ClusterAccess } from './cluster-access';
@@ -32,11 +34,17 @@ export interface Call {
  */
 export class ApiServer {
   readonly calls = new ApiCalls();
+  /**
+   * For all connections: one context is read and kept once, and not for each channel again.
+   */
+  readonly tls: { readonly secureContext: SecureContext; readonly servername?: string };
   private readonly agent: http.Agent;
 
   constructor(readonly access: ClusterAccess) {
+    const { servername, ...keys } = access.tls;
+    this.tls = { secureContext: contextOf(keys), ...(servername !== undefined && { servername }) };
     const options = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: MAX_SOCKETS };
-    this.agent = access.server.protocol === 'https:' ? new https.Agent({ ...options, ...access.tls }) : new http.Agent(options);
+    this.agent = access.server.protocol === 'https:' ? new https.Agent({ ...options, ...this.tls }) : new http.Agent(options);
   }
 
   /**
@@ -90,13 +98,13 @@ export class ApiServer {
   /** @param agent of the connections that are kept; undefined: the call gets one of its own */
   private async send(call: Call, agent: http.Agent | undefined): Promise<http.IncomingMessage> {
     const { method, path, query = {}, body, signal } = call;
-    const { server, tls } = this.access;
+    const { server } = this.access;
     const url = new URL(`${server.pathname.replace(/\/$/, '')}${path}`, server);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const text = body === undefined ? undefined : JSON.stringify(body);
     const headers = { ...(await this.access.headers()), Accept: 'application/json', ...contentHeaders(method, text) };
     const { request } = url.protocol === 'https:' ? https : http;
-    const options = { method, headers, signal, agent: agent ?? false, ...(agent === undefined ? tls : {}) };
+    const options = { method, headers, signal, agent: agent ?? false, ...(agent === undefined ? this.tls : {}) };
     return new Promise((resolve, reject) => {
       const sent = request(url, options, resolve);
       sent.on('error', (error) => {
@@ -123,6 +131,14 @@ async function* eventsOf<T>(response: http.IncomingMessage): AsyncGenerator<Watc
       if (event.type === 'ERROR') throw fromStatus(500, event.object);
       yield event;
     }
+  }
+}
+
+function contextOf(keys: SecureContextOptions): SecureContext {
+  try {
+    return createSecureContext(keys);
+  } catch {
+    throw new ConfigError(['the certificates or the key for the cluster cannot be read: they must be PEM']);
   }
 }
 

@@ -50,7 +50,7 @@ export async function execProcess(
     url.searchParams.set(name, value);
   signal.throwIfAborted();
   const socket = new WebSocket(url, PROTOCOLS, {
-    ...access.tls,
+    ...server.tls,
     headers: await access.headers(),
     perMessageDeflate: false,
     maxPayload: MAX_RECEIVED_BYTES,
