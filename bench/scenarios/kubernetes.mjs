@@ -16,6 +16,8 @@ const TRUE = ['true'];
 const POOL_SIZE = 4;
 const FULL_MS = 60_000;
 const AT_ONCE = 50;
+/** How many sandboxes the API makes at a time, as in deploy/kubernetes. */
+const WIDTH = '16';
 const BYTES = 64 * 2 ** 20;
 const RAW = { 'Content-Type': 'application/octet-stream', Accept: 'application/octet-stream' };
 /** Enough room for a file and its replacement at the same time. */
@@ -31,8 +33,7 @@ export async function run(scope) {
       await countLives(scope, cluster, service);
     });
     await withService(scope, cluster, { POOL_SIZE: String(POOL_SIZE) }, (service) => withPool(scope, cluster, service));
-    // By default, an API process makes few sandboxes at a time, because one engine does too.
-    for (const width of [undefined, AT_ONCE]) await burst(scope, cluster, width);
+    await burst(scope, cluster);
     await withService(scope, cluster, ROOM, (service) => files(scope, cluster, service));
   } finally {
     await cluster.stop();
@@ -143,9 +144,8 @@ async function fullPool(service) {
   }
 }
 
-/** @param width how many sandboxes the API makes at a time; undefined: its default */
-async function burst(scope, cluster, width) {
-  const env = { MAX_CONCURRENT_COMMANDS_PER_USER: '100', ...(width && { CREATE_CONCURRENCY: String(width) }) };
+async function burst(scope, cluster) {
+  const env = { MAX_CONCURRENT_COMMANDS_PER_USER: '100', CREATE_CONCURRENCY: WIDTH };
   const count = scope.pick(AT_ONCE, 8);
   await withService(scope, cluster, env, async (service) => {
     const [ours, floor, times, refusals] = [[], [], [], []];
@@ -169,10 +169,9 @@ async function burst(scope, cluster, width) {
       await removeFloorPods(cluster);
     }
     if (refusals.length > 0) scope.note(`Of ${count} at once, ${refusals.length} in all rounds were refused, the first so: ${refusals[0]}`);
-    const setting = width ? `, CREATE_CONCURRENCY=${width}` : '';
     scope.row(
       rateRow({
-        what: `first command of ${count} new sessions at once${setting}`,
+        what: `first command of ${count} new sessions at once (CREATE_CONCURRENCY=${WIDTH})`,
         ours: ratesOf(ours),
         floor: ratesOf(floor),
         floorName: `${count} pods created at once until all are Ready`,
