@@ -133,6 +133,7 @@ describe('The service, at faults of a cluster,', () => {
     ['the kubelets are killed', () => Promise.all(ofNodes('kubelet').map(kill))],
     ['the kubelets hang', () => hang(...ofNodes('kubelet'))],
     ['containerd is killed', () => Promise.all(ofNodes('containerd').map(kill))],
+    ['containerd hangs', () => hang(...ofNodes('containerd'))],
     ['the pod is deleted', async (pod) => vanishPod(cluster, await podNamed(pod))],
     ['the pod is evicted', (pod) => kubectl(cluster, 'delete', 'pod', pod, '--grace-period=1', '--wait=false')],
     ['the lease is deleted', (pod) => kubectl(cluster, 'delete', 'lease', pod.replace(/-[0-9a-f]{8}$/, ''))],
