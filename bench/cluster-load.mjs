@@ -55,12 +55,24 @@ export async function watchLoad(cluster, others, work) {
 export const idleLoad = (cluster, others, ms) => watchLoad(cluster, others, () => sleep(ms));
 
 const cpuOf = (processes) =>
-  Object.fromEntries(Object.entries(processes).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)]));
+  Object.fromEntries(
+    Object.entries(processes).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + ofLiving(cpuSeconds, pid), 0)]),
+  );
+
+/** A shim may end meanwhile. It counts as nothing then. */
+function ofLiving(measure, pid) {
+  try {
+    return measure(pid);
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return 0;
+    throw error;
+  }
+}
 
 /** Shims share most of their memory with one another, so they count in parts. */
 function memoryOf(name, pids) {
   const bytes = name === 'shims' ? proportionalBytes : residentBytes;
-  return mebibytes(pids.reduce((sum, pid) => sum + bytes(pid), 0));
+  return mebibytes(pids.reduce((sum, pid) => sum + ofLiving(bytes, pid), 0));
 }
 
 /** Calls for which the API server collects its garbage twice, however much memory it has. */
