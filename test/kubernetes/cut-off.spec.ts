@@ -95,6 +95,22 @@ describe('A sandbox that no API process reaches', () => {
     expect((await clients[0]!.deleteSession('cut')).status).toBe(200);
   });
 
+  it('is deleted while it is cut off, and what ran there ends all the same', async () => {
+    const { marks, pod } = await begin('deleted');
+    const node = pod.status.hostIP!;
+    await setLink(cluster, node, 'down');
+    try {
+      const removed = async () => (await clients[0]!.deleteSession('deleted')).status === 200;
+      await eventually('it is deleted', removed, 120);
+      expect(await podOf({ container_id: pod.metadata.uid.replaceAll('-', '') })).toBeUndefined();
+      await eventually('its processes have ended', async () => !(await Promise.all(marks.map(runs))).includes(true), 120);
+    } finally {
+      await setLink(cluster, node, 'up');
+    }
+    await kubectl(cluster, 'wait', '--for=condition=Ready', '--timeout=120s', `node/${node}`);
+    expect((await clients[1]!.request('GET', '/sessions/deleted')).status).toBe(404);
+  });
+
   it('goes on when one of two API processes is stopped', async () => {
     const { marks } = await begin('stopped');
     services[0]!.child.signal('SIGSTOP');
