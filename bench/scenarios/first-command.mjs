@@ -1,15 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { callJson, deleteSession, execute } from '../client.mjs';
+import { deleteSession, execute } from '../client.mjs';
 import { dockerRun } from '../engine.mjs';
 import { timeRow } from '../figures.mjs';
 import { interleaved, timed, timesOf } from '../measure.mjs';
+import { fullPool, poolOf } from '../pool.mjs';
 
 export const name = 'first-command';
 export const title = 'The first command of a new session';
 
 const FLOOR = '`docker run --rm --network none` `true`';
 const POOL_SIZE = 4;
-const FULL_MS = 30_000;
 
 export async function run(scope) {
   await withoutPool(scope, await scope.shared());
@@ -31,11 +30,11 @@ async function withPool(scope, service) {
   const [ours, floor] = [[], []];
   let [rounds, misses] = [0, 0];
   for (let round = -1; round < scope.pick(20, 5); round++) {
-    const before = await fullPool(service);
+    const before = await fullPool(service, POOL_SIZE);
     const time = await timed(() => execute(service, `pooled${round}`, 'true'));
     const hit = (await poolOf(service)).hits > before.hits;
     // Refilling the pool costs the engine as much as the floor does, so wait until it is over.
-    await fullPool(service);
+    await fullPool(service, POOL_SIZE);
     const floorTime = await timed(dockerRun);
     await deleteSession(service, `pooled${round}`);
     if (round < 0) continue;
@@ -51,16 +50,4 @@ async function withPool(scope, service) {
   if (ours.length === 0) throw new Error('no first command was answered from the pool');
   const [our, plain] = [timesOf(ours), timesOf(floor)];
   scope.row(timeRow({ what: `a sandbox waits for it (POOL_SIZE=${POOL_SIZE})`, ours: our, floor: plain, floorName: FLOOR, goal: 1 / 15 }));
-}
-
-const poolOf = async (service) => (await callJson(200, service, 'GET', '/ready')).pool;
-
-async function fullPool(service) {
-  const giveUpAt = performance.now() + FULL_MS;
-  for (;;) {
-    const pool = await poolOf(service);
-    if (pool.size >= POOL_SIZE) return pool;
-    if (performance.now() > giveUpAt) throw new Error(`the pool is not full: ${JSON.stringify(pool)}`);
-    await sleep(100);
-  }
 }

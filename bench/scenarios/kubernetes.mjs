@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { callJson, deleteSession, execute, expectStatus, sessionPath } from '../client.mjs';
+import { deleteSession, execute, expectStatus, sessionPath } from '../client.mjs';
 import { clusterSettings, kubectlExec, settled, startBenchCluster } from '../cluster.mjs';
 import { bareExec } from '../cluster-exec.mjs';
 import { countRequests, cpuText, watchLoad } from '../cluster-load.mjs';
 import { clearNamespace, floorPod, podNameOf, podsToReady, removeFloorPods, withoutInit } from '../cluster-pods.mjs';
 import { mebibytes, rateRow, timeRow, timesText } from '../figures.mjs';
 import { inParallel, interleaved, percentiles, ratesOf, timed, timesOf, withWidth } from '../measure.mjs';
+import { fullPool, poolOf } from '../pool.mjs';
 import { WARM_SESSIONS, warmSession } from '../scenario-run.mjs';
 
 export const name = 'kubernetes';
@@ -14,7 +14,6 @@ export const title = 'Sandboxes on a Kubernetes cluster of two nodes';
 const NODES = 2;
 const TRUE = ['true'];
 const POOL_SIZE = 4;
-const FULL_MS = 60_000;
 const AT_ONCE = 50;
 /** How many sandboxes the API makes at a time, as in deploy/kubernetes. */
 const WIDTH = '16';
@@ -106,12 +105,12 @@ async function withPool(scope, cluster, service) {
   const [ours, floor] = [[], []];
   let misses = 0;
   for (let round = -1; round < scope.pick(20, 4); round++) {
-    const before = await fullPool(service);
+    const before = await fullPool(service, POOL_SIZE);
     await settled(cluster, WARM_SESSIONS + POOL_SIZE);
     const time = await timed(() => execute(service, `pooled${round}`, 'true'));
     const hit = (await poolOf(service)).hits > before.hits;
     // Refilling the pool costs the cluster as much as the floor does, so wait until it is over.
-    await fullPool(service);
+    await fullPool(service, POOL_SIZE);
     await deleteSession(service, `pooled${round}`);
     await settled(cluster, WARM_SESSIONS + POOL_SIZE);
     const floorTime = await podReady(cluster, floorPod(cluster));
@@ -130,18 +129,6 @@ async function withPool(scope, cluster, service) {
     floorName: POD_READY,
   });
   scope.row({ ...row, goal: 'p50 ≤ 100 ms', met: our.p50 <= 100 });
-}
-
-const poolOf = async (service) => (await callJson(200, service, 'GET', '/ready')).pool;
-
-async function fullPool(service) {
-  const giveUpAt = performance.now() + FULL_MS;
-  for (;;) {
-    const pool = await poolOf(service);
-    if (pool.size >= POOL_SIZE) return pool;
-    if (performance.now() > giveUpAt) throw new Error(`the pool is not full: ${JSON.stringify(pool)}`);
-    await sleep(100);
-  }
 }
 
 async function burst(scope, cluster) {

@@ -2,31 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { loadConfig } from '@sandbox/config';
 import type { SandboxOwner } from '../sandbox-runtime';
-import { ApiServer } from './api-server';
 import { IsolationCheck } from './isolation';
-import { Pods } from './pods';
-import { PooledPods } from './pooled-pods';
 import { SYSCTL } from './resolver-port';
-import { SessionLocks } from './session-locks';
-import { SessionPods } from './session-pods';
+import { type ApiProcess, apiProcess } from './testing/api-process';
 import { endExec, FakeCluster, RUNNING, type Stored } from './testing/fake-cluster';
-import { WorkspaceClaims } from './workspace-claims';
 
 const PODS = '/api/v1/namespaces/boxes/pods';
 const REFUSAL = `the cluster does not allow sandboxes the sysctl ${SYSCTL}`;
 const config = loadConfig({ DEPLOYMENT: 'blue', EGRESS_ALLOW: 'packages' }, { needsAuth: false });
 
 let cluster: FakeCluster;
-let processes: ReturnType<typeof makeProcess>[];
-
-/** What one API process has. */
-function makeProcess() {
-  const server = new ApiServer(cluster.access);
-  const pods = new Pods(server, config);
-  const locks = new SessionLocks(server, config);
-  const sessions = new SessionPods(pods, locks, new WorkspaceClaims(server, config));
-  return { pods, sessions, pooled: new PooledPods(pods, locks) };
-}
+let processes: ApiProcess[];
 
 const soon = (): AbortSignal => AbortSignal.timeout(20_000);
 const someOwner = (): SandboxOwner => ({ key: randomBytes(32).toString('hex'), userKey: 'u'.repeat(64) });
@@ -50,7 +36,7 @@ function refuseByAdmission(): void {
 beforeEach(async () => {
   Logger.overrideLogger(false);
   cluster = await FakeCluster.begin();
-  processes = [makeProcess(), makeProcess()];
+  processes = [apiProcess(cluster, config), apiProcess(cluster, config)];
 });
 afterEach(async () => {
   jest.restoreAllMocks();

@@ -2,15 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { type Config, loadConfig } from '@sandbox/config';
 import type { SandboxOwner } from '../sandbox-runtime';
-import { ApiServer } from './api-server';
 import { ANNOTATION, sessionName } from './names';
 import { sessionPod } from './pod-spec';
-import { Pods } from './pods';
 import { PooledPods } from './pooled-pods';
-import { ownerReference, SessionLocks } from './session-locks';
-import { SessionPods } from './session-pods';
+import { ownerReference } from './session-locks';
+import { type ApiProcess, apiProcess } from './testing/api-process';
 import { endExec, FakeCluster, RUNNING } from './testing/fake-cluster';
-import { WorkspaceClaims } from './workspace-claims';
 
 const PODS = '/api/v1/namespaces/boxes/pods';
 const LEASES = '/apis/coordination.k8s.io/v1/namespaces/boxes/leases';
@@ -18,27 +15,12 @@ const CLAIMS = '/api/v1/namespaces/boxes/persistentvolumeclaims';
 const SETTINGS = { DEPLOYMENT: 'blue', ALLOW_PERSISTENT_SESSIONS: 'true', KUBERNETES_STORAGE_CLASS: 'fast' };
 const config: Config = loadConfig(SETTINGS, { needsAuth: false });
 let cluster: FakeCluster;
-let processes: ReturnType<typeof makeProcess>[];
-
-/** What one API process has. */
-function makeProcess() {
-  const server = new ApiServer(cluster.access);
-  const pods = new Pods(server, config);
-  const locks = new SessionLocks(server, config);
-  const claims = new WorkspaceClaims(server, config);
-  return {
-    pods,
-    locks,
-    claims,
-    sessions: new SessionPods(pods, locks, claims),
-    pooled: new PooledPods(pods, locks),
-  };
-}
+let processes: ApiProcess[];
 
 beforeEach(async () => {
   Logger.overrideLogger(false);
   cluster = await FakeCluster.begin();
-  processes = [makeProcess(), makeProcess()];
+  processes = [apiProcess(cluster, config), apiProcess(cluster, config)];
 });
 afterEach(async () => {
   for (const { pods } of processes) pods.watch.stop();
